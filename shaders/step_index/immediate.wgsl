@@ -1,0 +1,2 @@
+// The time step t, where the adapter has immediates.
+var<immediate> step_index: u32;

@@ -1,0 +1,127 @@
+//! The one error type of the library.
+
+use std::path::PathBuf;
+
+/// What went wrong, in one line: the thing, what was expected of it, what was found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting of a [`Config`](crate::Config) or of an initialiser that no network can have.
+    #[error("{name}: expected {expected}, found {found}")]
+    Setting {
+        /// The setting's name, as its builder method is called.
+        name: &'static str,
+        /// What it has to be.
+        expected: String,
+        /// What it was.
+        found: String,
+    },
+
+    /// An array of the wrong rank or size: the input, a state, or a weight tensor.
+    #[error("{name}: expected shape {expected}, found {found:?}")]
+    Shape {
+        /// The array's name (`input`, `h_0`, `c_0`, or the tensor's own).
+        name: String,
+        /// The shape it has to have; a letter stands for an axis of any length from 1 on.
+        expected: String,
+        /// Its shape.
+        found: Vec<usize>,
+    },
+
+    /// A cell state for a cell that has none, or none for one that has.
+    #[error("c_0: expected {expected}, found {found}")]
+    CellState {
+        /// What the cell needs.
+        expected: &'static str,
+        /// What was given.
+        found: &'static str,
+    },
+
+    /// A weight tensor that the others make necessary is not there.
+    #[error("weight tensor {name} is missing (expected with shape {expected})")]
+    MissingTensor {
+        /// The name in the scheme that the other tensors use.
+        name: String,
+        /// Its shape, where the other tensors tell it.
+        expected: String,
+    },
+
+    /// A tensor that belongs to no recurrent layer.
+    #[error(
+        "tensor {name} is not a weight of an RNN, LSTM or GRU \
+         (expected names like weight_ih_l0_reverse or r0_i2h_weight)"
+    )]
+    UnknownTensor {
+        /// The name that was found.
+        name: String,
+    },
+
+    /// The same set of weights uses PyTorch's names and Gluon's.
+    #[error("tensor names: expected one scheme, found PyTorch's ({pytorch}) and Gluon's ({gluon})")]
+    MixedNames {
+        /// A name in PyTorch's scheme.
+        pytorch: String,
+        /// A name in Gluon's scheme.
+        gluon: String,
+    },
+
+    /// Vanilla RNN weights do not tell their activation, and neither did the caller.
+    #[error(
+        "activation: expected relu or tanh for a vanilla RNN (given by the caller or as \
+         \"activation\" in the file's metadata), found {found}"
+    )]
+    Activation {
+        /// What was given instead.
+        found: String,
+    },
+
+    /// A file that cannot be read or written, or that does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Bytes that are not a safetensors file, or a tensor in it that is not of 32-bit floats.
+    #[error("safetensors: {0}")]
+    Safetensors(String),
+
+    /// No GPU adapter that can be used.
+    #[error(
+        "no GPU adapter: {0} (on Debian and Ubuntu, \
+         `apt-get install mesa-vulkan-drivers libvulkan1` gives a software one)"
+    )]
+    NoAdapter(String),
+
+    /// Something is larger than the adapter, or memory, can hold.
+    #[error("{what}: needs {needed} {unit}, and {limit} is the most that {holder} can hold")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// How much it needs.
+        needed: u64,
+        /// How much there is.
+        limit: u64,
+        /// What both are counted in.
+        unit: &'static str,
+        /// Whose limit it is.
+        holder: &'static str,
+    },
+
+    /// The allocation of GPU memory failed.
+    #[error("out of GPU memory: {0}")]
+    OutOfMemory(String),
+
+    /// The GPU device is gone (driver reset, unplugged, destroyed); make a new engine.
+    #[error("the GPU device is lost: {0}")]
+    DeviceLost(String),
+
+    /// What wgpu reported; a defect of this library or of the driver.
+    #[error("wgpu: {0}")]
+    Gpu(String),
+}
+
+/// The library's result type.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,197 @@
+//! A device, what it can hold, and the one place where its objects are made and its errors caught.
+
+use super::kernels::Kernels;
+use crate::{Error, Result, plan::Limits};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A wgpu device with all that networks share on it.
+#[derive(Debug)]
+pub(crate) struct Gpu {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    /// Adapter, back end and driver, in words.
+    pub name: Arc<str>,
+    pub limits: Limits,
+    pub kernels: Kernels,
+    /// Buffers, bind groups, pipelines and shader modules made so far.
+    made: AtomicU64,
+    lost: Arc<OnceLock<String>>,
+}
+
+/// What an adapter is chosen by.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub backends: wgpu::Backends,
+    /// Part of the adapter's name, in any case.
+    pub adapter_name: Option<String>,
+    /// Whether to stay within WebGPU's default limits and features.
+    pub webgpu_defaults: bool,
+}
+
+impl Gpu {
+    pub async fn request(request: &Request) -> Result<Gpu> {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = request.backends;
+        descriptor.flags = wgpu::InstanceFlags::default().with_env();
+        let instance = wgpu::Instance::new(descriptor);
+        let adapter = match &request.adapter_name {
+            Some(name) => named_adapter(&instance, request.backends, name).await?,
+            None => {
+                let options = wgpu::RequestAdapterOptions {
+                    power_preference: wgpu::PowerPreference::HighPerformance,
+                    ..Default::default()
+                };
+                let none = |error: wgpu::RequestAdapterError| Error::NoAdapter(error.to_string());
+                instance.request_adapter(&options).await.map_err(none)?
+            }
+        };
+        let mut descriptor = wgpu::DeviceDescriptor { label: Some("wgpu-rnn"), ..Default::default() };
+        if !request.webgpu_defaults {
+            descriptor.required_limits = adapter.limits();
+            descriptor.required_features = adapter.features() & wgpu::Features::IMMEDIATES;
+        }
+        let refused = |error: wgpu::RequestDeviceError| {
+            Error::NoAdapter(format!("{} gives no device: {error}", adapter.get_info().name))
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(refused)?;
+        let lost = Arc::new(OnceLock::new());
+        let report = lost.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            let _ = report.set(format!("{reason:?}: {message}"));
+        });
+        // Errors are caught in scopes; what a driver reports outside of any is not lost, and no panic.
+        device.on_uncaptured_error(Arc::new(|error| log::error!("outside of a call: {error}")));
+        Ok(Gpu::new(device, queue, lost))
+    }
+
+    /// On a caller's device, whose callbacks stay the caller's.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Gpu {
+        Gpu::new(device, queue, Arc::default())
+    }
+
+    fn new(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>) -> Gpu {
+        let info = device.adapter_info();
+        let driver = format!("{} {}", info.driver, info.driver_info);
+        let name = format!("{} ({:?}; {})", info.name, info.backend, driver.trim());
+        let limits = device.limits();
+        let limits = Limits {
+            max_buffer_bytes: limits.max_buffer_size,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
+            cpu: info.device_type == wgpu::DeviceType::Cpu,
+        };
+        let kernels = Kernels::new(device.features().contains(wgpu::Features::IMMEDIATES));
+        log::info!("using {name}");
+        Gpu { device, queue, name: name.into(), limits, kernels, made: AtomicU64::new(0), lost }
+    }
+
+    /// Runs `make` and passes on whatever error wgpu reports for it.
+    pub async fn scoped<R>(&self, make: impl FnOnce() -> R) -> Result<R> {
+        let (made, errors) = self.in_scopes(make);
+        for error in errors {
+            match error.await {
+                None => {}
+                Some(error) if self.lost.get().is_some() => return Err(self.failed(&error)),
+                Some(wgpu::Error::OutOfMemory { source }) => {
+                    return Err(Error::OutOfMemory(source.to_string()));
+                }
+                Some(error) => return Err(Error::Gpu(error.to_string())),
+            }
+        }
+        match self.lost.get() {
+            Some(reason) => Err(Error::DeviceLost(reason.clone())),
+            None => Ok(made),
+        }
+    }
+
+    /// The scopes belong to this thread, so none may be open across an await.
+    fn in_scopes<R, F: FnOnce() -> R>(
+        &self,
+        make: F,
+    ) -> (R, Vec<impl Future<Output = Option<wgpu::Error>> + use<R, F>>) {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let scopes = [Validation, OutOfMemory, Internal].map(|f| self.device.push_error_scope(f));
+        let made = make();
+        // They are a stack: the last pushed comes off first.
+        let errors = scopes.into_iter().rev().map(|scope| scope.pop()).collect();
+        (made, errors)
+    }
+
+    /// A buffer of f32 that only the GPU sees.
+    pub async fn buffer(&self, label: &str, len: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        self.make(wgpu::BufferDescriptor {
+            label: Some(label),
+            size: 4 * len,
+            usage,
+            mapped_at_creation: usage.contains(wgpu::BufferUsages::MAP_WRITE),
+        })
+        .await
+    }
+
+    /// A buffer that holds these numbers for good.
+    pub async fn buffer_with(&self, label: &str, numbers: &[f32]) -> Result<wgpu::Buffer> {
+        self.storage(label, bytemuck::cast_slice(numbers), wgpu::BufferUsages::STORAGE).await
+    }
+
+    /// A buffer that holds these bytes for good.
+    pub async fn storage(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let buffer = self
+            .make(wgpu::BufferDescriptor {
+                label: Some(label),
+                size: bytes.len() as u64,
+                usage,
+                mapped_at_creation: true,
+            })
+            .await?;
+        let mut view = buffer.get_mapped_range_mut(..).map_err(|error| self.failed(&error))?;
+        view.copy_from_slice(bytes);
+        drop(view);
+        buffer.unmap();
+        Ok(buffer)
+    }
+
+    async fn make(&self, descriptor: wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
+        self.count();
+        self.scoped(|| self.device.create_buffer(&descriptor)).await
+    }
+
+    /// An error that only a defect or a lost device can cause.
+    pub fn failed(&self, error: &dyn std::error::Error) -> Error {
+        match self.lost.get() {
+            Some(reason) => Error::DeviceLost(reason.clone()),
+            None => Error::Gpu(error.to_string()),
+        }
+    }
+
+    /// A wait that never came to its end.
+    pub fn interrupted(&self, otherwise: &str) -> Error {
+        Error::DeviceLost(self.lost.get().cloned().unwrap_or_else(|| otherwise.into()))
+    }
+
+    /// To be called for every object that is made.
+    pub fn count(&self) {
+        self.made.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn objects_made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+}
+
+async fn named_adapter(
+    instance: &wgpu::Instance,
+    backends: wgpu::Backends,
+    name: &str,
+) -> Result<wgpu::Adapter> {
+    let adapters = instance.enumerate_adapters(backends).await;
+    let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+    let wanted = name.to_lowercase();
+    let found = adapters.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted));
+    found.ok_or_else(|| {
+        let there = if names.is_empty() { "none".into() } else { names.join(", ") };
+        Error::NoAdapter(format!("expected one named {name:?}, found {there}"))
+    })
+}

@@ -1,0 +1,103 @@
+//! Pipelines, made when first needed and kept with the device.
+
+use super::Gpu;
+use crate::Result;
+use crate::shader::{Kernel, StepIndex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// A kernel ready to run.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    /// Group 0: sizes and buffers.
+    pub buffers: wgpu::BindGroupLayout,
+    /// Group 1: the step index, where it is a uniform.
+    pub step_index: Option<wgpu::BindGroupLayout>,
+}
+
+/// All pipelines of a device.
+#[derive(Debug)]
+pub(crate) struct Kernels {
+    pub step_index: StepIndex,
+    made: Mutex<HashMap<(Kernel, u32), Arc<Pipeline>>>,
+}
+
+impl Kernels {
+    pub fn new(immediates: bool) -> Kernels {
+        let step_index = if immediates { StepIndex::Immediate } else { StepIndex::Uniform };
+        Kernels { step_index, made: Mutex::default() }
+    }
+
+    pub async fn get(&self, gpu: &Gpu, kernel: Kernel, tile: u32) -> Result<Arc<Pipeline>> {
+        let key = (kernel, tile);
+        // The map is only ever whole: an insert is all that is done under its lock.
+        let found = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(pipeline) = found {
+            return Ok(pipeline);
+        }
+        let pipeline = gpu.scoped(|| self.make(gpu, kernel, tile)).await?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(made.entry(key).or_insert_with(|| Arc::new(pipeline)).clone())
+    }
+
+    fn make(&self, gpu: &Gpu, kernel: Kernel, tile: u32) -> Pipeline {
+        let label = format!("{kernel:?} {tile} rows");
+        let device = &gpu.device;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&label),
+            source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index).into()),
+        });
+        let (reads, writes) = kernel.bindings();
+        let storage = (0..reads + writes)
+            .map(|index| wgpu::BufferBindingType::Storage { read_only: index < reads });
+        let types: Vec<_> = [wgpu::BufferBindingType::Uniform].into_iter().chain(storage).collect();
+        let buffers = layout(device, &label, &types, false);
+        let has_uniform = kernel.has_step_index() && self.step_index == StepIndex::Uniform;
+        let step_index = has_uniform
+            .then(|| layout(device, "step index", &[wgpu::BufferBindingType::Uniform], true));
+        let groups: Vec<_> = [Some(&buffers), step_index.as_ref()].into_iter().flatten().map(Some).collect();
+        let has_immediate = kernel.has_step_index() && !has_uniform;
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&label),
+            bind_group_layouts: &groups,
+            immediate_size: if has_immediate { 4 } else { 0 },
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some(kernel.entry_point()),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &kernel.overrides(),
+                ..Default::default()
+            },
+            cache: None,
+        });
+        gpu.count();
+        Pipeline { pipeline, buffers, step_index }
+    }
+}
+
+fn layout(
+    device: &wgpu::Device,
+    label: &str,
+    types: &[wgpu::BufferBindingType],
+    has_dynamic_offset: bool,
+) -> wgpu::BindGroupLayout {
+    let entries: Vec<_> = (0..)
+        .zip(types)
+        .map(|(binding, &ty)| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+            count: None,
+        })
+        .collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(label),
+        entries: &entries,
+    })
+}

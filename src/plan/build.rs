@@ -1,0 +1,302 @@
+//! Makes the plan: the schedule, in one place.
+
+use super::{
+    Buffer, BufferId, Content, Copy, Dims, Dispatch, Limits, Pass, Plan, ProjectDims, StepDims,
+    Times,
+};
+use crate::shader::{self, Kernel};
+use crate::{Config, Error, Result};
+
+/// Steps in one submit, both directions counted, so that no driver's watchdog fires.
+const STEPS_A_SUBMIT: u64 = 256;
+
+/// The longest product in one dispatch: lavapipe ends all loops of an invocation, silently, after 65,535 turns.
+const MAX_DEPTH: u64 = 32_768;
+
+/// Invocations that a GPU wants at least before each computes more than one row.
+const FULL_GPU: u64 = 16_384;
+
+impl Plan {
+    /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
+    pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
+        config.check()?;
+        for (name, size) in [("input_size", config.input_size), ("T", steps), ("N", batch)] {
+            if size == 0 {
+                let (expected, found) = ("at least 1".into(), "0".into());
+                return Err(Error::Setting { name, expected, found });
+            }
+        }
+        let plan = Plan {
+            title: super::show::title(config, steps, batch),
+            buffers: Vec::new(),
+            uploads: Vec::new(),
+            submits: vec![Vec::new()],
+            downloads: Vec::new(),
+        };
+        let [steps, batch, hidden] = [steps, batch, config.hidden_size].map(|size| size as u64);
+        let state_len = batch.saturating_mul(hidden);
+        Builder { config, limits, steps, batch, hidden, state_len, plan, submitted: 0 }.build()
+    }
+}
+
+/// What a layer reads: the input, or the hidden states of a direction of the layer below.
+struct Source {
+    buffer: BufferId,
+    /// Its first row.
+    offset: u64,
+    /// Its row length.
+    width: u64,
+}
+
+/// One layer and direction.
+struct Slot {
+    index: usize,
+    backward: bool,
+    hidden: BufferId,
+    cell_state: BufferId,
+}
+
+struct Builder<'a> {
+    config: &'a Config,
+    limits: &'a Limits,
+    steps: u64,
+    batch: u64,
+    hidden: u64,
+    /// N·H.
+    state_len: u64,
+    plan: Plan,
+    /// Steps in the last submit.
+    submitted: u64,
+}
+
+impl Builder<'_> {
+    fn build(mut self) -> Result<Plan> {
+        let directions = self.config.directions.count();
+        let features = self.config.input_size as u64;
+        let states = self.config.slots() * self.config.cell.states();
+        let states = product(&[states as u64, self.state_len]);
+        let inputs = product(&[self.steps, self.batch, features]);
+        let outputs = product(&[directions as u64, self.steps, self.state_len]);
+        let gates = product(&[self.steps, self.batch, 4, self.columns()]);
+
+        let upload = self.buffer("upload", Content::Upload, inputs.saturating_add(states))?;
+        let download = self.buffer("download", Content::Download, outputs.saturating_add(states))?;
+        let input = self.buffer("input", Content::Work, inputs)?;
+        let gates = self.buffer("input gates", Content::Work, gates)?;
+
+        self.upload(upload, 0, input, 0, inputs);
+        let mut sources = vec![Source { buffer: input, offset: 0, width: features }];
+        let mut slots = Vec::new();
+        for layer in 0..self.config.num_layers {
+            self.project(layer, &sources, gates)?;
+            sources.clear();
+            for direction in 0..directions {
+                let slot = self.slot(layer * directions + direction, direction == 1)?;
+                self.steps(layer, &slot, gates)?;
+                let offset = self.output_offset(&slot);
+                sources.push(Source { buffer: slot.hidden, offset, width: self.hidden });
+                slots.push(slot);
+            }
+        }
+        self.copies(upload, inputs, download, &slots);
+        Ok(self.plan)
+    }
+
+    /// The input product of a layer, a dispatch a source and piece of K.
+    fn project(&mut self, layer: usize, sources: &[Source], gates: BufferId) -> Result<()> {
+        let (rows, columns) = (self.steps * self.batch, self.columns());
+        let width = 4 * columns;
+        let depth = sources.iter().map(|source| source.width).sum();
+        let weight = product(&[depth, width]);
+        let weight =
+            self.buffer(&format!("layer {layer} weight_ih"), Content::InputWeight(layer), weight)?;
+        let bias =
+            self.buffer(&format!("layer {layer} bias_ih"), Content::InputBias(layer), width)?;
+        let tile = self.tile(rows, columns);
+        let workgroups = self.workgroups(rows, columns, tile)?;
+        let mut dispatches = Vec::new();
+        let mut weight_row = 0;
+        for source in sources {
+            for start in (0..source.width).step_by(MAX_DEPTH as usize) {
+                let depth = (source.width - start).min(MAX_DEPTH);
+                dispatches.push(Dispatch {
+                    kernel: Kernel::Project,
+                    tile,
+                    workgroups,
+                    buffers: vec![source.buffer, weight, bias, gates],
+                    // All of them index buffers that `buffer` has found to be countable in 32 bits.
+                    dims: Dims::Project(ProjectDims {
+                        rows: rows as u32,
+                        columns: columns as u32,
+                        depth: depth as u32,
+                        source_offset: (source.offset + start) as u32,
+                        source_stride: source.width as u32,
+                        weight_row: weight_row as u32,
+                        adds: u32::from(weight_row > 0),
+                    }),
+                    times: None,
+                    flops: 2 * rows * depth * width,
+                    bytes: 4 * (rows * depth + depth * width + rows * width),
+                });
+                weight_row += depth;
+            }
+        }
+        self.pass(Pass { label: format!("layer {layer} input"), dispatches });
+        Ok(())
+    }
+
+    /// The buffers of one layer and direction.
+    fn slot(&mut self, index: usize, backward: bool) -> Result<Slot> {
+        let hidden = product(&[self.steps + 1, self.state_len]);
+        let hidden = self.buffer(&format!("slot {index} h"), Content::Work, hidden)?;
+        let cell_state = if self.config.cell.has_cell_state() { self.state_len } else { 1 };
+        let cell_state = self.buffer(&format!("slot {index} c"), Content::Work, cell_state)?;
+        Ok(Slot { index, backward, hidden, cell_state })
+    }
+
+    /// All time steps of one layer and direction: a pass of its own, cut where a submit is full.
+    fn steps(&mut self, layer: usize, slot: &Slot, gates: BufferId) -> Result<()> {
+        let index = slot.index;
+        let row_gates = self.config.gate_rows() as u64;
+        let weight = product(&[self.hidden, row_gates]);
+        let weight =
+            self.buffer(&format!("slot {index} weight_hh"), Content::RecurrentWeight(index), weight)?;
+        let bias =
+            self.buffer(&format!("slot {index} bias_hh"), Content::RecurrentBias(index), row_gates)?;
+        let tile = self.tile(self.batch, self.hidden);
+        let direction = u32::from(slot.backward);
+        let dispatch = Dispatch {
+            kernel: Kernel::Step(self.config.cell),
+            tile,
+            workgroups: self.workgroups(self.batch, self.hidden, tile)?,
+            buffers: vec![gates, weight, bias, slot.hidden, slot.cell_state],
+            dims: Dims::Step(StepDims {
+                batch: self.batch as u32,
+                hidden_size: self.hidden as u32,
+                input_stride: (4 * self.columns() / self.config.cell.gates() as u64) as u32,
+                input_offset: direction * self.hidden as u32,
+                reads: direction,
+                writes: 1 - direction,
+            }),
+            times: None,
+            flops: 2 * self.batch * self.hidden * row_gates,
+            bytes: 4 * (self.hidden * row_gates + self.batch * row_gates + 4 * self.state_len),
+        };
+        let way = if slot.backward { "backward" } else { "forward" };
+        let mut done = 0;
+        while done < self.steps {
+            if self.submitted == STEPS_A_SUBMIT {
+                self.plan.submits.push(Vec::new());
+                self.submitted = 0;
+            }
+            let count = (self.steps - done).min(STEPS_A_SUBMIT - self.submitted);
+            let first = if slot.backward { self.steps - 1 - done } else { done };
+            let (first, count32) = (first as u32, count as u32);
+            let times = Some(Times { first, count: count32, backward: slot.backward });
+            let dispatches = vec![Dispatch { times, ..dispatch.clone() }];
+            self.pass(Pass { label: format!("layer {layer} {way}"), dispatches });
+            self.submitted += count;
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Brings the initial states in, and the results out.
+    fn copies(&mut self, upload: BufferId, inputs: u64, download: BufferId, slots: &[Slot]) {
+        let len = self.state_len;
+        let (mut up, mut down) = (inputs, 0);
+        let last_layer = slots.len() - self.config.directions.count();
+        for slot in &slots[last_layer..] {
+            let output = self.steps * len;
+            self.download(slot.hidden, self.output_offset(slot), download, down, output);
+            down += output;
+        }
+        let ends = |slot: &Slot| {
+            let (early, late) = (0, self.steps * len);
+            if slot.backward { (late, early) } else { (early, late) }
+        };
+        let h = slots.iter().map(|slot| (slot.hidden, ends(slot)));
+        let c = slots.iter().map(|slot| (slot.cell_state, (0, 0)));
+        let states: Vec<_> =
+            if self.config.cell.has_cell_state() { h.chain(c).collect() } else { h.collect() };
+        for (state, (initial, last)) in states {
+            self.upload(upload, up, state, initial, len);
+            self.download(state, last, download, down, len);
+            up += len;
+            down += len;
+        }
+    }
+
+    fn upload(&mut self, from: BufferId, from_offset: u64, to: BufferId, to_offset: u64, len: u64) {
+        self.plan.uploads.push(Copy { from, from_offset, to, to_offset, len });
+    }
+
+    fn download(&mut self, from: BufferId, from_offset: u64, to: BufferId, to_offset: u64, len: u64) {
+        self.plan.downloads.push(Copy { from, from_offset, to, to_offset, len });
+    }
+
+    fn pass(&mut self, pass: Pass) {
+        // `Plan::new` begins the first.
+        self.plan.submits.last_mut().expect("a submit has begun").push(pass);
+    }
+
+    fn buffer(&mut self, name: &str, content: Content, len: u64) -> Result<BufferId> {
+        let staging = matches!(content, Content::Upload | Content::Download);
+        let buffer = self.limits.max_buffer_bytes;
+        // Kernels index with 32 bits.
+        let binding = self.limits.max_binding_bytes.min(buffer).min(4 * u64::from(u32::MAX));
+        let limit = if staging { buffer } else { binding };
+        let needed = len.saturating_mul(4);
+        if needed > limit {
+            let what = format!("buffer \"{name}\" of {}", self.plan.title);
+            let (unit, holder) = ("bytes", "the adapter");
+            return Err(Error::TooLarge { what, needed, limit, unit, holder });
+        }
+        self.plan.buffers.push(Buffer { name: name.into(), content, len });
+        Ok(BufferId(self.plan.buffers.len() - 1))
+    }
+
+    /// Batch rows an invocation: many where reads are dear, few where there would be too few invocations.
+    fn tile(&self, rows: u64, columns: u64) -> u32 {
+        let fits = |tile: u64| {
+            if self.limits.cpu {
+                return rows > tile / 2;
+            }
+            tile < 16 && columns * rows.div_ceil(tile) >= FULL_GPU
+        };
+        let largest = shader::TILES.into_iter().rev().find(|&tile| fits(u64::from(tile)));
+        largest.unwrap_or(1)
+    }
+
+    fn workgroups(&self, rows: u64, columns: u64, tile: u32) -> Result<[u32; 3]> {
+        let limit = u64::from(self.limits.max_workgroups);
+        let x = columns.div_ceil(u64::from(shader::WORKGROUP));
+        let tiles = rows.div_ceil(u64::from(tile));
+        let y = tiles.min(limit);
+        let z = tiles.div_ceil(y);
+        let needed = x.max(z);
+        if needed > limit {
+            let what = format!("a dispatch of {}", self.plan.title);
+            let (unit, holder) = ("workgroups an axis", "the adapter");
+            return Err(Error::TooLarge { what, needed, limit, unit, holder });
+        }
+        Ok([x as u32, y as u32, z as u32])
+    }
+
+    /// Columns of the input product, D·H·G, in vectors of four; padded so that a row is whole units as well as whole vectors.
+    fn columns(&self) -> u64 {
+        let gates = self.config.cell.gates() as u64;
+        let whole = if gates % 2 == 1 { 4 * gates } else { 4 };
+        let columns = self.config.directions.count() as u64 * self.config.gate_rows() as u64;
+        columns.div_ceil(whole) * whole / 4
+    }
+
+    /// Where a slot's output begins in `[T+1, N, H]`: after the initial state, which a backward direction has at the end.
+    fn output_offset(&self, slot: &Slot) -> u64 {
+        if slot.backward { 0 } else { self.state_len }
+    }
+}
+
+fn product(sizes: &[u64]) -> u64 {
+    sizes.iter().fold(1, |product, &size| product.saturating_mul(size))
+}

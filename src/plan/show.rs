@@ -1,0 +1,93 @@
+//! The plan as a table, to read and to compare in tests.
+
+use super::{Buffer, Content, Copy, Dispatch, Pass, Plan};
+use crate::{Config, Directions, shader::Kernel};
+use std::fmt;
+
+/// What a plan is of, in words.
+pub(super) fn title(config: &Config, steps: usize, batch: usize) -> String {
+    let directions = match config.directions {
+        Directions::Forward => "",
+        Directions::Both => " bidirectional",
+    };
+    let layers = config.num_layers;
+    let s = if layers == 1 { "" } else { "s" };
+    format!(
+        "{}{directions}, {layers} layer{s}, I {}, H {}, T {steps}, N {batch}",
+        config.cell.name(),
+        config.input_size,
+        config.hidden_size,
+    )
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        writeln!(f, "{:<26} {:>12}", "buffer", "bytes")?;
+        for buffer in &self.buffers {
+            writeln!(f, "  {buffer}")?;
+        }
+        let copied = |copies: &[Copy]| copies.iter().map(|copy| 4 * copy.len).sum::<u64>();
+        writeln!(f, "{:<26} {:>12}", "  all", self.buffer_bytes())?;
+        for (index, passes) in self.submits.iter().enumerate() {
+            let head = format!("submit {index}");
+            writeln!(
+                f,
+                "{head:<18} {:<16} {:>10} {:>14} {:>12} {:>12}",
+                "kernel/rows", "dispatches", "workgroups", "FLOP", "bytes"
+            )?;
+            if index == 0 {
+                let (count, bytes) = (self.uploads.len(), copied(&self.uploads));
+                writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "upload", "copy", "", "")?;
+            }
+            for pass in passes {
+                write!(f, "{pass}")?;
+            }
+        }
+        let (count, bytes) = (self.downloads.len(), copied(&self.downloads));
+        writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "download", "copy", "", "")?;
+        writeln!(
+            f,
+            "all: {} submits, {} passes, {} dispatches, {} FLOP",
+            self.submits.len(),
+            self.passes().count(),
+            self.dispatches(),
+            self.flops()
+        )
+    }
+}
+
+impl fmt::Display for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.content {
+            Content::Upload | Content::Download => "staging",
+            Content::Work => "",
+            _ => "weights",
+        };
+        let line = format!("{:<24} {:>12}  {kind}", self.name, 4 * self.len);
+        f.write_str(line.trim_end())
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, dispatch) in self.dispatches.iter().enumerate() {
+            let label = if index == 0 { self.label.as_str() } else { "" };
+            writeln!(f, "  {label:<16} {dispatch}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kernel = match self.kernel {
+            Kernel::Project => format!("project/{}", self.tile),
+            Kernel::Step(cell) => format!("{}/{}", cell.name(), self.tile),
+        };
+        let [x, y, z] = self.workgroups;
+        let (repeats, groups) = (self.repeats(), format!("{x}x{y}x{z}"));
+        let (flops, bytes) = (repeats * self.flops, repeats * self.bytes);
+        write!(f, "{kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")
+    }
+}

@@ -1,0 +1,250 @@
+//! Initialisers: the same seed gives the same weights on every platform.
+
+use super::{Kind, SlotWeights, TensorName, Weights, mxnet, slots_of};
+use crate::{Cell, Config, Error, Result};
+use ndarray::{Array1, Array2, s};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+use std::collections::BTreeMap;
+
+/// How weights are drawn.
+///
+/// ```
+/// use wgpu_rnn::{Config, Init, Weights};
+///
+/// let config = Config::lstm(6).input_size(3);
+/// let weights = Weights::init(&config, &Init::orthogonal().seed(7).forget_bias(1.0))?;
+/// assert_eq!(weights.slot(0).bias_ih[6], 1.0); // gates i, f, g, o: the second block
+/// # Ok::<(), wgpu_rnn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Init {
+    scheme: Scheme,
+    seed: Option<u64>,
+    forget_bias: Option<f32>,
+}
+
+#[derive(Clone, Debug)]
+enum Scheme {
+    Uniform(f32),
+    PyTorch,
+    Xavier,
+    Orthogonal,
+    Mxnet(mxnet::Random),
+}
+
+impl Init {
+    /// Gluon's default: weights from U(-0.07, 0.07), biases zero.
+    pub fn gluon() -> Init {
+        Init::uniform(0.07)
+    }
+
+    /// Weights from U(-scale, scale), biases zero (`mx.init.Uniform`).
+    pub fn uniform(scale: f32) -> Init {
+        Init::of(Scheme::Uniform(scale))
+    }
+
+    /// PyTorch's: weights and biases from U(-1/√H, 1/√H).
+    pub fn pytorch() -> Init {
+        Init::of(Scheme::PyTorch)
+    }
+
+    /// Weights from U(-a, a) with a = √(6 / (rows + columns)), biases zero (Glorot and Bengio 2010).
+    pub fn xavier() -> Init {
+        Init::of(Scheme::Xavier)
+    }
+
+    /// Each weight matrix with orthonormal columns, or rows if it has fewer of them; biases zero (Saxe et al. 2013,
+    /// over the whole `[G*H, in]` matrix as `torch.nn.init.orthogonal_`).
+    pub fn orthogonal() -> Init {
+        Init::of(Scheme::Orthogonal)
+    }
+
+    /// Gluon's default from MXNet's own numbers, in the order of its `initialize()`: with the same seed the weights are
+    /// Gluon's, bit for bit. It has no seed of its own.
+    pub fn mxnet(random: &mxnet::Random) -> Init {
+        Init::of(Scheme::Mxnet(random.clone()))
+    }
+
+    /// Another seed than 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Init {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the LSTM's forget gate bias: `bias_ih` to `value` and `bias_hh` to 0 (1 is Gluon's `lstmbias`, Keras's
+    /// `unit_forget_bias`; Jozefowicz et al. 2015).
+    #[must_use]
+    pub fn forget_bias(mut self, value: f32) -> Init {
+        self.forget_bias = Some(value);
+        self
+    }
+
+    fn of(scheme: Scheme) -> Init {
+        Init { scheme, seed: None, forget_bias: None }
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        let refuse = |name, expected: &str, found: String| {
+            Err(Error::Setting { name, expected: expected.into(), found })
+        };
+        match (&self.scheme, self.seed, self.forget_bias) {
+            (Scheme::Uniform(scale), ..) if !(scale.is_finite() && *scale >= 0.0) => {
+                refuse("scale", "a number from 0 on", scale.to_string())
+            }
+            (Scheme::Mxnet(_), Some(seed), _) => {
+                refuse("seed", "none (mxnet::Random has it)", seed.to_string())
+            }
+            (.., Some(bias)) if config.cell != Cell::Lstm || !config.bias => {
+                let what = if config.bias { config.cell.name() } else { "a network without biases" };
+                refuse("forget_bias", "an LSTM with biases", format!("{bias} for {what}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn weight(&self, name: TensorName, rows: usize, columns: usize, hidden: usize) -> Result<Array2<f32>> {
+        let (elements, limit) = (rows as u64 * columns as u64, isize::MAX as u64 / 4);
+        if elements > limit || Vec::<f32>::new().try_reserve_exact(rows * columns).is_err() {
+            return Err(Error::TooLarge {
+                what: format!("weight tensor {} [{rows}, {columns}]", name.format(super::Naming::PyTorch)),
+                needed: elements * 4,
+                limit: limit * 4,
+                unit: "bytes",
+                holder: "memory",
+            });
+        }
+        let mut rng = self.stream(name);
+        let mut uniform =
+            |scale: f32| Array2::from_shape_simple_fn((rows, columns), || between(&mut rng, scale));
+        Ok(match &self.scheme {
+            Scheme::Uniform(scale) => uniform(*scale),
+            Scheme::PyTorch => uniform(1.0 / (hidden as f32).sqrt()),
+            Scheme::Xavier => uniform((6.0 / (rows + columns) as f32).sqrt()),
+            Scheme::Orthogonal => orthogonal(&mut rng, rows, columns),
+            Scheme::Mxnet(random) => random.uniform(-0.07, 0.07, (rows, columns)),
+        })
+    }
+
+    fn bias(&self, name: TensorName, rows: usize, hidden: usize) -> Array1<f32> {
+        let mut rng = self.stream(name);
+        let mut bias = match self.scheme {
+            Scheme::PyTorch => {
+                let scale = 1.0 / (hidden as f32).sqrt();
+                Array1::from_shape_simple_fn(rows, || between(&mut rng, scale))
+            }
+            _ => Array1::zeros(rows),
+        };
+        if let Some(value) = self.forget_bias {
+            let value = if name.kind == Kind::BiasIh { value } else { 0.0 };
+            bias.slice_mut(s![hidden..2 * hidden]).fill(value);
+        }
+        bias
+    }
+
+    /// A stream a tensor, so that its numbers do not depend on when it is drawn.
+    fn stream(&self, name: TensorName) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed.unwrap_or(0));
+        rng.set_stream((name.layer * 2 + name.direction) as u64 * 4 + name.kind as u64);
+        rng
+    }
+}
+
+/// Weights of which those that depend on the input size may still wait for it, as Gluon's deferred initialisation.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred {
+    config: Config,
+    init: Init,
+    drawn: BTreeMap<TensorName, Array2<f32>>,
+}
+
+impl Deferred {
+    /// Draws every weight whose shape is known, layer by layer, forward first, `weight_ih` before `weight_hh`.
+    pub fn new(config: &Config, init: Init) -> Result<Deferred> {
+        config.check()?;
+        init.check(config)?;
+        let mut deferred = Deferred { config: config.clone(), init, drawn: BTreeMap::new() };
+        deferred.draw()?;
+        Ok(deferred)
+    }
+
+    /// Draws what waited for the input size.
+    pub fn finish(mut self, input_size: usize) -> Result<Weights> {
+        self.config.input_size = input_size;
+        self.config.check()?;
+        self.draw()?;
+        let Deferred { config, init, mut drawn } = self;
+        let mut slots = Vec::new();
+        for (layer, direction) in slots_of(&config) {
+            let name = |kind| TensorName { layer, direction, kind };
+            // `draw` has drawn both kinds for every slot, now that no shape is open.
+            let mut weight = |kind| drawn.remove(&name(kind)).expect("every weight is drawn");
+            let bias = |kind| {
+                if config.bias {
+                    init.bias(name(kind), config.gate_rows(), config.hidden_size)
+                } else {
+                    Array1::zeros(config.gate_rows())
+                }
+            };
+            slots.push(SlotWeights {
+                weight_ih: weight(Kind::WeightIh),
+                weight_hh: weight(Kind::WeightHh),
+                bias_ih: bias(Kind::BiasIh),
+                bias_hh: bias(Kind::BiasHh),
+            });
+        }
+        Ok(Weights { config, slots })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn draw(&mut self) -> Result<()> {
+        let hidden = self.config.hidden_size;
+        for (layer, direction) in slots_of(&self.config) {
+            let columns = [self.config.layer_input_size(layer), hidden];
+            for (kind, columns) in [Kind::WeightIh, Kind::WeightHh].into_iter().zip(columns) {
+                let name = TensorName { layer, direction, kind };
+                if columns > 0 && !self.drawn.contains_key(&name) {
+                    let weight = self.init.weight(name, self.config.gate_rows(), columns, hidden)?;
+                    self.drawn.insert(name, weight);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn between(rng: &mut ChaCha8Rng, scale: f32) -> f32 {
+    scale * (2.0 * rng.random::<f32>() - 1.0)
+}
+
+/// Gram and Schmidt on a Gaussian matrix; its R has a positive diagonal, so Q is uniformly distributed.
+fn orthogonal(rng: &mut ChaCha8Rng, rows: usize, columns: usize) -> Array2<f32> {
+    if rows < columns {
+        return orthogonal(rng, columns, rows).reversed_axes();
+    }
+    // Vectors lie in rows of q, and so in one piece of memory.
+    let mut q = Array2::from_shape_simple_fn((columns, rows), || gaussian(rng));
+    for j in 0..columns {
+        let (done, mut rest) = q.view_mut().split_at(ndarray::Axis(0), j);
+        let mut vector = rest.row_mut(0);
+        // Twice is enough (Kahan and Parlett) to be orthogonal to the last bits.
+        for _ in 0..2 {
+            for other in done.rows() {
+                let along = other.dot(&vector);
+                vector.scaled_add(-along, &other);
+            }
+        }
+        let norm = vector.dot(&vector).sqrt();
+        vector /= norm;
+    }
+    q.reversed_axes().mapv(|x| x as f32).as_standard_layout().into_owned()
+}
+
+/// Box and Muller, with libm's functions, which are the same on every platform.
+fn gaussian(rng: &mut ChaCha8Rng) -> f64 {
+    let radius = libm::sqrt(-2.0 * libm::log(1.0 - rng.random::<f64>()));
+    radius * libm::cos(std::f64::consts::TAU * rng.random::<f64>())
+}
