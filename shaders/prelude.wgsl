@@ -1,16 +1,19 @@
-// What every kernel shares: the state of a unit, functions that saturate, and the tile's accumulators.
-// A shader is joined from: prelude, gates/G, cell/NAME (for a step), tile/ROWS, the kernel.
+// What every kernel shares. A shader is joined from these files: prelude, gates/G, read_each or read_shared, rows/N, and then
+// project, or cell/NAME, step_index/KIND and step. Every K axis is padded with zeros to fours, to be read in vectors of four.
 
-// Overrides stand here, before their first use.
 override WORKGROUP: u32 = 64u;
+
+// Units, or vectors of columns, whose weights stand side by side, so that their invocations read whole cache lines.
+const BLOCK: u32 = 8u;
+
 // One unit's state between two steps. Cells without a cell state hand c through.
 struct State {
     h: f32,
     c: f32,
 }
 
-// WGSL leaves tanh undefined beyond |x| of 88 and imprecise near 0; this is within 3 ulp everywhere and the same on every
-// GPU. The rational minimax approximation of degree 13/6 with the coefficients of Eigen (MathFunctionsImpl.h).
+// WGSL leaves tanh undefined beyond |x| of 88, and drivers are imprecise near 0. This is the same on every GPU and within
+// a few ulp: the rational minimax approximation of degree 13/6 with the coefficients of Eigen (MathFunctionsImpl.h).
 fn safe_tanh(value: f32) -> f32 {
     let x = clamp(value, -7.905311, 7.905311);
     let x2 = x * x;
@@ -33,8 +36,8 @@ fn sigmoid(x: f32) -> f32 {
     return 1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0)));
 }
 
-// Sums of four adjacent rows at one column. Loops over rows are unrolled by hand, since naga's loops keep a compiler from
-// doing it, and arrays with a changing index would live in slow memory.
+// Sums of four adjacent rows at one column. Rows are written out instead of looped over, since naga's loops keep a
+// compiler from unrolling, and arrays with a changing index would live in slow memory.
 struct Quad {
     r0: Gates,
     r1: Gates,
@@ -42,22 +45,19 @@ struct Quad {
     r3: Gates,
 }
 
-// Adds w * left to each row; `at` points at the k-th number of each row.
-fn accumulate(quad: ptr<function, Quad>, w: Gates, at: vec4<u32>) {
-    (*quad).r0 += w * left(at.x);
-    (*quad).r1 += w * left(at.y);
-    (*quad).r2 += w * left(at.z);
-    (*quad).r3 += w * left(at.w);
+fn finish_quad(row: u32, column: u32, sum: Quad) {
+    finish(row, column, sum.r0);
+    finish(row + 1u, column, sum.r1);
+    finish(row + 2u, column, sum.r2);
+    finish(row + 3u, column, sum.r3);
 }
 
-fn finish_quad(row: u32, column: u32, quad: Quad) {
-    finish(row, column, quad.r0);
-    finish(row + 1u, column, quad.r1);
-    finish(row + 2u, column, quad.r2);
-    finish(row + 3u, column, quad.r3);
+// Where the weights of a column begin in [columns / BLOCK, depth, BLOCK], and so at which stride they go on.
+fn block_at(column: u32, depth: u32) -> u32 {
+    return column / BLOCK * depth * BLOCK + column % BLOCK;
 }
 
-// More workgroups than one axis can count are folded into z.
+// Tiles of rows are counted along y, and along z when y is full.
 fn tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
     return group.z * groups.y + group.y;
 }

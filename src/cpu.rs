@@ -97,11 +97,7 @@ fn one_direction<T: Float>(
 }
 
 /// W x + b for every row x: `[N, I]` to `[N, G*H]`.
-fn product<T: Float>(
-    weight: &Array2<T>,
-    rows: ArrayView2<'_, T>,
-    bias: &ndarray::Array1<T>,
-) -> Array2<T> {
+fn product<T: Float>(weight: &Array2<T>, rows: ArrayView2<'_, T>, bias: &ndarray::Array1<T>) -> Array2<T> {
     Array2::from_shape_fn((rows.nrows(), weight.nrows()), |(n, g)| {
         let products = weight.row(g).into_iter().zip(rows.row(n)).map(|(&w, &x)| w * x);
         products.fold(T::zero(), |sum, product| sum + product) + bias[g]

@@ -106,9 +106,9 @@ pub(crate) fn to_safetensors<'a, T: Float>(
         stored.push((name, array.shape().to_vec(), bytes));
     }
     let failed = |error| Error::Safetensors(format!("cannot be made: {error}"));
-    let views = stored.iter().map(|(name, shape, bytes)| {
-        TensorView::new(T::DTYPE, shape.clone(), bytes).map(|view| (name, view))
-    });
+    let views = stored
+        .iter()
+        .map(|(name, shape, bytes)| TensorView::new(T::DTYPE, shape.clone(), bytes).map(|view| (name, view)));
     let views: Vec<_> = views.collect::<Result<_, _>>().map_err(failed)?;
     safetensors::serialize(views, metadata).map_err(failed)
 }

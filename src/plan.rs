@@ -3,7 +3,7 @@
 mod build;
 mod show;
 
-use crate::shader::Kernel;
+use crate::shader::{Kernel, Tile};
 
 /// What the plan has to know of an adapter. The default is WebGPU's, which every adapter has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Limits {
     pub max_workgroups: u32,
     /// A CPU that plays a GPU: reads are dear and threads few, so that each invocation computes more.
     pub cpu: bool,
+    /// Lanes that every subgroup has at least; 0 where kernels cannot speak to their subgroup.
+    pub subgroup_size: u32,
 }
 
 impl Default for Limits {
@@ -25,6 +27,7 @@ impl Default for Limits {
             max_binding_bytes: 128 << 20,
             max_workgroups: 65_535,
             cpu: false,
+            subgroup_size: 0,
         }
     }
 }
@@ -72,17 +75,18 @@ pub struct Buffer {
 /// What a buffer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
-    /// Input and initial states, written by the host: input `[T, N, I]`, h_0 `[L*D, N, H]`, c_0 likewise.
+    /// Input and initial states, written by the host: input `[T, N, I']`, h_0 `[L*D, N, H']`, c_0 `[L*D, N, H]`, where
+    /// I' and H' are padded with zeros to whole vectors of four.
     Upload,
-    /// Output by direction `[D, T, N, H]`, h_n `[L*D, N, H]`, c_n likewise, read by the host.
+    /// Output by direction `[D, T, N, H']`, h_n `[L*D, N, H']`, c_n `[L*D, N, H]`, read by the host.
     Download,
     /// What kernels read and write.
     Work,
-    /// A layer's `weight_ih` of all directions, `[K, C]`: columns by direction, unit, gate, padded to fours.
+    /// A layer's `weight_ih` of all directions, `[C/4/8, K/4, 8]` of 4 columns by 4 k; C by direction, unit, gate.
     InputWeight(usize),
     /// A layer's `bias_ih`, `[C]`.
     InputBias(usize),
-    /// A slot's `weight_hh`, `[K, H, G]`.
+    /// A slot's `weight_hh`, `[H/8, K/4, 8]` of G gates by 4 k.
     RecurrentWeight(usize),
     /// A slot's `bias_hh`, `[H, G]`.
     RecurrentBias(usize),
@@ -117,8 +121,8 @@ pub struct Pass {
 pub struct Dispatch {
     /// The kernel.
     pub kernel: Kernel,
-    /// Batch rows an invocation, one of [`TILES`](crate::shader::TILES).
-    pub tile: u32,
+    /// Batch rows an invocation.
+    pub tile: Tile,
     /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
     /// The kernel's storage buffers, from binding 1 on.
@@ -161,22 +165,24 @@ pub enum Dims {
     Step(StepDims),
 }
 
-/// `Dims` of `project.wgsl`.
+/// `Dims` of `project.wgsl`; all lengths but `rows` in vectors of four.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct ProjectDims {
     /// M = T·N.
     pub rows: u32,
-    /// C, in vectors of four.
+    /// C.
     pub columns: u32,
     /// K of this piece.
     pub depth: u32,
+    /// K of all pieces.
+    pub whole_depth: u32,
     /// Where the piece begins in the source.
     pub source_offset: u32,
     /// Row length of the source.
     pub source_stride: u32,
-    /// The piece's first row of the weights.
-    pub weight_row: u32,
+    /// Where the piece begins in the weights' K.
+    pub weight_offset: u32,
     /// 1 if it adds to earlier pieces.
     pub adds: u32,
 }
@@ -189,6 +195,8 @@ pub struct StepDims {
     pub batch: u32,
     /// H.
     pub hidden_size: u32,
+    /// H in vectors of four.
+    pub depth: u32,
     /// Row length of the input's gates, counted in units.
     pub input_stride: u32,
     /// Where this direction begins in such a row, in units.

@@ -20,8 +20,55 @@ pub enum StepIndex {
     Uniform,
 }
 
-/// The batch rows that one invocation may compute, a file of `shaders/tile/` each.
-pub const TILES: [u32; 4] = [1, 4, 8, 16];
+/// The batch rows that one invocation computes, and how it reads them: a file of `shaders/rows/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// Rows.
+    pub rows: u32,
+    /// Whether eight lanes of a subgroup read for each other; the subgroup must have as many.
+    pub shared: bool,
+}
+
+impl Tile {
+    /// Every tile, smaller ones first.
+    pub const ALL: [Tile; 6] = [
+        Tile { rows: 1, shared: false },
+        Tile { rows: 4, shared: false },
+        Tile { rows: 8, shared: false },
+        Tile { rows: 8, shared: true },
+        Tile { rows: 16, shared: true },
+        Tile { rows: 32, shared: true },
+    ];
+
+    fn wgsl(self) -> [&'static str; 2] {
+        let read = if self.shared {
+            include_str!("../shaders/read_shared.wgsl")
+        } else {
+            include_str!("../shaders/read_each.wgsl")
+        };
+        let rows = match (self.rows, self.shared) {
+            (1, _) => include_str!("../shaders/rows/1.wgsl"),
+            (4, _) => include_str!("../shaders/rows/4.wgsl"),
+            (8, false) => include_str!("../shaders/rows/8.wgsl"),
+            (8, true) => include_str!("../shaders/rows/shared_8.wgsl"),
+            (16, _) => include_str!("../shaders/rows/shared_16.wgsl"),
+            _ => include_str!("../shaders/rows/shared_32.wgsl"),
+        };
+        [read, rows]
+    }
+}
+
+impl std::fmt::Display for Tile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.rows, if self.shared { "s" } else { "" })
+    }
+}
+
+/// Units whose weights stand side by side: `BLOCK` of `prelude.wgsl`.
+pub const BLOCK: usize = 8;
+
+/// Numbers of the K axis in one vector; K is padded to whole ones.
+pub const VECTOR: usize = 4;
 
 /// Invocations a workgroup, along the columns.
 pub const WORKGROUP: u32 = 64;
@@ -32,11 +79,11 @@ impl Kernel {
         Cell::ALL.into_iter().map(Kernel::Step).chain([Kernel::Project])
     }
 
-    /// Its entry point's name, which is its file's.
-    pub const fn entry_point(self) -> &'static str {
+    /// Its name: its file's, and the cell's.
+    pub const fn name(self) -> &'static str {
         match self {
             Kernel::Project => "project",
-            Kernel::Step(_) => "step",
+            Kernel::Step(cell) => cell.name(),
         }
     }
 
@@ -62,10 +109,10 @@ impl Kernel {
         overrides
     }
 
-    /// The whole WGSL text: files, joined. `tile` is one of [`TILES`].
-    pub fn wgsl(self, tile: u32, step_index: StepIndex) -> String {
+    /// The whole WGSL text: files, joined. Its entry point is `main`.
+    pub fn wgsl(self, tile: Tile, step_index: StepIndex) -> String {
         let gates = match self {
-            Kernel::Project => 4,
+            Kernel::Project => VECTOR,
             Kernel::Step(cell) => cell.gates(),
         };
         let mut files = vec![
@@ -75,13 +122,8 @@ impl Kernel {
                 3 => include_str!("../shaders/gates/3.wgsl"),
                 _ => include_str!("../shaders/gates/4.wgsl"),
             },
-            match tile {
-                1 => include_str!("../shaders/tile/1.wgsl"),
-                4 => include_str!("../shaders/tile/4.wgsl"),
-                8 => include_str!("../shaders/tile/8.wgsl"),
-                _ => include_str!("../shaders/tile/16.wgsl"),
-            },
         ];
+        files.extend(tile.wgsl());
         match self {
             Kernel::Project => files.push(include_str!("../shaders/project.wgsl")),
             Kernel::Step(cell) => files.extend([

@@ -6,8 +6,8 @@ mod safetensors;
 
 pub mod mxnet;
 
-pub use init::Init;
 pub(crate) use init::Deferred;
+pub use init::Init;
 pub use names::Naming;
 pub(crate) use names::{Kind, TensorName};
 
@@ -179,9 +179,7 @@ pub(crate) fn slots_of(config: &Config) -> impl Iterator<Item = (usize, usize)> 
 
 type Named<T> = BTreeMap<TensorName, ArrayD<T>>;
 
-fn parse_names<T>(
-    tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
-) -> Result<(Naming, Named<T>)> {
+fn parse_names<T>(tensors: impl IntoIterator<Item = (String, ArrayD<T>)>) -> Result<(Naming, Named<T>)> {
     let mut named = BTreeMap::new();
     let mut first: Option<(Naming, String)> = None;
     for (name, tensor) in tensors {
@@ -204,15 +202,10 @@ fn parse_names<T>(
     Ok((naming, named))
 }
 
-fn infer_config<T>(
-    tensors: &Named<T>,
-    naming: Naming,
-    activation: Option<Activation>,
-) -> Result<Config> {
+fn infer_config<T>(tensors: &Named<T>, naming: Naming, activation: Option<Activation>) -> Result<Config> {
     let of_first_layer = |kind, expected: &str| {
         let name = TensorName { layer: 0, direction: 0, kind };
-        let missing =
-            || Error::MissingTensor { name: name.format(naming), expected: expected.into() };
+        let missing = || Error::MissingTensor { name: name.format(naming), expected: expected.into() };
         let shape = tensors.get(&name).ok_or_else(missing)?.shape();
         match shape {
             &[rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),

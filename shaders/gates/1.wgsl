@@ -1,13 +1,17 @@
-// A cell of one gate: numbers stand as they are.
+// A cell of one gate.
 alias Gates = f32;
+// Of one gate for four k.
+alias Weights = vec4<f32>;
 alias Packed = f32;
+
+fn fold(sum: Gates, x: vec4<f32>, w: Weights) -> Gates {
+    return sum + dot(x, w);
+}
 
 fn unpack_input(i: u32) -> Gates {
     return input[i];
 }
-fn unpack_weight(i: u32) -> Gates {
-    return weight[i];
-}
+
 fn unpack_bias(i: u32) -> Gates {
     return bias[i];
 }

@@ -1,13 +1,17 @@
-// Four gates of a unit, or four columns of the input product: one vector.
+// A cell of four gates, or four columns of the input product.
 alias Gates = vec4<f32>;
+// Of four gates for four k.
+alias Weights = mat4x4<f32>;
 alias Packed = vec4<f32>;
+
+fn fold(sum: Gates, x: vec4<f32>, w: Weights) -> Gates {
+    return sum + x * w;
+}
 
 fn unpack_input(i: u32) -> Gates {
     return input[i];
 }
-fn unpack_weight(i: u32) -> Gates {
-    return weight[i];
-}
+
 fn unpack_bias(i: u32) -> Gates {
     return bias[i];
 }

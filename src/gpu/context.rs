@@ -21,6 +21,9 @@ pub(crate) struct Gpu {
     lost: Arc<OnceLock<String>>,
 }
 
+/// Asked for where the adapter has them; there is a way without each.
+const USED_FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES.union(wgpu::Features::SUBGROUP);
+
 /// What an adapter is chosen by.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -51,7 +54,7 @@ impl Gpu {
         let mut descriptor = wgpu::DeviceDescriptor { label: Some("wgpu-rnn"), ..Default::default() };
         if !request.webgpu_defaults {
             descriptor.required_limits = adapter.limits();
-            descriptor.required_features = adapter.features() & wgpu::Features::IMMEDIATES;
+            descriptor.required_features = adapter.features() & USED_FEATURES;
         }
         let refused = |error: wgpu::RequestDeviceError| {
             Error::NoAdapter(format!("{} gives no device: {error}", adapter.get_info().name))
@@ -77,13 +80,19 @@ impl Gpu {
         let driver = format!("{} {}", info.driver, info.driver_info);
         let name = format!("{} ({:?}; {})", info.name, info.backend, driver.trim());
         let limits = device.limits();
+        let features = device.features();
         let limits = Limits {
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_workgroups: limits.max_compute_workgroups_per_dimension,
             cpu: info.device_type == wgpu::DeviceType::Cpu,
+            subgroup_size: if features.contains(wgpu::Features::SUBGROUP) {
+                info.subgroup_min_size
+            } else {
+                0
+            },
         };
-        let kernels = Kernels::new(device.features().contains(wgpu::Features::IMMEDIATES));
+        let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES));
         log::info!("using {name}");
         Gpu { device, queue, name: name.into(), limits, kernels, made: AtomicU64::new(0), lost }
     }
@@ -137,7 +146,12 @@ impl Gpu {
     }
 
     /// A buffer that holds these bytes for good.
-    pub async fn storage(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+    pub async fn storage(
+        &self,
+        label: &str,
+        bytes: &[u8],
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer> {
         let buffer = self
             .make(wgpu::BufferDescriptor {
                 label: Some(label),

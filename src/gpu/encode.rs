@@ -2,8 +2,8 @@
 
 use super::run::{Prepared, Run};
 use super::{Gpu, run::StepTable};
-use crate::plan::{Copy, Dispatch};
 use crate::Result;
+use crate::plan::{Copy, Dispatch};
 
 impl Run {
     /// Records and submits the whole plan; what was written to the upload buffer is its input.

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use crate::Result;
-use crate::shader::{Kernel, StepIndex};
+use crate::shader::{Kernel, StepIndex, Tile};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -22,7 +22,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 pub(crate) struct Kernels {
     pub step_index: StepIndex,
-    made: Mutex<HashMap<(Kernel, u32), Arc<Pipeline>>>,
+    made: Mutex<HashMap<(Kernel, Tile), Arc<Pipeline>>>,
 }
 
 impl Kernels {
@@ -31,7 +31,7 @@ impl Kernels {
         Kernels { step_index, made: Mutex::default() }
     }
 
-    pub async fn get(&self, gpu: &Gpu, kernel: Kernel, tile: u32) -> Result<Arc<Pipeline>> {
+    pub async fn get(&self, gpu: &Gpu, kernel: Kernel, tile: Tile) -> Result<Arc<Pipeline>> {
         let key = (kernel, tile);
         // The map is only ever whole: an insert is all that is done under its lock.
         let found = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -43,21 +43,21 @@ impl Kernels {
         Ok(made.entry(key).or_insert_with(|| Arc::new(pipeline)).clone())
     }
 
-    fn make(&self, gpu: &Gpu, kernel: Kernel, tile: u32) -> Pipeline {
-        let label = format!("{kernel:?} {tile} rows");
+    fn make(&self, gpu: &Gpu, kernel: Kernel, tile: Tile) -> Pipeline {
+        let label = format!("{}/{tile}", kernel.name());
         let device = &gpu.device;
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(&label),
             source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index).into()),
         });
         let (reads, writes) = kernel.bindings();
-        let storage = (0..reads + writes)
-            .map(|index| wgpu::BufferBindingType::Storage { read_only: index < reads });
+        let storage =
+            (0..reads + writes).map(|index| wgpu::BufferBindingType::Storage { read_only: index < reads });
         let types: Vec<_> = [wgpu::BufferBindingType::Uniform].into_iter().chain(storage).collect();
         let buffers = layout(device, &label, &types, false);
         let has_uniform = kernel.has_step_index() && self.step_index == StepIndex::Uniform;
-        let step_index = has_uniform
-            .then(|| layout(device, "step index", &[wgpu::BufferBindingType::Uniform], true));
+        let step_index =
+            has_uniform.then(|| layout(device, "step index", &[wgpu::BufferBindingType::Uniform], true));
         let groups: Vec<_> = [Some(&buffers), step_index.as_ref()].into_iter().flatten().map(Some).collect();
         let has_immediate = kernel.has_step_index() && !has_uniform;
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -69,7 +69,7 @@ impl Kernels {
             label: Some(&label),
             layout: Some(&layout),
             module: &module,
-            entry_point: Some(kernel.entry_point()),
+            entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &kernel.overrides(),
                 ..Default::default()
@@ -96,8 +96,6 @@ fn layout(
             count: None,
         })
         .collect();
-    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(label),
-        entries: &entries,
-    })
+    device
+        .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
 }

@@ -1,7 +1,7 @@
 //! The GPU objects of one plan, made once and used by every call of its shape.
 
-use super::kernels::Pipeline;
 use super::Gpu;
+use super::kernels::Pipeline;
 use crate::plan::{BufferId, Content, Plan};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
@@ -93,7 +93,7 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec
             .zip([sizes].into_iter().chain(storage))
             .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
-        let group = bind(gpu, dispatch.kernel.entry_point(), &pipeline.buffers, &entries).await?;
+        let group = bind(gpu, dispatch.kernel.name(), &pipeline.buffers, &entries).await?;
         prepared.push(Prepared { pipeline, group });
     }
     Ok(prepared)

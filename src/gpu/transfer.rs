@@ -1,9 +1,10 @@
 //! What crosses between host and GPU: through two buffers that are mapped in turn and made once.
 
 use super::{Gpu, Wait, run::Run};
+use crate::shader::VECTOR;
 use crate::{Config, Error, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
-use ndarray::{Array3, ArrayView3, s};
+use ndarray::{Array3, ArrayView3, CowArray, Ix3, s};
 use std::sync::Arc;
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
@@ -12,11 +13,11 @@ impl Run {
     /// Fills the upload buffer, which is mapped: input `[T, N, I]`, then h and c.
     pub fn write(&mut self, input: ArrayView3<'_, f32>, state: &State) -> Result<()> {
         let mut view = self.upload.get_mapped_range_mut(..).map_err(unmapped)?;
-        let parts = [Some(input), Some(state.h.view()), state.c.as_ref().map(|c| c.view())];
+        let c = state.c.as_ref().map(|c| c.as_standard_layout());
+        let parts = [Some(padded(input)), Some(padded(state.h.view())), c];
         let mut start = 0;
         for part in parts.into_iter().flatten() {
-            let part = part.as_standard_layout();
-            // `as_standard_layout` has made it contiguous.
+            // Both ways of making a part leave it contiguous.
             let bytes = bytemuck::cast_slice(part.as_slice().expect("contiguous"));
             view.slice(start..start + bytes.len()).copy_from_slice(bytes);
             start += bytes.len();
@@ -47,6 +48,7 @@ impl Run {
 
         let (steps, batch) = self.shape;
         let (hidden, directions) = (config.hidden_size, config.directions.count());
+        let padded = hidden.next_multiple_of(VECTOR);
         let mut rest = numbers.as_slice();
         let mut take = |shape: (usize, usize, usize)| {
             let (taken, left) = rest.split_at(shape.0 * shape.1 * shape.2);
@@ -57,16 +59,25 @@ impl Run {
         let mut output = Array3::zeros((steps, batch, directions * hidden));
         for direction in 0..directions {
             let columns = direction * hidden..(direction + 1) * hidden;
-            output.slice_mut(s![.., .., columns]).assign(&take((steps, batch, hidden)));
+            let taken = take((steps, batch, padded));
+            output.slice_mut(s![.., .., columns]).assign(&taken.slice(s![.., .., ..hidden]));
         }
-        let mut states = || take((config.slots(), batch, hidden)).to_owned();
-        Ok(Output {
-            output: config.layout.restore(output),
-            h_n: states(),
-            c_n: config.cell.has_cell_state().then(states),
-            engine,
-        })
+        let h_n = take((config.slots(), batch, padded)).slice(s![.., .., ..hidden]).to_owned();
+        let c_n = config.cell.has_cell_state();
+        let c_n = c_n.then(|| take((config.slots(), batch, hidden)).to_owned());
+        Ok(Output { output: config.layout.restore(output), h_n, c_n, engine })
     }
+}
+
+/// The array with its last axis padded with zeros to whole vectors.
+fn padded(array: ArrayView3<'_, f32>) -> CowArray<'_, f32, Ix3> {
+    let (a, b, width) = array.dim();
+    if width.is_multiple_of(VECTOR) && array.is_standard_layout() {
+        return array.into();
+    }
+    let mut padded = Array3::zeros((a, b, width.next_multiple_of(VECTOR)));
+    padded.slice_mut(s![.., .., ..width]).assign(&array);
+    padded.into()
 }
 
 fn map(buffer: &wgpu::Buffer, mode: wgpu::MapMode) -> Mapped {

@@ -1,17 +1,20 @@
 //! Makes the plan: the schedule, in one place.
 
 use super::{
-    Buffer, BufferId, Content, Copy, Dims, Dispatch, Limits, Pass, Plan, ProjectDims, StepDims,
-    Times,
+    Buffer, BufferId, Content, Copy, Dims, Dispatch, Limits, Pass, Plan, ProjectDims, StepDims, Times,
 };
-use crate::shader::{self, Kernel};
+use crate::shader::{BLOCK, Kernel, Tile, VECTOR, WORKGROUP};
 use crate::{Config, Error, Result};
 
 /// Steps in one submit, both directions counted, so that no driver's watchdog fires.
 const STEPS_A_SUBMIT: u64 = 256;
 
-/// The longest product in one dispatch: lavapipe ends all loops of an invocation, silently, after 65,535 turns.
+/// The longest product in one dispatch, in vectors of four: lavapipe ends all loops of an invocation, silently, after 65,535
+/// turns.
 const MAX_DEPTH: u64 = 32_768;
+
+/// Numbers in a vector.
+const FOUR: u64 = VECTOR as u64;
 
 /// Invocations that a GPU wants at least before each computes more than one row.
 const FULL_GPU: u64 = 16_384;
@@ -34,18 +37,18 @@ impl Plan {
             downloads: Vec::new(),
         };
         let [steps, batch, hidden] = [steps, batch, config.hidden_size].map(|size| size as u64);
-        let state_len = batch.saturating_mul(hidden);
-        Builder { config, limits, steps, batch, hidden, state_len, plan, submitted: 0 }.build()
+        let depth = hidden.div_ceil(FOUR);
+        Builder { config, limits, steps, batch, hidden, depth, plan, submitted: 0 }.build()
     }
 }
 
-/// What a layer reads: the input, or the hidden states of a direction of the layer below.
+/// What a layer reads: the input, or the hidden states of a direction of the layer below. In vectors of four.
 struct Source {
     buffer: BufferId,
-    /// Its first row.
+    /// Where its first row begins.
     offset: u64,
     /// Its row length.
-    width: u64,
+    depth: u64,
 }
 
 /// One layer and direction.
@@ -62,8 +65,8 @@ struct Builder<'a> {
     steps: u64,
     batch: u64,
     hidden: u64,
-    /// N·H.
-    state_len: u64,
+    /// H in vectors of four, the length of a row of hidden states.
+    depth: u64,
     plan: Plan,
     /// Steps in the last submit.
     submitted: u64,
@@ -72,12 +75,12 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn build(mut self) -> Result<Plan> {
         let directions = self.config.directions.count();
-        let features = self.config.input_size as u64;
-        let states = self.config.slots() * self.config.cell.states();
-        let states = product(&[states as u64, self.state_len]);
-        let inputs = product(&[self.steps, self.batch, features]);
-        let outputs = product(&[directions as u64, self.steps, self.state_len]);
-        let gates = product(&[self.steps, self.batch, 4, self.columns()]);
+        let features = (self.config.input_size as u64).div_ceil(FOUR);
+        let states = product(&[self.config.slots() as u64, self.batch]);
+        let states = states.saturating_mul(FOUR * self.depth + self.cell_width());
+        let inputs = product(&[self.steps, self.batch, FOUR, features]);
+        let outputs = product(&[directions as u64, self.steps, self.state_len()]);
+        let gates = product(&[self.steps, self.batch, FOUR, self.columns()]);
 
         let upload = self.buffer("upload", Content::Upload, inputs.saturating_add(states))?;
         let download = self.buffer("download", Content::Download, outputs.saturating_add(states))?;
@@ -85,7 +88,7 @@ impl Builder<'_> {
         let gates = self.buffer("input gates", Content::Work, gates)?;
 
         self.upload(upload, 0, input, 0, inputs);
-        let mut sources = vec![Source { buffer: input, offset: 0, width: features }];
+        let mut sources = vec![Source { buffer: input, offset: 0, depth: features }];
         let mut slots = Vec::new();
         for layer in 0..self.config.num_layers {
             self.project(layer, &sources, gates)?;
@@ -93,8 +96,8 @@ impl Builder<'_> {
             for direction in 0..directions {
                 let slot = self.slot(layer * directions + direction, direction == 1)?;
                 self.steps(layer, &slot, gates)?;
-                let offset = self.output_offset(&slot);
-                sources.push(Source { buffer: slot.hidden, offset, width: self.hidden });
+                let offset = self.output_offset(&slot) / FOUR;
+                sources.push(Source { buffer: slot.hidden, offset, depth: self.depth });
                 slots.push(slot);
             }
         }
@@ -105,20 +108,18 @@ impl Builder<'_> {
     /// The input product of a layer, a dispatch a source and piece of K.
     fn project(&mut self, layer: usize, sources: &[Source], gates: BufferId) -> Result<()> {
         let (rows, columns) = (self.steps * self.batch, self.columns());
-        let width = 4 * columns;
-        let depth = sources.iter().map(|source| source.width).sum();
-        let weight = product(&[depth, width]);
-        let weight =
-            self.buffer(&format!("layer {layer} weight_ih"), Content::InputWeight(layer), weight)?;
+        let whole_depth = sources.iter().map(|source| source.depth).sum::<u64>();
+        let weight = blocks(columns, whole_depth, FOUR);
+        let weight = self.buffer(&format!("layer {layer} weight_ih"), Content::InputWeight(layer), weight)?;
         let bias =
-            self.buffer(&format!("layer {layer} bias_ih"), Content::InputBias(layer), width)?;
+            self.buffer(&format!("layer {layer} bias_ih"), Content::InputBias(layer), FOUR * columns)?;
         let tile = self.tile(rows, columns);
         let workgroups = self.workgroups(rows, columns, tile)?;
         let mut dispatches = Vec::new();
-        let mut weight_row = 0;
+        let mut weight_offset = 0;
         for source in sources {
-            for start in (0..source.width).step_by(MAX_DEPTH as usize) {
-                let depth = (source.width - start).min(MAX_DEPTH);
+            for start in (0..source.depth).step_by(MAX_DEPTH as usize) {
+                let depth = (source.depth - start).min(MAX_DEPTH);
                 dispatches.push(Dispatch {
                     kernel: Kernel::Project,
                     tile,
@@ -129,16 +130,17 @@ impl Builder<'_> {
                         rows: rows as u32,
                         columns: columns as u32,
                         depth: depth as u32,
+                        whole_depth: whole_depth as u32,
                         source_offset: (source.offset + start) as u32,
-                        source_stride: source.width as u32,
-                        weight_row: weight_row as u32,
-                        adds: u32::from(weight_row > 0),
+                        source_stride: source.depth as u32,
+                        weight_offset: weight_offset as u32,
+                        adds: u32::from(weight_offset > 0),
                     }),
                     times: None,
-                    flops: 2 * rows * depth * width,
-                    bytes: 4 * (rows * depth + depth * width + rows * width),
+                    flops: 2 * FOUR * FOUR * rows * depth * columns,
+                    bytes: 4 * FOUR * (rows * depth + FOUR * depth * columns + rows * columns),
                 });
-                weight_row += depth;
+                weight_offset += depth;
             }
         }
         self.pass(Pass { label: format!("layer {layer} input"), dispatches });
@@ -147,9 +149,10 @@ impl Builder<'_> {
 
     /// The buffers of one layer and direction.
     fn slot(&mut self, index: usize, backward: bool) -> Result<Slot> {
-        let hidden = product(&[self.steps + 1, self.state_len]);
+        let hidden = product(&[self.steps + 1, self.state_len()]);
         let hidden = self.buffer(&format!("slot {index} h"), Content::Work, hidden)?;
-        let cell_state = if self.config.cell.has_cell_state() { self.state_len } else { 1 };
+        // A binding cannot be empty.
+        let cell_state = (self.batch * self.cell_width()).max(1);
         let cell_state = self.buffer(&format!("slot {index} c"), Content::Work, cell_state)?;
         Ok(Slot { index, backward, hidden, cell_state })
     }
@@ -158,11 +161,10 @@ impl Builder<'_> {
     fn steps(&mut self, layer: usize, slot: &Slot, gates: BufferId) -> Result<()> {
         let index = slot.index;
         let row_gates = self.config.gate_rows() as u64;
-        let weight = product(&[self.hidden, row_gates]);
+        let weight = blocks(self.hidden, self.depth, self.config.cell.gates() as u64);
         let weight =
             self.buffer(&format!("slot {index} weight_hh"), Content::RecurrentWeight(index), weight)?;
-        let bias =
-            self.buffer(&format!("slot {index} bias_hh"), Content::RecurrentBias(index), row_gates)?;
+        let bias = self.buffer(&format!("slot {index} bias_hh"), Content::RecurrentBias(index), row_gates)?;
         let tile = self.tile(self.batch, self.hidden);
         let direction = u32::from(slot.backward);
         let dispatch = Dispatch {
@@ -173,14 +175,15 @@ impl Builder<'_> {
             dims: Dims::Step(StepDims {
                 batch: self.batch as u32,
                 hidden_size: self.hidden as u32,
-                input_stride: (4 * self.columns() / self.config.cell.gates() as u64) as u32,
+                depth: self.depth as u32,
+                input_stride: (FOUR * self.columns() / self.config.cell.gates() as u64) as u32,
                 input_offset: direction * self.hidden as u32,
                 reads: direction,
                 writes: 1 - direction,
             }),
             times: None,
             flops: 2 * self.batch * self.hidden * row_gates,
-            bytes: 4 * (self.hidden * row_gates + self.batch * row_gates + 4 * self.state_len),
+            bytes: 4 * (self.hidden * row_gates + self.batch * row_gates + 4 * self.state_len()),
         };
         let way = if slot.backward { "backward" } else { "forward" };
         let mut done = 0;
@@ -203,24 +206,21 @@ impl Builder<'_> {
 
     /// Brings the initial states in, and the results out.
     fn copies(&mut self, upload: BufferId, inputs: u64, download: BufferId, slots: &[Slot]) {
-        let len = self.state_len;
+        let output = self.steps * self.state_len();
         let (mut up, mut down) = (inputs, 0);
         let last_layer = slots.len() - self.config.directions.count();
         for slot in &slots[last_layer..] {
-            let output = self.steps * len;
             self.download(slot.hidden, self.output_offset(slot), download, down, output);
             down += output;
         }
-        let ends = |slot: &Slot| {
-            let (early, late) = (0, self.steps * len);
-            if slot.backward { (late, early) } else { (early, late) }
-        };
-        let h = slots.iter().map(|slot| (slot.hidden, ends(slot)));
-        let c = slots.iter().map(|slot| (slot.cell_state, (0, 0)));
-        let states: Vec<_> =
-            if self.config.cell.has_cell_state() { h.chain(c).collect() } else { h.collect() };
-        for (state, (initial, last)) in states {
-            self.upload(upload, up, state, initial, len);
+        let h = slots.iter().map(|slot| {
+            let (first, last) = if slot.backward { (output, 0) } else { (0, output) };
+            (slot.hidden, first, last, self.state_len())
+        });
+        let len = self.batch * self.cell_width();
+        let c = slots.iter().filter(|_| len > 0).map(|slot| (slot.cell_state, 0, 0, len));
+        for (state, first, last, len) in h.chain(c).collect::<Vec<_>>() {
+            self.upload(upload, up, state, first, len);
             self.download(state, last, download, down, len);
             up += len;
             down += len;
@@ -256,22 +256,24 @@ impl Builder<'_> {
         Ok(BufferId(self.plan.buffers.len() - 1))
     }
 
-    /// Batch rows an invocation: many where reads are dear, few where there would be too few invocations.
-    fn tile(&self, rows: u64, columns: u64) -> u32 {
-        let fits = |tile: u64| {
-            if self.limits.cpu {
-                return rows > tile / 2;
-            }
-            tile < 16 && columns * rows.div_ceil(tile) >= FULL_GPU
-        };
-        let largest = shader::TILES.into_iter().rev().find(|&tile| fits(u64::from(tile)));
-        largest.unwrap_or(1)
+    /// Batch rows an invocation: all of them where reads are dear, few where there would be too few invocations.
+    fn tile(&self, rows: u64, columns: u64) -> Tile {
+        let shared = self.limits.cpu && self.limits.subgroup_size >= 8;
+        let usable = Tile::ALL.into_iter().filter(|tile| shared || !tile.shared);
+        if self.limits.cpu {
+            // The smallest that holds all rows, and reads for its neighbours if it can; else the largest.
+            let holds = |tile: &Tile| u64::from(tile.rows) >= rows && (tile.shared || !shared || rows <= 4);
+            let largest = usable.clone().last();
+            return usable.clone().find(holds).or(largest).unwrap_or(Tile::ALL[0]);
+        }
+        let fills = |tile: &Tile| columns * rows.div_ceil(u64::from(tile.rows)) >= FULL_GPU;
+        usable.filter(fills).last().unwrap_or(Tile::ALL[0])
     }
 
-    fn workgroups(&self, rows: u64, columns: u64, tile: u32) -> Result<[u32; 3]> {
+    fn workgroups(&self, rows: u64, columns: u64, tile: Tile) -> Result<[u32; 3]> {
         let limit = u64::from(self.limits.max_workgroups);
-        let x = columns.div_ceil(u64::from(shader::WORKGROUP));
-        let tiles = rows.div_ceil(u64::from(tile));
+        let x = columns.div_ceil(u64::from(WORKGROUP));
+        let tiles = rows.div_ceil(u64::from(tile.rows));
         let y = tiles.min(limit);
         let z = tiles.div_ceil(y);
         let needed = x.max(z);
@@ -286,15 +288,30 @@ impl Builder<'_> {
     /// Columns of the input product, D·H·G, in vectors of four; padded so that a row is whole units as well as whole vectors.
     fn columns(&self) -> u64 {
         let gates = self.config.cell.gates() as u64;
-        let whole = if gates % 2 == 1 { 4 * gates } else { 4 };
+        let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
         let columns = self.config.directions.count() as u64 * self.config.gate_rows() as u64;
-        columns.div_ceil(whole) * whole / 4
+        columns.div_ceil(whole) * whole / FOUR
     }
 
     /// Where a slot's output begins in `[T+1, N, H]`: after the initial state, which a backward direction has at the end.
     fn output_offset(&self, slot: &Slot) -> u64 {
-        if slot.backward { 0 } else { self.state_len }
+        if slot.backward { 0 } else { self.state_len() }
     }
+
+    /// N·H, H in whole vectors.
+    fn state_len(&self) -> u64 {
+        product(&[self.batch, FOUR, self.depth])
+    }
+
+    /// The row length of the cell state, 0 if there is none.
+    fn cell_width(&self) -> u64 {
+        if self.config.cell.has_cell_state() { self.hidden } else { 0 }
+    }
+}
+
+/// The length of weights for `columns` units of `gates`, in whole blocks of units, and `depth` vectors of K.
+fn blocks(columns: u64, depth: u64, gates: u64) -> u64 {
+    product(&[columns.div_ceil(BLOCK as u64), BLOCK as u64, depth, FOUR, gates])
 }
 
 fn product(sizes: &[u64]) -> u64 {

@@ -1,7 +1,7 @@
 //! The plan as a table, to read and to compare in tests.
 
 use super::{Buffer, Content, Copy, Dispatch, Pass, Plan};
-use crate::{Config, Directions, shader::Kernel};
+use crate::{Config, Directions};
 use std::fmt;
 
 /// What a plan is of, in words.
@@ -38,7 +38,11 @@ impl fmt::Display for Plan {
             )?;
             if index == 0 {
                 let (count, bytes) = (self.uploads.len(), copied(&self.uploads));
-                writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "upload", "copy", "", "")?;
+                writeln!(
+                    f,
+                    "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}",
+                    "upload", "copy", "", ""
+                )?;
             }
             for pass in passes {
                 write!(f, "{pass}")?;
@@ -81,10 +85,7 @@ impl fmt::Display for Pass {
 
 impl fmt::Display for Dispatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kernel = match self.kernel {
-            Kernel::Project => format!("project/{}", self.tile),
-            Kernel::Step(cell) => format!("{}/{}", cell.name(), self.tile),
-        };
+        let kernel = format!("{}/{}", self.kernel.name(), self.tile);
         let [x, y, z] = self.workgroups;
         let (repeats, groups) = (self.repeats(), format!("{x}x{y}x{z}"));
         let (flops, bytes) = (repeats * self.flops, repeats * self.bytes);

@@ -83,9 +83,9 @@ impl TensorName {
         let layer: u16 = name[digits..digits + length].parse().ok()?;
         let layer = usize::from(layer);
         [Naming::PyTorch, Naming::Gluon].into_iter().find_map(|naming| {
-            let every = Kind::ALL.into_iter().flat_map(|kind| {
-                [0, 1].map(|direction| TensorName { layer, direction, kind })
-            });
+            let every = Kind::ALL
+                .into_iter()
+                .flat_map(|kind| [0, 1].map(|direction| TensorName { layer, direction, kind }));
             let found = every.into_iter().find(|candidate| candidate.format(naming) == name)?;
             Some((naming, found))
         })
@@ -111,9 +111,19 @@ mod tests {
     #[test]
     fn near_misses_are_not_names() {
         for name in [
-            "", "weight_ih", "weight_ih_l", "weight_ih_l00", "weight_ih_l0_", "weight_hr_l0",
-            "l0_i2h", "m0_i2h_weight", "l0_i2h_weight_reverse", "weight_ih_l99999999999999999999",
-            "lstm.weight_ih_l0", "l-1_i2h_weight", "l٣_i2h_weight",
+            "",
+            "weight_ih",
+            "weight_ih_l",
+            "weight_ih_l00",
+            "weight_ih_l0_",
+            "weight_hr_l0",
+            "l0_i2h",
+            "m0_i2h_weight",
+            "l0_i2h_weight_reverse",
+            "weight_ih_l99999999999999999999",
+            "lstm.weight_ih_l0",
+            "l-1_i2h_weight",
+            "l٣_i2h_weight",
         ] {
             assert_eq!(TensorName::parse(name), None, "{name}");
         }

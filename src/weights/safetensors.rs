@@ -34,9 +34,11 @@ impl Weights<f32> {
 
     /// As [`save`](Weights::save), into memory.
     pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
-        let metadata = self.config.cell.activation().map(|activation| {
-            file::Metadata::from([(ACTIVATION.into(), activation.name().into())])
-        });
+        let metadata = self
+            .config
+            .cell
+            .activation()
+            .map(|activation| file::Metadata::from([(ACTIVATION.into(), activation.name().into())]));
         file::to_safetensors(self.tensors(naming), metadata)
     }
 }

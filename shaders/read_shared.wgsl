@@ -1,0 +1,32 @@
+// Eight lanes of a subgroup read a row each and hand it to the others: for CPU adapters, where each lane's read is a turn of
+// a loop. All lanes of a subgroup have the same rows, so all must stay active until their sums are done.
+
+var<private> lane: u32;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    lane = subgroup_lane % 8u;
+    let row = tile_of(group, groups) * ROWS;
+    if row < rows() {
+        multiply(row, id.x);
+    }
+}
+
+fn fold_low(sum: ptr<function, Quad>, x: vec4<f32>, w: Weights) {
+    (*sum).r0 = fold((*sum).r0, subgroupBroadcast(x, 0u), w);
+    (*sum).r1 = fold((*sum).r1, subgroupBroadcast(x, 1u), w);
+    (*sum).r2 = fold((*sum).r2, subgroupBroadcast(x, 2u), w);
+    (*sum).r3 = fold((*sum).r3, subgroupBroadcast(x, 3u), w);
+}
+
+fn fold_high(sum: ptr<function, Quad>, x: vec4<f32>, w: Weights) {
+    (*sum).r0 = fold((*sum).r0, subgroupBroadcast(x, 4u), w);
+    (*sum).r1 = fold((*sum).r1, subgroupBroadcast(x, 5u), w);
+    (*sum).r2 = fold((*sum).r2, subgroupBroadcast(x, 6u), w);
+    (*sum).r3 = fold((*sum).r3, subgroupBroadcast(x, 7u), w);
+}
