@@ -31,9 +31,9 @@ fn safe_tanh(value: f32) -> f32 {
     return x * p / q;
 }
 
-// exp(80) is finite in f32, and 1 / (1 + exp(80)) is not yet subnormal.
+// By way of tanh, whose error is known: with lavapipe's exp the notebook is twice as far off.
 fn sigmoid(x: f32) -> f32 {
-    return 1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0)));
+    return 0.5 + 0.5 * safe_tanh(0.5 * x);
 }
 
 // Sums of four adjacent rows at one column. Rows are written out instead of looped over, since naga's loops keep a

@@ -1,0 +1,143 @@
+//! What the tests share: comparing, and the committed goldens.
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+use ndarray::{Array3, ArrayD, ArrayRef, Dimension};
+use std::collections::BTreeMap;
+use wgpu_rnn::{Config, Float, Init, Output, State, Weights, mxnet};
+
+/// How far two results may lie apart: |ours - theirs| <= atol + rtol |theirs|.
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance {
+    pub atol: f64,
+    pub rtol: f64,
+}
+
+/// f32 against f64. A gate's sum of K products of size 1 errs by about sqrt(K) · 6e-8, which the gates damp and T steps may
+/// add up; for the sizes here (K up to some hundred, T up to some tens) a few times 1e-6 holds with room to spare. The
+/// relative part is for the relu RNN, whose values grow.
+pub const F32: Tolerance = Tolerance { atol: 5e-6, rtol: 1e-5 };
+
+/// f64 against f64 in another order of summation.
+pub const F64: Tolerance = Tolerance { atol: 1e-12, rtol: 1e-12 };
+
+/// f32 against what MXNet computed in f32: the notebook's bound (values up to 0.3, an ulp of 3e-8).
+pub const MXNET: Tolerance = Tolerance { atol: 5e-8, rtol: 0.0 };
+
+/// Says where two arrays differ, if they do: length first, then every number, so that a NaN fails.
+pub fn difference<A: Float, B: Float, D: Dimension>(
+    name: &str,
+    ours: &ArrayRef<A, D>,
+    theirs: &ArrayRef<B, D>,
+    tolerance: Tolerance,
+) -> Result<(), String> {
+    if ours.shape() != theirs.shape() {
+        return Err(format!("{name}: shape {:?}, expected {:?}", ours.shape(), theirs.shape()));
+    }
+    let [a, b] = [ours.view().into_dyn().mapv(to_f64), theirs.view().into_dyn().mapv(to_f64)];
+    let mut wrong = 0;
+    let mut worst = (0.0, String::new());
+    for ((index, &a), &b) in a.indexed_iter().zip(&b) {
+        // Infinities must be the same ones; NaN equals nothing, unless the reference has one there too.
+        let same = a == b || (a.is_nan() && b.is_nan());
+        if same || ((a - b).abs() <= tolerance.atol + tolerance.rtol * b.abs() && b.is_finite()) {
+            continue;
+        }
+        wrong += 1;
+        let distance = if (a - b).is_nan() { f64::INFINITY } else { (a - b).abs() };
+        if distance > worst.0 {
+            worst = (distance, format!("at {:?} ours {a:e}, theirs {b:e}", index.slice()));
+        }
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    Err(format!("{name}: {wrong} of {} numbers differ, most {}", a.len(), worst.1))
+}
+
+/// Output and final states.
+pub fn difference_of_outputs<A: Float, B: Float>(
+    ours: &Output<A>,
+    theirs: &Output<B>,
+    tolerance: Tolerance,
+) -> Result<(), String> {
+    difference("output", &ours.output, &theirs.output, tolerance)?;
+    difference("h_n", &ours.h_n, &theirs.h_n, tolerance)?;
+    match (&ours.c_n, &theirs.c_n) {
+        (Some(ours), Some(theirs)) => difference("c_n", ours, theirs, tolerance),
+        (None, None) => Ok(()),
+        _ => Err("c_n: one has it, the other has not".into()),
+    }
+}
+
+/// Finite everywhere.
+pub fn all_finite(output: &Output) -> bool {
+    let c_n = output.c_n.iter().flatten();
+    output.output.iter().chain(&output.h_n).chain(c_n).all(|number| number.is_finite())
+}
+
+fn to_f64<T: Float>(number: T) -> f64 {
+    number.to_f64().expect("f32 and f64 convert")
+}
+
+/// A network with everything that one call of it needs.
+#[derive(Debug)]
+pub struct Case {
+    pub weights: Weights,
+    pub input: Array3<f32>,
+    pub state: State,
+}
+
+/// Draws a case: weights at twice PyTorch's scale, input and states from U(-1, 1).
+pub fn case(config: &Config, steps: usize, batch: usize, seed: u32) -> Case {
+    let random = mxnet::Random::new(seed);
+    let drawn = Weights::init(config, &Init::pytorch().seed(seed.into())).unwrap();
+    let tensors = drawn.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(|w| 2.0 * w)));
+    let weights = Weights::from_tensors(tensors, config.cell.activation()).unwrap().layout(config.layout);
+    let input = random.uniform(-1.0, 1.0, shape_of(config, steps, batch));
+    let mut draw = || random.uniform(-1.0, 1.0, (config.slots(), batch, config.hidden_size));
+    let h = draw();
+    let state = State { h, c: config.cell.has_cell_state().then(draw) };
+    Case { weights, input, state }
+}
+
+fn shape_of(config: &Config, steps: usize, batch: usize) -> (usize, usize, usize) {
+    match config.layout {
+        wgpu_rnn::Layout::Tnc => (steps, batch, config.input_size),
+        wgpu_rnn::Layout::Ntc => (batch, steps, config.input_size),
+    }
+}
+
+/// The same state in double precision.
+pub fn state_f64(state: &State) -> State<f64> {
+    State { h: state.h.mapv(f64::from), c: state.c.as_ref().map(|c| c.mapv(f64::from)) }
+}
+
+/// What the reference makes of a case, in double precision.
+pub fn reference(case: &Case) -> Output<f64> {
+    let weights = case.weights.cast::<f64>();
+    wgpu_rnn::cpu::forward(&weights, &case.input.mapv(f64::from), Some(&state_f64(&case.state))).unwrap()
+}
+
+/// A golden file: its metadata, and its tensors in double precision, which holds f32 exactly.
+pub fn golden(path: &str) -> (BTreeMap<String, String>, BTreeMap<String, ArrayD<f64>>) {
+    let path = format!("{}/tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let read = |view: safetensors::tensor::TensorView<'_>| {
+        let numbers: Vec<f64> = match view.dtype() {
+            safetensors::Dtype::F64 => {
+                view.data().chunks(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect()
+            }
+            _ => view.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).into()).collect(),
+        };
+        ArrayD::from_shape_vec(view.shape(), numbers).unwrap()
+    };
+    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    (metadata, tensors.iter().map(|(name, view)| (name.to_owned(), read(view))).collect())
+}
+
+/// Three axes, of a tensor that has them.
+pub fn rank3<T>(tensor: ArrayD<T>) -> Array3<T> {
+    tensor.into_dimensionality().expect("three axes")
+}
