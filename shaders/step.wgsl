@@ -33,7 +33,7 @@ fn depth() -> u32 {
 }
 
 fn hidden_at(slot: u32, row: u32) -> u32 {
-    return ((step_index + slot) * dims.batch + row) * dims.depth;
+    return ((step_index.t + slot) * dims.batch + row) * dims.depth;
 }
 
 // A row past the last reads the last one, whose sum is then thrown away.
@@ -57,7 +57,7 @@ fn finish(row: u32, unit: u32, sum: Gates) {
     if row >= dims.batch || unit >= dims.hidden_size {
         return;
     }
-    let x = unpack_input((step_index * dims.batch + row) * dims.input_stride + dims.input_offset + unit);
+    let x = unpack_input((step_index.t * dims.batch + row) * dims.input_stride + dims.input_offset + unit);
     let at = row * dims.hidden_size + unit;
     var previous = State(hidden[hidden_at(dims.reads, row) + unit / 4u][unit % 4u], 0.0);
     if HAS_CELL_STATE {

@@ -55,7 +55,7 @@ impl Network {
     ) -> Result<Output> {
         let (steps, batch, _) = input.dim();
         // Out of the cache while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
-        let mut run = match self.runs.iter().position(|run| run.shape == (steps, batch)) {
+        let run = match self.runs.iter().position(|run| run.shape == (steps, batch)) {
             Some(index) => self.runs.remove(index).expect("the index was just found"),
             None => {
                 let plan = Plan::new(weights.config(), steps, batch, &self.gpu.limits)?;
@@ -63,10 +63,10 @@ impl Network {
                 Run::new(&self.gpu, &self.weights, plan, (steps, batch)).await?
             }
         };
-        run.write(input, &state)?;
+        run.write(&self.gpu, input, &state)?;
         run.submit(&self.gpu).await?;
         run.wait(&self.gpu, wait).await?;
-        let output = run.read(weights.config(), self.gpu.name.clone())?;
+        let output = run.read(&self.gpu, weights.config())?;
         self.runs.push_front(run);
         self.runs.truncate(KEPT_RUNS);
         Ok(output)

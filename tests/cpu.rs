@@ -53,7 +53,7 @@ impl Golden {
         let state = self.get("h0").map(|h| State { h: rank3(h), c: self.get("c0").map(rank3) });
         let input = self.get::<T>("input").unwrap();
         let answer = cpu::forward(&weights, &input, state.as_ref()).unwrap();
-        let mut check = |key: &str, ours: Option<&ndarray::Array3<T>>| {
+        let check = |key: &str, ours: Option<&ndarray::Array3<T>>| {
             let theirs = self.tensors.get(key).cloned().map(rank3);
             assert_eq!(ours.is_some(), theirs.is_some(), "{name}: {key}");
             if let (Some(ours), Some(theirs)) = (ours, theirs) {

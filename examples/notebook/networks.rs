@@ -61,7 +61,7 @@ pub fn run(engine: &Engine) -> Result<Vec<Network>> {
         if done.is_empty() {
             calls.push(call(&mut layer, zero_state, title, None)?);
         }
-        let mut draw = || random.uniform(0.0, 1.0, (config.slots(), batch, hidden));
+        let draw = || random.uniform(0.0, 1.0, (config.slots(), batch, hidden));
         let h = draw();
         let state = State { h, c: config.cell.has_cell_state().then(draw) };
         calls.push(call(&mut layer, fixture, title, Some(state))?);

@@ -1,2 +1,6 @@
-// The time step t, where the adapter has immediates.
-var<immediate> step_index: u32;
+// The time step, where the adapter has immediates; in a struct, since naga's HLSL writer refuses a bare number.
+struct StepIndex {
+    t: u32,
+}
+
+var<immediate> step_index: StepIndex;

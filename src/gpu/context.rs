@@ -103,7 +103,7 @@ impl Gpu {
         for error in errors {
             match error.await {
                 None => {}
-                Some(error) if self.lost.get().is_some() => return Err(self.failed(&error)),
+                Some(_) if self.lost.get().is_some() => break,
                 Some(wgpu::Error::OutOfMemory { source }) => {
                     return Err(Error::OutOfMemory(source.to_string()));
                 }
@@ -160,7 +160,7 @@ impl Gpu {
                 mapped_at_creation: true,
             })
             .await?;
-        let mut view = buffer.get_mapped_range_mut(..).map_err(|error| self.failed(&error))?;
+        let mut view = self.mapped(buffer.get_mapped_range_mut(..))?;
         view.copy_from_slice(bytes);
         drop(view);
         buffer.unmap();
@@ -172,12 +172,9 @@ impl Gpu {
         self.scoped(|| self.device.create_buffer(&descriptor)).await
     }
 
-    /// An error that only a defect or a lost device can cause.
-    pub fn failed(&self, error: &dyn std::error::Error) -> Error {
-        match self.lost.get() {
-            Some(reason) => Error::DeviceLost(reason.clone()),
-            None => Error::Gpu(error.to_string()),
-        }
+    /// What we have mapped can only be invalid if its device is gone: wgpu keeps silent about errors that follow from that.
+    pub fn mapped<V>(&self, view: Result<V, wgpu::MapRangeError>) -> Result<V> {
+        view.map_err(|error| self.interrupted(&error.to_string().replace('\n', " ")))
     }
 
     /// A wait that never came to its end.

@@ -2,17 +2,16 @@
 
 use super::{Gpu, Wait, run::Run};
 use crate::shader::VECTOR;
-use crate::{Config, Error, Output, Result, State};
+use crate::{Config, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{Array3, ArrayView3, CowArray, Ix3, s};
-use std::sync::Arc;
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Run {
     /// Fills the upload buffer, which is mapped: input `[T, N, I]`, then h and c.
-    pub fn write(&mut self, input: ArrayView3<'_, f32>, state: &State) -> Result<()> {
-        let mut view = self.upload.get_mapped_range_mut(..).map_err(unmapped)?;
+    pub fn write(&self, gpu: &Gpu, input: ArrayView3<'_, f32>, state: &State) -> Result<()> {
+        let mut view = gpu.mapped(self.upload.get_mapped_range_mut(..))?;
         let c = state.c.as_ref().map(|c| c.as_standard_layout());
         let parts = [Some(padded(input)), Some(padded(state.h.view())), c];
         let mut start = 0;
@@ -40,8 +39,8 @@ impl Run {
     }
 
     /// The results, from the mapped download buffer.
-    pub fn read(&self, config: &Config, engine: Arc<str>) -> Result<Output> {
-        let view = self.download.get_mapped_range(..).map_err(unmapped)?;
+    pub fn read(&self, gpu: &Gpu, config: &Config) -> Result<Output> {
+        let view = gpu.mapped(self.download.get_mapped_range(..))?;
         let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         self.download.unmap();
@@ -65,7 +64,7 @@ impl Run {
         let h_n = take((config.slots(), batch, padded)).slice(s![.., .., ..hidden]).to_owned();
         let c_n = config.cell.has_cell_state();
         let c_n = c_n.then(|| take((config.slots(), batch, hidden)).to_owned());
-        Ok(Output { output: config.layout.restore(output), h_n, c_n, engine })
+        Ok(Output { output: config.layout.restore(output), h_n, c_n, engine: gpu.name.clone() })
     }
 }
 
@@ -87,10 +86,6 @@ fn map(buffer: &wgpu::Buffer, mode: wgpu::MapMode) -> Mapped {
         let _ = sender.send(result);
     });
     receiver
-}
-
-fn unmapped(error: wgpu::MapRangeError) -> Error {
-    Error::Gpu(error.to_string())
 }
 
 #[cfg(not(target_arch = "wasm32"))]

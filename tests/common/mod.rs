@@ -94,7 +94,7 @@ pub fn case(config: &Config, steps: usize, batch: usize, seed: u32) -> Case {
     let tensors = drawn.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(|w| 2.0 * w)));
     let weights = Weights::from_tensors(tensors, config.cell.activation()).unwrap().layout(config.layout);
     let input = random.uniform(-1.0, 1.0, shape_of(config, steps, batch));
-    let mut draw = || random.uniform(-1.0, 1.0, (config.slots(), batch, config.hidden_size));
+    let draw = || random.uniform(-1.0, 1.0, (config.slots(), batch, config.hidden_size));
     let h = draw();
     let state = State { h, c: config.cell.has_cell_state().then(draw) };
     Case { weights, input, state }

@@ -1,0 +1,378 @@
+//! The GPU against the reference in double precision, and by properties that need no reference.
+//!
+//! All of it runs on the best adapter (or `WGPU_ADAPTER_NAME`), once with all it offers and once within WebGPU's defaults.
+//! `WGPU_RNN_GPU=skip` skips these tests, by name and count; without it, a machine without an adapter fails them.
+
+mod common;
+#[path = "common/notebook.rs"]
+mod notebook;
+
+use common::{Case, F32, all_finite, case, difference, difference_of_outputs, reference};
+use libtest_mimic::{Arguments, Failed, Trial};
+use ndarray::{Array3, Axis, concatenate, s};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::sync::OnceLock;
+use wgpu_rnn::{Cell, Config, Directions, Engine, Error, Layer, Layout, Output, State, Weights};
+
+type Outcome = Result<(), Failed>;
+
+/// What an engine is opened with.
+#[derive(Clone, Copy)]
+enum Offer {
+    All,
+    WebGpuDefaults,
+}
+
+impl Offer {
+    fn name(self) -> &'static str {
+        match self {
+            Offer::All => "adapter",
+            Offer::WebGpuDefaults => "webgpu_defaults",
+        }
+    }
+
+    /// One device for all tests.
+    fn engine(self) -> Result<&'static Engine, Failed> {
+        static ALL: OnceLock<Result<Engine, String>> = OnceLock::new();
+        static DEFAULTS: OnceLock<Result<Engine, String>> = OnceLock::new();
+        let open = |builder: wgpu_rnn::EngineBuilder| builder.build().map_err(|error| error.to_string());
+        let engine = match self {
+            Offer::All => ALL.get_or_init(|| open(Engine::builder())),
+            Offer::WebGpuDefaults => DEFAULTS.get_or_init(|| open(Engine::builder().webgpu_defaults())),
+        };
+        engine.as_ref().map_err(|error| Failed::from(format!("{error}; or set WGPU_RNN_GPU=skip")))
+    }
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
+    if skip {
+        println!("WGPU_RNN_GPU=skip: the GPU tests below are ignored");
+    } else if let (Ok(engine), false) = (Offer::All.engine(), arguments.list) {
+        println!("adapter: {}", engine.name());
+    }
+    let mut trials = Vec::new();
+    for offer in [Offer::All, Offer::WebGpuDefaults] {
+        let mut add = |name: String, test: Box<dyn FnOnce(&Engine) -> Outcome + Send>| {
+            let name = format!("{}::{name}", offer.name());
+            trials.push(Trial::test(name, move || test(offer.engine()?)).with_ignored_flag(skip));
+        };
+        for cell in Cell::ALL {
+            let tests: [(&str, fn(&Engine, Cell) -> Outcome); 6] = [
+                ("equals_the_reference_at_edges", edges),
+                ("equals_the_reference_anywhere", anywhere),
+                ("rows_are_independent", rows_are_independent),
+                ("backward_is_forward_on_reversed_input", backward_is_forward_reversed),
+                ("a_run_equals_two_joined_by_the_state", joined_runs),
+                ("saturates", saturates),
+            ];
+            for (name, test) in tests {
+                add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
+            }
+        }
+        let tests: [(&str, fn(&Engine) -> Outcome); 9] = [
+            ("notebook_equals_mxnet", |engine| Ok(notebook::check(engine)?)),
+            ("same_call_twice_is_bit_identical_and_makes_no_object", steady_state),
+            ("relu_overflows_where_the_reference_does", relu_overflows),
+            ("many_steps_take_several_submits", many_steps),
+            ("long_products_are_cut", long_products),
+            ("async_equals_blocking", async_equals_blocking),
+            ("too_large_is_an_error", too_large),
+            ("a_callers_device_serves", callers_device),
+            ("a_lost_device_is_an_error", lost_device),
+        ];
+        for (name, test) in tests {
+            add(name.to_owned(), Box::new(test));
+        }
+    }
+    trials.push(Trial::test("adapter_is_chosen_by_name", adapter_by_name).with_ignored_flag(skip));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn run(engine: &Engine, case: &Case) -> Result<Output, Failed> {
+    let mut layer = Layer::new(engine, case.weights.clone());
+    let answer = layer.forward(&case.input, Some(&case.state))?;
+    if !answer.engine.contains(engine.name()) || !engine.is_gpu() {
+        return Err("the answer does not come from the GPU".into());
+    }
+    Ok(answer)
+}
+
+fn equals_reference(engine: &Engine, case: &Case) -> Outcome {
+    Ok(difference_of_outputs(&run(engine, case)?, &reference(case), F32)?)
+}
+
+/// (L, both directions, T, N, I, H): ones, primes, around tiles of 4, 8, 16 and 32 rows, blocks of 8 units, vectors of 4,
+/// and a workgroup of 64 invocations.
+const EDGES: [(usize, bool, usize, usize, usize, usize); 18] = [
+    (1, false, 1, 1, 1, 1),
+    (1, true, 1, 1, 1, 1),
+    (3, true, 5, 3, 7, 13),
+    (2, false, 5, 3, 7, 13),
+    (1, true, 1, 3, 7, 13),
+    (1, true, 5, 1, 7, 13),
+    (1, false, 3, 2, 3, 4),
+    (1, false, 3, 4, 4, 5),
+    (2, true, 3, 5, 5, 7),
+    (1, true, 3, 7, 8, 8),
+    (1, false, 3, 8, 9, 9),
+    (1, true, 3, 9, 3, 15),
+    (1, false, 2, 15, 3, 16),
+    (2, true, 2, 17, 3, 17),
+    (1, true, 2, 31, 2, 63),
+    (1, false, 2, 33, 2, 64),
+    (1, true, 2, 2, 2, 65),
+    (2, true, 2, 5, 66, 131),
+];
+
+fn edges(engine: &Engine, cell: Cell) -> Outcome {
+    for (index, (layers, both, steps, batch, features, hidden)) in EDGES.into_iter().enumerate() {
+        let directions = if both { Directions::Both } else { Directions::Forward };
+        let config = Config::new(cell, hidden).num_layers(layers).directions(directions).input_size(features);
+        let case = case(&config, steps, batch, index as u32);
+        equals_reference(engine, &case)
+            .map_err(|failed| format!("T {steps}, N {batch}, {config:?}: {failed:?}"))?;
+    }
+    Ok(())
+}
+
+fn anywhere(engine: &Engine, cell: Cell) -> Outcome {
+    let config = (1..=3_usize, any::<bool>(), any::<bool>(), any::<bool>(), 1..=40_usize, 1..=40_usize);
+    let strategy = (config, 1..=9_usize, 1..=40_usize, any::<u32>());
+    let mut runner = TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() });
+    let result = runner.run(&strategy, |((layers, both, ntc, bias, features, hidden), steps, batch, seed)| {
+        let mut config = Config::new(cell, hidden).num_layers(layers).input_size(features);
+        config.directions = if both { Directions::Both } else { Directions::Forward };
+        config.layout = if ntc { Layout::Ntc } else { Layout::Tnc };
+        config.bias = bias;
+        let outcome = equals_reference(engine, &case(&config, steps, batch, seed));
+        outcome.map_err(|failed| TestCaseError::fail(failed.message().unwrap_or("failed").to_owned()))
+    });
+    result.map_err(|error| error.to_string().into())
+}
+
+fn primes(cell: Cell) -> Config {
+    Config::new(cell, 13).num_layers(2).bidirectional().input_size(7)
+}
+
+/// Each row of a batch is what it is alone and in any other place, to the last bit where the tiles are the same.
+fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
+    let whole = case(&primes(cell), 5, 11, 3);
+    let answer = run(engine, &whole)?;
+    let order: Vec<usize> = (0..11).map(|row| (row * 4 + 5) % 11).collect();
+    let pick = |array: &Array3<f32>| array.select(Axis(1), &order);
+    let permuted = Case {
+        weights: whole.weights.clone(),
+        input: pick(&whole.input),
+        state: State { h: pick(&whole.state.h), c: whole.state.c.as_ref().map(pick) },
+    };
+    let permuted = run(engine, &permuted)?;
+    if permuted.output != pick(&answer.output) || permuted.h_n != pick(&answer.h_n) {
+        return Err("a permuted batch does not permute the output".into());
+    }
+    let row = |array: &Array3<f32>| array.slice(s![.., 4..5, ..]).to_owned();
+    let alone = Case {
+        weights: whole.weights.clone(),
+        input: row(&whole.input),
+        state: State { h: row(&whole.state.h), c: whole.state.c.as_ref().map(row) },
+    };
+    Ok(difference("a row alone", &run(engine, &alone)?.output, &row(&answer.output), F32)?)
+}
+
+fn reversed(array: &Array3<f32>) -> Array3<f32> {
+    array.slice(s![..;-1, .., ..]).to_owned()
+}
+
+fn backward_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
+    let both = case(&Config::new(cell, 13).bidirectional().input_size(7), 5, 3, 4);
+    let answer = run(engine, &both)?;
+    let tensors = both.weights.tensors(wgpu_rnn::Naming::PyTorch).filter_map(|(name, tensor)| {
+        Some((name.strip_suffix("_reverse")?.to_owned(), tensor.to_owned()))
+    });
+    let second = |array: &Array3<f32>| array.slice(s![1..2, .., ..]).to_owned();
+    let forward = Case {
+        weights: Weights::from_tensors(tensors, cell.activation())?,
+        input: reversed(&both.input),
+        state: State { h: second(&both.state.h), c: both.state.c.as_ref().map(second) },
+    };
+    let forward = run(engine, &forward)?;
+    let backward_half = answer.output.slice(s![.., .., 13..]).to_owned();
+    difference("output", &backward_half, &reversed(&forward.output), F32)?;
+    if answer.h_n.index_axis(Axis(0), 1) != answer.output.slice(s![0, .., 13..]) {
+        return Err("the backward final state is not the output at t = 0".into());
+    }
+    Ok(difference("h_n", &second(&answer.h_n), &forward.h_n, F32)?)
+}
+
+fn joined_runs(engine: &Engine, cell: Cell) -> Outcome {
+    let whole = case(&Config::new(cell, 13).num_layers(2).input_size(7), 9, 3, 5);
+    let answer = run(engine, &whole)?;
+    let mut layer = Layer::new(engine, whole.weights.clone());
+    let (early, late) = whole.input.view().split_at(Axis(0), 4);
+    let first = layer.forward(&early, Some(&whole.state))?;
+    let second = layer.forward(&late, Some(&first.state()))?;
+    let joined = concatenate(Axis(0), &[first.output.view(), second.output.view()])?;
+    if joined != answer.output || second.h_n != answer.h_n || second.c_n != answer.c_n {
+        return Err("two runs joined by the state are not the whole run".into());
+    }
+    Ok(())
+}
+
+/// Inputs and weights up to 1e4, where f32's own tanh and exp leave their domain.
+fn saturates(engine: &Engine, cell: Cell) -> Outcome {
+    if cell == Cell::RnnRelu {
+        return Ok(()); // grows without bounds: see relu_overflows
+    }
+    for (weight_scale, input_scale) in [(1e4, 1e4), (1.0, 1e4), (1e4, 1e-2), (300.0, 1.0)] {
+        let mut case = case(&primes(cell), 5, 3, 6);
+        let tensors = case.weights.tensors(wgpu_rnn::Naming::PyTorch);
+        let tensors = tensors.map(|(name, tensor)| (name, tensor.mapv(|w| w * weight_scale)));
+        case.weights = Weights::from_tensors(tensors, cell.activation())?;
+        case.input *= input_scale;
+        let answer = run(engine, &case)?;
+        if !all_finite(&answer) {
+            return Err(format!("not finite at weights {weight_scale:e}, input {input_scale:e}").into());
+        }
+        // Sums of this size err by their own rounding; where the gates saturate that is not seen.
+        let tolerance = common::Tolerance { atol: 2e-3, rtol: 1e-3 };
+        difference_of_outputs(&answer, &reference(&case), tolerance)?;
+    }
+    Ok(())
+}
+
+fn relu_overflows(engine: &Engine) -> Outcome {
+    // h doubles its magnitude by 1e9 a step: infinite after four steps and some, in f32 on both sides.
+    let tensors = [
+        ("weight_ih_l0".to_owned(), ndarray::arr2(&[[1e9_f32], [1e3]]).into_dyn()),
+        ("weight_hh_l0".to_owned(), ndarray::arr2(&[[1e9_f32, 0.0], [0.0, 1e9]]).into_dyn()),
+    ];
+    let weights = Weights::from_tensors(tensors, Some(wgpu_rnn::Activation::Relu))?;
+    let input = Array3::ones((7, 1, 1));
+    let ours = Layer::new(engine, weights.clone()).forward(&input, None)?.output;
+    let theirs = wgpu_rnn::cpu::forward(&weights, &input, None)?.output;
+    let finite = theirs.iter().filter(|number| number.is_finite()).count();
+    if finite == theirs.len() || finite == 0 {
+        return Err("the reference does not overflow half-way".into());
+    }
+    for ((index, ours), theirs) in ours.indexed_iter().zip(&theirs) {
+        if ours.is_finite() != theirs.is_finite() {
+            return Err(format!("at {index:?} ours {ours:e}, the reference {theirs:e}").into());
+        }
+    }
+    Ok(())
+}
+
+fn steady_state(engine: &Engine) -> Outcome {
+    let case = case(&primes(Cell::Lstm), 5, 3, 7);
+    // A device of its own, since other tests make objects on the shared one meanwhile.
+    let defaults = engine.device().is_some_and(|device| device.features().is_empty());
+    let engine = if defaults { Engine::builder().webgpu_defaults() } else { Engine::builder() }.build()?;
+    let mut layer = Layer::new(&engine, case.weights.clone());
+    let first = layer.forward(&case.input, Some(&case.state))?;
+    // Another shape in between, so that the first is not merely the latest.
+    layer.forward(&case.input.slice(s![..3, .., ..]), None)?;
+    // What we count, and what wgpu counts.
+    let objects = || {
+        let hal = engine.device().unwrap().get_internal_counters().hal;
+        let alive = [hal.buffers.read(), hal.bind_groups.read(), hal.compute_pipelines.read()];
+        (engine.objects_made(), alive)
+    };
+    let before = objects();
+    let second = layer.forward(&case.input, Some(&case.state))?;
+    if before.0 == 0 || before.1.contains(&0) || objects() != before {
+        return Err(format!("a second call of one shape: {before:?} objects became {:?}", objects()).into());
+    }
+    if first != second {
+        return Err("the same call twice is not bit-identical".into());
+    }
+    Ok(())
+}
+
+fn many_steps(engine: &Engine) -> Outcome {
+    let case = case(&Config::gru(5).num_layers(2).bidirectional().input_size(3), 300, 2, 8);
+    let plan = wgpu_rnn::Plan::new(case.weights.config(), 300, 2, &engine.limits().unwrap())?;
+    if plan.submits.len() < 4 {
+        return Err(format!("{} submits, expected at least 4", plan.submits.len()).into());
+    }
+    equals_reference(engine, &case)
+}
+
+fn long_products(engine: &Engine) -> Outcome {
+    // Over the 32,768 vectors of four that one dispatch may take.
+    let mut case = case(&Config::lstm(2).input_size(140_003), 1, 2, 9);
+    case.input *= 0.01;
+    equals_reference(engine, &case)
+}
+
+fn async_equals_blocking(engine: &Engine) -> Outcome {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    let case = case(&primes(Cell::Gru), 5, 3, 10);
+    let blocking = run(engine, &case)?;
+    let mut layer = Layer::new(engine, case.weights.clone());
+    drop(layer.forward_async(&case.input, None)); // never polled
+    let answer = pollster::block_on(assert_send(layer.forward_async(&case.input, Some(&case.state))))?;
+    if answer == blocking { Ok(()) } else { Err("async and blocking differ".into()) }
+}
+
+fn too_large(engine: &Engine) -> Outcome {
+    // The input gates alone are 2.4 GB by 2^10; no allocation is made before the plan refuses.
+    let weights = Weights::init(&Config::lstm(1024).input_size(1), &wgpu_rnn::Init::gluon())?;
+    let limits = engine.limits().unwrap();
+    let steps = (limits.max_binding_bytes / (4 * 4 * 1024) + 1) as usize;
+    if steps > 1 << 24 {
+        return Ok(()); // an adapter with bindings over 256 GB
+    }
+    let made = Layer::new(engine, weights).forward(&Array3::zeros((steps, 1, 1)), None);
+    match made {
+        Err(Error::TooLarge { needed, limit, .. }) if needed > limit => Ok(()),
+        other => Err(format!("expected Error::TooLarge, found {other:?}").into()),
+    }
+}
+
+fn callers_device(engine: &Engine) -> Outcome {
+    let (device, queue) = own_device(engine)?;
+    let theirs = Engine::from_device(device, queue);
+    equals_reference(&theirs, &case(&primes(Cell::Lstm), 5, 3, 11))
+}
+
+fn lost_device(engine: &Engine) -> Outcome {
+    let case = case(&primes(Cell::Lstm), 5, 3, 12);
+    // Of the caller's, whose loss we are not told of, and of our own.
+    let (device, queue) = own_device(engine)?;
+    for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
+        let mut layer = Layer::new(&lost, case.weights.clone());
+        layer.forward(&case.input, None)?;
+        lost.device().unwrap().destroy();
+        for input in [case.input.view(), case.input.slice(s![..2, .., ..])] {
+            match layer.forward(&input, None) {
+                Err(Error::DeviceLost(_)) => {}
+                other => return Err(format!("expected Error::DeviceLost, found {other:?}").into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A device as a program of its own would open it: with nothing but the defaults.
+fn own_device(_: &Engine) -> Result<(wgpu::Device, wgpu::Queue), Failed> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
+    Ok(pollster::block_on(adapter.request_device(&Default::default()))?)
+}
+
+fn adapter_by_name() -> Outcome {
+    let name = Offer::All.engine()?.name();
+    let part = name.split(' ').next().unwrap_or_default().to_uppercase();
+    let found = Engine::builder().adapter_name(&part).build()?;
+    if !found.name().to_uppercase().contains(&part) {
+        return Err(format!("asked for {part}, found {}", found.name()).into());
+    }
+    match Engine::builder().adapter_name("no such adapter").build() {
+        Err(error @ Error::NoAdapter(_)) if error.to_string().contains("no such adapter") => Ok(()),
+        other => Err(format!("expected Error::NoAdapter, found {other:?}").into()),
+    }
+}

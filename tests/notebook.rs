@@ -1,0 +1,10 @@
+//! The notebook on the CPU reference; `gpu.rs` does the same on the GPU.
+
+mod common;
+#[path = "common/notebook.rs"]
+mod notebook;
+
+#[test]
+fn equals_mxnet_on_the_reference() {
+    notebook::check(&wgpu_rnn::Engine::cpu()).unwrap();
+}

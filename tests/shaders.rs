@@ -1,0 +1,122 @@
+//! Every shader, through naga: parsed, validated, its overrides resolved, and translated for Vulkan, Metal and DX12, with no
+//! GPU. Only Vulkan runs where these tests do; this is how the others are held.
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, TypeInner};
+use std::mem::offset_of;
+use wgpu_rnn::plan::{ProjectDims, StepDims};
+use wgpu_rnn::shader::{Kernel, StepIndex, Tile};
+
+fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
+    Kernel::all().flat_map(|kernel| {
+        Tile::ALL.into_iter().flat_map(move |tile| {
+            [StepIndex::Immediate, StepIndex::Uniform].into_iter().map(move |step_index| {
+                let name = format!("{}/{tile} {step_index:?}", kernel.name());
+                (name, kernel, step_index, kernel.wgsl(tile, step_index))
+            })
+        })
+    })
+}
+
+fn parse(name: &str, wgsl: &str) -> naga::Module {
+    naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)))
+}
+
+#[test]
+fn translates_for_every_back_end() {
+    let mut count = 0;
+    for (name, kernel, _, wgsl) in every_shader() {
+        let module = parse(&name, &wgsl);
+        let capabilities = Capabilities::IMMEDIATES | Capabilities::SUBGROUP;
+        let info = Validator::new(ValidationFlags::all(), capabilities)
+            .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+            .subgroup_operations(naga::valid::SubgroupOperationSet::all())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let constants = kernel.overrides().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+
+        let spirv = naga::back::spv::write_vec(&module, &info, &Default::default(), None)
+            .unwrap_or_else(|error| panic!("{name} to SPIR-V: {error}"));
+        assert!(!spirv.is_empty());
+        let options = naga::back::msl::Options { lang_version: (2, 4), fake_missing_bindings: true, ..Default::default() };
+        let (metal, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
+            .unwrap_or_else(|error| panic!("{name} to MSL: {error}"));
+        assert!(metal.contains("kernel void"));
+        let options = naga::back::hlsl::Options {
+            shader_model: naga::back::hlsl::ShaderModel::V6_0,
+            immediates_target: Some(Default::default()),
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
+        let mut hlsl = String::new();
+        naga::back::hlsl::Writer::new(&mut hlsl, &options, &Default::default())
+            .write(&module, &info, None)
+            .unwrap_or_else(|error| panic!("{name} to HLSL: {error}"));
+        assert!(hlsl.contains("numthreads(64, 1, 1)"), "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 5 * 6 * 2);
+}
+
+/// What the host writes stands where the shader reads it.
+#[test]
+fn dims_lie_where_the_shader_reads_them() {
+    for (name, kernel, _, wgsl) in every_shader() {
+        let expected: Vec<(&str, usize)> = match kernel {
+            Kernel::Project => vec![
+                ("rows", offset_of!(ProjectDims, rows)),
+                ("columns", offset_of!(ProjectDims, columns)),
+                ("depth", offset_of!(ProjectDims, depth)),
+                ("whole_depth", offset_of!(ProjectDims, whole_depth)),
+                ("source_offset", offset_of!(ProjectDims, source_offset)),
+                ("source_stride", offset_of!(ProjectDims, source_stride)),
+                ("weight_offset", offset_of!(ProjectDims, weight_offset)),
+                ("adds", offset_of!(ProjectDims, adds)),
+            ],
+            Kernel::Step(_) => vec![
+                ("batch", offset_of!(StepDims, batch)),
+                ("hidden_size", offset_of!(StepDims, hidden_size)),
+                ("depth", offset_of!(StepDims, depth)),
+                ("input_stride", offset_of!(StepDims, input_stride)),
+                ("input_offset", offset_of!(StepDims, input_offset)),
+                ("reads", offset_of!(StepDims, reads)),
+                ("writes", offset_of!(StepDims, writes)),
+            ],
+        };
+        let module = parse(&name, &wgsl);
+        let (_, dims) = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("dims")).unwrap();
+        let TypeInner::Struct { members, .. } = &module.types[dims.ty].inner else { panic!("{name}: Dims") };
+        let found: Vec<_> =
+            members.iter().map(|member| (member.name.as_deref().unwrap(), member.offset as usize)).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+/// The host binds what the shader declares, and writable only what it writes.
+#[test]
+fn bindings_are_those_of_the_table() {
+    for (name, kernel, step_index, wgsl) in every_shader() {
+        let module = parse(&name, &wgsl);
+        let mut storage = Vec::new();
+        let mut step_indices = Vec::new();
+        for (_, variable) in module.global_variables.iter() {
+            match (variable.space, &variable.binding) {
+                (AddressSpace::Storage { access }, Some(binding)) => {
+                    storage.push((binding.binding, access.contains(naga::StorageAccess::STORE)));
+                }
+                (AddressSpace::Immediate, _) => step_indices.push(StepIndex::Immediate),
+                (AddressSpace::Uniform, Some(binding)) if binding.group == 1 => step_indices.push(StepIndex::Uniform),
+                _ => {}
+            }
+        }
+        storage.sort();
+        let (reads, writes) = kernel.bindings();
+        let expected: Vec<_> = (0..reads + writes).map(|index| (index as u32 + 1, index >= reads)).collect();
+        assert_eq!(storage, expected, "{name}");
+        let expected = if kernel.has_step_index() { vec![step_index] } else { vec![] };
+        assert_eq!(step_indices, expected, "{name}");
+        assert!(storage.len() <= 8, "WebGPU's default limit");
+    }
+}
