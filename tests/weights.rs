@@ -1,0 +1,307 @@
+//! Initialisers, files, and the sentences that say what is wrong with them.
+
+use ndarray::{Array2, Array3, ArrayD, IxDyn};
+use wgpu_rnn::{Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Naming, State, Weights, cpu, mxnet};
+
+fn every_config() -> impl Iterator<Item = Config> {
+    Cell::ALL.into_iter().flat_map(|cell| {
+        [(1, Directions::Forward, true), (3, Directions::Both, true), (2, Directions::Both, false)].map(
+            |(layers, directions, bias)| {
+                let config = Config::new(cell, 13).num_layers(layers).directions(directions).input_size(7);
+                if bias { config } else { config.without_bias() }
+            },
+        )
+    })
+}
+
+#[test]
+fn a_file_gives_back_the_network_under_both_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weights.safetensors");
+    for config in every_config() {
+        let weights = Weights::init(&config, &Init::pytorch().seed(5)).unwrap();
+        for naming in [Naming::PyTorch, Naming::Gluon] {
+            weights.save(&path, naming).unwrap();
+            let loaded = Weights::load(&path, None).unwrap();
+            assert_eq!(loaded.config(), &config);
+            assert_eq!(loaded, weights);
+            assert_eq!(weights.to_safetensors(naming).unwrap(), std::fs::read(&path).unwrap());
+        }
+    }
+    // Nothing is left beside it.
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// A hash of the bits of all weights (FNV-1a), which is the same on every platform.
+#[test]
+fn a_seed_gives_the_same_weights_everywhere() {
+    let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7);
+    let hash = |init: Init| {
+        let weights = Weights::init(&config, &init).unwrap();
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for (_, tensor) in weights.tensors(Naming::PyTorch) {
+            for byte in tensor.iter().flat_map(|weight| weight.to_bits().to_le_bytes()) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+            }
+        }
+        format!("{hash:016x}")
+    };
+    let seeds = [Init::gluon(), Init::gluon().seed(1), Init::pytorch(), Init::xavier(), Init::orthogonal()];
+    let hashes: Vec<String> = seeds.into_iter().map(hash).collect();
+    expect_test::expect![[r#"
+        95c416e0f641f828
+        a230094b734a6456
+        9ac2e0f96a79cb0c
+        44f83a9cc8b9f718
+        381e386f29ba7976"#]].assert_eq(&hashes.join("\n"));
+}
+
+#[test]
+fn initialisers_have_their_scale() {
+    let config = Config::gru(20).input_size(30);
+    let largest = |init: Init, name: &str| {
+        let weights = Weights::init(&config, &init).unwrap();
+        weights.tensor(name).unwrap().iter().fold(0.0_f32, |max, w| max.max(w.abs()))
+    };
+    let near = |found: f32, bound: f32| assert!(found <= bound && found > 0.95 * bound, "{found} of {bound}");
+    near(largest(Init::gluon(), "weight_ih_l0"), 0.07);
+    near(largest(Init::uniform(3.0), "weight_hh_l0"), 3.0);
+    near(largest(Init::pytorch(), "weight_ih_l0"), 1.0 / 20_f32.sqrt());
+    near(largest(Init::pytorch(), "bias_hh_l0"), 1.0 / 20_f32.sqrt());
+    near(largest(Init::xavier(), "weight_ih_l0"), (6.0_f32 / 90.0).sqrt());
+    assert_eq!(largest(Init::gluon(), "bias_ih_l0"), 0.0);
+    assert_eq!(largest(Init::xavier(), "bias_hh_l0"), 0.0);
+}
+
+#[test]
+fn orthogonal_is_orthogonal() {
+    // [60, 20] has orthonormal columns, [60, 70] orthonormal rows.
+    for (input_size, name) in [(5, "weight_hh_l0"), (70, "weight_ih_l0")] {
+        let weights = Weights::init(&Config::gru(20).input_size(input_size), &Init::orthogonal()).unwrap();
+        let matrix = weights.tensor(name).unwrap().into_dimensionality::<ndarray::Ix2>().unwrap().mapv(f64::from);
+        let gram = if input_size == 5 { matrix.t().dot(&matrix) } else { matrix.dot(&matrix.t()) };
+        let off = (&gram - &Array2::<f64>::eye(gram.nrows())).mapv(f64::abs);
+        assert!(off.iter().all(|&error| error < 1e-6), "{name}");
+    }
+}
+
+#[test]
+fn forget_bias_is_the_second_block() {
+    let config = Config::lstm(3).num_layers(2).bidirectional().input_size(2);
+    let weights = Weights::init(&config, &Init::pytorch().forget_bias(1.0)).unwrap();
+    for slot in weights.slots() {
+        assert_eq!(slot.bias_ih.to_vec()[3..6], [1.0; 3]);
+        assert_eq!(slot.bias_hh.to_vec()[3..6], [0.0; 3]);
+        assert_ne!(slot.bias_ih[2], 1.0);
+        assert_ne!(slot.bias_hh[6], 0.0);
+    }
+}
+
+#[test]
+fn lazy_weights_are_the_eager_ones() {
+    let config = Config::lstm(13).num_layers(2).bidirectional();
+    for init in [Init::pytorch().seed(9), Init::orthogonal()] {
+        let mut layer = Layer::lazy(&Engine::cpu(), &config, init.clone()).unwrap();
+        assert!(layer.weights().is_none());
+        layer.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
+        let eager = Weights::init(&config.clone().input_size(7), &init).unwrap();
+        assert_eq!(layer.weights(), Some(&eager));
+        // From now on the input size is known.
+        let error = layer.forward(&Array3::zeros((2, 3, 8)), None).unwrap_err();
+        assert_eq!(error.to_string(), "input: expected shape [T, N, 7] with T and N at least 1, found [2, 3, 8]");
+    }
+}
+
+/// A wrong first call must not decide the input size.
+#[test]
+fn a_refused_call_draws_nothing() {
+    let mut layer = Layer::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
+    layer.forward(&Array3::zeros((2, 3, 9)), Some(&State::new(Array3::zeros((1, 3, 5))))).unwrap_err();
+    layer.forward(&Array3::zeros((0, 3, 9)), None).unwrap_err();
+    assert!(layer.weights().is_none());
+    layer.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
+    assert_eq!(layer.config().input_size, 7);
+}
+
+#[track_caller]
+fn says<T: std::fmt::Debug>(result: Result<T, Error>, expected: &str) {
+    assert_eq!(result.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn settings_are_refused() {
+    let init = |config: Config, init: Init| Weights::init(&config, &init);
+    says(init(Config::lstm(0).input_size(3), Init::gluon()), "hidden_size: expected at least 1, found 0");
+    says(init(Config::lstm(3).num_layers(0).input_size(3), Init::gluon()), "num_layers: expected at least 1, found 0");
+    says(
+        init(Config::gru(3), Init::gluon()),
+        "input_size: expected at least 1 (a lazy Layer takes it from its first input), found 0",
+    );
+    says(
+        init(Config::gru(3).input_size(2), Init::gluon().forget_bias(1.0)),
+        "forget_bias: expected an LSTM with biases, found 1 for gru",
+    );
+    says(init(Config::gru(3).input_size(2), Init::uniform(f32::NAN)), "scale: expected a number from 0 on, found NaN");
+    says(
+        init(Config::gru(3).input_size(2), Init::mxnet(&mxnet::Random::new(0)).seed(3)),
+        "seed: expected none (mxnet::Random has it), found 3",
+    );
+    for (hidden, input, layers) in [(usize::MAX, 1, 1), (1 << 31, 1, 1), (1, usize::MAX, 1), (1 << 20, 1 << 42, 1)] {
+        init(Config::lstm(hidden).input_size(input).num_layers(layers), Init::gluon()).unwrap_err();
+    }
+}
+
+#[test]
+fn inputs_and_states_are_refused() {
+    for engine in [Engine::cpu()] {
+        let config = Config::lstm(5).num_layers(2).bidirectional().input_size(7);
+        let weights = Weights::init(&config, &Init::gluon()).unwrap();
+        let mut layer = Layer::new(&engine, weights.clone());
+        let input = Array3::zeros((2, 3, 7));
+        let state = |h, c| State { h: Array3::zeros(h), c: Some(Array3::zeros(c)) };
+        says(
+            layer.forward(&Array2::zeros((2, 7)), None),
+            "input: expected shape [T, N, 7] with T and N at least 1, found [2, 7]",
+        );
+        says(
+            layer.forward(&ArrayD::zeros(IxDyn(&[])), None),
+            "input: expected shape [T, N, 7] with T and N at least 1, found []",
+        );
+        for shape in [(0, 3, 7), (2, 0, 7)] {
+            let error = layer.forward(&Array3::zeros(shape), None).unwrap_err();
+            assert!(matches!(error, Error::Shape { .. }), "{error}");
+        }
+        says(
+            layer.forward(&input, Some(&state((4, 3, 6), (4, 3, 5)))),
+            "h_0: expected shape [4, 3, 5] = [L*D, N, H], found [4, 3, 6]",
+        );
+        says(
+            layer.forward(&input, Some(&state((4, 3, 5), (4, 2, 5)))),
+            "c_0: expected shape [4, 3, 5] = [L*D, N, H], found [4, 2, 5]",
+        );
+        says(
+            layer.forward(&input, Some(&State::new(Array3::zeros((4, 3, 5))))),
+            "c_0: expected one beside h_0, found none",
+        );
+        let gru = Weights::init(&Config::gru(5).input_size(7), &Init::gluon()).unwrap();
+        says(
+            Layer::new(&engine, gru).forward(&input, Some(&state((1, 3, 5), (1, 3, 5)))),
+            "c_0: expected none (only an LSTM has one), found one",
+        );
+        says(
+            Layer::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc)).forward(&Array3::zeros((2, 3, 8)), None),
+            "input: expected shape [N, T, 7] with T and N at least 1, found [2, 3, 8]",
+        );
+    }
+}
+
+fn tensors(names: &[(&str, &[usize])]) -> Result<Weights, Error> {
+    let tensors = names.iter().map(|(name, shape)| ((*name).to_owned(), ArrayD::zeros(IxDyn(shape))));
+    Weights::from_tensors(tensors, None)
+}
+
+#[test]
+fn tensors_are_refused() {
+    says(tensors(&[]), "weight tensor weight_ih_l0 is missing (expected with shape [G*H, I])");
+    says(
+        tensors(&[("l0_i2h_weight", &[8, 3])]),
+        "weight tensor l0_h2h_weight is missing (expected with shape [G*H, H])",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("bias_ih_l0", &[9])]),
+        "weight tensor bias_hh_l0 is missing (expected with shape [9])",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("weight_ih_l2_reverse", &[9, 3])]),
+        "weight tensor weight_ih_l0_reverse is missing (expected with shape [9, 3])",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("weight_ih_l60000", &[9, 3])]),
+        "weight tensor weight_ih_l1 is missing (expected with shape [9, 3])",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("fc.weight", &[9, 3])]),
+        "tensor fc.weight is not a weight of an RNN, LSTM or GRU (expected names like weight_ih_l0_reverse or \
+         r0_i2h_weight)",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9, 3]), ("l0_h2h_weight", &[9, 3])]),
+        "tensor names: expected one scheme, found PyTorch's (weight_ih_l0) and Gluon's (l0_h2h_weight)",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 4])]),
+        "weight_hh_l0: expected shape [4, 4] (RNN), [12, 4] (GRU) or [16, 4] (LSTM), found [9, 4]",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[12, 3]), ("weight_hh_l0", &[9, 3])]),
+        "weight_ih_l0: expected shape [9, 3], found [12, 3]",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[9]), ("weight_hh_l0", &[9, 3])]),
+        "weight_ih_l0: expected shape [G*H, I], found [9]",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[0, 0]), ("weight_hh_l0", &[0, 0])]),
+        "weight_ih_l0: expected shape [G*H, I], found [0, 0]",
+    );
+    says(
+        tensors(&[("weight_ih_l0", &[3, 3]), ("weight_hh_l0", &[3, 3])]),
+        "activation: expected relu or tanh for a vanilla RNN (given by the caller or as \"activation\" in the file's \
+         metadata), found none",
+    );
+    assert!("selu".parse::<Activation>().unwrap_err().to_string().ends_with("found \"selu\""));
+}
+
+#[test]
+fn broken_files_are_refused_and_never_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weights.safetensors");
+    let config = Config::lstm(5).input_size(3);
+    let whole = Weights::init(&config, &Init::gluon()).unwrap().to_safetensors(Naming::PyTorch).unwrap();
+    // Cut anywhere, and with a header that lies.
+    for cut in (0..whole.len()).step_by(7) {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let error = Weights::load(&path, None).unwrap_err();
+        assert!(matches!(error, Error::File { .. }), "{error}");
+        assert!(error.to_string().starts_with(&format!("{}: safetensors: not a whole", path.display())));
+    }
+    let mut lying = whole.clone();
+    lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    Weights::from_safetensors(&lying, None).unwrap_err();
+    let error = Weights::load(directory.path().join("none"), None).unwrap_err().to_string();
+    assert!(error.contains("none: cannot be read: "), "{error}");
+
+    // A folder that is not there, or a folder in the file's place.
+    let weights = Weights::from_safetensors(&whole, None).unwrap();
+    weights.save(directory.path().join("no/such/folder"), Naming::PyTorch).unwrap_err();
+    let error = weights.save(directory.path(), Naming::PyTorch).unwrap_err().to_string();
+    assert!(error.ends_with("expected a regular file, found something else"), "{error}");
+}
+
+#[test]
+fn other_types_than_f32_are_refused() {
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F64, vec![1, 1], &[0; 8]).unwrap();
+    let bytes = safetensors::serialize([("weight_ih_l0", view)], None).unwrap();
+    says(
+        Weights::from_safetensors(&bytes, None),
+        "safetensors: tensor weight_ih_l0: expected F32, found F64",
+    );
+}
+
+#[test]
+fn the_activation_comes_from_the_caller_or_the_metadata() {
+    let weights = Weights::init(&Config::rnn_tanh(3).input_size(2), &Init::gluon()).unwrap();
+    let bytes = weights.to_safetensors(Naming::Gluon).unwrap();
+    let cell = |activation| Weights::from_safetensors(&bytes, activation).unwrap().config().cell;
+    assert_eq!(cell(None), Cell::RnnTanh);
+    assert_eq!(cell(Some(Activation::Relu)), Cell::RnnRelu);
+}
+
+#[test]
+fn zero_weights_keep_the_state_at_zero() {
+    for config in every_config() {
+        let weights = Weights::init(&config, &Init::uniform(0.0)).unwrap();
+        let answer = cpu::forward(&weights, &Array3::ones((5, 3, 7)), None).unwrap();
+        assert!(answer.output.iter().chain(&answer.h_n).all(|&h| h == 0.0));
+    }
+}
