@@ -106,10 +106,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     match (arguments.dtype, arguments.device) {
         (Dtype::F64, Device::Gpu) => Err("--dtype f64: expected --device cpu or auto, found gpu".into()),
         (Dtype::F64, _) => {
-            let state = state.map(|state| State {
-                h: state.h.mapv(f64::from),
-                c: state.c.map(|c| c.mapv(f64::from)),
-            });
+            let state = state
+                .map(|state| State { h: state.h.mapv(f64::from), c: state.c.map(|c| c.mapv(f64::from)) });
             let answer = cpu::forward(&weights.cast::<f64>(), &input.mapv(f64::from), state.as_ref())?;
             write(&arguments.output, format, &answer)
         }
@@ -144,7 +142,8 @@ fn read(path: &Path) -> Result<(ArrayD<f32>, Option<State>), Box<dyn Error>> {
         return Ok((input, None));
     }
     let mut tensors = file::load_tensors(path)?;
-    let input = tensors.remove("input").ok_or_else(|| within("expected a tensor named input, found none".into()))?;
+    let input =
+        tensors.remove("input").ok_or_else(|| within("expected a tensor named input, found none".into()))?;
     let [h, c] = ["h0", "c0"].map(|name| tensors.remove(name).map(|tensor| (name, tensor)));
     if let Some(name) = tensors.keys().next() {
         return Err(within(format!("expected input, h0 and c0, found a tensor named {name}")).into());
@@ -162,12 +161,19 @@ fn read(path: &Path) -> Result<(ArrayD<f32>, Option<State>), Box<dyn Error>> {
     Ok((input, state))
 }
 
-fn write<T: Float + WritableElement>(path: &Path, format: Format, answer: &Output<T>) -> Result<(), Box<dyn Error>> {
+fn write<T: Float + WritableElement>(
+    path: &Path,
+    format: Format,
+    answer: &Output<T>,
+) -> Result<(), Box<dyn Error>> {
     match format {
         Format::Safetensors => {
             let c_n = answer.c_n.as_ref().map(|c_n| ("c_n", c_n));
             let tensors = [("output", &answer.output), ("h_n", &answer.h_n)].into_iter().chain(c_n);
-            file::save_tensors(path, tensors.map(|(name, array)| (name.to_owned(), array.view().into_dyn())))?;
+            file::save_tensors(
+                path,
+                tensors.map(|(name, array)| (name.to_owned(), array.view().into_dyn())),
+            )?;
         }
         Format::Npy => {
             let mut bytes = Vec::new();

@@ -18,10 +18,13 @@ impl Golden {
         let (metadata, tensors) = golden("pytorch.safetensors");
         let cases = metadata.iter().filter(|(name, _)| *name != "torch").map(|(name, settings)| {
             let prefix = format!("{name}/");
-            let own = tensors.iter().filter_map(|(key, tensor)| {
-                Some((key.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
-            });
-            (name.clone(), Golden { settings: serde_json::from_str(settings).unwrap(), tensors: own.collect() })
+            let own = tensors
+                .iter()
+                .filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?.to_owned(), tensor.clone())));
+            (
+                name.clone(),
+                Golden { settings: serde_json::from_str(settings).unwrap(), tensors: own.collect() },
+            )
         });
         cases.collect()
     }
@@ -31,10 +34,7 @@ impl Golden {
     }
 
     fn weights<T: Float>(&self) -> Weights<T> {
-        let activation = match self.settings["nonlinearity"].as_str() {
-            Some(name) => Some(name.parse::<Activation>().unwrap()),
-            None => None,
-        };
+        let activation = self.settings["nonlinearity"].as_str().map(|name| name.parse().unwrap());
         let tensors = self.tensors.keys().filter(|name| name.contains("_l"));
         let tensors = tensors.map(|name| (name.clone(), self.get(name).unwrap()));
         let layout = if self.settings["batch_first"] == true { Layout::Ntc } else { Layout::Tnc };

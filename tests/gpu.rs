@@ -16,6 +16,8 @@ use std::sync::OnceLock;
 use wgpu_rnn::{Cell, Config, Directions, Engine, Error, Layer, Layout, Output, State, Weights};
 
 type Outcome = Result<(), Failed>;
+type CellTest = fn(&Engine, Cell) -> Outcome;
+type Test = fn(&Engine) -> Outcome;
 
 /// What an engine is opened with.
 #[derive(Clone, Copy)]
@@ -46,6 +48,8 @@ impl Offer {
 }
 
 fn main() {
+    // What drivers and validation layers report is seen with RUST_LOG=warn.
+    env_logger::init();
     let arguments = Arguments::from_args();
     let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
     if skip {
@@ -60,7 +64,7 @@ fn main() {
             trials.push(Trial::test(name, move || test(offer.engine()?)).with_ignored_flag(skip));
         };
         for cell in Cell::ALL {
-            let tests: [(&str, fn(&Engine, Cell) -> Outcome); 6] = [
+            let tests: [(&str, CellTest); 6] = [
                 ("equals_the_reference_at_edges", edges),
                 ("equals_the_reference_anywhere", anywhere),
                 ("rows_are_independent", rows_are_independent),
@@ -72,7 +76,7 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, fn(&Engine) -> Outcome); 9] = [
+        let tests: [(&str, Test); 9] = [
             ("notebook_equals_mxnet", |engine| Ok(notebook::check(engine)?)),
             ("same_call_twice_is_bit_identical_and_makes_no_object", steady_state),
             ("relu_overflows_where_the_reference_does", relu_overflows),
@@ -141,15 +145,17 @@ fn edges(engine: &Engine, cell: Cell) -> Outcome {
 fn anywhere(engine: &Engine, cell: Cell) -> Outcome {
     let config = (1..=3_usize, any::<bool>(), any::<bool>(), any::<bool>(), 1..=40_usize, 1..=40_usize);
     let strategy = (config, 1..=9_usize, 1..=40_usize, any::<u32>());
-    let mut runner = TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() });
-    let result = runner.run(&strategy, |((layers, both, ntc, bias, features, hidden), steps, batch, seed)| {
-        let mut config = Config::new(cell, hidden).num_layers(layers).input_size(features);
-        config.directions = if both { Directions::Both } else { Directions::Forward };
-        config.layout = if ntc { Layout::Ntc } else { Layout::Tnc };
-        config.bias = bias;
-        let outcome = equals_reference(engine, &case(&config, steps, batch, seed));
-        outcome.map_err(|failed| TestCaseError::fail(failed.message().unwrap_or("failed").to_owned()))
-    });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() });
+    let result =
+        runner.run(&strategy, |((layers, both, ntc, bias, features, hidden), steps, batch, seed)| {
+            let mut config = Config::new(cell, hidden).num_layers(layers).input_size(features);
+            config.directions = if both { Directions::Both } else { Directions::Forward };
+            config.layout = if ntc { Layout::Ntc } else { Layout::Tnc };
+            config.bias = bias;
+            let outcome = equals_reference(engine, &case(&config, steps, batch, seed));
+            outcome.map_err(|failed| TestCaseError::fail(failed.message().unwrap_or("failed").to_owned()))
+        });
     result.map_err(|error| error.to_string().into())
 }
 
@@ -188,9 +194,10 @@ fn reversed(array: &Array3<f32>) -> Array3<f32> {
 fn backward_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
     let both = case(&Config::new(cell, 13).bidirectional().input_size(7), 5, 3, 4);
     let answer = run(engine, &both)?;
-    let tensors = both.weights.tensors(wgpu_rnn::Naming::PyTorch).filter_map(|(name, tensor)| {
-        Some((name.strip_suffix("_reverse")?.to_owned(), tensor.to_owned()))
-    });
+    let tensors = both
+        .weights
+        .tensors(wgpu_rnn::Naming::PyTorch)
+        .filter_map(|(name, tensor)| Some((name.strip_suffix("_reverse")?.to_owned(), tensor.to_owned())));
     let second = |array: &Array3<f32>| array.slice(s![1..2, .., ..]).to_owned();
     let forward = Case {
         weights: Weights::from_tensors(tensors, cell.activation())?,
@@ -359,7 +366,9 @@ fn lost_device(engine: &Engine) -> Outcome {
 
 /// A device as a program of its own would open it: with nothing but the defaults.
 fn own_device(_: &Engine) -> Result<(wgpu::Device, wgpu::Queue), Failed> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    let instance = wgpu::Instance::new(descriptor);
     let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
     Ok(pollster::block_on(adapter.request_device(&Default::default()))?)
 }

@@ -25,7 +25,10 @@ impl Folder {
     fn infer(&self, arguments: &[&str]) -> Output {
         let test = std::env::current_exe().unwrap();
         let program = test.parent().and_then(Path::parent).unwrap().join("examples/infer");
-        assert!(program.with_extension(std::env::consts::EXE_EXTENSION).exists(), "run `cargo build --examples` first");
+        assert!(
+            program.with_extension(std::env::consts::EXE_EXTENSION).exists(),
+            "run `cargo build --examples` first"
+        );
         let device = if arguments.contains(&"--device") { &[][..] } else { &["--device", "cpu"] };
         Command::new(program).args(arguments).args(device).current_dir(self.0.path()).output().unwrap()
     }
@@ -52,7 +55,8 @@ impl Folder {
     }
 }
 
-const FILES: [&str; 6] = ["--weights", "w.safetensors", "--input", "x.safetensors", "--output", "y.safetensors"];
+const FILES: [&str; 6] =
+    ["--weights", "w.safetensors", "--input", "x.safetensors", "--output", "y.safetensors"];
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&FILES[..], more].concat()
@@ -71,7 +75,12 @@ fn computes_what_the_library_does() {
     for cell in Cell::ALL {
         for layout in [Layout::Tnc, Layout::Ntc] {
             let folder = Folder::new();
-            let case = case(&Config::new(cell, 13).num_layers(2).bidirectional().input_size(7).layout(layout), 5, 3, 1);
+            let case = case(
+                &Config::new(cell, 13).num_layers(2).bidirectional().input_size(7).layout(layout),
+                5,
+                3,
+                1,
+            );
             save(&folder, &case, Naming::Gluon);
             let theirs = reference(&case);
             folder.succeeds(&with(&["--layout", if layout == Layout::Ntc { "ntc" } else { "tnc" }]));
@@ -93,7 +102,9 @@ fn reads_and_writes_npy_in_both_precisions() {
     case.weights.save(folder.path("w.safetensors"), Naming::PyTorch).unwrap();
     write_npy(folder.path("x.npy"), &case.input).unwrap();
     let arguments = ["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.npy"];
-    let theirs = wgpu_rnn::cpu::forward(&case.weights.cast::<f64>(), &case.input.mapv(f64::from), None).unwrap().output;
+    let theirs = wgpu_rnn::cpu::forward(&case.weights.cast::<f64>(), &case.input.mapv(f64::from), None)
+        .unwrap()
+        .output;
     folder.succeeds(&arguments);
     let ours: Array3<f32> = read_npy(folder.path("y.npy")).unwrap();
     difference("output", &ours, &theirs, F32).unwrap();
@@ -108,12 +119,19 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
     let lstm = case(&Config::lstm(5).input_size(7), 4, 3, 3);
     save(&folder, &lstm, Naming::PyTorch);
     let tensors = |tensors: &[(&str, &[usize])]| {
-        let arrays: Vec<_> = tensors.iter().map(|(name, shape)| (name, ArrayD::<f32>::zeros(*shape))).collect();
+        let arrays: Vec<_> =
+            tensors.iter().map(|(name, shape)| (name, ArrayD::<f32>::zeros(*shape))).collect();
         let views = arrays.iter().map(|(name, array)| ((**name).to_owned(), array.view()));
         file::save_tensors(folder.path("x.safetensors"), views).unwrap();
     };
-    folder.fails(&with(&["--dtype", "f64", "--device", "gpu"]), "--dtype f64: expected --device cpu or auto, found gpu");
-    folder.fails(&with(&["--activation", "relu"]), "--activation: expected none for the weights of a lstm, found one");
+    folder.fails(
+        &with(&["--dtype", "f64", "--device", "gpu"]),
+        "--dtype f64: expected --device cpu or auto, found gpu",
+    );
+    folder.fails(
+        &with(&["--activation", "relu"]),
+        "--activation: expected none for the weights of a lstm, found one",
+    );
     folder.fails(&with(&["--layout", "ntc"]), "h_0: expected shape [1, 4, 5]");
     tensors(&[("input", &[4, 3, 8])]);
     folder.fails(&with(&[]), "input: expected shape [T, N, 7] with T and N at least 1, found [4, 3, 8]");
@@ -138,7 +156,10 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
         &["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.safetensors"],
         "x.npy: expected a .npy array of f32",
     );
-    folder.fails(&["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.txt"], "y.txt: expected a name");
+    folder.fails(
+        &["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.txt"],
+        "y.txt: expected a name",
+    );
     let bare = Weights::init(&Config::rnn(3).input_size(2), &wgpu_rnn::Init::gluon()).unwrap();
     let views = bare.tensors(Naming::PyTorch);
     file::save_tensors(folder.path("w.safetensors"), views).unwrap();

@@ -12,7 +12,11 @@ fn check(config: &Config, steps: usize, batch: usize, expected: &Expect) {
 #[test]
 fn stacked_bidirectional_gru() {
     let config = Config::gru(13).num_layers(2).bidirectional().input_size(7);
-    check(&config, 5, 3, &expect![[r#"
+    check(
+        &config,
+        5,
+        3,
+        &expect![[r#"
         gru bidirectional, 2 layers, I 7, H 13, T 5, N 3
         buffer                            bytes
           upload                           1248  staging
@@ -51,12 +55,17 @@ fn stacked_bidirectional_gru() {
           layer 1 backward gru/1                     5          1x3x1        15210        16320
           download         copy                      6                                     2688
         all: 1 submits, 6 passes, 23 dispatches, 161640 FLOP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn long_lstm_takes_two_submits() {
-    check(&Config::lstm(8).input_size(4), 300, 2, &expect![[r#"
+    check(
+        &Config::lstm(8).input_size(4),
+        300,
+        2,
+        &expect![[r#"
         lstm, 1 layer, I 4, H 8, T 300, N 2
         buffer                            bytes
           upload                           9728  staging
@@ -78,7 +87,8 @@ fn long_lstm_takes_two_submits() {
           layer 0 forward  lstm/1                   44          1x2x1        45056        67584
           download         copy                      3                                    19328
         all: 2 submits, 3 passes, 301 dispatches, 460800 FLOP
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

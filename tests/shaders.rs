@@ -19,7 +19,8 @@ fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
 }
 
 fn parse(name: &str, wgsl: &str) -> naga::Module {
-    naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)))
+    naga::front::wgsl::parse_str(wgsl)
+        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)))
 }
 
 #[test]
@@ -34,13 +35,18 @@ fn translates_for_every_back_end() {
             .validate(&module)
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let constants = kernel.overrides().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (module, info) =
+            naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
 
         let spirv = naga::back::spv::write_vec(&module, &info, &Default::default(), None)
             .unwrap_or_else(|error| panic!("{name} to SPIR-V: {error}"));
         assert!(!spirv.is_empty());
-        let options = naga::back::msl::Options { lang_version: (2, 4), fake_missing_bindings: true, ..Default::default() };
+        let options = naga::back::msl::Options {
+            lang_version: (2, 4),
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
         let (metal, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
             .unwrap_or_else(|error| panic!("{name} to MSL: {error}"));
         assert!(metal.contains("kernel void"));
@@ -86,7 +92,8 @@ fn dims_lie_where_the_shader_reads_them() {
             ],
         };
         let module = parse(&name, &wgsl);
-        let (_, dims) = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("dims")).unwrap();
+        let (_, dims) =
+            module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("dims")).unwrap();
         let TypeInner::Struct { members, .. } = &module.types[dims.ty].inner else { panic!("{name}: Dims") };
         let found: Vec<_> =
             members.iter().map(|member| (member.name.as_deref().unwrap(), member.offset as usize)).collect();
@@ -107,7 +114,9 @@ fn bindings_are_those_of_the_table() {
                     storage.push((binding.binding, access.contains(naga::StorageAccess::STORE)));
                 }
                 (AddressSpace::Immediate, _) => step_indices.push(StepIndex::Immediate),
-                (AddressSpace::Uniform, Some(binding)) if binding.group == 1 => step_indices.push(StepIndex::Uniform),
+                (AddressSpace::Uniform, Some(binding)) if binding.group == 1 => {
+                    step_indices.push(StepIndex::Uniform)
+                }
                 _ => {}
             }
         }

@@ -1,7 +1,9 @@
 //! Initialisers, files, and the sentences that say what is wrong with them.
 
 use ndarray::{Array2, Array3, ArrayD, IxDyn};
-use wgpu_rnn::{Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Naming, State, Weights, cpu, mxnet};
+use wgpu_rnn::{
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Naming, State, Weights, cpu, mxnet,
+};
 
 fn every_config() -> impl Iterator<Item = Config> {
     Cell::ALL.into_iter().flat_map(|cell| {
@@ -53,7 +55,8 @@ fn a_seed_gives_the_same_weights_everywhere() {
         a230094b734a6456
         9ac2e0f96a79cb0c
         44f83a9cc8b9f718
-        381e386f29ba7976"#]].assert_eq(&hashes.join("\n"));
+        381e386f29ba7976"#]]
+    .assert_eq(&hashes.join("\n"));
 }
 
 #[test]
@@ -78,7 +81,8 @@ fn orthogonal_is_orthogonal() {
     // [60, 20] has orthonormal columns, [60, 70] orthonormal rows.
     for (input_size, name) in [(5, "weight_hh_l0"), (70, "weight_ih_l0")] {
         let weights = Weights::init(&Config::gru(20).input_size(input_size), &Init::orthogonal()).unwrap();
-        let matrix = weights.tensor(name).unwrap().into_dimensionality::<ndarray::Ix2>().unwrap().mapv(f64::from);
+        let matrix =
+            weights.tensor(name).unwrap().into_dimensionality::<ndarray::Ix2>().unwrap().mapv(f64::from);
         let gram = if input_size == 5 { matrix.t().dot(&matrix) } else { matrix.dot(&matrix.t()) };
         let off = (&gram - &Array2::<f64>::eye(gram.nrows())).mapv(f64::abs);
         assert!(off.iter().all(|&error| error < 1e-6), "{name}");
@@ -108,7 +112,10 @@ fn lazy_weights_are_the_eager_ones() {
         assert_eq!(layer.weights(), Some(&eager));
         // From now on the input size is known.
         let error = layer.forward(&Array3::zeros((2, 3, 8)), None).unwrap_err();
-        assert_eq!(error.to_string(), "input: expected shape [T, N, 7] with T and N at least 1, found [2, 3, 8]");
+        assert_eq!(
+            error.to_string(),
+            "input: expected shape [T, N, 7] with T and N at least 1, found [2, 3, 8]"
+        );
     }
 }
 
@@ -132,7 +139,10 @@ fn says<T: std::fmt::Debug>(result: Result<T, Error>, expected: &str) {
 fn settings_are_refused() {
     let init = |config: Config, init: Init| Weights::init(&config, &init);
     says(init(Config::lstm(0).input_size(3), Init::gluon()), "hidden_size: expected at least 1, found 0");
-    says(init(Config::lstm(3).num_layers(0).input_size(3), Init::gluon()), "num_layers: expected at least 1, found 0");
+    says(
+        init(Config::lstm(3).num_layers(0).input_size(3), Init::gluon()),
+        "num_layers: expected at least 1, found 0",
+    );
     says(
         init(Config::gru(3), Init::gluon()),
         "input_size: expected at least 1 (a lazy Layer takes it from its first input), found 0",
@@ -141,12 +151,17 @@ fn settings_are_refused() {
         init(Config::gru(3).input_size(2), Init::gluon().forget_bias(1.0)),
         "forget_bias: expected an LSTM with biases, found 1 for gru",
     );
-    says(init(Config::gru(3).input_size(2), Init::uniform(f32::NAN)), "scale: expected a number from 0 on, found NaN");
+    says(
+        init(Config::gru(3).input_size(2), Init::uniform(f32::NAN)),
+        "scale: expected a number from 0 on, found NaN",
+    );
     says(
         init(Config::gru(3).input_size(2), Init::mxnet(&mxnet::Random::new(0)).seed(3)),
         "seed: expected none (mxnet::Random has it), found 3",
     );
-    for (hidden, input, layers) in [(usize::MAX, 1, 1), (1 << 31, 1, 1), (1, usize::MAX, 1), (1 << 20, 1 << 42, 1)] {
+    for (hidden, input, layers) in
+        [(usize::MAX, 1, 1), (1 << 31, 1, 1), (1, usize::MAX, 1), (1 << 20, 1 << 42, 1)]
+    {
         init(Config::lstm(hidden).input_size(input).num_layers(layers), Init::gluon()).unwrap_err();
     }
 }
@@ -189,7 +204,8 @@ fn inputs_and_states_are_refused() {
             "c_0: expected none (only an LSTM has one), found one",
         );
         says(
-            Layer::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc)).forward(&Array3::zeros((2, 3, 8)), None),
+            Layer::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc))
+                .forward(&Array3::zeros((2, 3, 8)), None),
             "input: expected shape [N, T, 7] with T and N at least 1, found [2, 3, 8]",
         );
     }

@@ -59,25 +59,35 @@ fn show(engine: &Engine) -> Result<bool> {
     let notebook: Notebook =
         serde_json::from_str(include_str!("../../tests/golden/notebook/notebook_printed.json"))
             .expect("the committed file is whole");
-    let calls: Vec<&Call> = networks.iter().flat_map(|network| &network.calls).collect();
-    let find = |fixture: &str| calls.iter().copied().find(|call| call.fixture == fixture);
+    let find = |fixture: &str| {
+        let calls = networks.iter().flat_map(|network| network.calls.iter().map(move |call| (network, call)));
+        calls.into_iter().find(|(_, call)| call.fixture == fixture)
+    };
 
     let mut report = Report { good: true, worst: 0.0, numbers: 0, colour: std::io::stdout().is_terminal() };
     let mut scalars = notebook.scalars.iter().peekable();
     let mut title = "";
     for table in &notebook.tables {
         // The committed file names calls that `networks::run` makes.
-        let call = find(&table.fixture).expect("a call of the notebook");
+        let (network, call) = find(&table.fixture).expect("a call of the notebook");
         if call.title != title {
             title = call.title;
-            println!("\n{}", report.paint("1", &format!("== {title} ==")));
+            let config = network.layer.config();
+            let what = format!(
+                "== {title}: {}, H {}, L {} ==",
+                config.cell.name(),
+                config.hidden_size,
+                config.num_layers
+            );
+            println!("\n{}", report.paint("1", &what));
         }
         // Shapes come before the table that they belong to; the last network's all do.
         while let Some(scalar) = scalars.next_if(|scalar| scalar.cell < table.cell) {
             report.scalar(scalar, call);
         }
         report.table(table, call);
-        let ends = !notebook.tables.iter().any(|later| later.fixture == table.fixture && later.cell > table.cell);
+        let ends =
+            !notebook.tables.iter().any(|later| later.fixture == table.fixture && later.cell > table.cell);
         if ends && call.state.is_some() {
             report.identities(call);
         }
@@ -145,7 +155,10 @@ impl Report {
         println!("{}", self.verdict(forward, "the forward half's last step is the forward final state"));
         if directions == 2 {
             let backward = output.slice(s![0, .., hidden..]) == h_n.index_axis(Axis(0), top + 1);
-            println!("{}", self.verdict(backward, "the backward half's first step is the backward final state"));
+            println!(
+                "{}",
+                self.verdict(backward, "the backward half's first step is the backward final state")
+            );
         }
         let order = ["forward", "backward"];
         let order: Vec<String> = (0..h_n.dim().0)
@@ -177,5 +190,8 @@ fn slice(table: &Table, call: &Call) -> Array2<f32> {
         part.slice_axis_inplace(Axis(axis), Slice::from(start..stop));
     }
     let columns = part.shape()[part.ndim() - 1];
-    part.as_standard_layout().into_owned().into_shape_with_order((part.len() / columns, columns)).expect("rows")
+    part.as_standard_layout()
+        .into_owned()
+        .into_shape_with_order((part.len() / columns, columns))
+        .expect("rows")
 }

@@ -263,11 +263,11 @@ impl Builder<'_> {
         if self.limits.cpu {
             // The smallest that holds all rows, and reads for its neighbours if it can; else the largest.
             let holds = |tile: &Tile| u64::from(tile.rows) >= rows && (tile.shared || !shared || rows <= 4);
-            let largest = usable.clone().last();
+            let largest = usable.clone().next_back();
             return usable.clone().find(holds).or(largest).unwrap_or(Tile::ALL[0]);
         }
         let fills = |tile: &Tile| columns * rows.div_ceil(u64::from(tile.rows)) >= FULL_GPU;
-        usable.filter(fills).last().unwrap_or(Tile::ALL[0])
+        usable.filter(fills).next_back().unwrap_or(Tile::ALL[0])
     }
 
     fn workgroups(&self, rows: u64, columns: u64, tile: Tile) -> Result<[u32; 3]> {

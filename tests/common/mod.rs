@@ -91,7 +91,8 @@ pub struct Case {
 pub fn case(config: &Config, steps: usize, batch: usize, seed: u32) -> Case {
     let random = mxnet::Random::new(seed);
     let drawn = Weights::init(config, &Init::pytorch().seed(seed.into())).unwrap();
-    let tensors = drawn.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(|w| 2.0 * w)));
+    let tensors =
+        drawn.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(|w| 2.0 * w)));
     let weights = Weights::from_tensors(tensors, config.cell.activation()).unwrap().layout(config.layout);
     let input = random.uniform(-1.0, 1.0, shape_of(config, steps, batch));
     let draw = || random.uniform(-1.0, 1.0, (config.slots(), batch, config.hidden_size));
@@ -129,7 +130,11 @@ pub fn golden(path: &str) -> (BTreeMap<String, String>, BTreeMap<String, ArrayD<
             safetensors::Dtype::F64 => {
                 view.data().chunks(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect()
             }
-            _ => view.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).into()).collect(),
+            _ => view
+                .data()
+                .chunks(4)
+                .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).into())
+                .collect(),
         };
         ArrayD::from_shape_vec(view.shape(), numbers).unwrap()
     };

@@ -17,16 +17,23 @@ pub fn check(engine: &Engine) -> Result<(), String> {
                 if ours.map(|ours| ours.to_owned()) == single(key) {
                     return Ok(());
                 }
-                Err(format!("{}: {key} is not drawn as MXNet does", call.fixture))
+                Err(format!("{} ({}): {key} is not drawn as MXNet does", call.title, call.fixture))
             };
             same("input", Some(call.input.view().into_dyn()))?;
             same("state_h0", call.state.as_ref().map(|state| state.h.view().into_dyn()))?;
-            same("state_c0", call.state.as_ref().and_then(|state| Some(state.c.as_ref()?.view().into_dyn())))?;
+            same(
+                "state_c0",
+                call.state.as_ref().and_then(|state| Some(state.c.as_ref()?.view().into_dyn())),
+            )?;
             for (name, tensor) in weights.tensors(Naming::Gluon) {
                 same(&format!("param.{name}"), Some(tensor))?;
             }
             let answer = &call.answer;
-            let results = [("output", Some(&answer.output)), ("state_h", Some(&answer.h_n)), ("state_c", answer.c_n.as_ref())];
+            let results = [
+                ("output", Some(&answer.output)),
+                ("state_h", Some(&answer.h_n)),
+                ("state_c", answer.c_n.as_ref()),
+            ];
             for (key, ours) in results {
                 match (ours, single(key).map(rank3)) {
                     (Some(ours), Some(theirs)) => difference(key, ours, &theirs, MXNET)
