@@ -259,15 +259,14 @@ impl Builder<'_> {
     /// Batch rows an invocation: all of them where reads are dear, few where there would be too few invocations.
     fn tile(&self, rows: u64, columns: u64) -> Tile {
         let shared = self.limits.cpu && self.limits.subgroup_size >= 8;
-        let usable = Tile::ALL.into_iter().filter(|tile| shared || !tile.shared);
+        let usable: Vec<Tile> = Tile::ALL.into_iter().filter(|tile| shared || !tile.shared).collect();
         if self.limits.cpu {
-            // The smallest that holds all rows, and reads for its neighbours if it can; else the largest.
-            let holds = |tile: &Tile| u64::from(tile.rows) >= rows && (tile.shared || !shared || rows <= 4);
-            let largest = usable.clone().next_back();
-            return usable.clone().find(holds).or(largest).unwrap_or(Tile::ALL[0]);
+            // The smallest that holds all rows, and from five rows on reads for its neighbours if it can; else the largest.
+            let holds = |tile: &&Tile| u64::from(tile.rows) >= rows && (tile.shared || !shared || rows <= 4);
+            return *usable.iter().find(holds).unwrap_or(&usable[usable.len() - 1]);
         }
-        let fills = |tile: &Tile| columns * rows.div_ceil(u64::from(tile.rows)) >= FULL_GPU;
-        usable.filter(fills).next_back().unwrap_or(Tile::ALL[0])
+        let fills = |tile: &&Tile| columns * rows.div_ceil(u64::from(tile.rows)) >= FULL_GPU;
+        *usable.iter().rfind(fills).unwrap_or(&usable[0])
     }
 
     fn workgroups(&self, rows: u64, columns: u64, tile: Tile) -> Result<[u32; 3]> {
