@@ -13,7 +13,7 @@ struct State {
 }
 
 // WGSL leaves tanh undefined beyond |x| of 88, and drivers are imprecise near 0. This is the same on every GPU and within
-// a few ulp, one where values mostly are: below 0.625 the polynomial of Cephes (tanhf.c), above it the rational minimax
+// a few ulp, one where values mostly are, and a NaN stays one: below 0.625 the polynomial of Cephes (tanhf.c), above it the rational minimax
 // approximation of degree 13/6 of Eigen (MathFunctionsImpl.h).
 fn safe_tanh(value: f32) -> f32 {
     let x = clamp(value, -7.905311, 7.905311);
@@ -34,7 +34,9 @@ fn safe_tanh(value: f32) -> f32 {
     q = q * x2 + 1.18534705686654e-04;
     q = q * x2 + 2.26843463243900e-03;
     q = q * x2 + 4.89352518554385e-03;
-    return select(x * p / q, x + x * x2 * small, abs(x) < 0.625);
+    let tanh = select(x * p / q, x + x * x2 * small, abs(x) < 0.625);
+    // By its bits, since a compiler may take it that there is no NaN.
+    return select(tanh, value, (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u);
 }
 
 // By way of tanh, whose error is known: with lavapipe's exp the notebook is twice as far off.

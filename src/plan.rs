@@ -125,7 +125,7 @@ pub struct Dispatch {
     pub tile: Tile,
     /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
-    /// The kernel's storage buffers, from binding 1 on.
+    /// The kernel's storage buffers, from binding 1 on, as the sequence's first step has them.
     pub buffers: Vec<BufferId>,
     /// The kernel's sizes, binding 0.
     pub dims: Dims,
@@ -146,13 +146,15 @@ pub struct Times {
     pub count: u32,
     /// Whether t falls.
     pub backward: bool,
+    /// Steps of the sequence taken before.
+    pub taken: u32,
 }
 
 impl Times {
-    /// Each t.
-    pub fn iter(self) -> impl Iterator<Item = u32> {
-        let Times { first, count, backward } = self;
-        (0..count).map(move |step| if backward { first - step } else { first + step })
+    /// Each t, and the number of steps taken before it.
+    pub fn iter(self) -> impl Iterator<Item = (u32, u32)> {
+        let Times { first, count, backward, taken } = self;
+        (0..count).map(move |step| (if backward { first - step } else { first + step }, taken + step))
     }
 }
 
@@ -201,10 +203,6 @@ pub struct StepDims {
     pub input_stride: u32,
     /// Where this direction begins in such a row, in units.
     pub input_offset: u32,
-    /// The slot that is read, less t.
-    pub reads: u32,
-    /// The slot that is written, less t.
-    pub writes: u32,
 }
 
 impl Dims {

@@ -91,7 +91,15 @@ impl Kernel {
     pub const fn bindings(self) -> (usize, usize) {
         match self {
             Kernel::Project => (3, 1),
-            Kernel::Step(_) => (3, 2),
+            Kernel::Step(_) => (4, 3),
+        }
+    }
+
+    /// Two of its storage buffers that change places with every time step: what one step writes the next one reads.
+    pub const fn alternates(self) -> Option<(usize, usize)> {
+        match self {
+            Kernel::Project => None,
+            Kernel::Step(_) => Some((3, 4)),
         }
     }
 

@@ -17,45 +17,53 @@ fn stacked_bidirectional_gru() {
         5,
         3,
         &expect![[r#"
-        gru bidirectional, 2 layers, I 7, H 13, T 5, N 3
-        buffer                            bytes
-          upload                           1248  staging
-          download                         2688  staging
-          input                             480
-          input gates                      5040
-          layer 0 weight_ih                3072  weights
-          layer 0 bias_ih                   336  weights
-          slot 0 h                         1152
-          slot 0 c                            4
-          slot 0 weight_hh                 3072  weights
-          slot 0 bias_hh                    156  weights
-          slot 1 h                         1152
-          slot 1 c                            4
-          slot 1 weight_hh                 3072  weights
-          slot 1 bias_hh                    156  weights
-          layer 1 weight_ih               12288  weights
-          layer 1 bias_ih                   336  weights
-          slot 2 h                         1152
-          slot 2 c                            4
-          slot 2 weight_hh                 3072  weights
-          slot 2 bias_hh                    156  weights
-          slot 3 h                         1152
-          slot 3 c                            4
-          slot 3 weight_hh                 3072  weights
-          slot 3 bias_hh                    156  weights
-          all                             43024
-        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
-          upload           copy                      5                                     1248
-          layer 0 input    project/1                 1         1x15x1        20160         8208
-          layer 0 forward  gru/1                     5          1x3x1        15210        16320
-          layer 0 backward gru/1                     5          1x3x1        15210        16320
-          layer 1 input    project/1                 1         1x15x1        40320        11376
-                           project/1                 1         1x15x1        40320        11376
-          layer 1 forward  gru/1                     5          1x3x1        15210        16320
-          layer 1 backward gru/1                     5          1x3x1        15210        16320
-          download         copy                      6                                     2688
-        all: 1 submits, 6 passes, 23 dispatches, 161640 FLOP
-    "#]],
+            gru bidirectional, 2 layers, I 7, H 13, T 5, N 3
+            buffer                            bytes
+              upload                           1248  staging
+              download                         2688  staging
+              input                             480
+              input gates                      5040
+              layer 0 weight_ih                3072  weights
+              layer 0 bias_ih                   336  weights
+              slot 0 h                          192
+              slot 0 next h                     192
+              slot 0 output                     960
+              slot 0 c                            4
+              slot 0 weight_hh                 3072  weights
+              slot 0 bias_hh                    156  weights
+              slot 1 h                          192
+              slot 1 next h                     192
+              slot 1 output                     960
+              slot 1 c                            4
+              slot 1 weight_hh                 3072  weights
+              slot 1 bias_hh                    156  weights
+              layer 1 weight_ih               12288  weights
+              layer 1 bias_ih                   336  weights
+              slot 2 h                          192
+              slot 2 next h                     192
+              slot 2 output                     960
+              slot 2 c                            4
+              slot 2 weight_hh                 3072  weights
+              slot 2 bias_hh                    156  weights
+              slot 3 h                          192
+              slot 3 next h                     192
+              slot 3 output                     960
+              slot 3 c                            4
+              slot 3 weight_hh                 3072  weights
+              slot 3 bias_hh                    156  weights
+              all                             43792
+            submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
+              upload           copy                      5                                     1248
+              layer 0 input    project/1                 1         1x15x1        20160         8208
+              layer 0 forward  gru/1                     5          1x3x1        15210        16320
+              layer 0 backward gru/1                     5          1x3x1        15210        16320
+              layer 1 input    project/1                 1         1x15x1        40320        11376
+                               project/1                 1         1x15x1        40320        11376
+              layer 1 forward  gru/1                     5          1x3x1        15210        16320
+              layer 1 backward gru/1                     5          1x3x1        15210        16320
+              download         copy                      6                                     2688
+            all: 1 submits, 6 passes, 23 dispatches, 161640 FLOP
+        "#]],
     );
 }
 
@@ -66,28 +74,30 @@ fn long_lstm_takes_two_submits() {
         300,
         2,
         &expect![[r#"
-        lstm, 1 layer, I 4, H 8, T 300, N 2
-        buffer                            bytes
-          upload                           9728  staging
-          download                        19328  staging
-          input                            9600
-          input gates                     76800
-          layer 0 weight_ih                 512  weights
-          layer 0 bias_ih                   128  weights
-          slot 0 h                        19264
-          slot 0 c                           64
-          slot 0 weight_hh                 1024  weights
-          slot 0 bias_hh                    128  weights
-          all                            136576
-        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
-          upload           copy                      3                                     9728
-          layer 0 input    project/1                 1        1x600x1       153600        86912
-          layer 0 forward  lstm/1                  256          1x2x1       262144       393216
-        submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes
-          layer 0 forward  lstm/1                   44          1x2x1        45056        67584
-          download         copy                      3                                    19328
-        all: 2 submits, 3 passes, 301 dispatches, 460800 FLOP
-    "#]],
+            lstm, 1 layer, I 4, H 8, T 300, N 2
+            buffer                            bytes
+              upload                           9728  staging
+              download                        19328  staging
+              input                            9600
+              input gates                     76800
+              layer 0 weight_ih                 512  weights
+              layer 0 bias_ih                   128  weights
+              slot 0 h                           64
+              slot 0 next h                      64
+              slot 0 output                   19200
+              slot 0 c                           64
+              slot 0 weight_hh                 1024  weights
+              slot 0 bias_hh                    128  weights
+              all                            136640
+            submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
+              upload           copy                      3                                     9728
+              layer 0 input    project/1                 1        1x600x1       153600        86912
+              layer 0 forward  lstm/1                  256          1x2x1       262144       393216
+            submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes
+              layer 0 forward  lstm/1                   44          1x2x1        45056        67584
+              download         copy                      3                                    19328
+            all: 2 submits, 3 passes, 301 dispatches, 460800 FLOP
+        "#]],
     );
 }
 
@@ -129,7 +139,8 @@ fn every_time_step_is_taken_once_in_its_direction() {
     let plan = Plan::new(&Config::gru(5).bidirectional().input_size(3), 300, 2, &Limits::default()).unwrap();
     for way in ["forward", "backward"] {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
-        let times = passes.flat_map(|pass| &pass.dispatches).flat_map(|d| d.times.unwrap().iter());
+        let times =
+            passes.flat_map(|pass| &pass.dispatches).flat_map(|d| d.times.unwrap().iter().map(|(t, _)| t));
         let times: Vec<u32> = times.collect();
         let expected: Vec<u32> = if way == "forward" { (0..300).collect() } else { (0..300).rev().collect() };
         assert_eq!(times, expected);

@@ -87,8 +87,6 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("depth", offset_of!(StepDims, depth)),
                 ("input_stride", offset_of!(StepDims, input_stride)),
                 ("input_offset", offset_of!(StepDims, input_offset)),
-                ("reads", offset_of!(StepDims, reads)),
-                ("writes", offset_of!(StepDims, writes)),
             ],
         };
         let module = parse(&name, &wgsl);

@@ -52,12 +52,13 @@ fn record(
 ) {
     let [x, y, z] = dispatch.workgroups;
     pass.set_pipeline(&prepared.pipeline.pipeline);
-    pass.set_bind_group(0, &prepared.group, &[]);
     let Some(times) = dispatch.times else {
+        pass.set_bind_group(0, &prepared.groups[0], &[]);
         pass.dispatch_workgroups(x, y, z);
         return;
     };
-    for t in times.iter() {
+    for (t, taken) in times.iter() {
+        pass.set_bind_group(0, &prepared.groups[taken as usize % prepared.groups.len()], &[]);
         match step_table {
             Some(table) => pass.set_bind_group(1, &table.group, &[t * table.stride]),
             None => pass.set_immediates(0, bytemuck::bytes_of(&t)),

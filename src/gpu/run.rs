@@ -27,7 +27,8 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub pipeline: Arc<Pipeline>,
-    pub group: wgpu::BindGroup,
+    /// One, or two to be taken in turn where buffers change places.
+    pub groups: Vec<wgpu::BindGroup>,
 }
 
 /// Time step t at t · stride, to be picked by a dynamic offset.
@@ -88,13 +89,22 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec
             offset: (index * stride) as u64,
             size: wgpu::BufferSize::new(dispatch.dims.bytes().len() as u64),
         });
-        let storage = dispatch.buffers.iter().map(|&BufferId(id)| buffers[id].as_entire_binding());
-        let entries: Vec<_> = (0..)
-            .zip([sizes].into_iter().chain(storage))
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
-            .collect();
-        let group = bind(gpu, dispatch.kernel.name(), &pipeline.buffers, &entries).await?;
-        prepared.push(Prepared { pipeline, group });
+        let mut orders = vec![dispatch.buffers.clone()];
+        if let Some((a, b)) = dispatch.kernel.alternates() {
+            let mut swapped = dispatch.buffers.clone();
+            swapped.swap(a, b);
+            orders.push(swapped);
+        }
+        let mut groups = Vec::new();
+        for order in orders {
+            let storage = order.iter().map(|&BufferId(id)| buffers[id].as_entire_binding());
+            let entries: Vec<_> = (0..)
+                .zip([sizes.clone()].into_iter().chain(storage))
+                .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
+                .collect();
+            groups.push(bind(gpu, dispatch.kernel.name(), &pipeline.buffers, &entries).await?);
+        }
+        prepared.push(Prepared { pipeline, groups });
     }
     Ok(prepared)
 }

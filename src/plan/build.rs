@@ -42,12 +42,10 @@ impl Plan {
     }
 }
 
-/// What a layer reads: the input, or the hidden states of a direction of the layer below. In vectors of four.
+/// What a layer reads: the input, or the output of a direction of the layer below.
 struct Source {
     buffer: BufferId,
-    /// Where its first row begins.
-    offset: u64,
-    /// Its row length.
+    /// Its row length, in vectors of four.
     depth: u64,
 }
 
@@ -55,7 +53,9 @@ struct Source {
 struct Slot {
     index: usize,
     backward: bool,
-    hidden: BufferId,
+    /// Hidden state, read and written in turn; the first holds the initial one.
+    hidden: [BufferId; 2],
+    output: BufferId,
     cell_state: BufferId,
 }
 
@@ -87,8 +87,8 @@ impl Builder<'_> {
         let input = self.buffer("input", Content::Work, inputs)?;
         let gates = self.buffer("input gates", Content::Work, gates)?;
 
-        self.upload(upload, 0, input, 0, inputs);
-        let mut sources = vec![Source { buffer: input, offset: 0, depth: features }];
+        self.upload(upload, 0, input, inputs);
+        let mut sources = vec![Source { buffer: input, depth: features }];
         let mut slots = Vec::new();
         for layer in 0..self.config.num_layers {
             self.project(layer, &sources, gates)?;
@@ -96,8 +96,7 @@ impl Builder<'_> {
             for direction in 0..directions {
                 let slot = self.slot(layer * directions + direction, direction == 1)?;
                 self.steps(layer, &slot, gates)?;
-                let offset = self.output_offset(&slot) / FOUR;
-                sources.push(Source { buffer: slot.hidden, offset, depth: self.depth });
+                sources.push(Source { buffer: slot.output, depth: self.depth });
                 slots.push(slot);
             }
         }
@@ -131,7 +130,7 @@ impl Builder<'_> {
                         columns: columns as u32,
                         depth: depth as u32,
                         whole_depth: whole_depth as u32,
-                        source_offset: (source.offset + start) as u32,
+                        source_offset: start as u32,
                         source_stride: source.depth as u32,
                         weight_offset: weight_offset as u32,
                         adds: u32::from(weight_offset > 0),
@@ -149,12 +148,15 @@ impl Builder<'_> {
 
     /// The buffers of one layer and direction.
     fn slot(&mut self, index: usize, backward: bool) -> Result<Slot> {
-        let hidden = product(&[self.steps + 1, self.state_len()]);
-        let hidden = self.buffer(&format!("slot {index} h"), Content::Work, hidden)?;
+        let state = self.state_len();
+        let output = product(&[self.steps, state]);
         // A binding cannot be empty.
-        let cell_state = (self.batch * self.cell_width()).max(1);
-        let cell_state = self.buffer(&format!("slot {index} c"), Content::Work, cell_state)?;
-        Ok(Slot { index, backward, hidden, cell_state })
+        let cell_state = product(&[self.batch, self.cell_width()]).max(1);
+        let mut buffer = |what: &str, len| self.buffer(&format!("slot {index} {what}"), Content::Work, len);
+        let hidden = [buffer("h", state)?, buffer("next h", state)?];
+        let output = buffer("output", output)?;
+        let cell_state = buffer("c", cell_state)?;
+        Ok(Slot { index, backward, hidden, output, cell_state })
     }
 
     /// All time steps of one layer and direction: a pass of its own, cut where a submit is full.
@@ -171,15 +173,13 @@ impl Builder<'_> {
             kernel: Kernel::Step(self.config.cell),
             tile,
             workgroups: self.workgroups(self.batch, self.hidden, tile)?,
-            buffers: vec![gates, weight, bias, slot.hidden, slot.cell_state],
+            buffers: vec![gates, weight, bias, slot.hidden[0], slot.hidden[1], slot.output, slot.cell_state],
             dims: Dims::Step(StepDims {
                 batch: self.batch as u32,
                 hidden_size: self.hidden as u32,
                 depth: self.depth as u32,
                 input_stride: (FOUR * self.columns() / self.config.cell.gates() as u64) as u32,
                 input_offset: direction * self.hidden as u32,
-                reads: direction,
-                writes: 1 - direction,
             }),
             times: None,
             flops: 2 * self.batch * self.hidden * row_gates,
@@ -194,8 +194,8 @@ impl Builder<'_> {
             }
             let count = (self.steps - done).min(STEPS_A_SUBMIT - self.submitted);
             let first = if slot.backward { self.steps - 1 - done } else { done };
-            let (first, count32) = (first as u32, count as u32);
-            let times = Some(Times { first, count: count32, backward: slot.backward });
+            let (first, count32, taken) = (first as u32, count as u32, done as u32);
+            let times = Some(Times { first, count: count32, backward: slot.backward, taken });
             let dispatches = vec![Dispatch { times, ..dispatch.clone() }];
             self.pass(Pass { label: format!("layer {layer} {way}"), dispatches });
             self.submitted += count;
@@ -206,33 +206,32 @@ impl Builder<'_> {
 
     /// Brings the initial states in, and the results out.
     fn copies(&mut self, upload: BufferId, inputs: u64, download: BufferId, slots: &[Slot]) {
-        let output = self.steps * self.state_len();
+        let (state, output) = (self.state_len(), self.steps * self.state_len());
         let (mut up, mut down) = (inputs, 0);
         let last_layer = slots.len() - self.config.directions.count();
         for slot in &slots[last_layer..] {
-            self.download(slot.hidden, self.output_offset(slot), download, down, output);
+            self.download(slot.output, download, down, output);
             down += output;
         }
-        let h = slots.iter().map(|slot| {
-            let (first, last) = if slot.backward { (output, 0) } else { (0, output) };
-            (slot.hidden, first, last, self.state_len())
-        });
+        // Where the last step has written.
+        let last = (self.steps % 2) as usize;
+        let h = slots.iter().map(|slot| (slot.hidden[0], slot.hidden[last], state));
         let len = self.batch * self.cell_width();
-        let c = slots.iter().filter(|_| len > 0).map(|slot| (slot.cell_state, 0, 0, len));
-        for (state, first, last, len) in h.chain(c).collect::<Vec<_>>() {
-            self.upload(upload, up, state, first, len);
-            self.download(state, last, download, down, len);
+        let c = slots.iter().filter(|_| len > 0).map(|slot| (slot.cell_state, slot.cell_state, len));
+        for (first, last, len) in h.chain(c).collect::<Vec<_>>() {
+            self.upload(upload, up, first, len);
+            self.download(last, download, down, len);
             up += len;
             down += len;
         }
     }
 
-    fn upload(&mut self, from: BufferId, from_offset: u64, to: BufferId, to_offset: u64, len: u64) {
-        self.plan.uploads.push(Copy { from, from_offset, to, to_offset, len });
+    fn upload(&mut self, from: BufferId, from_offset: u64, to: BufferId, len: u64) {
+        self.plan.uploads.push(Copy { from, from_offset, to, to_offset: 0, len });
     }
 
-    fn download(&mut self, from: BufferId, from_offset: u64, to: BufferId, to_offset: u64, len: u64) {
-        self.plan.downloads.push(Copy { from, from_offset, to, to_offset, len });
+    fn download(&mut self, from: BufferId, to: BufferId, to_offset: u64, len: u64) {
+        self.plan.downloads.push(Copy { from, from_offset: 0, to, to_offset, len });
     }
 
     fn pass(&mut self, pass: Pass) {
@@ -270,7 +269,7 @@ impl Builder<'_> {
     }
 
     fn workgroups(&self, rows: u64, columns: u64, tile: Tile) -> Result<[u32; 3]> {
-        let limit = u64::from(self.limits.max_workgroups);
+        let limit = u64::from(self.limits.max_workgroups.max(1));
         let x = columns.div_ceil(u64::from(WORKGROUP));
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let y = tiles.min(limit);
@@ -290,11 +289,6 @@ impl Builder<'_> {
         let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
         let columns = self.config.directions.count() as u64 * self.config.gate_rows() as u64;
         columns.div_ceil(whole) * whole / FOUR
-    }
-
-    /// Where a slot's output begins in `[T+1, N, H]`: after the initial state, which a backward direction has at the end.
-    fn output_offset(&self, slot: &Slot) -> u64 {
-        if slot.backward { 0 } else { self.state_len() }
     }
 
     /// N·H, H in whole vectors.
