@@ -3,9 +3,11 @@
 //!     cargo run --release --example infer -- --weights W.safetensors --input X.safetensors --output Y.safetensors
 
 use clap::{Parser, ValueEnum};
-use ndarray::{Array3, ArrayD, Ix3};
-use ndarray_npy::{ReadNpyExt, WritableElement, WriteNpyExt};
-use std::{error::Error, ffi::OsStr, fs::File, io::BufReader, path::Path, path::PathBuf, process::ExitCode};
+use ndarray::{Array3, ArrayD, ArrayViewD, Ix3};
+use ndarray_npy::{ViewNpyExt, WritableElement, WriteNpyExt};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::{error::Error, ffi::OsStr, process::ExitCode};
 use wgpu_rnn::{Activation, Engine, Float, Layer, Layout, Output, State, Weights, cpu, file};
 
 /// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
@@ -76,7 +78,7 @@ enum Format {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=error")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -89,6 +91,16 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let format = Format::of(&arguments.output)?;
+    let same = |other: &Path| {
+        other.canonicalize().is_ok_and(|other| arguments.output.canonicalize().is_ok_and(|o| o == other))
+    };
+    if same(&arguments.weights) || same(&arguments.input) {
+        return Err(format!(
+            "--output {}: expected another file than the weights and the input",
+            arguments.output.display()
+        )
+        .into());
+    }
     let activation = arguments.activation.map(|activation| match activation {
         Nonlinearity::Relu => Activation::Relu,
         Nonlinearity::Tanh => Activation::Tanh,
@@ -103,6 +115,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Axes::Ntc => Layout::Ntc,
     });
     let (input, state) = read(&arguments.input)?;
+    // Before a GPU is looked for.
+    weights.config().check_call(&input, state.as_ref())?;
     match (arguments.dtype, arguments.device) {
         (Dtype::F64, Device::Gpu) => Err("--dtype f64: expected --device cpu or auto, found gpu".into()),
         (Dtype::F64, _) => {
@@ -136,10 +150,11 @@ impl Format {
 fn read(path: &Path) -> Result<(ArrayD<f32>, Option<State>), Box<dyn Error>> {
     let within = |what: String| format!("{}: {what}", path.display());
     if let Format::Npy = Format::of(path)? {
-        let file = File::open(path).map_err(|error| within(format!("cannot be read: {error}")))?;
-        let input = ArrayD::<f32>::read_npy(BufReader::new(file))
+        // As a view of the file, so that a header that lies about the size makes no array of it.
+        let bytes = std::fs::read(path).map_err(|error| within(format!("cannot be read: {error}")))?;
+        let input = ArrayViewD::<f32>::view_npy(&bytes)
             .map_err(|error| within(format!("expected a .npy array of f32: {error}")))?;
-        return Ok((input, None));
+        return Ok((input.to_owned(), None));
     }
     let mut tensors = file::load_tensors(path)?;
     let input =
@@ -181,6 +196,9 @@ fn write<T: Float + WritableElement>(
             file::replace(path, &bytes)?;
         }
     }
-    println!("{}: output {:?}, computed on {}", path.display(), answer.output.shape(), answer.engine);
+    let shape = answer.output.shape();
+    // Nobody need be listening.
+    let _ =
+        writeln!(std::io::stdout(), "{}: output {shape:?}, computed on {}", path.display(), answer.engine);
     Ok(())
 }

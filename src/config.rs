@@ -1,6 +1,6 @@
 //! What a network is: plain data, checked once.
 
-use crate::{Cell, Error, Result, State};
+use crate::{Cell, Error, Result, State, memory};
 use ndarray::{Array3, ArrayRef, ArrayView3, Dimension, Ix3};
 use num_traits::Zero;
 
@@ -176,6 +176,10 @@ impl Config {
         };
         at_least_one("hidden_size", self.hidden_size)?;
         at_least_one("num_layers", self.num_layers)?;
+        if self.num_layers > MAX_LAYERS {
+            let (expected, found) = (format!("at most {MAX_LAYERS}"), self.num_layers.to_string());
+            return Err(Error::Setting { name: "num_layers", expected, found });
+        }
         let widest = self.hidden_size.checked_mul(2).map(|wide| wide.max(self.input_size));
         let elements = widest
             .and_then(|wide| wide.checked_mul(self.cell.gates()))
@@ -184,8 +188,8 @@ impl Config {
             .and_then(|all| all.checked_mul(32));
         if elements.is_none() {
             return Err(Error::Setting {
-                name: "hidden_size",
-                expected: "sizes whose weights can be counted".into(),
+                name: "sizes",
+                expected: "weights that can be counted".into(),
                 found: format!(
                     "hidden_size {}, input_size {}, num_layers {}",
                     self.hidden_size, self.input_size, self.num_layers
@@ -230,16 +234,35 @@ impl Config {
         Ok((self.layout.swap(input), sizes))
     }
 
-    /// The state that a batch of N starts from: a copy of the given one, or zeros.
+    /// Whether a network of this configuration can be called with this input and state, without calling it.
+    ///
+    /// # Errors
+    /// Those of [`Layer::forward`](crate::Layer::forward) about shapes.
+    pub fn check_call<T, D: Dimension>(
+        &self,
+        input: &ArrayRef<T, D>,
+        state: Option<&State<T>>,
+    ) -> Result<()> {
+        let (_, batch) = self.check_input(input.shape())?;
+        state.map_or(Ok(()), |state| self.check_state(state, batch))
+    }
+
+    /// The state that a batch of N starts from: a copy of the given one, which has been checked, or zeros.
     pub(crate) fn initial_state<T: Clone + Zero>(
         &self,
         state: Option<&State<T>>,
         batch: usize,
     ) -> Result<State<T>> {
-        let Some(state) = state else {
-            let zeros = Array3::zeros((self.slots(), batch, self.hidden_size));
-            return Ok(State { c: self.cell.has_cell_state().then(|| zeros.clone()), h: zeros });
-        };
+        if let Some(state) = state {
+            return Ok(state.clone());
+        }
+        let shape = [self.slots(), batch, self.hidden_size];
+        memory::check::<T>(|| format!("initial state {shape:?}"), &shape)?;
+        let zeros = Array3::zeros(shape);
+        Ok(State { c: self.cell.has_cell_state().then(|| zeros.clone()), h: zeros })
+    }
+
+    fn check_state<T>(&self, state: &State<T>, batch: usize) -> Result<()> {
         let expected = [self.slots(), batch, self.hidden_size];
         let check = |name: &str, found: &[usize]| {
             if found == expected {
@@ -262,7 +285,7 @@ impl Config {
                 return Err(Error::CellState { expected: "one beside h_0", found: "none" });
             }
         }
-        Ok(state.clone())
+        Ok(())
     }
 }
 
@@ -283,3 +306,6 @@ impl Layout {
         }
     }
 }
+
+/// Far more than any network has, and few enough to plan.
+const MAX_LAYERS: usize = 1 << 16;

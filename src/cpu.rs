@@ -4,7 +4,7 @@
 
 mod cell;
 
-use crate::{Engine, Float, Output, Result, SlotWeights, State, Weights};
+use crate::{Engine, Float, Output, Result, SlotWeights, State, Weights, memory};
 use ndarray::{Array2, Array3, ArrayRef, ArrayView2, ArrayView3, Axis, Dimension, concatenate, s};
 
 /// Runs a network over a whole sequence.
@@ -28,7 +28,11 @@ pub fn forward<T: Float, D: Dimension>(
     state: Option<&State<T>>,
 ) -> Result<Output<T>> {
     let config = weights.config();
-    let (input, (_, batch)) = config.time_first(input)?;
+    config.check_call(input, state)?;
+    let (input, (steps, batch)) = config.time_first(input)?;
+    for shape in [input.shape(), &[steps, batch, config.output_size()], &[batch, config.gate_rows()]] {
+        memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
+    }
     let State { mut h, c } = config.initial_state(state, batch)?;
     // Carried by every cell here, given back only where the cell has one.
     let mut c = c.unwrap_or_else(|| Array3::zeros(h.dim()));

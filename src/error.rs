@@ -95,8 +95,17 @@ pub enum Error {
     )]
     NoAdapter(String),
 
+    /// No GPU adapter of the name that was asked for.
+    #[error("no GPU adapter named {name:?}: found {found}")]
+    NamedAdapter {
+        /// What the name had to contain.
+        name: String,
+        /// The names of those that are there.
+        found: String,
+    },
+
     /// Something is larger than the adapter, or memory, can hold.
-    #[error("{what}: needs {needed} {unit}, and {limit} is the most that {holder} can hold")]
+    #[error("{what}: needs {needed} {unit}, and {holder} can hold at most {limit}")]
     TooLarge {
         /// What is too large.
         what: String,

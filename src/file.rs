@@ -28,7 +28,10 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     if path.exists() && !path.is_file() {
         return Err(failed(path)("expected a regular file, found something else"));
     }
-    write_beside(path, bytes).map_err(|error| failed(path)(&format!("cannot be written: {error}")))
+    // Through a link to what it stands for.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    write_beside(&target, bytes)
+        .map_err(|error| failed(path)(&format!("cannot be written: {}", error.kind())))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -44,6 +47,10 @@ fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     let mut beside = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;
     beside.write_all(bytes)?;
+    if let Ok(old) = std::fs::metadata(path) {
+        beside.as_file().set_permissions(old.permissions())?;
+    }
+    beside.as_file().sync_all()?;
     beside.persist(path)?;
     Ok(())
 }

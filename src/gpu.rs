@@ -45,12 +45,12 @@ impl Network {
         Network { gpu: gpu.clone(), weights: HashMap::new(), runs: VecDeque::new() }
     }
 
-    /// `input` is `[T, N, I]`, the state whole; both have been checked.
+    /// `input` is `[T, N, I]`; it and the state have been checked.
     pub async fn forward(
         &mut self,
         weights: &Weights,
         input: ArrayView3<'_, f32>,
-        state: State,
+        state: Option<&State>,
         wait: Wait,
     ) -> Result<Output> {
         let (steps, batch, _) = input.dim();
@@ -63,6 +63,8 @@ impl Network {
                 Run::new(&self.gpu, &self.weights, plan, (steps, batch)).await?
             }
         };
+        // After the plan, which refuses what is too large.
+        let state = weights.config().initial_state(state, batch)?;
         run.write(&self.gpu, input, &state)?;
         run.submit(&self.gpu).await?;
         run.wait(&self.gpu, wait).await?;

@@ -97,9 +97,7 @@ impl Layer {
         state: Option<&State>,
         wait: Wait,
     ) -> Result<Output> {
-        let config = self.config();
-        let (_, (_, batch)) = config.time_first(input)?;
-        let initial = config.initial_state(state, batch)?;
+        self.config().check_call(input, state)?;
         // The check has seen the last axis.
         let features = input.shape()[input.ndim() - 1];
         let weights = self.weights.at(features)?;
@@ -107,7 +105,7 @@ impl Layer {
             None => cpu::forward(weights, input, state),
             Some(network) => {
                 let (input, _) = weights.config().time_first(input)?;
-                network.forward(weights, input, initial, wait).await
+                network.forward(weights, input, state, wait).await
             }
         }
     }

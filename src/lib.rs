@@ -9,6 +9,7 @@ pub mod file;
 mod float;
 mod gpu;
 mod layer;
+mod memory;
 pub mod plan;
 pub mod shader;
 mod state;

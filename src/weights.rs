@@ -69,6 +69,14 @@ impl<T: Clone + num_traits::Zero> Weights<T> {
         tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
         activation: Option<Activation>,
     ) -> Result<Weights<T>> {
+        Weights::from_tensors_with(tensors, || Ok(activation))
+    }
+
+    /// As [`from_tensors`](Self::from_tensors), asking for the activation only if the cell has one.
+    fn from_tensors_with(
+        tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
+        activation: impl FnOnce() -> Result<Option<Activation>>,
+    ) -> Result<Weights<T>> {
         let (naming, mut tensors) = parse_names(tensors)?;
         let config = infer_config(&tensors, naming, activation)?;
         let mut slots = Vec::new();
@@ -202,7 +210,11 @@ fn parse_names<T>(tensors: impl IntoIterator<Item = (String, ArrayD<T>)>) -> Res
     Ok((naming, named))
 }
 
-fn infer_config<T>(tensors: &Named<T>, naming: Naming, activation: Option<Activation>) -> Result<Config> {
+fn infer_config<T>(
+    tensors: &Named<T>,
+    naming: Naming,
+    activation: impl FnOnce() -> Result<Option<Activation>>,
+) -> Result<Config> {
     let of_first_layer = |kind, expected: &str| {
         let name = TensorName { layer: 0, direction: 0, kind };
         let missing = || Error::MissingTensor { name: name.format(naming), expected: expected.into() };
@@ -219,7 +231,7 @@ fn infer_config<T>(tensors: &Named<T>, naming: Naming, activation: Option<Activa
     let (_, input_size) = of_first_layer(Kind::WeightIh, "[G*H, I]")?;
     let (rows, hidden_size) = of_first_layer(Kind::WeightHh, "[G*H, H]")?;
     let cell = match (rows % hidden_size, rows / hidden_size) {
-        (0, 1) => Cell::rnn(activation.ok_or(Error::Activation { found: "none".into() })?),
+        (0, 1) => Cell::rnn(activation()?.ok_or(Error::Activation { found: "none".into() })?),
         (0, 3) => Cell::Gru,
         (0, 4) => Cell::Lstm,
         _ => {

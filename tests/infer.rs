@@ -132,6 +132,10 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
         &with(&["--activation", "relu"]),
         "--activation: expected none for the weights of a lstm, found one",
     );
+    let own = ["--weights", "w.safetensors", "--input", "x.safetensors", "--output", "w.safetensors"];
+    folder.fails(&own, "--output w.safetensors: expected another file");
+    // With or without an adapter, what is wrong with the input is said first, and alone.
+    folder.fails(&with(&["--layout", "ntc", "--device", "gpu"]), "h_0: expected shape [1, 4, 5]");
     folder.fails(&with(&["--layout", "ntc"]), "h_0: expected shape [1, 4, 5]");
     tensors(&[("input", &[4, 3, 8])]);
     folder.fails(&with(&[]), "input: expected shape [T, N, 7] with T and N at least 1, found [4, 3, 8]");
@@ -151,6 +155,16 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
     folder.fails(&with(&[]), "x.safetensors: safetensors: not a whole safetensors file");
     std::fs::remove_file(folder.path("x.safetensors")).unwrap();
     folder.fails(&with(&[]), "x.safetensors: cannot be read");
+    // A header that promises more than the file holds.
+    let mut lying = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    lying.extend_from_slice(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 3, 7), }");
+    lying.resize(127, b' ');
+    lying.push(b'\n');
+    std::fs::write(folder.path("x.npy"), lying).unwrap();
+    folder.fails(
+        &["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.safetensors"],
+        "x.npy: expected a .npy array of f32",
+    );
     std::fs::write(folder.path("x.npy"), "no such thing").unwrap();
     folder.fails(
         &["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.safetensors"],

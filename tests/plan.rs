@@ -170,7 +170,7 @@ fn what_cannot_fit_says_how_much_it_needs() {
     assert_eq!(
         error.to_string(),
         "buffer \"layer 0 weight_ih\" of lstm, 1 layer, I 4096, H 4096, T 1, N 1: needs 268435456 bytes, and \
-         134217728 is the most that the adapter can hold"
+         the adapter can hold at most 134217728"
     );
     for (steps, batch) in [(usize::MAX, usize::MAX), (1 << 40, 1), (1, 1 << 40)] {
         let error = Plan::new(&Config::gru(3).input_size(2), steps, batch, &Limits::default()).unwrap_err();

@@ -127,3 +127,54 @@ fn bindings_are_those_of_the_table() {
         assert!(storage.len() <= 8, "WebGPU's default limit");
     }
 }
+
+/// WGSL lets a store to a part of a vector touch the whole of it, so that neighbours may undo each other's stores (seen on Metal
+/// and D3D: gpuweb#2112, wgpu#6096). Every store to a buffer is of a whole element.
+#[test]
+fn no_store_is_to_a_part_of_a_vector() {
+    use naga::{Expression, Statement};
+
+    fn stores(block: &naga::Block, found: &mut Vec<naga::Handle<Expression>>) {
+        for statement in block.iter() {
+            match statement {
+                Statement::Store { pointer, .. } => found.push(*pointer),
+                Statement::Block(inner) => stores(inner, found),
+                Statement::If { accept, reject, .. } => {
+                    stores(accept, found);
+                    stores(reject, found);
+                }
+                Statement::Loop { body, continuing, .. } => {
+                    stores(body, found);
+                    stores(continuing, found);
+                }
+                Statement::Switch { cases, .. } => cases.iter().for_each(|case| stores(&case.body, found)),
+                _ => {}
+            }
+        }
+    }
+
+    for (name, _, _, wgsl) in every_shader() {
+        let module = parse(&name, &wgsl);
+        let mut to_buffers = 0;
+        for (_, function) in module.functions.iter() {
+            let mut found = Vec::new();
+            stores(&function.body, &mut found);
+            for pointer in found {
+                let mut depth = 0;
+                let mut at = pointer;
+                while let Expression::Access { base, .. } | Expression::AccessIndex { base, .. } =
+                    function.expressions[at]
+                {
+                    at = base;
+                    depth += 1;
+                }
+                let Expression::GlobalVariable(variable) = function.expressions[at] else { continue };
+                if matches!(module.global_variables[variable].space, AddressSpace::Storage { .. }) {
+                    assert_eq!(depth, 1, "{name}: a store to a part of an element");
+                    to_buffers += 1;
+                }
+            }
+        }
+        assert!(to_buffers > 0, "{name}: no store found");
+    }
+}

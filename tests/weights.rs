@@ -138,6 +138,10 @@ fn says<T: std::fmt::Debug>(result: Result<T, Error>, expected: &str) {
 #[test]
 fn settings_are_refused() {
     let init = |config: Config, init: Init| Weights::init(&config, &init);
+    says(
+        init(Config::lstm(3).num_layers(65_537).input_size(3), Init::gluon()),
+        "num_layers: expected at most 65536, found 65537",
+    );
     says(init(Config::lstm(0).input_size(3), Init::gluon()), "hidden_size: expected at least 1, found 0");
     says(
         init(Config::lstm(3).num_layers(0).input_size(3), Init::gluon()),
@@ -311,6 +315,28 @@ fn the_activation_comes_from_the_caller_or_the_metadata() {
     let cell = |activation| Weights::from_safetensors(&bytes, activation).unwrap().config().cell;
     assert_eq!(cell(None), Cell::RnnTanh);
     assert_eq!(cell(Some(Activation::Relu)), Cell::RnnRelu);
+}
+
+#[test]
+fn the_metadata_of_other_cells_may_hold_what_it_will() {
+    let bytes = [0; 4 * 4];
+    let view = |shape: &[usize]| {
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &bytes).unwrap()
+    };
+    let tensors = [("weight_ih_l0", view(&[4, 1])), ("weight_hh_l0", view(&[4, 1]))];
+    let metadata = std::collections::HashMap::from([("activation".to_owned(), "gelu".to_owned())]);
+    let bytes = safetensors::serialize(tensors, Some(metadata)).unwrap();
+    assert_eq!(Weights::from_safetensors(&bytes, None).unwrap().config().cell, Cell::Lstm);
+}
+
+/// More than memory can hold is an error, not an abort.
+#[test]
+fn what_memory_cannot_hold_is_refused() {
+    let weights = Weights::init(&Config::gru(1 << 12).input_size(1), &Init::uniform(0.0)).unwrap();
+    let one = ndarray::arr0(0.0_f32);
+    let input = one.broadcast((1, 1 << 50, 1)).unwrap();
+    let error = Layer::new(&Engine::cpu(), weights).forward(&input, None).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
 }
 
 #[test]

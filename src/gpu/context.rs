@@ -203,6 +203,6 @@ async fn named_adapter(
     let found = adapters.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted));
     found.ok_or_else(|| {
         let there = if names.is_empty() { "none".into() } else { names.join(", ") };
-        Error::NoAdapter(format!("expected one named {name:?}, found {there}"))
+        Error::NamedAdapter { name: name.into(), found: there }
     })
 }

@@ -1,7 +1,7 @@
 //! Initialisers: the same seed gives the same weights on every platform.
 
 use super::{Kind, SlotWeights, TensorName, Weights, mxnet, slots_of};
-use crate::{Cell, Config, Error, Result};
+use crate::{Cell, Config, Error, Result, memory};
 use ndarray::{Array1, Array2, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use std::collections::BTreeMap;
@@ -104,16 +104,8 @@ impl Init {
     }
 
     fn weight(&self, name: TensorName, rows: usize, columns: usize, hidden: usize) -> Result<Array2<f32>> {
-        let (elements, limit) = (rows as u64 * columns as u64, isize::MAX as u64 / 4);
-        if elements > limit || Vec::<f32>::new().try_reserve_exact(rows * columns).is_err() {
-            return Err(Error::TooLarge {
-                what: format!("weight tensor {} [{rows}, {columns}]", name.format(super::Naming::PyTorch)),
-                needed: elements * 4,
-                limit: limit * 4,
-                unit: "bytes",
-                holder: "memory",
-            });
-        }
+        let what = || format!("weight tensor {}", name.format(super::Naming::PyTorch));
+        memory::check::<f32>(what, &[rows, columns])?;
         let mut rng = self.stream(name);
         let mut uniform =
             |scale: f32| Array2::from_shape_simple_fn((rows, columns), || between(&mut rng, scale));

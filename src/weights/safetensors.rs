@@ -20,11 +20,12 @@ impl Weights<f32> {
     /// As [`load`](Weights::load), from memory.
     pub fn from_safetensors(bytes: &[u8], activation: Option<Activation>) -> Result<Weights> {
         let (_, metadata) = file::deserialize(bytes)?;
-        let activation = match (activation, metadata.get(ACTIVATION)) {
-            (None, Some(name)) => Some(name.parse()?),
-            (given, _) => given,
+        // The metadata of other cells may hold what it will.
+        let activation = || match (activation, metadata.get(ACTIVATION)) {
+            (None, Some(name)) => name.parse().map(Some),
+            (given, _) => Ok(given),
         };
-        Weights::from_tensors(file::tensors_from(bytes)?, activation)
+        Weights::from_tensors_with(file::tensors_from(bytes)?, activation)
     }
 
     /// Writes a safetensors file, beside first and then into its place.

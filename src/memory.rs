@@ -1,0 +1,18 @@
+//! Asks for memory before an array is made, since arrays abort where there is none.
+
+use crate::{Error, Result};
+
+/// Whether an array of this shape can be had.
+pub(crate) fn check<T>(what: impl FnOnce() -> String, shape: &[usize]) -> Result<()> {
+    let size = size_of::<T>().max(1);
+    let elements = shape.iter().try_fold(1_usize, |product, &axis| product.checked_mul(axis));
+    let limit = isize::MAX as usize / size;
+    match elements {
+        Some(elements) if elements <= limit && Vec::<T>::new().try_reserve_exact(elements).is_ok() => Ok(()),
+        _ => {
+            let needed = shape.iter().fold(size as u64, |bytes, &axis| bytes.saturating_mul(axis as u64));
+            let (limit, unit, holder) = (isize::MAX as u64, "bytes", "memory");
+            Err(Error::TooLarge { what: what(), needed, limit, unit, holder })
+        }
+    }
+}
