@@ -332,11 +332,14 @@ fn the_metadata_of_other_cells_may_hold_what_it_will() {
 /// More than memory can hold is an error, not an abort.
 #[test]
 fn what_memory_cannot_hold_is_refused() {
-    let weights = Weights::init(&Config::gru(1 << 12).input_size(1), &Init::uniform(0.0)).unwrap();
-    let one = ndarray::arr0(0.0_f32);
-    let input = one.broadcast((1, 1 << 50, 1)).unwrap();
-    let error = Layer::new(&Engine::cpu(), weights).forward(&input, None).unwrap_err();
-    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    // The first is too much for the states, the second for the output alone.
+    for (hidden, shape) in [(1 << 12, (1, 1 << 50, 1)), (4, (1 << 50, 1, 1))] {
+        let weights = Weights::init(&Config::gru(hidden).input_size(1), &Init::uniform(0.0)).unwrap();
+        let one = ndarray::arr0(0.0_f32);
+        let input = one.broadcast(shape).unwrap();
+        let error = Layer::new(&Engine::cpu(), weights).forward(&input, None).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    }
 }
 
 #[test]
