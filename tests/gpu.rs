@@ -64,7 +64,7 @@ fn main() {
             trials.push(Trial::test(name, move || test(offer.engine()?)).with_ignored_flag(skip));
         };
         for cell in Cell::ALL {
-            let tests: [(&str, CellTest); 7] = [
+            let tests: [(&str, CellTest); 8] = [
                 ("equals_the_reference_at_edges", edges),
                 ("equals_the_reference_anywhere", anywhere),
                 ("rows_are_independent", rows_are_independent),
@@ -72,6 +72,7 @@ fn main() {
                 ("a_run_equals_two_joined_by_the_state", joined_runs),
                 ("saturates", saturates),
                 ("a_nan_stays_one", nan_stays),
+                ("wrong_weights_are_seen", wrong_weights_are_seen),
             ];
             for (name, test) in tests {
                 if name == "saturates" && cell == Cell::RnnRelu {
@@ -248,6 +249,40 @@ fn saturates(engine: &Engine, cell: Cell) -> Outcome {
         difference_of_outputs(&answer, &reference(&case), tolerance)?;
     }
     Ok(())
+}
+
+/// Negative controls: the GPU with wrong weights must differ from the reference with the right ones.
+fn wrong_weights_are_seen(engine: &Engine, cell: Cell) -> Outcome {
+    let right = case(&primes(cell), 5, 3, 14);
+    let theirs = reference(&right);
+    let control = |what: &str, change: &dyn Fn(&str, &mut ndarray::ArrayD<f32>) -> String| -> Outcome {
+        let tensors = right.weights.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| {
+            let mut tensor = tensor.to_owned();
+            (change(&name, &mut tensor), tensor)
+        });
+        let weights = Weights::from_tensors(tensors, cell.activation())?;
+        let wrong = Case { weights, input: right.input.clone(), state: right.state.clone() };
+        match difference_of_outputs(&run(engine, &wrong)?, &theirs, F32) {
+            Err(_) => Ok(()),
+            Ok(()) => Err(format!("{what} is not seen").into()),
+        }
+    };
+    control("one weight off by 1e-2", &|name, tensor| {
+        if name == "weight_ih_l1" {
+            tensor.slice_mut(s![.., 3]).mapv_inplace(|weight| weight + 1e-2);
+        }
+        name.to_owned()
+    })?;
+    control("a dropped bias", &|name, tensor| {
+        if name == "bias_hh_l0" {
+            tensor.fill(0.0);
+        }
+        name.to_owned()
+    })?;
+    control("a swapped direction", &|name, _| match name.strip_suffix("_reverse") {
+        Some(forward) => forward.to_owned(),
+        None => format!("{name}_reverse"),
+    })
 }
 
 /// And in its own row of the batch alone.

@@ -4,11 +4,11 @@
 
 mod networks;
 
-use ndarray::{Array2, ArrayD, Axis, Slice, s};
-use networks::Call;
+use ndarray::{Array2, Array3, ArrayD, Axis, Slice, s};
+use networks::{Call, Network};
 use serde::Deserialize;
 use std::{io::IsTerminal, process::ExitCode};
-use wgpu_rnn::{Engine, Result};
+use wgpu_rnn::{Engine, Layer, Naming, Output, Result, State, Weights};
 
 /// MXNet computed in f32 and printed eight digits; exact arithmetic on the same weights is off by up to 3.2e-8.
 const TOLERANCE: f64 = 5e-8;
@@ -89,7 +89,7 @@ fn show(engine: &Engine) -> Result<bool> {
         let ends =
             !notebook.tables.iter().any(|later| later.fixture == table.fixture && later.cell > table.cell);
         if ends && call.state.is_some() {
-            report.identities(call);
+            report.identities(engine, network, call)?;
         }
     }
     println!(
@@ -145,26 +145,35 @@ impl Report {
         println!("    {verdict}");
     }
 
-    /// What the notebook points out: a direction's last step, in its own order, is its final state.
-    fn identities(&mut self, call: &Call) {
-        let (output, h_n) = (&call.answer.output, &call.answer.h_n);
-        let (steps, hidden) = (output.dim().0, h_n.dim().2);
-        let directions = output.dim().2 / hidden;
-        let top = h_n.dim().0 - directions;
-        let forward = output.slice(s![steps - 1, .., ..hidden]) == h_n.index_axis(Axis(0), top);
-        println!("{}", self.verdict(forward, "the forward half's last step is the forward final state"));
-        if directions == 2 {
-            let backward = output.slice(s![0, .., hidden..]) == h_n.index_axis(Axis(0), top + 1);
-            println!(
-                "{}",
-                self.verdict(backward, "the backward half's first step is the backward final state")
-            );
+    /// What the notebook points out: a direction's last step, in its own order, is its final state, and states are ordered by
+    /// layer, forward first.
+    fn identities(&mut self, engine: &Engine, network: &Network, call: &Call) -> Result<()> {
+        let config = network.layer.config();
+        let (directions, hidden) = (config.directions.count(), config.hidden_size);
+        let ends = |report: &mut Report, answer: &Output, layer: usize| {
+            let (output, h_n) = (&answer.output, &answer.h_n);
+            let top = h_n.dim().0 - directions;
+            let name = format!("L{layer}");
+            let forward = output.slice(s![-1, .., ..hidden]) == h_n.index_axis(Axis(0), top);
+            let text = format!("the last step of {name}'s forward half is its forward final state");
+            println!("{}", report.verdict(forward, &text));
+            if directions == 2 {
+                let backward = output.slice(s![0, .., hidden..]) == h_n.index_axis(Axis(0), top + 1);
+                let text = format!("the first step of {name}'s backward half is its backward final state");
+                println!("{}", report.verdict(backward, &text));
+            }
+        };
+        ends(self, &call.answer, config.num_layers);
+        if config.num_layers == 2 {
+            // The lower layer by itself has the first states, and its output tells which is which.
+            let lower = lower_layer(engine, network, call)?;
+            ends(self, &lower, 1);
+            let first = call.answer.h_n.slice(s![..directions, .., ..]) == lower.h_n;
+            let order = ["L1 forward, L2 forward", "L1 forward, L1 backward, L2 forward, L2 backward"];
+            let text = format!("states are ordered {}", order[directions - 1]);
+            println!("{}", self.verdict(first, &text));
         }
-        let order = ["forward", "backward"];
-        let order: Vec<String> = (0..h_n.dim().0)
-            .map(|slot| format!("L{} {}", slot / directions + 1, order[slot % directions]))
-            .collect();
-        println!("   states are ordered {}", order.join(", "));
+        Ok(())
     }
 
     fn verdict(&mut self, good: bool, text: &str) -> String {
@@ -176,6 +185,19 @@ impl Report {
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// The first of two layers, called alone.
+fn lower_layer(engine: &Engine, network: &Network, call: &Call) -> Result<Output> {
+    // The network has been called, so its weights are drawn.
+    let weights = network.layer.weights().expect("weights are drawn");
+    let lower = weights.tensors(Naming::Gluon).filter(|(name, _)| name[1..].starts_with('0'));
+    let lower = lower.map(|(name, tensor)| (name, tensor.to_owned()));
+    let lower = Weights::from_tensors(lower, weights.config().cell.activation())?;
+    let slots = lower.config().slots();
+    let first = |array: &Array3<f32>| array.slice(s![..slots, .., ..]).to_owned();
+    let state = call.state.as_ref().map(|state| State { h: first(&state.h), c: state.c.as_ref().map(first) });
+    Layer::new(engine, lower).forward(&call.input, state.as_ref())
 }
 
 /// The part of an output or state that a table shows, its rows along the last axis.
