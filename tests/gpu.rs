@@ -54,8 +54,15 @@ fn main() {
     let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
     if skip {
         println!("WGPU_RNN_GPU=skip: the GPU tests below are ignored");
-    } else if let (Ok(engine), false) = (Offer::All.engine(), arguments.list) {
-        println!("adapter: {}", engine.name());
+    } else if !arguments.list {
+        match Offer::All.engine() {
+            Ok(engine) => println!("adapter: {}", engine.name()),
+            // Once, instead of once a test.
+            Err(failed) => {
+                eprintln!("error: {}", failed.message().unwrap_or("no adapter"));
+                std::process::exit(101);
+            }
+        }
     }
     let mut trials = Vec::new();
     for offer in [Offer::All, Offer::WebGpuDefaults] {
