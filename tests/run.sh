@@ -7,8 +7,9 @@ cd "$(dirname "$0")/.."
 # A driver's manifest, and a device for it: lavapipe needs none.
 has_vulkan() {
     [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] && return 0
-    ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1' || return 1
-    local manifests
+    local libraries manifests
+    libraries=$(ldconfig -p 2>/dev/null) || true
+    [[ $libraries == *libvulkan.so.1* ]] || return 1
     manifests=$(ls /usr/share/vulkan/icd.d /usr/local/share/vulkan/icd.d /etc/vulkan/icd.d 2>/dev/null) || true
     case "$manifests" in
         *lvp_icd*) return 0 ;;
