@@ -13,7 +13,7 @@ has_vulkan() {
     manifests=$(ls /usr/share/vulkan/icd.d /usr/local/share/vulkan/icd.d /etc/vulkan/icd.d 2>/dev/null) || true
     case "$manifests" in
         *lvp_icd*) return 0 ;;
-        *.json*) ls /dev/dri/renderD* /dev/nvidia0 /dev/dxg >/dev/null 2>&1 ;;
+        *.json*) compgen -G '/dev/dri/renderD*' >/dev/null || [ -e /dev/nvidia0 ] || [ -e /dev/dxg ] ;;
         *) return 1 ;;
     esac
 }
