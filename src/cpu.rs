@@ -4,8 +4,11 @@
 
 mod cell;
 
-use crate::{Engine, Float, Output, Result, SlotWeights, State, Weights, memory};
+use crate::{Float, Output, Result, SlotWeights, State, Weights, memory};
 use ndarray::{Array2, Array3, ArrayRef, ArrayView2, ArrayView3, Axis, Dimension, concatenate, s};
+
+/// What an answer says of where it was computed.
+pub(crate) const NAME: &str = "CPU reference";
 
 /// Runs a network over a whole sequence.
 ///
@@ -59,7 +62,7 @@ pub fn forward<T: Float, D: Dimension>(
         output: config.layout.restore(sequence),
         h_n: h,
         c_n: config.cell.has_cell_state().then_some(c),
-        engine: Engine::CPU_NAME.into(),
+        engine: NAME.into(),
     })
 }
 

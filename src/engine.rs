@@ -1,7 +1,7 @@
 //! Where networks are computed, chosen once.
 
 use crate::gpu::{Gpu, Request};
-use crate::{Error, Result};
+use crate::{Error, Result, cpu};
 use std::sync::Arc;
 
 /// A GPU, or the CPU reference; cheap to clone, and shared by all layers made on it.
@@ -32,8 +32,6 @@ pub(crate) enum Kind {
 pub struct EngineBuilder(Request);
 
 impl Engine {
-    pub(crate) const CPU_NAME: &str = "CPU reference";
-
     /// The best GPU adapter: `WGPU_ADAPTER_NAME` if set, else high performance first; software adapters are allowed.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn gpu() -> Result<Engine> {
@@ -54,7 +52,7 @@ impl Engine {
     /// As [`auto`](Engine::auto), for an async program or a browser.
     pub async fn auto_async() -> Engine {
         Engine::gpu_async().await.unwrap_or_else(|error| {
-            log::warn!("{error}; using the {}", Engine::CPU_NAME);
+            log::warn!("{error}; using the {}", cpu::NAME);
             Engine::cpu()
         })
     }
@@ -82,7 +80,7 @@ impl Engine {
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::Gpu(gpu) => &gpu.name,
-            Kind::Cpu => Engine::CPU_NAME,
+            Kind::Cpu => cpu::NAME,
         }
     }
 

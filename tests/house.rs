@@ -1,0 +1,30 @@
+//! Invariants of ARCHITECTURE.md that can be read off the source.
+
+use std::path::Path;
+
+fn source(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// What a network is, its numbers, its plan and the reference know no GPU.
+#[test]
+fn only_the_engine_and_its_gpu_know_wgpu() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut read = 0;
+    for name in ["cell", "config", "cpu", "plan", "shader", "weights", "state", "file", "memory"] {
+        let mut files = vec![root.join(format!("{name}.rs"))];
+        if let Ok(folder) = std::fs::read_dir(root.join(name)) {
+            files.extend(folder.map(|entry| entry.unwrap().path()));
+        }
+        for file in files {
+            let text = source(&file);
+            for word in ["wgpu::", "crate::gpu", "Engine"] {
+                // Doc examples may show the whole library at work.
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                assert!(!code.into_iter().any(|line| line.contains(word)), "{} names {word}", file.display());
+            }
+            read += 1;
+        }
+    }
+    assert!(read >= 14, "{read} files read");
+}
