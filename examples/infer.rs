@@ -8,7 +8,7 @@ use ndarray_npy::{ViewNpyExt, WritableElement, WriteNpyExt};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{error::Error, ffi::OsStr, process::ExitCode};
-use wgpu_rnn::{Activation, Engine, Float, Layer, Layout, Output, State, Weights, cpu, file};
+use wgpu_rnn::{Activation, Call, Engine, Float, Layer, Layout, Output, State, Weights, cpu, file};
 
 /// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
 ///
@@ -116,7 +116,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     });
     let (input, state) = read(&arguments.input)?;
     // Before a GPU is looked for.
-    weights.config().check_call(&input, state.as_ref())?;
+    weights.config().check_call(&Call::new(&input).state(state.as_ref()))?;
     match (arguments.dtype, arguments.device) {
         (Dtype::F64, Device::Gpu) => Err("--dtype f64: expected --device cpu or auto, found gpu".into()),
         (Dtype::F64, _) => {

@@ -1,5 +1,6 @@
-// What every kernel shares. A shader is joined from these files: prelude, gates/G, read_each or read_shared, rows/N, and then
-// project, or cell/NAME, step_index/KIND and step. Every K axis is padded with zeros to fours, to be read in vectors of four.
+// What every kernel shares. A shader is joined from these files: prelude, gates/G, rows/quad, read_each or read_shared, rows/N, and then
+// project, or activation, cell/NAME, step_index/KIND and step. Every K axis is padded with zeros to fours, to be read in
+// vectors of four.
 
 override WORKGROUP: u32 = 64u;
 
@@ -35,29 +36,17 @@ fn safe_tanh(value: f32) -> f32 {
     q = q * x2 + 2.26843463243900e-03;
     q = q * x2 + 4.89352518554385e-03;
     let tanh = select(x * p / q, x + x * x2 * small, abs(x) < 0.625);
-    // By its bits, since a compiler may take it that there is no NaN.
-    return select(tanh, value, (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u);
+    return select(tanh, value, is_nan(value));
+}
+
+// By its bits, since a compiler may take it that there is no NaN.
+fn is_nan(value: f32) -> bool {
+    return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
 
 // By way of tanh, whose error is known: with lavapipe's exp the notebook is twice as far off.
 fn sigmoid(x: f32) -> f32 {
     return 0.5 + 0.5 * safe_tanh(0.5 * x);
-}
-
-// Sums of four adjacent rows at one column. Rows are written out instead of looped over, since naga's loops keep a
-// compiler from unrolling, and arrays with a changing index would live in slow memory.
-struct Quad {
-    r0: Gates,
-    r1: Gates,
-    r2: Gates,
-    r3: Gates,
-}
-
-fn finish_quad(row: u32, column: u32, sum: Quad) {
-    finish(row, column, sum.r0);
-    finish(row + 1u, column, sum.r1);
-    finish(row + 2u, column, sum.r2);
-    finish(row + 3u, column, sum.r3);
 }
 
 // Where the weights of a column begin in [columns / BLOCK, depth, BLOCK], and so at which stride they go on.

@@ -23,7 +23,7 @@ struct Dims {
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> source: array<vec4<f32>>;           // [M, K/4] of 4 k
 @group(0) @binding(2) var<storage, read> weight: array<Weights>;             // [C/4/BLOCK, K/4, BLOCK] of 4 columns by 4 k
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;             // [C/4] of 4 columns
+@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;     // bias, [C/4] of 4 columns
 @group(0) @binding(4) var<storage, read_write> input: array<vec4<f32>>;      // [M, C/4] of 4 columns
 
 fn rows() -> u32 {
@@ -59,6 +59,6 @@ fn finish(row: u32, column: u32, sum: Gates) {
     if dims.adds == 1u {
         input[at] = unpack_input(at) + sum;
     } else {
-        input[at] = unpack_bias(column) + sum;
+        input[at] = unpack_parameters(column) + sum;
     }
 }

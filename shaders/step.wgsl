@@ -1,28 +1,53 @@
 // step: one time step of one layer and direction, the recurrent product of all gates and the cell's update in one.
-//   hidden [N, H], weight [K=H, H, G], bias [H, G], input [T, N, D, H, G]  ->  next_hidden [N, H], output[t] [N, H], cell_state
+//   left [N, K], weight [K, U, G], parameters [U, G], input [S, N, D, H, G]  ->  next [N, U], output[t] [N, U], cell_state
+// A cell with two products is two such steps: of U units each, what the first one writes (next) is left of the second.
 // One invocation computes all gates of one unit for ROWS rows of the batch. What is written is bound by single numbers, and
 // is another buffer than what is read by fours: neighbours that each write a part of one vector may undo each other's.
 
-override HAS_CELL_STATE: bool;
+// The gates of a unit in the input, and the first of them that is read; all, or a part of them.
+override INPUT_GATES: u32 = 1u;
+override INPUT_FIRST: u32 = 0u;
+// Vectors, or single numbers, of parameters for each unit.
+override PARAMETERS: u32 = 1u;
+override HAS_INPUT: bool = true;
+override HAS_LENGTHS: bool = false;
+// Where h_{t-1} of the unit is: in left, or in next, which is then the place of h. Else the cell does not ask for it.
+override HIDDEN_IS_LEFT: bool = false;
+override HIDDEN_IS_NEXT: bool = false;
+override READS_CELL: bool = false;
+override WRITES_CELL: bool = false;
+// Whether next becomes left of the next time step, so that a row past its end has to be handed through.
+override ALTERNATES: bool = true;
+override WRITES_OUTPUT: bool = true;
+// Whether c is kept for every step, after all of the output.
+override WRITES_CELLS: bool = false;
 
 struct Dims {
     batch: u32,
-    hidden_size: u32,
-    // H in vectors of four, which is K and the length of a row of hidden.
+    // U.
+    units: u32,
+    // K, the length of a row of left, in vectors of four.
     depth: u32,
     // Row length of the input's gates, and where this direction begins in it, both counted in units.
     input_stride: u32,
     input_offset: u32,
+    // Row length of next and of output.
+    stride: u32,
+    // Where the cell states of all steps begin in output.
+    cells: u32,
+    // The time step that t = 0 stands for.
+    first_step: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> input: array<Packed>;               // [T, N, D, H, G]
-@group(0) @binding(2) var<storage, read> weight: array<Weights>;             // [H/BLOCK, K/4, BLOCK] of G gates by 4 k
-@group(0) @binding(3) var<storage, read> bias: array<Packed>;                // [H, G]
-@group(0) @binding(4) var<storage, read> hidden: array<vec4<f32>>;           // [N, H/4] of 4 units
-@group(0) @binding(5) var<storage, read_write> next_hidden: array<f32>;      // [N, H]
-@group(0) @binding(6) var<storage, read_write> output: array<f32>;           // [T, N, H]
-@group(0) @binding(7) var<storage, read_write> cell_state: array<f32>;       // [N, H], or [1] unused
+@group(0) @binding(1) var<storage, read> input: array<Packed>;               // [S, N, D, H, G]
+@group(0) @binding(2) var<storage, read> weight: array<Weights>;             // [U/BLOCK, K/4, BLOCK] of G gates by 4 k
+@group(0) @binding(3) var<storage, read> parameters: array<Packed>;          // [U, PARAMETERS] of G gates
+@group(0) @binding(4) var<storage, read> left_side: array<vec4<f32>>;        // [N, K/4] of 4 k
+@group(0) @binding(5) var<storage, read> lengths: array<u32>;                // [N]
+@group(0) @binding(6) var<storage, read_write> next: array<f32>;             // [N, U]
+@group(0) @binding(7) var<storage, read_write> output: array<f32>;           // [S, N, U], and c [S, N, U]
+@group(0) @binding(8) var<storage, read_write> cell_state: array<f32>;       // [N, U], or [1] unused
 
 fn rows() -> u32 {
     return dims.batch;
@@ -38,11 +63,11 @@ fn row_at(row: u32) -> u32 {
 }
 
 fn left(at: u32) -> vec4<f32> {
-    return hidden[at];
+    return left_side[at];
 }
 
 fn right_at(unit: u32) -> u32 {
-    return block_at(min(unit, dims.hidden_size - 1u), dims.depth);
+    return block_at(min(unit, dims.units - 1u), dims.depth);
 }
 
 fn right(at: u32, k: u32) -> Weights {
@@ -50,20 +75,55 @@ fn right(at: u32, k: u32) -> Weights {
 }
 
 fn finish(row: u32, unit: u32, sum: Gates) {
-    if row >= dims.batch || unit >= dims.hidden_size {
+    if row >= dims.batch || unit >= dims.units {
         return;
     }
     let sequence_row = step_index.t * dims.batch + row;
-    let x = unpack_input(sequence_row * dims.input_stride + dims.input_offset + unit);
-    let at = row * dims.hidden_size + unit;
-    var previous = State(hidden[row * dims.depth + unit / 4u][unit % 4u], 0.0);
-    if HAS_CELL_STATE {
+    let at = row * dims.units + unit;
+    let next_at = row * dims.stride + unit;
+    let output_at = sequence_row * dims.stride + unit;
+    let cells_at = dims.cells + sequence_row * dims.units + unit;
+    var previous = State();
+    if HIDDEN_IS_LEFT {
+        previous.h = left_side[row * dims.depth + unit / 4u][unit % 4u];
+    }
+    if HAS_LENGTHS {
+        if dims.first_step + step_index.t >= lengths[row] {
+            if WRITES_OUTPUT {
+                output[output_at] = 0.0;
+            }
+            if WRITES_CELLS {
+                output[cells_at] = 0.0;
+            }
+            if ALTERNATES {
+                next[next_at] = previous.h;
+            }
+            return;
+        }
+    }
+    if HIDDEN_IS_NEXT {
+        previous.h = next[next_at];
+    }
+    if READS_CELL {
         previous.c = cell_state[at];
     }
-    let state = cell(x, sum + unpack_bias(unit), previous);
-    next_hidden[row * dims.depth * 4u + unit] = state.h;
-    output[sequence_row * dims.depth * 4u + unit] = state.h;
-    if HAS_CELL_STATE {
+    var x = Gates();
+    if HAS_INPUT {
+        x = unpack_input(sequence_row * dims.input_stride + dims.input_offset + unit);
+    }
+    var h = sum;
+    if PARAMETERS > 0u {
+        h += unpack_parameters(PARAMETERS * unit);
+    }
+    let state = cell(x, h, previous, unit);
+    next[next_at] = state.h;
+    if WRITES_OUTPUT {
+        output[output_at] = state.h;
+    }
+    if WRITES_CELL {
         cell_state[at] = state.c;
+    }
+    if WRITES_CELLS {
+        output[cells_at] = state.c;
     }
 }

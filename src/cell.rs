@@ -2,6 +2,8 @@
 //!
 //! The equations stand in `cpu/cell.rs` and `shaders/cell/`; nothing else knows them.
 
+use crate::Activation;
+
 /// A recurrent cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cell {
@@ -11,17 +13,8 @@ pub enum Cell {
     RnnTanh,
     /// Long short-term memory with a forget gate (Gers et al. 2000).
     Lstm,
-    /// Gated recurrent unit, reset applied after the recurrent product (cuDNN's variant of Cho et al. 2014).
+    /// Gated recurrent unit (Cho et al. 2014); the reset gate comes after the recurrent product, as in cuDNN, or before.
     Gru,
-}
-
-/// The nonlinearity of the vanilla RNN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// max(x, 0): Gluon's default.
-    Relu,
-    /// tanh(x): PyTorch's default.
-    Tanh,
 }
 
 /// One row of the table.
@@ -31,8 +24,8 @@ struct Facts {
     gates: &'static [&'static str],
     /// Arrays carried from step to step: h, and c where there is one.
     states: usize,
-    activation: Option<Activation>,
-    wgsl: &'static str,
+    /// What it squashes with, under ONNX's names: f of the gates (or of all there is), g of the candidate, h of the output.
+    activations: &'static [Activation],
 }
 
 impl Cell {
@@ -41,33 +34,23 @@ impl Cell {
 
     const fn facts(self) -> Facts {
         match self {
-            Cell::RnnRelu => Facts {
-                name: "rnn_relu",
-                gates: &["h"],
-                states: 1,
-                activation: Some(Activation::Relu),
-                wgsl: include_str!("../shaders/cell/rnn_relu.wgsl"),
-            },
-            Cell::RnnTanh => Facts {
-                name: "rnn_tanh",
-                gates: &["h"],
-                states: 1,
-                activation: Some(Activation::Tanh),
-                wgsl: include_str!("../shaders/cell/rnn_tanh.wgsl"),
-            },
+            Cell::RnnRelu => {
+                Facts { name: "rnn_relu", gates: &["h"], states: 1, activations: &[Activation::Relu] }
+            }
+            Cell::RnnTanh => {
+                Facts { name: "rnn_tanh", gates: &["h"], states: 1, activations: &[Activation::Tanh] }
+            }
             Cell::Lstm => Facts {
                 name: "lstm",
                 gates: &["i", "f", "g", "o"],
                 states: 2,
-                activation: None,
-                wgsl: include_str!("../shaders/cell/lstm.wgsl"),
+                activations: &[Activation::Sigmoid, Activation::Tanh, Activation::Tanh],
             },
             Cell::Gru => Facts {
                 name: "gru",
                 gates: &["r", "z", "n"],
                 states: 1,
-                activation: None,
-                wgsl: include_str!("../shaders/cell/gru.wgsl"),
+                activations: &[Activation::Sigmoid, Activation::Tanh],
             },
         }
     }
@@ -97,42 +80,13 @@ impl Cell {
         self.facts().states
     }
 
-    /// The activation, for a vanilla RNN.
+    /// The activation of a vanilla RNN, which no weight tells; none for the others.
     pub const fn activation(self) -> Option<Activation> {
-        self.facts().activation
+        if self.gates() == 1 { Some(self.activations()[0]) } else { None }
     }
 
-    /// The vanilla RNN of this activation.
-    pub const fn rnn(activation: Activation) -> Cell {
-        match activation {
-            Activation::Relu => Cell::RnnRelu,
-            Activation::Tanh => Cell::RnnTanh,
-        }
-    }
-
-    /// The cell's equation for the GPU.
-    pub(crate) const fn wgsl(self) -> &'static str {
-        self.facts().wgsl
-    }
-}
-
-impl Activation {
-    /// `relu` or `tanh`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Activation::Relu => "relu",
-            Activation::Tanh => "tanh",
-        }
-    }
-}
-
-impl std::str::FromStr for Activation {
-    type Err = crate::Error;
-
-    fn from_str(text: &str) -> crate::Result<Activation> {
-        [Activation::Relu, Activation::Tanh]
-            .into_iter()
-            .find(|activation| activation.name() == text)
-            .ok_or_else(|| crate::Error::Activation { found: format!("{text:?}") })
+    /// Its own activations, as ONNX orders them: f; f and g of a GRU; f, g and h of an LSTM.
+    pub const fn activations(self) -> &'static [Activation] {
+        self.facts().activations
     }
 }

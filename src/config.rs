@@ -1,38 +1,11 @@
 //! What a network is: plain data, checked once.
 
-use crate::{Cell, Error, Result, State, memory};
-use ndarray::{Array3, ArrayRef, ArrayView3, Dimension, Ix3};
-use num_traits::Zero;
+mod check;
 
-/// Which ways a network reads its sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Directions {
-    /// From the first step to the last: D = 1.
-    Forward,
-    /// Both ways, the outputs concatenated, forward first: D = 2.
-    Both,
-}
+use crate::options::{CellClip, Directions, Layout, Merge, Outputs, Reset};
+use crate::{Activation, Cell};
 
-impl Directions {
-    /// D.
-    pub const fn count(self) -> usize {
-        match self {
-            Directions::Forward => 1,
-            Directions::Both => 2,
-        }
-    }
-}
-
-/// The order of the axes of input and output. States are always `[L*D, N, H]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// `[T, N, C]`: time, batch, channels (the default).
-    Tnc,
-    /// `[N, T, C]`: PyTorch's `batch_first`.
-    Ntc,
-}
-
-/// A stacked recurrent network, as Gluon's and PyTorch's layers describe it.
+/// A stacked recurrent network, as Gluon's, PyTorch's and Keras's layers and ONNX's operators describe it.
 ///
 /// ```
 /// use wgpu_rnn::{Cell, Config, Directions};
@@ -43,9 +16,11 @@ pub enum Layout {
 /// assert_eq!(config.output_size(), 200);
 /// ```
 ///
-/// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN.
-/// Nothing is checked until weights are made for it, where a setting that no network can have is an [`Error::Setting`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN; every option is
+/// off. `OPTIONS.md` tells what each is called in other frameworks.
+/// Nothing is checked until weights are made for it, where a setting that no network can have is an
+/// [`Error::Setting`](crate::Error::Setting).
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
     /// The cell.
@@ -54,14 +29,41 @@ pub struct Config {
     pub hidden_size: usize,
     /// L: layers on top of each other.
     pub num_layers: usize,
+    /// Cell and hidden size of each layer, where they differ; empty where all layers are alike.
+    pub stack: Vec<(Cell, usize)>,
+    /// P: units that an LSTM's hidden state is projected to; 0 for no projection.
+    pub proj_size: usize,
     /// The ways the sequence is read.
     pub directions: Directions,
+    /// What becomes of two directions.
+    pub merge: Merge,
+    /// Whether each layer from the second on adds its input to its output.
+    pub residual: bool,
     /// The axes of input and output.
     pub layout: Layout,
     /// Whether the gates have bias vectors (two, as in Gluon and PyTorch).
     pub bias: bool,
     /// I: features of the input; 0, as in Gluon, while it is left open.
     pub input_size: usize,
+    /// Other activations than the cell's own, in ONNX's order: f; f, g of a GRU; f, g, h of an LSTM; or as many for each
+    /// direction. Empty for the cell's own.
+    pub activations: Vec<Activation>,
+    /// Where a GRU's reset gate acts.
+    pub gru_reset: Reset,
+    /// Whether an LSTM's gates see its cell state: i and f the one before, o the new one.
+    pub peepholes: bool,
+    /// Whether an LSTM's forget gate is 1 - i.
+    pub coupled_input_forget: bool,
+    /// Whether an LSTM normalises its gates' products and its cell state over the layer.
+    pub layer_norm: bool,
+    /// The bounds of an LSTM's cell state.
+    pub cell_clip: Option<CellClip>,
+    /// The bound, to both sides, of what goes into the gates' activations.
+    pub preactivation_clip: Option<f32>,
+    /// Whether the state that a call without one starts from is among the weights, instead of zero.
+    pub learned_state: bool,
+    /// What is given back beside the final states.
+    pub outputs: Outputs,
 }
 
 /// # Making one
@@ -72,10 +74,23 @@ impl Config {
             cell,
             hidden_size,
             num_layers: 1,
+            stack: Vec::new(),
+            proj_size: 0,
             directions: Directions::Forward,
+            merge: Merge::Concatenate,
+            residual: false,
             layout: Layout::Tnc,
             bias: true,
             input_size: 0,
+            activations: Vec::new(),
+            gru_reset: Reset::After,
+            peepholes: false,
+            coupled_input_forget: false,
+            layer_norm: false,
+            cell_clip: None,
+            preactivation_clip: None,
+            learned_state: false,
+            outputs: Outputs { last_only: false, cell_states: false, every_layer: false },
         }
     }
 
@@ -99,10 +114,36 @@ impl Config {
         Config::new(Cell::Gru, hidden_size)
     }
 
+    /// A stack whose layers differ: cell and hidden size of each, from the lowest on. With both directions, both have that
+    /// size. Settings for one kind of cell need all layers to be of that kind.
+    ///
+    /// States stay `[L*D, N, H]` with the largest H; what is past a layer's own size is zero.
+    ///
+    /// ```
+    /// use wgpu_rnn::{Cell, Config};
+    ///
+    /// let config = Config::stack(&[(Cell::Lstm, 64), (Cell::Gru, 32)]).input_size(20);
+    /// assert_eq!((config.num_layers, config.output_size()), (2, 32));
+    /// ```
+    pub fn stack(layers: &[(Cell, usize)]) -> Config {
+        // An empty stack is refused where weights are made: it has no layers.
+        let (cell, hidden_size) = layers.first().copied().unwrap_or((Cell::Lstm, 1));
+        let stack = layers.to_vec();
+        Config { num_layers: layers.len(), stack, ..Config::new(cell, hidden_size) }
+    }
+
     /// Layers on top of each other (L, 1 by default).
     #[must_use]
     pub fn num_layers(mut self, num_layers: usize) -> Config {
         self.num_layers = num_layers;
+        self
+    }
+
+    /// Projects an LSTM's hidden state to P units, which are then the recurrent state and the output (Sak et al. 2014;
+    /// PyTorch `proj_size`, Gluon `projection_size`). h is `[L*D, N, P]`, c stays `[L*D, N, H]`.
+    #[must_use]
+    pub fn proj_size(mut self, proj_size: usize) -> Config {
+        self.proj_size = proj_size;
         self
     }
 
@@ -112,10 +153,25 @@ impl Config {
         self.directions(Directions::Both)
     }
 
-    /// The ways the sequence is read, where that is decided at run time.
+    /// The ways the sequence is read, where that is decided at run time, or only backward.
     #[must_use]
     pub fn directions(mut self, directions: Directions) -> Config {
         self.directions = directions;
+        self
+    }
+
+    /// What becomes of the two directions of each layer.
+    #[must_use]
+    pub fn merge(mut self, merge: Merge) -> Config {
+        self.merge = merge;
+        self
+    }
+
+    /// Each layer from the second on adds its input to its output, at every step (Wu et al. 2016, Gluon's `ResidualCell`
+    /// around it). Final states are the cells' own.
+    #[must_use]
+    pub fn residual(mut self) -> Config {
+        self.residual = true;
         self
     }
 
@@ -139,13 +195,107 @@ impl Config {
         self.input_size = input_size;
         self
     }
+
+    /// Other activations than the cell's own (ONNX `activations`).
+    #[must_use]
+    pub fn activations(mut self, activations: &[Activation]) -> Config {
+        self.activations = activations.to_vec();
+        self
+    }
+
+    /// Where a GRU's reset gate acts (after the recurrent product by default).
+    #[must_use]
+    pub fn gru_reset(mut self, reset: Reset) -> Config {
+        self.gru_reset = reset;
+        self
+    }
+
+    /// Lets an LSTM's gates see its cell state (Gers and Schmidhuber 2000; ONNX and WebNN `P`).
+    #[must_use]
+    pub fn peepholes(mut self) -> Config {
+        self.peepholes = true;
+        self
+    }
+
+    /// Makes an LSTM's forget gate 1 - i (Greff et al. 2017; ONNX `input_forget`). The forget gate's weights stay in their
+    /// place, unused.
+    #[must_use]
+    pub fn coupled_input_forget(mut self) -> Config {
+        self.coupled_input_forget = true;
+        self
+    }
+
+    /// Normalises an LSTM over each layer: both products of the gates, and the cell state on its way to the output (Ba et
+    /// al. 2016, equations 20 to 22; epsilon 1e-5).
+    #[must_use]
+    pub fn layer_norm(mut self) -> Config {
+        self.layer_norm = true;
+        self
+    }
+
+    /// Bounds an LSTM's cell state at every step (MXNet `state_clip_min` and `state_clip_max`, cuDNN `cudnnRNNClip`). A NaN
+    /// stays one, unless [`cell_clip_nan`](Config::cell_clip_nan) is set too.
+    #[must_use]
+    pub fn cell_clip(mut self, min: f32, max: f32) -> Config {
+        let nan = self.cell_clip.is_some_and(|clip| clip.nan);
+        self.cell_clip = Some(CellClip { min, max, nan });
+        self
+    }
+
+    /// Lets the clip of the cell state turn a NaN into its least value (MXNet `state_clip_nan`, cuDNN
+    /// `CUDNN_NOT_PROPAGATE_NAN`); without a clip it does nothing.
+    #[must_use]
+    pub fn cell_clip_nan(mut self) -> Config {
+        let none = CellClip { min: f32::NEG_INFINITY, max: f32::INFINITY, nan: true };
+        self.cell_clip = Some(CellClip { nan: true, ..self.cell_clip.unwrap_or(none) });
+        self
+    }
+
+    /// Bounds what goes into the gates' activations to both sides (ONNX `clip`). It is not the clip of the cell state.
+    #[must_use]
+    pub fn preactivation_clip(mut self, bound: f32) -> Config {
+        self.preactivation_clip = Some(bound);
+        self
+    }
+
+    /// Puts the state that a call without one starts from among the weights (`initial_h_l0`, and `initial_c_l0` of an
+    /// LSTM), one vector for all rows of a batch.
+    #[must_use]
+    pub fn learned_state(mut self) -> Config {
+        self.learned_state = true;
+        self
+    }
+
+    /// Gives back only what each direction of the last layer ends with: output is `[1, N, C]` (Keras
+    /// `return_sequences=False`).
+    #[must_use]
+    pub fn last_only(mut self) -> Config {
+        self.outputs.last_only = true;
+        self
+    }
+
+    /// Gives back the last layer's cell state at every step too.
+    #[must_use]
+    pub fn cell_states(mut self) -> Config {
+        self.outputs.cell_states = true;
+        self
+    }
+
+    /// Gives back the output of the layers below the last too.
+    #[must_use]
+    pub fn every_layer(mut self) -> Config {
+        self.outputs.every_layer = true;
+        self
+    }
 }
 
 /// # Reading one
 impl Config {
-    /// The length of output's last axis, D·H.
+    /// The length of output's last axis: D·H; D·P with a projection; without D where directions are added, averaged,
+    /// multiplied or kept apart. H is the last layer's.
     pub fn output_size(&self) -> usize {
-        self.directions.count() * self.hidden_size
+        let size = self.layer(self.num_layers.saturating_sub(1)).state_size;
+        if self.merge == Merge::Apart { size } else { size * self.merged_directions() }
     }
 
     /// L·D: one slot a layer and direction; slot = layer · D + direction, forward 0, backward 1.
@@ -153,159 +303,76 @@ impl Config {
         self.num_layers * self.directions.count()
     }
 
-    /// What a layer contracts its input over: I below, D·H above; 0 while the input size is open.
-    pub(crate) fn layer_input_size(&self, layer: usize) -> usize {
-        if layer == 0 { self.input_size } else { self.output_size() }
+    /// The length of h's last axis: H, or P with a projection; the largest in a stack whose layers differ.
+    pub fn state_size(&self) -> usize {
+        self.layers_that_differ().map(|layer| layer.state_size).max().unwrap_or(0)
     }
 
+    /// The length of c's last axis: H, the largest of the layers that have a cell state; none if no layer has one.
+    pub fn cell_state_size(&self) -> Option<usize> {
+        let layers = self.layers_that_differ().filter(|layer| layer.cell.has_cell_state());
+        layers.map(|layer| layer.hidden_size).max()
+    }
+
+    /// A layer by itself, which is what all that computes goes by.
+    pub(crate) fn layer(&self, layer: usize) -> LayerConfig {
+        let (cell, hidden_size) = self.kind(layer);
+        let input_size = match layer {
+            0 => self.input_size,
+            _ => self.merged_directions() * self.state_size_of(layer - 1),
+        };
+        LayerConfig { cell, input_size, hidden_size, state_size: self.state_size_of(layer) }
+    }
+
+    /// f, g and h of a direction; the last ones are unused by a cell that has fewer.
+    pub(crate) fn activations_of(&self, cell: Cell, direction: usize) -> [Activation; 3] {
+        let count = cell.activations().len();
+        let all = if self.activations.is_empty() { cell.activations() } else { &self.activations };
+        // One set for all directions, or one for each.
+        let own = &all[if all.len() > count { direction * count } else { 0 }..];
+        std::array::from_fn(|index| own[index.min(count - 1)])
+    }
+
+    fn kind(&self, layer: usize) -> (Cell, usize) {
+        self.stack.get(layer).copied().unwrap_or((self.cell, self.hidden_size))
+    }
+
+    fn state_size_of(&self, layer: usize) -> usize {
+        if self.proj_size > 0 { self.proj_size } else { self.kind(layer).1 }
+    }
+
+    /// The directions side by side in what the layer above reads.
+    pub(crate) fn merged_directions(&self) -> usize {
+        if self.merge.is_elementwise() { 1 } else { self.directions.count() }
+    }
+
+    /// Every layer of a stack, or one that stands for all.
+    fn layers_that_differ(&self) -> impl Iterator<Item = LayerConfig> {
+        let count = if self.stack.is_empty() { self.num_layers.min(1) } else { self.num_layers };
+        (0..count).map(|layer| self.layer(layer))
+    }
+}
+
+/// One layer's cell and sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerConfig {
+    pub cell: Cell,
+    /// What it contracts its input over; 0 while the network's input size is open.
+    pub input_size: usize,
+    /// H.
+    pub hidden_size: usize,
+    /// The length of its hidden state: P with a projection, else H.
+    pub state_size: usize,
+}
+
+impl LayerConfig {
     /// G·H: rows of a weight matrix.
-    pub(crate) fn gate_rows(&self) -> usize {
+    pub fn gate_rows(&self) -> usize {
         self.cell.gates() * self.hidden_size
     }
-}
 
-/// # Checks
-impl Config {
-    /// The only check of the settings; the input size may still be open.
-    pub(crate) fn check(&self) -> Result<()> {
-        let at_least_one = |name, value: usize| {
-            if value > 0 {
-                return Ok(());
-            }
-            Err(Error::Setting { name, expected: "at least 1".into(), found: value.to_string() })
-        };
-        at_least_one("hidden_size", self.hidden_size)?;
-        at_least_one("num_layers", self.num_layers)?;
-        if self.num_layers > MAX_LAYERS {
-            let (expected, found) = (format!("at most {MAX_LAYERS}"), self.num_layers.to_string());
-            return Err(Error::Setting { name: "num_layers", expected, found });
-        }
-        let widest = self.hidden_size.checked_mul(2).map(|wide| wide.max(self.input_size));
-        let elements = widest
-            .and_then(|wide| wide.checked_mul(self.cell.gates()))
-            .and_then(|wide| wide.checked_mul(self.hidden_size))
-            .and_then(|matrix| matrix.checked_mul(self.num_layers))
-            .and_then(|all| all.checked_mul(32));
-        if elements.is_none() {
-            return Err(Error::Setting {
-                name: "sizes",
-                expected: "weights that can be counted".into(),
-                found: format!(
-                    "hidden_size {}, input_size {}, num_layers {}",
-                    self.hidden_size, self.input_size, self.num_layers
-                ),
-            });
-        }
-        Ok(())
-    }
-
-    /// T and N of an input, given its shape in this layout.
-    pub(crate) fn check_input(&self, shape: &[usize]) -> Result<(usize, usize)> {
-        let (steps, batch) = match (self.layout, shape) {
-            (Layout::Tnc, &[t, n, _]) => (t, n),
-            (Layout::Ntc, &[n, t, _]) => (t, n),
-            _ => (0, 0),
-        };
-        let features = shape.last().copied().unwrap_or(0);
-        let fits = if self.input_size == 0 { features > 0 } else { features == self.input_size };
-        if steps > 0 && batch > 0 && fits {
-            return Ok((steps, batch));
-        }
-        let letters = match self.layout {
-            Layout::Tnc => "T, N",
-            Layout::Ntc => "N, T",
-        };
-        let features = if self.input_size == 0 { "I".into() } else { self.input_size.to_string() };
-        Err(Error::Shape {
-            name: "input".into(),
-            expected: format!("[{letters}, {features}] with T and N at least 1"),
-            found: shape.to_vec(),
-        })
-    }
-
-    /// The input with its axes in the order T, N, I, and T and N.
-    pub(crate) fn time_first<'a, T, D: Dimension>(
-        &self,
-        input: &'a ArrayRef<T, D>,
-    ) -> Result<(ArrayView3<'a, T>, (usize, usize))> {
-        let sizes = self.check_input(input.shape())?;
-        // The check has seen three axes.
-        let input = input.view().into_dimensionality::<Ix3>().expect("rank 3");
-        Ok((self.layout.swap(input), sizes))
-    }
-
-    /// Whether a network of this configuration can be called with this input and state, without calling it.
-    ///
-    /// # Errors
-    /// Those of [`Layer::forward`](crate::Layer::forward) about shapes.
-    pub fn check_call<T, D: Dimension>(
-        &self,
-        input: &ArrayRef<T, D>,
-        state: Option<&State<T>>,
-    ) -> Result<()> {
-        let (_, batch) = self.check_input(input.shape())?;
-        state.map_or(Ok(()), |state| self.check_state(state, batch))
-    }
-
-    /// The state that a batch of N starts from: a copy of the given one, which has been checked, or zeros.
-    pub(crate) fn initial_state<T: Clone + Zero>(
-        &self,
-        state: Option<&State<T>>,
-        batch: usize,
-    ) -> Result<State<T>> {
-        if let Some(state) = state {
-            return Ok(state.clone());
-        }
-        let shape = [self.slots(), batch, self.hidden_size];
-        memory::check::<T>(|| format!("initial state {shape:?}"), &shape)?;
-        let zeros = Array3::zeros(shape);
-        Ok(State { c: self.cell.has_cell_state().then(|| zeros.clone()), h: zeros })
-    }
-
-    fn check_state<T>(&self, state: &State<T>, batch: usize) -> Result<()> {
-        let expected = [self.slots(), batch, self.hidden_size];
-        let check = |name: &str, found: &[usize]| {
-            if found == expected {
-                return Ok(());
-            }
-            Err(Error::Shape {
-                name: name.into(),
-                expected: format!("{expected:?} = [L*D, N, H]"),
-                found: found.to_vec(),
-            })
-        };
-        check("h_0", state.h.shape())?;
-        match (&state.c, self.cell.has_cell_state()) {
-            (Some(c), true) => check("c_0", c.shape())?,
-            (None, false) => {}
-            (Some(_), false) => {
-                return Err(Error::CellState { expected: "none (only an LSTM has one)", found: "one" });
-            }
-            (None, true) => {
-                return Err(Error::CellState { expected: "one beside h_0", found: "none" });
-            }
-        }
-        Ok(())
+    /// The length of its cell state, 0 if there is none.
+    pub fn cell_state_size(&self) -> usize {
+        if self.cell.has_cell_state() { self.hidden_size } else { 0 }
     }
 }
-
-impl Layout {
-    /// From this layout's axes to T, N, C, or back; only ever a swap.
-    fn swap<T>(self, array: ArrayView3<'_, T>) -> ArrayView3<'_, T> {
-        match self {
-            Layout::Tnc => array,
-            Layout::Ntc => array.permuted_axes([1, 0, 2]),
-        }
-    }
-
-    /// A T, N, C array as the caller sees it.
-    pub(crate) fn restore<T: Clone>(self, array: Array3<T>) -> Array3<T> {
-        match self {
-            Layout::Tnc => array,
-            Layout::Ntc => self.swap(array.view()).as_standard_layout().into_owned(),
-        }
-    }
-}
-
-/// Far more than any network has, and few enough to plan.
-const MAX_LAYERS: usize = 1 << 16;

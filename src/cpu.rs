@@ -1,11 +1,15 @@
 //! The reference: the equations as the papers have them, in plain loops, on the CPU, in f32 or f64.
 //!
-//! It shares no code with the kernels, judges them, and is never made clever. It is itself judged by PyTorch and MXNet.
+//! It shares no code with the kernels, judges them, and is never made clever. It is itself judged by PyTorch, MXNet,
+//! onnxruntime and Keras.
 
+mod activation;
 mod cell;
 
-use crate::{Float, Output, Result, SlotWeights, State, Weights, memory};
-use ndarray::{Array2, Array3, ArrayRef, ArrayView2, ArrayView3, Axis, Dimension, concatenate, s};
+use crate::call::{Call, Checked};
+use crate::{Float, Merge, Output, Packed, Result, SlotWeights, State, Weights, memory};
+use cell::Equations;
+use ndarray::{Array3, ArrayRef, ArrayView1, Axis, Dimension, concatenate, s};
 
 /// What an answer says of where it was computed.
 pub(crate) const NAME: &str = "CPU reference";
@@ -30,83 +34,151 @@ pub fn forward<T: Float, D: Dimension>(
     input: &ArrayRef<T, D>,
     state: Option<&State<T>>,
 ) -> Result<Output<T>> {
+    call(weights, &Call::new(input).state(state))
+}
+
+/// As [`Layer::forward_packed`](crate::Layer::forward_packed).
+pub fn forward_packed<T: Float>(
+    weights: &Weights<T>,
+    packed: &Packed<T>,
+    state: Option<&State<T>>,
+) -> Result<(Packed<T>, State<T>)> {
+    let padded = packed.padded(weights.config())?;
+    let answer = call(weights, &padded.call(state))?;
+    Ok(padded.pack(weights.config(), &answer))
+}
+
+/// As [`Layer::call`](crate::Layer::call).
+pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let config = weights.config();
-    config.check_call(input, state)?;
-    let (input, (steps, batch)) = config.time_first(input)?;
-    for shape in [input.shape(), &[steps, batch, config.output_size()], &[batch, config.gate_rows()]] {
+    let call = config.checked(call)?;
+    let (steps, batch) = (call.steps(), call.batch());
+    let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
+    for shape in [call.input.shape(), &[steps, batch, config.directions.count(), wide]] {
         memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
     }
-    let State { mut h, c } = config.initial_state(state, batch)?;
-    // Carried by every cell here, given back only where the cell has one.
-    let mut c = c.unwrap_or_else(|| Array3::zeros(h.dim()));
+    let initial = match call.state {
+        Some(state) => state.clone(),
+        None => weights.initial_state(batch)?,
+    };
+    let mut h_n = initial.h;
+    // Carried by every cell here, given back only where a layer has one.
+    let mut c_n = initial.c.unwrap_or_else(|| Array3::zeros((config.slots(), batch, 0)));
 
-    let mut sequence = input.to_owned();
+    // What each layer reads, and with it what it gives to the next: the directions side by side, or merged.
+    let mut sequences = vec![call.input.to_owned()];
+    let mut tops = Vec::new();
     for layer in 0..config.num_layers {
-        let mut outputs = Vec::new();
+        let mut directions = Vec::new();
         for direction in 0..config.directions.count() {
             let slot = layer * config.directions.count() + direction;
-            let mut carried = Carried {
-                h: h.index_axis(Axis(0), slot).to_owned(),
-                c: c.index_axis(Axis(0), slot).to_owned(),
-            };
-            let weights = &weights.slots()[slot];
-            outputs.push(one_direction(config.cell, weights, sequence.view(), direction == 1, &mut carried));
-            h.index_axis_mut(Axis(0), slot).assign(&carried.h);
-            c.index_axis_mut(Axis(0), slot).assign(&carried.c);
+            let equations = Equations::new(config, layer, direction);
+            let carried = (&mut h_n, &mut c_n, slot);
+            let backward = config.directions.is_backward(direction);
+            directions.push(one_direction(
+                &equations,
+                &weights.slots()[slot],
+                &sequences[layer],
+                &call,
+                backward,
+                carried,
+            ));
         }
-        let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
-        // All of them are [T, N, H].
-        sequence = concatenate(Axis(2), &views).expect("directions have one shape");
+        let outputs: Vec<_> = directions.iter().map(|steps| steps.h.clone()).collect();
+        let mut sequence = match config.merge {
+            Merge::Concatenate | Merge::Apart => side_by_side(&outputs),
+            Merge::Sum => &outputs[0] + &outputs[1],
+            Merge::Average => (&outputs[0] + &outputs[1]).mapv(|sum| sum / (T::one() + T::one())),
+            Merge::Multiply => &outputs[0] * &outputs[1],
+        };
+        if config.residual && layer > 0 {
+            // As wide as this layer's output.
+            sequence = sequence + &sequences[layer];
+        }
+        sequences.push(sequence);
+        tops = directions;
     }
+
+    let mut output = sequences.pop().unwrap_or_else(|| call.input.to_owned());
+    if config.outputs.last_only {
+        let first = config.slots() - config.directions.count();
+        let size = config.layer(config.num_layers - 1).state_size;
+        let last = |slot: usize| h_n.slice(s![slot..=slot, .., ..size]).to_owned();
+        output = match config.merge {
+            Merge::Concatenate | Merge::Apart => {
+                side_by_side(&(first..config.slots()).map(last).collect::<Vec<_>>())
+            }
+            Merge::Sum => last(first) + last(first + 1),
+            Merge::Average => (last(first) + last(first + 1)).mapv(|sum| sum / (T::one() + T::one())),
+            Merge::Multiply => last(first) * last(first + 1),
+        };
+    }
+    let mut output_reverse = None;
+    if config.merge == Merge::Apart {
+        let half = output.dim().2 / 2;
+        output_reverse = Some(output.slice(s![.., .., half..]).to_owned());
+        output = output.slice(s![.., .., ..half]).to_owned();
+    }
+    let cell_states = config
+        .outputs
+        .cell_states
+        .then(|| side_by_side(&tops.iter().map(|steps| steps.c.clone()).collect::<Vec<_>>()));
+    let lower = if config.outputs.every_layer { sequences.split_off(1) } else { Vec::new() };
+    let restore = |array| config.layout.restore(array);
     Ok(Output {
-        output: config.layout.restore(sequence),
-        h_n: h,
-        c_n: config.cell.has_cell_state().then_some(c),
+        output: restore(output),
+        output_reverse: output_reverse.map(restore),
+        cell_states: cell_states.map(restore),
+        lower: lower.into_iter().map(restore).collect(),
+        h_n,
+        c_n: config.cell_state_size().map(|_| c_n),
         engine: NAME.into(),
     })
 }
 
-/// The state of one layer and direction between two steps, each `[N, H]`.
-struct Carried<T> {
-    h: Array2<T>,
-    c: Array2<T>,
+/// `[T, N, C]` arrays along C.
+fn side_by_side<T: Float>(arrays: &[Array3<T>]) -> Array3<T> {
+    let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+    // All of them have one T and N.
+    concatenate(Axis(2), &views).expect("directions have one shape")
 }
 
-/// One layer's pass over the sequence `[T, N, I]`, first step to last or last to first; gives `[T, N, H]`.
+/// Hidden and cell states at every step.
+struct Steps<T> {
+    /// `[T, N, H]`, or P with a projection.
+    h: Array3<T>,
+    /// `[T, N, H]`; `[T, N, 0]` without cell states.
+    c: Array3<T>,
+}
+
+/// One layer's pass over a sequence `[T, N, I]`, each row from its first step to its last or from its last to its first. Past
+/// a row's end all is zero.
 fn one_direction<T: Float>(
-    cell: crate::Cell,
+    equations: &Equations<T>,
     weights: &SlotWeights<T>,
-    sequence: ArrayView3<'_, T>,
+    sequence: &Array3<T>,
+    call: &Checked<'_, T>,
     backward: bool,
-    carried: &mut Carried<T>,
-) -> Array3<T> {
+    (h_n, c_n, slot): (&mut Array3<T>, &mut Array3<T>, usize),
+) -> Steps<T> {
     let (steps, batch, _) = sequence.dim();
-    let hidden = carried.h.ncols();
-    let mut output = Array3::zeros((steps, batch, hidden));
-    for step in 0..steps {
-        let t = if backward { steps - 1 - step } else { step };
-        let x = product(&weights.weight_ih, sequence.index_axis(Axis(0), t), &weights.bias_ih);
-        let h = product(&weights.weight_hh, carried.h.view(), &weights.bias_hh);
-        for n in 0..batch {
-            for j in 0..hidden {
-                // The gates of unit j, one from each row block.
-                let x = x.slice(s![n, j..;hidden]);
-                let h = h.slice(s![n, j..;hidden]);
-                let previous = (carried.h[[n, j]], carried.c[[n, j]]);
-                let (h, c) = cell::update(cell, x, h, previous);
-                carried.h[[n, j]] = h;
-                carried.c[[n, j]] = c;
-                output[[t, n, j]] = h;
-            }
+    let (state_size, cell_size) = equations.sizes();
+    let mut output =
+        Steps { h: Array3::zeros((steps, batch, state_size)), c: Array3::zeros((steps, batch, cell_size)) };
+    for n in 0..batch {
+        let mut h = h_n.slice(s![slot, n, ..state_size]).to_vec();
+        let mut c = c_n.slice(s![slot, n, ..cell_size]).to_vec();
+        let length = call.length(n);
+        for step in 0..length {
+            let t = if backward { length - 1 - step } else { step };
+            (h, c) = equations.step(weights, sequence.slice(s![t, n, ..]), &h, &c);
+            output.h.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&h));
+            output.c.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&c));
         }
+        h_n.slice_mut(s![slot, n, ..]).fill(T::zero());
+        c_n.slice_mut(s![slot, n, ..]).fill(T::zero());
+        h_n.slice_mut(s![slot, n, ..state_size]).assign(&ArrayView1::from(&h));
+        c_n.slice_mut(s![slot, n, ..cell_size]).assign(&ArrayView1::from(&c));
     }
     output
-}
-
-/// W x + b for every row x: `[N, I]` to `[N, G*H]`.
-fn product<T: Float>(weight: &Array2<T>, rows: ArrayView2<'_, T>, bias: &ndarray::Array1<T>) -> Array2<T> {
-    Array2::from_shape_fn((rows.nrows(), weight.nrows()), |(n, g)| {
-        let products = weight.row(g).into_iter().zip(rows.row(n)).map(|(&w, &x)| w * x);
-        products.fold(T::zero(), |sum, product| sum + product) + bias[g]
-    })
 }

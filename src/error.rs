@@ -56,6 +56,13 @@ pub enum Error {
         name: String,
     },
 
+    /// A tensor that a network of the others' kind does not have.
+    #[error("tensor {name}: the network that the others make has no such one")]
+    UnusedTensor {
+        /// The name that was found.
+        name: String,
+    },
+
     /// The same set of weights uses PyTorch's names and Gluon's.
     #[error("tensor names: expected one scheme, found PyTorch's ({pytorch}) and Gluon's ({gluon})")]
     MixedNames {
@@ -67,7 +74,7 @@ pub enum Error {
 
     /// Vanilla RNN weights do not tell their activation, and neither did the caller.
     #[error(
-        "activation: expected relu or tanh for a vanilla RNN (given by the caller or as \
+        "activation: expected relu, tanh or another of ONNX's activations (for a vanilla RNN given by the caller or as \
          \"activation\" in the file's metadata), found {found}"
     )]
     Activation {

@@ -12,10 +12,10 @@ mod transfer;
 
 pub(crate) use context::{Gpu, Request};
 
+use crate::call::Checked;
 use crate::plan::{Content, Plan};
-use crate::{Output, Result, State, Weights};
-use ndarray::ArrayView3;
-use run::Run;
+use crate::{Output, Result, Weights};
+use run::{Run, Shape};
 use std::{collections::HashMap, collections::VecDeque, sync::Arc};
 
 /// A network on a GPU: its weights stay there, and so do the buffers of the shapes it was last called with.
@@ -40,35 +40,52 @@ pub(crate) enum Wait {
     Elsewhere,
 }
 
+/// How far a call goes.
+#[derive(Debug)]
+pub(crate) struct Longest<'a> {
+    /// The steps of its longest sequence.
+    pub steps: u64,
+    /// Where its lengths are, if they are on the GPU already.
+    pub lengths: Option<&'a wgpu::Buffer>,
+}
+
 impl Network {
     pub fn new(gpu: &Arc<Gpu>) -> Network {
         Network { gpu: gpu.clone(), weights: HashMap::new(), runs: VecDeque::new() }
     }
 
-    /// `input` is `[T, N, I]`; it and the state have been checked.
     pub async fn forward(
         &mut self,
         weights: &Weights,
-        input: ArrayView3<'_, f32>,
-        state: Option<&State>,
+        call: &Checked<'_, f32>,
+        lengths: Option<&wgpu::Buffer>,
         wait: Wait,
     ) -> Result<Output> {
-        let (steps, batch, _) = input.dim();
+        let config = weights.config();
+        let has_lengths = call.lengths.is_some() || lengths.is_some();
+        let shape = Shape { steps: call.steps(), batch: call.batch(), has_lengths };
+        let longest = Longest { steps: call.longest() as u64, lengths };
         // Out of the cache while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
-        let run = match self.runs.iter().position(|run| run.shape == (steps, batch)) {
+        let run = match self.runs.iter().position(|run| run.shape == shape) {
             Some(index) => self.runs.remove(index).expect("the index was just found"),
             None => {
-                let plan = Plan::new(weights.config(), steps, batch, &self.gpu.limits)?;
+                let make = if has_lengths { Plan::with_lengths } else { Plan::new };
+                let plan = make(config, shape.steps, shape.batch, &self.gpu.limits)?;
                 self.upload_weights(weights, &plan).await?;
-                Run::new(&self.gpu, &self.weights, plan, (steps, batch)).await?
+                Run::new(&self.gpu, &self.weights, plan, shape).await?
             }
         };
         // After the plan, which refuses what is too large.
-        let state = weights.config().initial_state(state, batch)?;
-        run.write(&self.gpu, input, &state)?;
-        run.submit(&self.gpu).await?;
+        let initial = match call.state {
+            Some(_) => None,
+            None => Some(weights.initial_state(shape.batch)?),
+        };
+        // One of them is there.
+        let state = call.state.or(initial.as_ref()).expect("given, or just made");
+        run.write(&self.gpu, call, state, &longest, config)?;
+        run.submit(&self.gpu, &longest).await?;
         run.wait(&self.gpu, wait).await?;
-        let output = run.read(&self.gpu, weights.config())?;
+        let output = run.read(&self.gpu, config, &longest)?;
         self.runs.push_front(run);
         self.runs.truncate(KEPT_RUNS);
         Ok(output)

@@ -1,9 +1,10 @@
 //! The face of the library: a network on an engine.
 
+use crate::call::Checked;
 use crate::engine::Kind;
 use crate::gpu::{Network, Wait};
 use crate::weights::Deferred;
-use crate::{Config, Engine, Init, Output, Result, State, Weights, cpu};
+use crate::{Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu};
 use ndarray::{ArrayRef, Dimension};
 
 /// A stacked recurrent network with its weights on an engine.
@@ -65,8 +66,8 @@ impl Layer {
 
     /// Runs the network over a whole sequence, and waits for the answer.
     ///
-    /// `input` is `[T, N, I]` (`[N, T, I]` in layout NTC), the state `[L*D, N, H]`, zero if not given. T and N may
-    /// differ from call to call; the GPU keeps buffers for the last four pairs of them.
+    /// `input` is `[T, N, I]` (`[N, T, I]` in layout NTC; `[T, I]` for one sequence), the state `[L*D, N, H]`, zero if not
+    /// given. T and N may differ from call to call; the GPU keeps buffers for the last four pairs of them.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::CellState`](crate::Error::CellState) name an input or a state of
@@ -77,7 +78,40 @@ impl Layer {
         input: &ArrayRef<f32, D>,
         state: Option<&State>,
     ) -> Result<Output> {
-        pollster::block_on(self.run(input, state, Wait::Here))
+        self.call(&Call::new(input).state(state))
+    }
+
+    /// As [`forward`](Layer::forward), for a call that may have lengths.
+    ///
+    /// # Errors
+    /// Those of [`forward`](Layer::forward), and [`Error::Setting`](crate::Error::Setting) for a wrong length.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
+        pollster::block_on(self.run(call, None, Wait::Here))
+    }
+
+    /// As [`call`](Layer::call), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
+    /// buffer with usage `COPY_SRC` on the engine's device. They are not read back, so that all T steps are computed; a
+    /// length over T counts as T.
+    ///
+    /// # Errors
+    /// Also [`Error::Setting`](crate::Error::Setting) if the engine is no GPU, the buffer too small or without `COPY_SRC`, or
+    /// lengths are given on the host as well.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn call_with_lengths_on_gpu(&mut self, call: &Call<'_>, lengths: &wgpu::Buffer) -> Result<Output> {
+        pollster::block_on(self.run(call, Some(lengths), Wait::Here))
+    }
+
+    /// Runs the network over packed sequences, and gives their output, packed in the same way, and final states. The lengths
+    /// are what `batch_sizes` tell.
+    ///
+    /// # Errors
+    /// As [`call`](Layer::call), and [`Error::Setting`](crate::Error::Setting) for `batch_sizes` that do not fit.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn forward_packed(&mut self, packed: &Packed, state: Option<&State>) -> Result<(Packed, State)> {
+        let padded = packed.padded(self.config())?;
+        let answer = self.call(&padded.call(state))?;
+        Ok(padded.pack(self.config(), &answer))
     }
 
     /// As [`forward`](Layer::forward), without holding up the thread while the GPU works.
@@ -88,25 +122,23 @@ impl Layer {
         input: &ArrayRef<f32, D>,
         state: Option<&State>,
     ) -> Result<Output> {
-        self.run(input, state, Wait::Elsewhere).await
+        self.call_async(&Call::new(input).state(state)).await
     }
 
-    async fn run<D: Dimension>(
-        &mut self,
-        input: &ArrayRef<f32, D>,
-        state: Option<&State>,
-        wait: Wait,
-    ) -> Result<Output> {
-        self.config().check_call(input, state)?;
-        // The check has seen the last axis.
-        let features = input.shape()[input.ndim() - 1];
-        let weights = self.weights.at(features)?;
+    /// As [`call`](Layer::call), without holding up the thread while the GPU works.
+    pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
+        self.run(call, None, Wait::Elsewhere).await
+    }
+
+    async fn run(&mut self, call: &Call<'_>, lengths: Option<&wgpu::Buffer>, wait: Wait) -> Result<Output> {
+        let checked = self.config().checked(call)?;
+        if let Some(buffer) = lengths {
+            check_lengths_on_gpu(buffer, &checked, self.network.is_some())?;
+        }
+        let weights = self.weights.at(checked.input.dim().2)?;
         match &mut self.network {
-            None => cpu::forward(weights, input, state),
-            Some(network) => {
-                let (input, _) = weights.config().time_first(input)?;
-                network.forward(weights, input, state, wait).await
-            }
+            None => cpu::call(weights, call),
+            Some(network) => network.forward(weights, &checked, lengths, wait).await,
         }
     }
 
@@ -143,4 +175,22 @@ impl Drawn {
             Drawn::Waiting(_) => unreachable!("drawn just above"),
         }
     }
+}
+
+fn check_lengths_on_gpu(buffer: &wgpu::Buffer, call: &Checked<'_, f32>, is_gpu: bool) -> Result<()> {
+    let refuse = |expected: String, found: String| Err(Error::Setting { name: "lengths", expected, found });
+    let needed = 4 * call.batch() as u64;
+    if !is_gpu {
+        return refuse("lengths on the host, for an engine that is no GPU".into(), "a GPU buffer".into());
+    }
+    if call.lengths.is_some() {
+        return refuse("lengths on the host or on the GPU".into(), "both".into());
+    }
+    if buffer.size() < needed {
+        return refuse(format!("a buffer of at least {needed} bytes"), buffer.size().to_string());
+    }
+    if !buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+        return refuse("a buffer with usage COPY_SRC".into(), format!("{:?}", buffer.usage()));
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a call will do, as a value: every buffer, pass and dispatch, before any GPU is touched.
 
 mod build;
+mod phases;
 mod show;
 
 use crate::shader::{Kernel, Tile};
@@ -32,7 +33,7 @@ impl Default for Limits {
     }
 }
 
-/// Everything that one call does, for one network, T and N.
+/// Everything that one call does, for one network, T and N, with sequences of one length or of several.
 ///
 /// ```
 /// use wgpu_rnn::{Config, Plan, plan::Limits};
@@ -47,64 +48,157 @@ impl Default for Limits {
 pub struct Plan {
     /// What it is a plan of, in words.
     pub title: String,
-    /// Every buffer, of f32; a [`BufferId`] is an index into it.
+    /// T.
+    pub steps: u64,
+    /// Every buffer, of 32-bit numbers; a [`BufferId`] is an index into it.
     pub buffers: Vec<Buffer>,
-    /// From the upload buffer to where the input and the initial states belong; before all passes.
-    pub uploads: Vec<Copy>,
+    /// From upload buffers to where input, initial states and lengths belong; before all passes.
+    pub uploads: Vec<Transfer>,
     /// The passes, by submit: long sequences are cut so that no driver's watchdog fires.
     pub submits: Vec<Vec<Pass>>,
-    /// From where the results are to the download buffer; after all passes.
-    pub downloads: Vec<Copy>,
+    /// From where the results are to download buffers; after all passes.
+    pub downloads: Vec<Transfer>,
+    /// Workgroups along one axis of a dispatch.
+    max_workgroups: u64,
 }
 
 /// An index into [`Plan::buffers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BufferId(pub usize);
 
-/// A buffer of f32.
+/// A buffer of 32-bit numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buffer {
     /// Its name, which is also its label on the GPU.
     pub name: String,
     /// What is in it.
     pub content: Content,
-    /// Its length in f32.
+    /// Its length in numbers.
     pub len: u64,
 }
 
-/// What a buffer holds.
+/// What a buffer holds. D directions from the first one on may be one alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
-    /// Input and initial states, written by the host: input `[T, N, I']`, h_0 `[L*D, N, H']`, c_0 `[L*D, N, H]`, where
-    /// I' and H' are padded with zeros to whole vectors of four.
+    /// What the host writes.
     Upload,
-    /// Output by direction `[D, T, N, H']`, h_n `[L*D, N, H']`, c_n `[L*D, N, H]`, read by the host.
+    /// What the host reads.
     Download,
     /// What kernels read and write.
     Work,
-    /// A layer's `weight_ih` of all directions, `[C/4/8, K/4, 8]` of 4 columns by 4 k; C by direction, unit, gate.
-    InputWeight(usize),
-    /// A layer's `bias_ih`, `[C]`.
-    InputBias(usize),
-    /// A slot's `weight_hh`, `[H/8, K/4, 8]` of G gates by 4 k.
-    RecurrentWeight(usize),
-    /// A slot's `bias_hh`, `[H, G]`.
-    RecurrentBias(usize),
+    /// A layer's `weight_ih`, `[C/4/8, K/4, 8]` of 4 columns by 4 k; C by direction, unit, gate.
+    InputWeight {
+        /// The layer.
+        layer: usize,
+        /// The first direction.
+        first: usize,
+        /// D.
+        count: usize,
+    },
+    /// A layer's `bias_ih`, `[C]`; zero with layer normalisation.
+    InputBias {
+        /// The layer.
+        layer: usize,
+        /// The first direction.
+        first: usize,
+        /// D.
+        count: usize,
+    },
+    /// A slot's recurrent weights, `[U/8, K/4, 8]` of G gates by 4 k.
+    RecurrentWeight {
+        /// The slot.
+        slot: usize,
+        /// Which of them.
+        part: Part,
+    },
+    /// For each unit of a slot, `bias_hh` and what else it has of its own, each of G gates.
+    Parameters {
+        /// The slot.
+        slot: usize,
+        /// The gates.
+        part: Part,
+    },
 }
 
-/// A copy between buffers; offsets and length in f32.
+/// A part of a slot's recurrent weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// All gates.
+    All,
+    /// Gates r and z of a GRU with reset before.
+    Reset,
+    /// Gate n of it.
+    Candidate,
+    /// The projection.
+    Projection,
+}
+
+/// A copy between a staging buffer and a buffer of the GPU's own, which it fills or empties from its beginning on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copy {
-    /// Where from.
-    pub from: BufferId,
-    /// Its first element there.
-    pub from_offset: u64,
-    /// Where to.
-    pub to: BufferId,
-    /// Its first element there.
-    pub to_offset: u64,
-    /// Elements.
+pub struct Transfer {
+    /// What is copied.
+    pub what: Payload,
+    /// The staging buffer.
+    pub staging: BufferId,
+    /// The first number there.
+    pub staging_offset: u64,
+    /// The other buffer, after an even and after an odd number of time steps.
+    pub buffer: [BufferId; 2],
+    /// The first number there.
+    pub buffer_offset: u64,
+    /// Numbers, of all time steps.
     pub len: u64,
+}
+
+/// What crosses between host and GPU; rows of H', I' and P' numbers are padded with zeros to whole vectors of four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// `[N]` of u32.
+    Lengths,
+    /// A slot's hidden state, `[N, H']`, or P'.
+    Hidden {
+        /// The slot.
+        slot: usize,
+    },
+    /// A slot's cell state, `[N, H]`.
+    Cell {
+        /// The slot.
+        slot: usize,
+    },
+    /// Some steps of the input, `[S, N, I']`.
+    Input(Segment),
+    /// Some steps of a slot's output, `[S, N, H']`, or P'; of both directions, if they are merged.
+    Output(usize, Segment),
+    /// Some steps of a slot's cell states, `[S, N, H]`.
+    CellStates(usize, Segment),
+}
+
+/// A run of time steps whose arrays fit into bindings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The first step.
+    pub first: u64,
+    /// S.
+    pub steps: u64,
+}
+
+impl Segment {
+    /// Its steps before the end of the longest sequence.
+    pub fn steps_within(self, longest: u64) -> u64 {
+        longest.saturating_sub(self.first).min(self.steps)
+    }
+}
+
+impl Transfer {
+    /// Numbers to be copied where the longest sequence has so many steps.
+    pub fn len_within(&self, longest: u64) -> u64 {
+        match self.what {
+            Payload::Input(segment) | Payload::Output(_, segment) | Payload::CellStates(_, segment) => {
+                self.len / segment.steps * segment.steps_within(longest)
+            }
+            Payload::Lengths | Payload::Hidden { .. } | Payload::Cell { .. } => self.len,
+        }
+    }
 }
 
 /// A compute pass.
@@ -114,6 +208,8 @@ pub struct Pass {
     pub label: String,
     /// Its dispatches, in order.
     pub dispatches: Vec<Dispatch>,
+    /// The time steps that all of them are repeated for, each with its own index; once, if none.
+    pub times: Option<Times>,
 }
 
 /// One dispatch, or one a time step.
@@ -121,16 +217,22 @@ pub struct Pass {
 pub struct Dispatch {
     /// The kernel.
     pub kernel: Kernel,
-    /// Batch rows an invocation.
+    /// Batch rows an invocation, of a product.
     pub tile: Tile,
-    /// Workgroups along x, y and z.
-    pub workgroups: [u32; 3],
-    /// The kernel's storage buffers, from binding 1 on, as the sequence's first step has them.
+    /// The numbers that the host sets when it makes the pipeline.
+    pub overrides: Vec<(&'static str, f64)>,
+    /// Workgroups along the columns.
+    pub columns: u64,
+    /// Workgroups along the rows: their tiles, over all steps of the segment if there is one.
+    pub tiles: u64,
+    /// The segment whose steps its rows are, N of each.
+    pub segment: Option<Segment>,
+    /// The kernel's storage buffers, from binding 1 on, as the first time step has them.
     pub buffers: Vec<BufferId>,
+    /// Two of its storage buffers that change places with every time step: what one step writes the next one reads.
+    pub alternates: Option<(usize, usize)>,
     /// The kernel's sizes, binding 0.
     pub dims: Dims,
-    /// The time steps it is repeated for, each with its own index; once, if none.
-    pub times: Option<Times>,
     /// Floating-point operations of its products, each time.
     pub flops: u64,
     /// Bytes that it reads and writes at least, each time.
@@ -140,21 +242,27 @@ pub struct Dispatch {
 /// A run of time steps, in the order of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// The first time step.
-    pub first: u32,
+    /// The earliest time step.
+    pub first: u64,
     /// How many.
-    pub count: u32,
+    pub count: u64,
     /// Whether t falls.
     pub backward: bool,
-    /// Steps of the sequence taken before.
-    pub taken: u32,
+    /// The time step that the kernels know as 0.
+    pub origin: u64,
 }
 
 impl Times {
-    /// Each t, and the number of steps taken before it.
-    pub fn iter(self) -> impl Iterator<Item = (u32, u32)> {
-        let Times { first, count, backward, taken } = self;
-        (0..count).map(move |step| (if backward { first - step } else { first + step }, taken + step))
+    /// Each t, as the kernels know it, and the number of steps taken before it, where the longest sequence has so many steps.
+    pub fn iter(self, longest: u64) -> impl Iterator<Item = (u32, u64)> {
+        let Times { first, count, backward, origin } = self;
+        let end = (first + count).min(longest);
+        (first..end).map(move |step| {
+            let t = if backward { first + end - 1 - step } else { step };
+            let taken = if backward { longest - 1 - t } else { t };
+            // A call has far fewer steps.
+            ((t - origin) as u32, taken)
+        })
     }
 }
 
@@ -165,6 +273,10 @@ pub enum Dims {
     Project(ProjectDims),
     /// Of [`Kernel::Step`].
     Step(StepDims),
+    /// Of [`Kernel::Norm`].
+    Norm(NormDims),
+    /// Of [`Kernel::Combine`]: the length in vectors of four.
+    Combine(u32),
 }
 
 /// `Dims` of `project.wgsl`; all lengths but `rows` in vectors of four.
@@ -195,14 +307,42 @@ pub struct ProjectDims {
 pub struct StepDims {
     /// N.
     pub batch: u32,
-    /// H.
-    pub hidden_size: u32,
-    /// H in vectors of four.
+    /// Units that it computes: H, or P of a projection.
+    pub units: u32,
+    /// K, in vectors of four.
     pub depth: u32,
     /// Row length of the input's gates, counted in units.
     pub input_stride: u32,
     /// Where this direction begins in such a row, in units.
     pub input_offset: u32,
+    /// Row length of what it writes.
+    pub stride: u32,
+    /// Where the cell states of all steps begin in the output.
+    pub cells: u32,
+    /// The time step that t = 0 stands for.
+    pub first_step: u32,
+}
+
+/// `Dims` of `norm.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct NormDims {
+    /// N.
+    pub batch: u32,
+    /// H.
+    pub units: u32,
+    /// Row length of the input's gates, counted in units.
+    pub input_stride: u32,
+    /// Where this direction begins in such a row, in units.
+    pub input_offset: u32,
+    /// Row length of the recurrent product, counted in units.
+    pub sums_stride: u32,
+    /// Row length of what it writes.
+    pub stride: u32,
+    /// Where the cell states of all steps begin in the output.
+    pub cells: u32,
+    /// The time step that t = 0 stands for.
+    pub first_step: u32,
 }
 
 impl Dims {
@@ -211,6 +351,8 @@ impl Dims {
         match self {
             Dims::Project(dims) => bytemuck::bytes_of(dims),
             Dims::Step(dims) => bytemuck::bytes_of(dims),
+            Dims::Norm(dims) => bytemuck::bytes_of(dims),
+            Dims::Combine(len) => bytemuck::bytes_of(len),
         }
     }
 }
@@ -222,7 +364,7 @@ impl Plan {
         self.submits.iter().flatten()
     }
 
-    /// Dispatches of the whole call.
+    /// Dispatches of the whole call, if all sequences are as long as they may be.
     pub fn dispatches(&self) -> u64 {
         self.sum(|_| 1)
     }
@@ -237,28 +379,30 @@ impl Plan {
         self.buffers.iter().map(|buffer| 4 * buffer.len).sum()
     }
 
-    /// The one buffer with this content, for contents of which there is one.
-    pub(crate) fn find(&self, content: Content) -> BufferId {
-        // Every plan has an upload and a download buffer.
-        let found = self.buffers.iter().position(|buffer| buffer.content == content);
-        BufferId(found.expect("the plan has this buffer"))
+    /// The workgroups of a dispatch along x, y and z, where the longest sequence has so many steps.
+    pub fn workgroups(&self, dispatch: &Dispatch, longest: u64) -> [u32; 3] {
+        let tiles = match dispatch.segment {
+            Some(segment) => (dispatch.tiles * segment.steps_within(longest)).div_ceil(segment.steps),
+            None => dispatch.tiles,
+        };
+        let y = tiles.min(self.max_workgroups);
+        // The builder has found that all of them are within the limit.
+        [dispatch.columns as u32, y as u32, tiles.div_ceil(y.max(1)) as u32]
     }
 
     fn sum(&self, of: impl Fn(&Dispatch) -> u64) -> u64 {
-        self.passes().flat_map(|pass| &pass.dispatches).map(|d| d.repeats() * of(d)).sum()
+        self.passes().map(|pass| pass.repeats() * pass.dispatches.iter().map(&of).sum::<u64>()).sum()
     }
 }
 
 impl Pass {
+    /// How many times each of its dispatches is dispatched.
+    pub fn repeats(&self) -> u64 {
+        self.times.map_or(1, |times| times.count)
+    }
+
     /// Dispatches, each time step counted.
     pub fn count(&self) -> u64 {
-        self.dispatches.iter().map(Dispatch::repeats).sum()
-    }
-}
-
-impl Dispatch {
-    /// How many times it is dispatched.
-    pub fn repeats(&self) -> u64 {
-        self.times.map_or(1, |times| u64::from(times.count))
+        self.repeats() * self.dispatches.len() as u64
     }
 }

@@ -1,14 +1,71 @@
 //! Which files of `shaders/` make up a kernel, and its overrides. Knows no GPU, so that tests can check every combination.
 
-use crate::Cell;
-
 /// A kernel; one file of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
-    /// The input's share of all gates, for all time steps: a GEMM.
+    /// A GEMM: the input's share of all gates, for all time steps; or the recurrent one of a layer-normalised LSTM.
     Project,
-    /// One time step of one layer and direction: the recurrent product and the cell's update.
-    Step(Cell),
+    /// One time step of one layer and direction: the recurrent product and the cell's update, or a half of them.
+    Step(Equation),
+    /// The update of a layer-normalised LSTM.
+    Norm,
+    /// Two arrays become one: merged directions, residual connections.
+    Combine,
+}
+
+/// What a step makes of its product; a file of `shaders/cell/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Equation {
+    /// Vanilla RNN.
+    Rnn,
+    /// LSTM.
+    Lstm,
+    /// GRU, reset after the recurrent product.
+    Gru,
+    /// The gates r and z of a GRU with reset before.
+    GruReset,
+    /// What follows them.
+    GruCandidate,
+    /// The projection of an LSTM's output.
+    Projection,
+}
+
+impl Equation {
+    /// Every one.
+    pub const ALL: [Equation; 6] = [
+        Equation::Rnn,
+        Equation::Lstm,
+        Equation::Gru,
+        Equation::GruReset,
+        Equation::GruCandidate,
+        Equation::Projection,
+    ];
+
+    /// The name of its file.
+    pub const fn name(self) -> &'static str {
+        self.file().0
+    }
+
+    /// Gates in its product.
+    pub const fn gates(self) -> usize {
+        match self {
+            Equation::Rnn | Equation::GruCandidate | Equation::Projection => 1,
+            Equation::GruReset => 2,
+            Equation::Gru => 3,
+            Equation::Lstm => 4,
+        }
+    }
+
+    const fn file(self) -> (&'static str, &'static str) {
+        match self {
+            Equation::Rnn => ("rnn", include_str!("../shaders/cell/rnn.wgsl")),
+            Equation::Lstm => ("lstm", include_str!("../shaders/cell/lstm.wgsl")),
+            Equation::Gru => ("gru", include_str!("../shaders/cell/gru.wgsl")),
+            Equation::GruReset => ("gru_reset", include_str!("../shaders/cell/gru_reset.wgsl")),
+            Equation::GruCandidate => ("gru_candidate", include_str!("../shaders/cell/gru_candidate.wgsl")),
+            Equation::Projection => ("projection", include_str!("../shaders/cell/projection.wgsl")),
+        }
+    }
 }
 
 /// How the time step reaches a kernel.
@@ -40,7 +97,7 @@ impl Tile {
         Tile { rows: 32, shared: true },
     ];
 
-    fn wgsl(self) -> [&'static str; 2] {
+    fn wgsl(self) -> [&'static str; 3] {
         let read = if self.shared {
             include_str!("../shaders/read_shared.wgsl")
         } else {
@@ -54,7 +111,7 @@ impl Tile {
             (16, _) => include_str!("../shaders/rows/shared_16.wgsl"),
             _ => include_str!("../shaders/rows/shared_32.wgsl"),
         };
-        [read, rows]
+        [include_str!("../shaders/rows/quad.wgsl"), read, rows]
     }
 }
 
@@ -70,20 +127,23 @@ pub const BLOCK: usize = 8;
 /// Numbers of the K axis in one vector; K is padded to whole ones.
 pub const VECTOR: usize = 4;
 
-/// Invocations a workgroup, along the columns.
+/// Invocations a workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `norm.wgsl`.
 pub const WORKGROUP: u32 = 64;
 
 impl Kernel {
     /// Every kernel.
     pub fn all() -> impl Iterator<Item = Kernel> {
-        Cell::ALL.into_iter().map(Kernel::Step).chain([Kernel::Project])
+        let others = [Kernel::Project, Kernel::Norm, Kernel::Combine];
+        Equation::ALL.into_iter().map(Kernel::Step).chain(others)
     }
 
-    /// Its name: its file's, and the cell's.
+    /// Its name: its file's, or its equation's.
     pub const fn name(self) -> &'static str {
         match self {
             Kernel::Project => "project",
-            Kernel::Step(cell) => cell.name(),
+            Kernel::Step(equation) => equation.name(),
+            Kernel::Norm => "norm",
+            Kernel::Combine => "combine",
         }
     }
 
@@ -91,57 +151,60 @@ impl Kernel {
     pub const fn bindings(self) -> (usize, usize) {
         match self {
             Kernel::Project => (3, 1),
-            Kernel::Step(_) => (4, 3),
-        }
-    }
-
-    /// Two of its storage buffers that change places with every time step: what one step writes the next one reads.
-    pub const fn alternates(self) -> Option<(usize, usize)> {
-        match self {
-            Kernel::Project => None,
-            Kernel::Step(_) => Some((3, 4)),
+            Kernel::Step(_) => (5, 3),
+            Kernel::Norm => (4, 3),
+            Kernel::Combine => (1, 1),
         }
     }
 
     /// Whether it is told the time step.
     pub const fn has_step_index(self) -> bool {
-        matches!(self, Kernel::Step(_))
+        matches!(self, Kernel::Step(_) | Kernel::Norm)
     }
 
-    /// The numbers that the host sets when it makes the pipeline.
-    pub fn overrides(self) -> Vec<(&'static str, f64)> {
-        let mut overrides = vec![("WORKGROUP", f64::from(WORKGROUP))];
-        if let Kernel::Step(cell) = self {
-            overrides.push(("HAS_CELL_STATE", f64::from(u8::from(cell.has_cell_state()))));
-        }
-        overrides
+    /// Whether it is a product, whose batch rows come in tiles.
+    pub const fn has_tiles(self) -> bool {
+        matches!(self, Kernel::Step(_) | Kernel::Project)
     }
 
     /// The whole WGSL text: files, joined. Its entry point is `main`.
     pub fn wgsl(self, tile: Tile, step_index: StepIndex) -> String {
         let gates = match self {
-            Kernel::Project => VECTOR,
-            Kernel::Step(cell) => cell.gates(),
+            Kernel::Step(equation) => equation.gates(),
+            _ => VECTOR,
         };
         let mut files = vec![
             include_str!("../shaders/prelude.wgsl"),
             match gates {
                 1 => include_str!("../shaders/gates/1.wgsl"),
+                2 => include_str!("../shaders/gates/2.wgsl"),
                 3 => include_str!("../shaders/gates/3.wgsl"),
                 _ => include_str!("../shaders/gates/4.wgsl"),
             },
         ];
-        files.extend(tile.wgsl());
+        if self.has_tiles() {
+            files.extend(tile.wgsl());
+        }
+        if self.has_step_index() {
+            files.push(include_str!("../shaders/activation.wgsl"));
+            files.push(match step_index {
+                StepIndex::Immediate => include_str!("../shaders/step_index/immediate.wgsl"),
+                StepIndex::Uniform => include_str!("../shaders/step_index/uniform.wgsl"),
+            });
+        }
         match self {
             Kernel::Project => files.push(include_str!("../shaders/project.wgsl")),
-            Kernel::Step(cell) => files.extend([
-                cell.wgsl(),
-                match step_index {
-                    StepIndex::Immediate => include_str!("../shaders/step_index/immediate.wgsl"),
-                    StepIndex::Uniform => include_str!("../shaders/step_index/uniform.wgsl"),
-                },
-                include_str!("../shaders/step.wgsl"),
-            ]),
+            Kernel::Step(equation) => {
+                files.extend([equation.file().1, include_str!("../shaders/step.wgsl")]);
+            }
+            Kernel::Norm => {
+                files.extend([Equation::Lstm.file().1, include_str!("../shaders/norm.wgsl")]);
+            }
+            // It has no product, and so no gates.
+            Kernel::Combine => {
+                files.truncate(1);
+                files.push(include_str!("../shaders/combine.wgsl"));
+            }
         }
         files.join("\n")
     }

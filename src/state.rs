@@ -1,11 +1,11 @@
-//! What goes into a call beside the input, and what comes out.
+//! The state between two calls, and the answer to one.
 
 use ndarray::Array3;
 
 /// The state between two calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State<T = f32> {
-    /// Hidden state, `[L*D, N, H]`; slot = layer · D + direction.
+    /// Hidden state, `[L*D, N, H]` (`[L*D, N, P]` with a projection); slot = layer · D + direction.
     pub h: Array3<T>,
     /// Cell state, `[L*D, N, H]`, for an LSTM and no other.
     pub c: Option<Array3<T>>,
@@ -23,13 +23,21 @@ impl<T> State<T> {
     }
 }
 
-/// The answer to one call.
+/// The answer to one call. Arrays over time are `[T, N, C]`, or `[N, T, C]` in layout NTC, all in the order of time.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Output<T = f32> {
-    /// The last layer's hidden state at every step: `[T, N, D*H]`, or `[N, T, D*H]` in layout NTC. Forward first.
+    /// The last layer's output at every step, C = D·H, forward first; D·P with a projection; H where directions are merged
+    /// or kept apart. With [`last_only`](crate::Config::last_only) it is what each direction ends with, and T is 1.
     pub output: Array3<T>,
-    /// The final hidden states, `[L*D, N, H]`. A backward direction ends at t = 0.
+    /// The backward direction's output, where directions are kept [apart](crate::Merge::Apart); `output` is then the
+    /// forward one's.
+    pub output_reverse: Option<Array3<T>>,
+    /// The last layer's cell state at every step, C = D·H, where [`cell_states`](crate::Config::cell_states) asks for it.
+    pub cell_states: Option<Array3<T>>,
+    /// What each layer but the last gives to the next, where [`every_layer`](crate::Config::every_layer) asks for it.
+    pub lower: Vec<Array3<T>>,
+    /// The final hidden states, `[L*D, N, H]` (P with a projection). A backward direction ends at t = 0.
     pub h_n: Array3<T>,
     /// The LSTM's final cell states, `[L*D, N, H]`.
     pub c_n: Option<Array3<T>>,

@@ -11,8 +11,8 @@ pub use init::Init;
 pub use names::Naming;
 pub(crate) use names::{Kind, TensorName};
 
-use crate::{Activation, Cell, Config, Directions, Error, Result};
-use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Ix1, Ix2};
+use crate::{Activation, Cell, Config, Directions, Error, Result, State};
+use ndarray::{Array3, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Ix1, Ix2, s};
 use std::collections::BTreeMap;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
@@ -33,17 +33,11 @@ pub struct Weights<T = f32> {
     slots: Vec<SlotWeights<T>>,
 }
 
-/// The weights of one layer and direction. Without biases both vectors are zero.
+/// The weights of one layer and direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotWeights<T = f32> {
-    /// `[G*H, I]` (`[G*H, D*H]` above the first layer), a row block a gate.
-    pub weight_ih: Array2<T>,
-    /// `[G*H, H]`.
-    pub weight_hh: Array2<T>,
-    /// `[G*H]`.
-    pub bias_ih: Array1<T>,
-    /// `[G*H]`.
-    pub bias_hh: Array1<T>,
+    /// Exactly those that the network has, of the shapes that it needs.
+    tensors: BTreeMap<Kind, ArrayD<T>>,
 }
 
 impl Weights<f32> {
@@ -60,54 +54,88 @@ impl Weights<f32> {
     }
 }
 
-impl<T: Clone + num_traits::Zero> Weights<T> {
+impl<T> Weights<T> {
     /// Takes the tensors of a whole network by name, PyTorch's or Gluon's, and works out what it is.
     ///
-    /// The number of gates tells the cell, the names tell layers, directions and biases. Only a vanilla RNN's
-    /// activation is not in them.
+    /// Names and shapes tell cells, layers, sizes, directions, biases, projection, peepholes, layer normalisation and learned
+    /// states. A vanilla RNN's activation is not in them, nor is any other setting: see [`from_tensors_for`].
+    ///
+    /// [`from_tensors_for`]: Self::from_tensors_for
     pub fn from_tensors(
         tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
         activation: Option<Activation>,
     ) -> Result<Weights<T>> {
-        Weights::from_tensors_with(tensors, || Ok(activation))
+        Weights::from_tensors_with(tensors, || Ok(activation), |config| config)
     }
 
-    /// As [`from_tensors`](Self::from_tensors), asking for the activation only if the cell has one.
+    /// As [`from_tensors`](Self::from_tensors), with the settings that no tensor tells.
+    ///
+    /// ```
+    /// # use wgpu_rnn::{Config, Init, Merge, Naming, Weights};
+    /// # let made = Config::gru(13).num_layers(2).bidirectional().merge(Merge::Sum).input_size(7);
+    /// # let made = Weights::init(&made, &Init::pytorch())?;
+    /// # let tensors = made.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.to_owned()));
+    /// let weights = Weights::from_tensors_for(tensors, None, |config| config.merge(Merge::Sum))?;
+    /// assert_eq!(weights.tensor("weight_ih_l1").unwrap().shape(), [39, 13]);
+    /// # Ok::<(), wgpu_rnn::Error>(())
+    /// ```
+    pub fn from_tensors_for(
+        tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
+        activation: Option<Activation>,
+        settings: impl FnOnce(Config) -> Config,
+    ) -> Result<Weights<T>> {
+        Weights::from_tensors_with(tensors, || Ok(activation), settings)
+    }
+
+    /// Asks for the activation only if a cell has one.
     fn from_tensors_with(
         tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
         activation: impl FnOnce() -> Result<Option<Activation>>,
+        settings: impl FnOnce(Config) -> Config,
     ) -> Result<Weights<T>> {
         let (naming, mut tensors) = parse_names(tensors)?;
-        let config = infer_config(&tensors, naming, activation)?;
-        let mut slots = Vec::new();
+        let config = settings(infer_config(&tensors, naming, activation)?);
+        // Before the sizes are checked: a file that names layer 60,000 lacks layer 1, and should be told so.
         for (layer, direction) in slots_of(&config) {
-            let mut take = |kind| {
+            for kind in Kind::of(&config, layer) {
                 let name = TensorName { layer, direction, kind };
-                let expected = kind.shape(&config, layer);
-                let tensor = tensors.remove(&name).ok_or_else(|| Error::MissingTensor {
-                    name: name.format(naming),
-                    expected: format!("{expected:?}"),
-                })?;
-                if tensor.shape() == expected {
-                    return Ok(tensor);
+                if !tensors.contains_key(&name) {
+                    return Err(Error::MissingTensor {
+                        name: name.format(naming),
+                        expected: format!("{:?}", kind.shape(&config, layer)),
+                    });
                 }
-                Err(Error::Shape {
-                    name: name.format(naming),
-                    expected: format!("{expected:?}"),
-                    found: tensor.shape().to_vec(),
-                })
-            };
-            let weight_ih = matrix(take(Kind::WeightIh)?);
-            let weight_hh = matrix(take(Kind::WeightHh)?);
-            let (bias_ih, bias_hh) = if config.bias {
-                (vector(take(Kind::BiasIh)?), vector(take(Kind::BiasHh)?))
-            } else {
-                let none = Array1::zeros(config.gate_rows());
-                (none.clone(), none)
-            };
-            slots.push(SlotWeights { weight_ih, weight_hh, bias_ih, bias_hh });
+            }
         }
-        Ok(Weights { config, slots })
+        config.check()?;
+        let weights = Weights::collect(&config, |name| {
+            let expected = name.kind.shape(&config, name.layer);
+            // All of them have been seen just above.
+            let tensor = tensors.remove(&name).expect("no tensor is missing");
+            if tensor.shape() == expected {
+                return Ok(tensor);
+            }
+            Err(Error::Shape {
+                name: name.format(naming),
+                expected: format!("{expected:?}"),
+                found: tensor.shape().to_vec(),
+            })
+        })?;
+        match tensors.into_keys().next() {
+            Some(name) => Err(Error::UnusedTensor { name: name.format(naming) }),
+            None => Ok(weights),
+        }
+    }
+
+    /// Every tensor of a network from `make`, which keeps to the shapes of [`Kind::shape`].
+    fn collect(config: &Config, mut make: impl FnMut(TensorName) -> Result<ArrayD<T>>) -> Result<Weights<T>> {
+        let mut slots = Vec::new();
+        for (layer, direction) in slots_of(config) {
+            let kinds = Kind::of(config, layer);
+            let tensors = kinds.map(|kind| Ok((kind, make(TensorName { layer, direction, kind })?)));
+            slots.push(SlotWeights { tensors: tensors.collect::<Result<_>>()? });
+        }
+        Ok(Weights { config: config.clone(), slots })
     }
 }
 
@@ -124,6 +152,28 @@ impl<T> Weights<T> {
         self
     }
 
+    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs and the like.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the settings go together with each other or with the weights no more.
+    pub fn configure(self, settings: impl FnOnce(Config) -> Config) -> Result<Self> {
+        let config = settings(self.config.clone());
+        config.check()?;
+        let shapes = |config: &Config| -> Vec<_> {
+            let slots = slots_of(config);
+            slots.flat_map(|(layer, _)| Kind::of(config, layer).map(move |kind| (layer, kind))).collect()
+        };
+        let same = config.slots() == self.config.slots()
+            && config.input_size == self.config.input_size
+            && shapes(&config) == shapes(&self.config)
+            && shapes(&config).iter().all(|&(l, kind)| kind.shape(&config, l) == kind.shape(&self.config, l));
+        if same {
+            return Ok(Weights { config, ..self });
+        }
+        let (expected, found) = ("none that change the weights' shapes".into(), "such a one".into());
+        Err(Error::Setting { name: "settings", expected, found })
+    }
+
     /// The weights of slot `layer * D + direction`.
     pub fn slot(&self, slot: usize) -> &SlotWeights<T> {
         &self.slots[slot]
@@ -136,11 +186,10 @@ impl<T> Weights<T> {
 
     /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the biases.
     pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
-        let kinds = if self.config.bias { &Kind::ALL[..] } else { &Kind::ALL[..2] };
         slots_of(&self.config).zip(&self.slots).flat_map(move |((layer, direction), slot)| {
-            kinds.iter().map(move |&kind| {
+            slot.tensors.iter().map(move |(&kind, tensor)| {
                 let name = TensorName { layer, direction, kind };
-                (name.format(naming), slot.tensor(kind))
+                (name.format(naming), tensor.view())
             })
         })
     }
@@ -159,23 +208,63 @@ impl<T> Weights<T> {
         // Float to float always converts, to infinity at worst.
         let cast = |x: T| U::from(x).expect("a float converts to a float");
         let slots = self.slots.iter().map(|slot| SlotWeights {
-            weight_ih: slot.weight_ih.mapv(cast),
-            weight_hh: slot.weight_hh.mapv(cast),
-            bias_ih: slot.bias_ih.mapv(cast),
-            bias_hh: slot.bias_hh.mapv(cast),
+            tensors: slot.tensors.iter().map(|(&kind, tensor)| (kind, tensor.mapv(cast))).collect(),
         });
         Weights { config: self.config.clone(), slots: slots.collect() }
+    }
+
+    /// What a batch of N starts from where the caller gives no state: what was learned, or zero.
+    pub(crate) fn initial_state(&self, batch: usize) -> Result<State<T>>
+    where
+        T: Clone + num_traits::Zero,
+    {
+        let mut state = self.config.zero_state(batch)?;
+        let fill = |array: &mut Array3<T>, kind| {
+            for (slot, weights) in self.slots.iter().enumerate() {
+                if let Some(learned) = weights.vector(kind) {
+                    array.slice_mut(s![slot, .., ..learned.len()]).assign(&learned);
+                }
+            }
+        };
+        fill(&mut state.h, Kind::InitialH);
+        if let Some(c) = &mut state.c {
+            fill(c, Kind::InitialC);
+        }
+        Ok(state)
     }
 }
 
 impl<T> SlotWeights<T> {
-    fn tensor(&self, kind: Kind) -> ArrayViewD<'_, T> {
-        match kind {
-            Kind::WeightIh => self.weight_ih.view().into_dyn(),
-            Kind::WeightHh => self.weight_hh.view().into_dyn(),
-            Kind::BiasIh => self.bias_ih.view().into_dyn(),
-            Kind::BiasHh => self.bias_hh.view().into_dyn(),
-        }
+    /// `[G*H, I]` (`[G*H, D*H]` above the first layer), a row block a gate.
+    pub fn weight_ih(&self) -> ArrayView2<'_, T> {
+        // Every slot has both.
+        self.matrix(Kind::WeightIh).expect("every slot has weight_ih")
+    }
+
+    /// `[G*H, H]`; `[G*H, P]` with a projection.
+    pub fn weight_hh(&self) -> ArrayView2<'_, T> {
+        self.matrix(Kind::WeightHh).expect("every slot has weight_hh")
+    }
+
+    /// `[G*H]`, unless the network has no biases.
+    pub fn bias_ih(&self) -> Option<ArrayView1<'_, T>> {
+        self.vector(Kind::BiasIh)
+    }
+
+    /// `[G*H]`, unless the network has no biases.
+    pub fn bias_hh(&self) -> Option<ArrayView1<'_, T>> {
+        self.vector(Kind::BiasHh)
+    }
+
+    pub(crate) fn matrix(&self, kind: Kind) -> Option<ArrayView2<'_, T>> {
+        // `Weights::collect` makes them of the shapes of `Kind::shape`.
+        let view = self.tensors.get(&kind)?.view();
+        Some(view.into_dimensionality::<Ix2>().expect("this kind is a matrix"))
+    }
+
+    pub(crate) fn vector(&self, kind: Kind) -> Option<ArrayView1<'_, T>> {
+        let view = self.tensors.get(&kind)?.view();
+        Some(view.into_dimensionality::<Ix1>().expect("this kind is a vector"))
     }
 }
 
@@ -215,66 +304,81 @@ fn infer_config<T>(
     naming: Naming,
     activation: impl FnOnce() -> Result<Option<Activation>>,
 ) -> Result<Config> {
+    let shape_of = |layer, kind| tensors.get(&TensorName { layer, direction: 0, kind }).map(ArrayD::shape);
     let of_first_layer = |kind, expected: &str| {
-        let name = TensorName { layer: 0, direction: 0, kind };
-        let missing = || Error::MissingTensor { name: name.format(naming), expected: expected.into() };
-        let shape = tensors.get(&name).ok_or_else(missing)?.shape();
-        match shape {
-            &[rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),
-            _ => Err(Error::Shape {
-                name: name.format(naming),
-                expected: expected.into(),
-                found: shape.to_vec(),
-            }),
+        let name = || TensorName { layer: 0, direction: 0, kind }.format(naming);
+        match shape_of(0, kind) {
+            Some(&[rows, columns]) if rows > 0 && columns > 0 => Ok((rows, columns)),
+            Some(found) => {
+                Err(Error::Shape { name: name(), expected: expected.into(), found: found.to_vec() })
+            }
+            None => Err(Error::MissingTensor { name: name(), expected: expected.into() }),
         }
     };
     let (_, input_size) = of_first_layer(Kind::WeightIh, "[G*H, I]")?;
-    let (rows, hidden_size) = of_first_layer(Kind::WeightHh, "[G*H, H]")?;
-    let cell = match (rows % hidden_size, rows / hidden_size) {
-        (0, 1) => Cell::rnn(activation()?.ok_or(Error::Activation { found: "none".into() })?),
-        (0, 3) => Cell::Gru,
-        (0, 4) => Cell::Lstm,
-        _ => {
-            return Err(Error::Shape {
-                name: TensorName { layer: 0, direction: 0, kind: Kind::WeightHh }.format(naming),
-                expected: format!(
-                    "[{hidden_size}, {hidden_size}] (RNN), [{}, {hidden_size}] (GRU) or \
-                     [{}, {hidden_size}] (LSTM)",
-                    3 * hidden_size,
-                    4 * hidden_size
-                ),
-                found: vec![rows, hidden_size],
-            });
-        }
+    let (rows, columns) = of_first_layer(Kind::WeightHh, "[G*H, H]")?;
+    let has = |kind| tensors.keys().any(|name| name.kind == kind);
+    let projection = if has(Kind::WeightHr) { Some(of_first_layer(Kind::WeightHr, "[P, H]")?) } else { None };
+    // H: what the recurrent product contracts, or what the projection does.
+    let hidden_size = projection.map_or(columns, |(_, hidden_size)| hidden_size);
+    let num_layers = 1 + tensors.keys().map(|name| name.layer).max().unwrap_or(0);
+    let Some(gates) = gates_of(rows, hidden_size) else {
+        return Err(Error::Shape {
+            name: TensorName { layer: 0, direction: 0, kind: Kind::WeightHh }.format(naming),
+            expected: format!(
+                "[{hidden_size}, {columns}] (RNN), [{}, {columns}] (GRU) or [{}, {columns}] (LSTM)",
+                3 * hidden_size,
+                4 * hidden_size
+            ),
+            found: vec![rows, columns],
+        });
     };
-    let mut config = Config::new(cell, hidden_size).input_size(input_size);
-    config.num_layers = 1 + tensors.keys().map(|name| name.layer).max().unwrap_or(0);
+    // Of a layer that cannot be told, the first one stands for, whose shapes it is then held against.
+    let kind_of = |layer| {
+        let columns =
+            match shape_of(layer, if projection.is_some() { Kind::WeightHr } else { Kind::WeightHh }) {
+                Some(&[_, columns]) => columns,
+                _ => hidden_size,
+            };
+        match shape_of(layer, Kind::WeightHh) {
+            Some(&[rows, _]) => gates_of(rows, columns).map(|gates| (gates, columns)),
+            _ => None,
+        }
+        .unwrap_or((gates, hidden_size))
+    };
+    let kinds: Vec<_> = (0..num_layers).map(kind_of).collect();
+    let mut vanilla = None;
+    if kinds.iter().any(|&(gates, _)| gates == 1) {
+        vanilla = Some(activation()?.ok_or(Error::Activation { found: "none".into() })?);
+    }
+    let cell_of = |gates| match (gates, vanilla) {
+        (3, _) => Cell::Gru,
+        (4, _) => Cell::Lstm,
+        (_, Some(Activation::Relu)) => Cell::RnnRelu,
+        _ => Cell::RnnTanh,
+    };
+    let mut config = Config::new(cell_of(gates), hidden_size).input_size(input_size).num_layers(num_layers);
+    if kinds.iter().any(|kind| *kind != kinds[0]) {
+        config.stack = kinds.iter().map(|&(gates, hidden_size)| (cell_of(gates), hidden_size)).collect();
+    }
+    if let Some(other) =
+        vanilla.filter(|activation| !matches!(activation, Activation::Relu | Activation::Tanh))
+    {
+        config.activations = vec![other];
+    }
     if tensors.keys().any(|name| name.direction == 1) {
         config.directions = Directions::Both;
     }
+    config.proj_size = projection.map_or(0, |(proj_size, _)| proj_size);
     config.bias = tensors.keys().any(|name| name.kind.is_bias());
-    // Before the sizes are checked: a file that names layer 10^9 lacks layer 1, and should be told so.
-    for (layer, direction) in slots_of(&config) {
-        for kind in Kind::ALL {
-            let name = TensorName { layer, direction, kind };
-            if (config.bias || !kind.is_bias()) && !tensors.contains_key(&name) {
-                return Err(Error::MissingTensor {
-                    name: name.format(naming),
-                    expected: format!("{:?}", kind.shape(&config, layer)),
-                });
-            }
-        }
-    }
-    config.check()?;
+    config.peepholes = has(Kind::Peephole);
+    config.layer_norm = has(Kind::NormIhWeight);
+    config.learned_state = has(Kind::InitialH);
     Ok(config)
 }
 
-/// Only called on tensors whose shape has been compared with that of a matrix.
-fn matrix<T>(tensor: ArrayD<T>) -> Array2<T> {
-    tensor.into_dimensionality::<Ix2>().expect("the shape was checked to be a matrix")
-}
-
-/// Only called on tensors whose shape has been compared with that of a vector.
-fn vector<T>(tensor: ArrayD<T>) -> Array1<T> {
-    tensor.into_dimensionality::<Ix1>().expect("the shape was checked to be a vector")
+/// G, if these can be the rows of a weight matrix of H units.
+fn gates_of(rows: usize, hidden_size: usize) -> Option<usize> {
+    let gates = [1, 3, 4].into_iter().find(|gates| hidden_size.checked_mul(*gates) == Some(rows));
+    gates.filter(|_| hidden_size > 0)
 }

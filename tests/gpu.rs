@@ -4,71 +4,27 @@
 //! `WGPU_RNN_GPU=skip` skips these tests, by name and count; without it, a machine without an adapter fails them.
 
 mod common;
+#[path = "common/engines.rs"]
+mod engines;
 #[path = "common/notebook.rs"]
 mod notebook;
 
 use common::{Case, F32, all_finite, case, difference, difference_of_outputs, reference};
-use libtest_mimic::{Arguments, Failed, Trial};
+use engines::{Offer, Outcome, Trials, own_device};
+use libtest_mimic::Failed;
 use ndarray::{Array3, Axis, concatenate, s};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use std::sync::OnceLock;
 use wgpu_rnn::{Cell, Config, Directions, Engine, Error, Layer, Layout, Output, State, Weights};
 
-type Outcome = Result<(), Failed>;
 type CellTest = fn(&Engine, Cell) -> Outcome;
 type Test = fn(&Engine) -> Outcome;
 
-/// What an engine is opened with.
-#[derive(Clone, Copy)]
-enum Offer {
-    All,
-    WebGpuDefaults,
-}
-
-impl Offer {
-    fn name(self) -> &'static str {
-        match self {
-            Offer::All => "adapter",
-            Offer::WebGpuDefaults => "webgpu_defaults",
-        }
-    }
-
-    /// One device for all tests.
-    fn engine(self) -> Result<&'static Engine, Failed> {
-        static ALL: OnceLock<Result<Engine, String>> = OnceLock::new();
-        static DEFAULTS: OnceLock<Result<Engine, String>> = OnceLock::new();
-        let open = |builder: wgpu_rnn::EngineBuilder| builder.build().map_err(|error| error.to_string());
-        let engine = match self {
-            Offer::All => ALL.get_or_init(|| open(Engine::builder())),
-            Offer::WebGpuDefaults => DEFAULTS.get_or_init(|| open(Engine::builder().webgpu_defaults())),
-        };
-        engine.as_ref().map_err(|error| Failed::from(format!("{error}; or set WGPU_RNN_GPU=skip")))
-    }
-}
-
 fn main() {
-    // What drivers and validation layers report is seen with RUST_LOG=warn.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
-    let arguments = Arguments::from_args();
-    let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
-    if skip {
-        println!("WGPU_RNN_GPU=skip: the GPU tests below are ignored");
-    } else if !arguments.list {
-        match Offer::All.engine() {
-            Ok(engine) => println!("adapter: {}", engine.name()),
-            // Once, instead of once a test.
-            Err(failed) => {
-                eprintln!("error: {}", failed.message().unwrap_or("no adapter"));
-                std::process::exit(101);
-            }
-        }
-    }
-    let mut trials = Vec::new();
+    let mut trials = Trials::new();
     for offer in [Offer::All, Offer::WebGpuDefaults] {
         let mut add = |name: String, test: Box<dyn FnOnce(&Engine) -> Outcome + Send>| {
-            let name = format!("{}::{name}", offer.name());
-            trials.push(Trial::test(name, move || test(offer.engine()?)).with_ignored_flag(skip));
+            trials.add(offer, &name, test);
         };
         for cell in Cell::ALL {
             let tests: [(&str, CellTest); 8] = [
@@ -103,13 +59,13 @@ fn main() {
             add(name.to_owned(), Box::new(test));
         }
     }
-    trials.push(Trial::test("adapter_is_chosen_by_name", adapter_by_name).with_ignored_flag(skip));
-    libtest_mimic::run(&arguments, trials).exit();
+    trials.add(Offer::All, "is_chosen_by_name", Box::new(adapter_by_name));
+    trials.run();
 }
 
 fn run(engine: &Engine, case: &Case) -> Result<Output, Failed> {
     let mut layer = Layer::new(engine, case.weights.clone());
-    let answer = layer.forward(&case.input, Some(&case.state))?;
+    let answer = layer.call(&case.call())?;
     if !answer.engine.contains(engine.name()) || !engine.is_gpu() {
         return Err("the answer does not come from the GPU".into());
     }
@@ -171,6 +127,11 @@ fn anywhere(engine: &Engine, cell: Cell) -> Outcome {
     result.map_err(|error| error.to_string().into())
 }
 
+/// Does the same to h and c.
+fn each(state: &State, change: impl Fn(&Array3<f32>) -> Array3<f32>) -> State {
+    State { h: change(&state.h), c: state.c.as_ref().map(change) }
+}
+
 fn primes(cell: Cell) -> Config {
     Config::new(cell, 13).num_layers(2).bidirectional().input_size(7)
 }
@@ -184,7 +145,8 @@ fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
     let permuted = Case {
         weights: whole.weights.clone(),
         input: pick(&whole.input),
-        state: State { h: pick(&whole.state.h), c: whole.state.c.as_ref().map(pick) },
+        state: whole.state.as_ref().map(|state| each(state, pick)),
+        lengths: None,
     };
     let permuted = run(engine, &permuted)?;
     if permuted.output != pick(&answer.output) || permuted.h_n != pick(&answer.h_n) {
@@ -194,7 +156,8 @@ fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
     let alone = Case {
         weights: whole.weights.clone(),
         input: row(&whole.input),
-        state: State { h: row(&whole.state.h), c: whole.state.c.as_ref().map(row) },
+        state: whole.state.as_ref().map(|state| each(state, row)),
+        lengths: None,
     };
     Ok(difference("a row alone", &run(engine, &alone)?.output, &row(&answer.output), F32)?)
 }
@@ -214,7 +177,8 @@ fn backward_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
     let forward = Case {
         weights: Weights::from_tensors(tensors, cell.activation())?,
         input: reversed(&both.input),
-        state: State { h: second(&both.state.h), c: both.state.c.as_ref().map(second) },
+        state: both.state.as_ref().map(|state| each(state, second)),
+        lengths: None,
     };
     let forward = run(engine, &forward)?;
     let backward_half = answer.output.slice(s![.., .., 13..]).to_owned();
@@ -230,7 +194,7 @@ fn joined_runs(engine: &Engine, cell: Cell) -> Outcome {
     let answer = run(engine, &whole)?;
     let mut layer = Layer::new(engine, whole.weights.clone());
     let (early, late) = whole.input.view().split_at(Axis(0), 4);
-    let first = layer.forward(&early, Some(&whole.state))?;
+    let first = layer.forward(&early, whole.state.as_ref())?;
     let second = layer.forward(&late, Some(&first.state()))?;
     let joined = concatenate(Axis(0), &[first.output.view(), second.output.view()])?;
     if joined != answer.output || second.h_n != answer.h_n || second.c_n != answer.c_n {
@@ -268,7 +232,7 @@ fn wrong_weights_are_seen(engine: &Engine, cell: Cell) -> Outcome {
             (change(&name, &mut tensor), tensor)
         });
         let weights = Weights::from_tensors(tensors, cell.activation())?;
-        let wrong = Case { weights, input: right.input.clone(), state: right.state.clone() };
+        let wrong = Case { weights, ..right.clone() };
         match difference_of_outputs(&run(engine, &wrong)?, &theirs, F32) {
             Err(_) => Ok(()),
             Ok(()) => Err(format!("{what} is not seen").into()),
@@ -337,7 +301,7 @@ fn steady_state(engine: &Engine) -> Outcome {
     let defaults = engine.device().is_some_and(|device| device.features().is_empty());
     let engine = if defaults { Engine::builder().webgpu_defaults() } else { Engine::builder() }.build()?;
     let mut layer = Layer::new(&engine, case.weights.clone());
-    let first = layer.forward(&case.input, Some(&case.state))?;
+    let first = layer.call(&case.call())?;
     // Another shape in between, so that the first is not merely the latest.
     layer.forward(&case.input.slice(s![..3, .., ..]), None)?;
     // What we count, and what wgpu counts.
@@ -347,7 +311,7 @@ fn steady_state(engine: &Engine) -> Outcome {
         (engine.objects_made(), alive)
     };
     let before = objects();
-    let second = layer.forward(&case.input, Some(&case.state))?;
+    let second = layer.call(&case.call())?;
     if before.0 == 0 || before.1.contains(&0) || objects() != before {
         return Err(format!("a second call of one shape: {before:?} objects became {:?}", objects()).into());
     }
@@ -381,19 +345,20 @@ fn async_equals_blocking(engine: &Engine) -> Outcome {
     let blocking = run(engine, &case)?;
     let mut layer = Layer::new(engine, case.weights.clone());
     drop(layer.forward_async(&case.input, None)); // never polled
-    let answer = pollster::block_on(assert_send(layer.forward_async(&case.input, Some(&case.state))))?;
+    let call = case.call();
+    let answer = pollster::block_on(assert_send(layer.call_async(&call)))?;
     if answer == blocking { Ok(()) } else { Err("async and blocking differ".into()) }
 }
 
 fn too_large(engine: &Engine) -> Outcome {
-    // The input gates alone are 2.4 GB by 2^10; no allocation is made before the plan refuses.
+    // One step alone is too large to be split; no allocation is made before the plan refuses.
     let weights = Weights::init(&Config::lstm(1024).input_size(1), &wgpu_rnn::Init::gluon())?;
     let limits = engine.limits().unwrap();
-    let steps = (limits.max_binding_bytes / (4 * 4 * 1024) + 1) as usize;
-    if steps > 1 << 24 {
+    let batch = (limits.max_binding_bytes / (4 * 4 * 1024) + 1) as usize;
+    if batch > 1 << 24 {
         return Ok(()); // an adapter with bindings over 256 GB
     }
-    let made = Layer::new(engine, weights).forward(&Array3::zeros((steps, 1, 1)), None);
+    let made = Layer::new(engine, weights).forward(&Array3::zeros((1, batch, 1)), None);
     match made {
         Err(Error::TooLarge { needed, limit, .. }) if needed > limit => Ok(()),
         other => Err(format!("expected Error::TooLarge, found {other:?}").into()),
@@ -401,7 +366,7 @@ fn too_large(engine: &Engine) -> Outcome {
 }
 
 fn callers_device(engine: &Engine) -> Outcome {
-    let (device, queue) = own_device(engine)?;
+    let (device, queue) = own_device(Default::default())?;
     let theirs = Engine::from_device(device, queue);
     equals_reference(&theirs, &case(&primes(Cell::Lstm), 5, 3, 11))
 }
@@ -409,7 +374,7 @@ fn callers_device(engine: &Engine) -> Outcome {
 fn lost_device(engine: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 12);
     // Of the caller's, whose loss we are not told of, and of our own.
-    let (device, queue) = own_device(engine)?;
+    let (device, queue) = own_device(Default::default())?;
     for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
         let mut layer = Layer::new(&lost, case.weights.clone());
         layer.forward(&case.input, None)?;
@@ -424,17 +389,8 @@ fn lost_device(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// A device as a program of its own would open it: with nothing but the defaults.
-fn own_device(_: &Engine) -> Result<(wgpu::Device, wgpu::Queue), Failed> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    descriptor.backends = wgpu::Backends::PRIMARY;
-    let instance = wgpu::Instance::new(descriptor);
-    let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
-    Ok(pollster::block_on(adapter.request_device(&Default::default()))?)
-}
-
-fn adapter_by_name() -> Outcome {
-    let name = Offer::All.engine()?.name();
+fn adapter_by_name(engine: &Engine) -> Outcome {
+    let name = engine.name();
     let part = name.split(' ').next().unwrap_or_default().to_uppercase();
     let found = Engine::builder().adapter_name(&part).build()?;
     if !found.name().to_uppercase().contains(&part) {

@@ -19,38 +19,38 @@ fn stacked_bidirectional_gru() {
         &expect![[r#"
             gru bidirectional, 2 layers, I 7, H 13, T 5, N 3
             buffer                            bytes
-              upload                           1248  staging
-              download                         2688  staging
-              input                             480
               input gates                      5040
-              layer 0 weight_ih                3072  weights
-              layer 0 bias_ih                   336  weights
+              input                             480
               slot 0 h                          192
               slot 0 next h                     192
               slot 0 output                     960
               slot 0 c                            4
-              slot 0 weight_hh                 3072  weights
-              slot 0 bias_hh                    156  weights
               slot 1 h                          192
               slot 1 next h                     192
               slot 1 output                     960
               slot 1 c                            4
-              slot 1 weight_hh                 3072  weights
+              layer 0 weight_ih                3072  weights
+              layer 0 bias_ih                   336  weights
+              slot 0 bias_hh                    156  weights
+              slot 0 weight_hh                 3072  weights
               slot 1 bias_hh                    156  weights
-              layer 1 weight_ih               12288  weights
-              layer 1 bias_ih                   336  weights
+              slot 1 weight_hh                 3072  weights
               slot 2 h                          192
               slot 2 next h                     192
               slot 2 output                     960
               slot 2 c                            4
-              slot 2 weight_hh                 3072  weights
-              slot 2 bias_hh                    156  weights
               slot 3 h                          192
               slot 3 next h                     192
               slot 3 output                     960
               slot 3 c                            4
-              slot 3 weight_hh                 3072  weights
+              layer 1 weight_ih               12288  weights
+              layer 1 bias_ih                   336  weights
+              slot 2 bias_hh                    156  weights
+              slot 2 weight_hh                 3072  weights
               slot 3 bias_hh                    156  weights
+              slot 3 weight_hh                 3072  weights
+              upload                           1248  staging
+              download                         2688  staging
               all                             43792
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
@@ -76,18 +76,18 @@ fn long_lstm_takes_two_submits() {
         &expect![[r#"
             lstm, 1 layer, I 4, H 8, T 300, N 2
             buffer                            bytes
-              upload                           9728  staging
-              download                        19328  staging
-              input                            9600
               input gates                     76800
-              layer 0 weight_ih                 512  weights
-              layer 0 bias_ih                   128  weights
+              input                            9600
               slot 0 h                           64
               slot 0 next h                      64
               slot 0 output                   19200
               slot 0 c                           64
-              slot 0 weight_hh                 1024  weights
+              layer 0 weight_ih                 512  weights
+              layer 0 bias_ih                   128  weights
               slot 0 bias_hh                    128  weights
+              slot 0 weight_hh                 1024  weights
+              upload                           9728  staging
+              download                        19328  staging
               all                            136640
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      3                                     9728
@@ -139,11 +139,15 @@ fn every_time_step_is_taken_once_in_its_direction() {
     let plan = Plan::new(&Config::gru(5).bidirectional().input_size(3), 300, 2, &Limits::default()).unwrap();
     for way in ["forward", "backward"] {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
-        let times =
-            passes.flat_map(|pass| &pass.dispatches).flat_map(|d| d.times.unwrap().iter().map(|(t, _)| t));
-        let times: Vec<u32> = times.collect();
-        let expected: Vec<u32> = if way == "forward" { (0..300).collect() } else { (0..300).rev().collect() };
-        assert_eq!(times, expected);
+        let times: Vec<_> = passes.map(|pass| pass.times.unwrap()).collect();
+        // All of them, or those within the longest sequence; t, and the steps taken before it.
+        for longest in [300, 299, 256, 45, 1, 0] {
+            let found: Vec<_> = times.iter().flat_map(|times| times.iter(longest)).collect();
+            let forward = (0..longest as u32).map(|t| (t, u64::from(t)));
+            let backward = (0..longest).map(|taken| ((longest - 1 - taken) as u32, taken));
+            let expected: Vec<_> = if way == "forward" { forward.collect() } else { backward.collect() };
+            assert_eq!(found, expected, "{way}, {longest}");
+        }
     }
 }
 
@@ -153,14 +157,79 @@ fn copies_stay_within_their_buffers() {
         let config = Config::new(cell, 13).num_layers(2).bidirectional().input_size(7);
         let plan = Plan::new(&config, 5, 3, &Limits::default()).unwrap();
         for copy in plan.uploads.iter().chain(&plan.downloads) {
-            assert!(copy.from_offset + copy.len <= plan.buffers[copy.from.0].len);
-            assert!(copy.to_offset + copy.len <= plan.buffers[copy.to.0].len);
+            assert!(copy.staging_offset + copy.len <= plan.buffers[copy.staging.0].len);
+            for buffer in copy.buffer {
+                assert!(copy.buffer_offset + copy.len <= plan.buffers[buffer.0].len);
+            }
         }
         // Together they fill the staging buffers.
         let len = |content| plan.buffers.iter().find(|buffer| buffer.content == content).unwrap().len;
         assert_eq!(plan.uploads.iter().map(|copy| copy.len).sum::<u64>(), len(Content::Upload));
         assert_eq!(plan.downloads.iter().map(|copy| copy.len).sum::<u64>(), len(Content::Download));
     }
+}
+
+/// What is larger than a binding comes in segments, each of which fits, and the input's gates are those of one direction.
+#[test]
+fn what_is_larger_than_a_binding_is_split_by_time() {
+    let config = Config::lstm(128).bidirectional().input_size(128);
+    let whole = Plan::new(&config, 2048, 16, &Limits::default()).unwrap();
+    assert_eq!(whole.buffers.iter().filter(|buffer| buffer.name.starts_with("input")).count(), 2);
+    let plan = Plan::new(&config, 10_000, 16, &Limits::default()).unwrap();
+    assert_eq!(plan.flops(), 2 * 2 * 10_000 * 16 * 4 * 128 * (128 + 128));
+    assert_eq!(plan.dispatches(), 3 * 2 + 2 * 10_000);
+    let limits = Limits::default();
+    for buffer in &plan.buffers {
+        let staging = matches!(buffer.content, Content::Upload | Content::Download);
+        let limit = if staging { limits.max_buffer_bytes } else { limits.max_binding_bytes };
+        assert!(4 * buffer.len <= limit, "{}", buffer.name);
+    }
+    // A hundred thousand steps of a small network, and one too many.
+    let small = Config::gru(8).input_size(4);
+    let plan = Plan::new(&small, 100_000, 1, &limits).unwrap();
+    assert_eq!(plan.dispatches(), 1 + 100_000);
+    let error = Plan::new(&small, (1 << 24) + 1, 1, &limits).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "gru, 1 layer, I 4, H 8, T 16777217, N 1: needs 16777217 time steps, and a call can hold at most 16777216"
+    );
+}
+
+/// What is not asked for is neither kept nor read back.
+#[test]
+fn outputs_cost_what_they_hold() {
+    let config = Config::lstm(8).num_layers(2).input_size(4);
+    let (steps, batch, row) = (1000, 2, 8);
+    let bytes = |config: &Config, content| {
+        let plan = Plan::new(config, steps, batch, &Limits::default()).unwrap();
+        let of = plan.buffers.iter().filter(|buffer| buffer.content == content);
+        of.map(|buffer| buffer.len).sum::<u64>()
+    };
+    let (sequence, states) = ((steps * batch * row) as u64, (2 * 2 * batch * row) as u64);
+    assert_eq!(bytes(&config, Content::Download), sequence + states);
+    let last = config.clone().last_only();
+    assert_eq!(bytes(&last, Content::Download), states);
+    assert_eq!(bytes(&config, Content::Work) - bytes(&last, Content::Work), sequence - 1);
+    assert_eq!(bytes(&config.clone().every_layer(), Content::Download), 2 * sequence + states);
+    let cells = config.clone().cell_states();
+    assert_eq!(bytes(&cells, Content::Download), 2 * sequence + states);
+    assert_eq!(bytes(&cells, Content::Work) - bytes(&config, Content::Work), sequence);
+}
+
+/// Dispatches a step and direction: one, or two or three where a product waits for another.
+#[test]
+fn a_step_takes_as_many_dispatches_as_products_that_wait() {
+    let dispatches = |config: Config| {
+        let plan = Plan::new(&config.input_size(7), 100, 3, &Limits::default()).unwrap();
+        plan.dispatches() - 1
+    };
+    let lstm = || Config::lstm(13);
+    let one = lstm().peepholes().coupled_input_forget().cell_clip(-1.0, 1.0).preactivation_clip(1.0);
+    assert_eq!(dispatches(one.cell_states()), 100);
+    assert_eq!(dispatches(lstm().proj_size(5)), 200);
+    assert_eq!(dispatches(Config::gru(13).gru_reset(wgpu_rnn::Reset::Before)), 200);
+    assert_eq!(dispatches(lstm().layer_norm()), 200);
+    assert_eq!(dispatches(lstm().layer_norm().proj_size(5)), 300);
 }
 
 #[test]

@@ -4,12 +4,13 @@
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
-use wgpu_rnn::plan::{ProjectDims, StepDims};
+use wgpu_rnn::plan::{NormDims, ProjectDims, StepDims};
 use wgpu_rnn::shader::{Kernel, StepIndex, Tile};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
     Kernel::all().flat_map(|kernel| {
-        Tile::ALL.into_iter().flat_map(move |tile| {
+        let tiles = if kernel.has_tiles() { &Tile::ALL[..] } else { &Tile::ALL[..1] };
+        tiles.iter().flat_map(move |&tile| {
             [StepIndex::Immediate, StepIndex::Uniform].into_iter().map(move |step_index| {
                 let name = format!("{}/{tile} {step_index:?}", kernel.name());
                 (name, kernel, step_index, kernel.wgsl(tile, step_index))
@@ -26,7 +27,7 @@ fn parse(name: &str, wgsl: &str) -> naga::Module {
 #[test]
 fn translates_for_every_back_end() {
     let mut count = 0;
-    for (name, kernel, _, wgsl) in every_shader() {
+    for (name, _, _, wgsl) in every_shader() {
         let module = parse(&name, &wgsl);
         let capabilities = Capabilities::IMMEDIATES | Capabilities::SUBGROUP;
         let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -34,7 +35,7 @@ fn translates_for_every_back_end() {
             .subgroup_operations(naga::valid::SubgroupOperationSet::all())
             .validate(&module)
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        let constants = kernel.overrides().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let constants = Default::default();
         let (module, info) =
             naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -63,7 +64,7 @@ fn translates_for_every_back_end() {
         assert!(hlsl.contains("numthreads(64, 1, 1)"), "{name}");
         count += 1;
     }
-    assert_eq!(count, 5 * 6 * 2);
+    assert_eq!(count, (7 * 6 + 2) * 2);
 }
 
 /// What the host writes stands where the shader reads it.
@@ -83,11 +84,25 @@ fn dims_lie_where_the_shader_reads_them() {
             ],
             Kernel::Step(_) => vec![
                 ("batch", offset_of!(StepDims, batch)),
-                ("hidden_size", offset_of!(StepDims, hidden_size)),
+                ("units", offset_of!(StepDims, units)),
                 ("depth", offset_of!(StepDims, depth)),
                 ("input_stride", offset_of!(StepDims, input_stride)),
                 ("input_offset", offset_of!(StepDims, input_offset)),
+                ("stride", offset_of!(StepDims, stride)),
+                ("cells", offset_of!(StepDims, cells)),
+                ("first_step", offset_of!(StepDims, first_step)),
             ],
+            Kernel::Norm => vec![
+                ("batch", offset_of!(NormDims, batch)),
+                ("units", offset_of!(NormDims, units)),
+                ("input_stride", offset_of!(NormDims, input_stride)),
+                ("input_offset", offset_of!(NormDims, input_offset)),
+                ("sums_stride", offset_of!(NormDims, sums_stride)),
+                ("stride", offset_of!(NormDims, stride)),
+                ("cells", offset_of!(NormDims, cells)),
+                ("first_step", offset_of!(NormDims, first_step)),
+            ],
+            Kernel::Combine => vec![("len", 0)],
         };
         let module = parse(&name, &wgsl);
         let (_, dims) =
@@ -156,7 +171,9 @@ fn no_store_is_to_a_part_of_a_vector() {
     for (name, _, _, wgsl) in every_shader() {
         let module = parse(&name, &wgsl);
         let mut to_buffers = 0;
-        for (_, function) in module.functions.iter() {
+        let functions = module.functions.iter().map(|(_, function)| function);
+        let entry_points = module.entry_points.iter().map(|entry| &entry.function);
+        for function in functions.chain(entry_points) {
             let mut found = Vec::new();
             stores(&function.body, &mut found);
             for pointer in found {

@@ -94,10 +94,10 @@ fn forget_bias_is_the_second_block() {
     let config = Config::lstm(3).num_layers(2).bidirectional().input_size(2);
     let weights = Weights::init(&config, &Init::pytorch().forget_bias(1.0)).unwrap();
     for slot in weights.slots() {
-        assert_eq!(slot.bias_ih.to_vec()[3..6], [1.0; 3]);
-        assert_eq!(slot.bias_hh.to_vec()[3..6], [0.0; 3]);
-        assert_ne!(slot.bias_ih[2], 1.0);
-        assert_ne!(slot.bias_hh[6], 0.0);
+        assert_eq!(slot.bias_ih().unwrap().to_vec()[3..6], [1.0; 3]);
+        assert_eq!(slot.bias_hh().unwrap().to_vec()[3..6], [0.0; 3]);
+        assert_ne!(slot.bias_ih().unwrap()[2], 1.0);
+        assert_ne!(slot.bias_hh().unwrap()[6], 0.0);
     }
 }
 
@@ -114,7 +114,7 @@ fn lazy_weights_are_the_eager_ones() {
         let error = layer.forward(&Array3::zeros((2, 3, 8)), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "input: expected shape [T, N, 7] with T and N at least 1, found [2, 3, 8]"
+            "input: expected shape [T, N, 7] or [T, 7], with T and N at least 1, found [2, 3, 8]"
         );
     }
 }
@@ -179,12 +179,12 @@ fn inputs_and_states_are_refused() {
         let input = Array3::zeros((2, 3, 7));
         let state = |h, c| State { h: Array3::zeros(h), c: Some(Array3::zeros(c)) };
         says(
-            layer.forward(&Array2::zeros((2, 7)), None),
-            "input: expected shape [T, N, 7] with T and N at least 1, found [2, 7]",
+            layer.forward(&Array2::zeros((2, 8)), None),
+            "input: expected shape [T, N, 7] or [T, 7], with T and N at least 1, found [2, 8]",
         );
         says(
             layer.forward(&ArrayD::zeros(IxDyn(&[])), None),
-            "input: expected shape [T, N, 7] with T and N at least 1, found []",
+            "input: expected shape [T, N, 7] or [T, 7], with T and N at least 1, found []",
         );
         for shape in [(0, 3, 7), (2, 0, 7)] {
             let error = layer.forward(&Array3::zeros(shape), None).unwrap_err();
@@ -210,7 +210,7 @@ fn inputs_and_states_are_refused() {
         says(
             Layer::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc))
                 .forward(&Array3::zeros((2, 3, 8)), None),
-            "input: expected shape [N, T, 7] with T and N at least 1, found [2, 3, 8]",
+            "input: expected shape [N, T, 7] or [T, 7], with T and N at least 1, found [2, 3, 8]",
         );
     }
 }
@@ -266,7 +266,7 @@ fn tensors_are_refused() {
     );
     says(
         tensors(&[("weight_ih_l0", &[3, 3]), ("weight_hh_l0", &[3, 3])]),
-        "activation: expected relu or tanh for a vanilla RNN (given by the caller or as \"activation\" in the file's \
+        "activation: expected relu, tanh or another of ONNX's activations (for a vanilla RNN given by the caller or as \"activation\" in the file's \
          metadata), found none",
     );
     assert!("selu".parse::<Activation>().unwrap_err().to_string().ends_with("found \"selu\""));

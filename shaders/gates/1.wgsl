@@ -9,9 +9,9 @@ fn fold(sum: Gates, x: vec4<f32>, w: Weights) -> Gates {
 }
 
 fn unpack_input(i: u32) -> Gates {
-    return input[i];
+    return input[INPUT_GATES * i + INPUT_FIRST];
 }
 
-fn unpack_bias(i: u32) -> Gates {
-    return bias[i];
+fn unpack_parameters(i: u32) -> Gates {
+    return parameters[i];
 }

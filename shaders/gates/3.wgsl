@@ -13,6 +13,6 @@ fn unpack_input(i: u32) -> Gates {
     return vec3(input[3u * i], input[3u * i + 1u], input[3u * i + 2u]);
 }
 
-fn unpack_bias(i: u32) -> Gates {
-    return vec3(bias[3u * i], bias[3u * i + 1u], bias[3u * i + 2u]);
+fn unpack_parameters(i: u32) -> Gates {
+    return vec3(parameters[3u * i], parameters[3u * i + 1u], parameters[3u * i + 2u]);
 }

@@ -12,6 +12,6 @@ fn unpack_input(i: u32) -> Gates {
     return input[i];
 }
 
-fn unpack_bias(i: u32) -> Gates {
-    return bias[i];
+fn unpack_parameters(i: u32) -> Gates {
+    return parameters[i];
 }

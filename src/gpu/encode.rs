@@ -1,33 +1,45 @@
 //! A plan's commands. Makes no pipeline, buffer or bind group.
 
 use super::run::{Prepared, Run};
-use super::{Gpu, run::StepTable};
+use super::{Gpu, Longest, run::StepTable};
 use crate::Result;
-use crate::plan::{Copy, Dispatch};
+use crate::plan::{BufferId, Pass, Payload, Plan};
+use std::sync::Arc;
 
 impl Run {
-    /// Records and submits the whole plan; what was written to the upload buffer is its input.
-    pub async fn submit(&self, gpu: &Gpu) -> Result<()> {
+    /// Records and submits the whole plan, up to the end of the longest sequence; what was written to the upload buffers is its
+    /// input.
+    pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>) -> Result<()> {
+        let steps = longest.steps;
         gpu.scoped(|| {
-            self.upload.unmap();
+            self.uploads.iter().for_each(|&BufferId(id)| self.buffers[id].unmap());
             let mut prepared = self.dispatches.iter();
             let last = self.plan.submits.len() - 1;
             for (index, passes) in self.plan.submits.iter().enumerate() {
+                let is_empty =
+                    |pass: &Pass| pass.times.is_some_and(|times| times.iter(steps).next().is_none());
+                if index > 0 && index < last && passes.iter().all(is_empty) {
+                    let skipped = passes.iter().map(|pass| pass.dispatches.len()).sum::<usize>();
+                    prepared.by_ref().take(skipped).for_each(drop);
+                    continue;
+                }
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());
                 if index == 0 {
-                    self.copy(&mut encoder, &self.plan.uploads);
+                    self.bring_in(&mut encoder, longest);
                 }
                 for planned in passes {
+                    let prepared: Vec<_> = prepared.by_ref().take(planned.dispatches.len()).collect();
+                    if is_empty(planned) {
+                        continue;
+                    }
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                         label: Some(&planned.label),
                         timestamp_writes: None,
                     });
-                    for (dispatch, prepared) in planned.dispatches.iter().zip(&mut prepared) {
-                        record(&mut pass, dispatch, prepared, self.step_table.as_ref());
-                    }
+                    record(&mut pass, &self.plan, planned, &prepared, self.step_table.as_ref(), steps);
                 }
                 if index == last {
-                    self.copy(&mut encoder, &self.plan.downloads);
+                    self.bring_out(&mut encoder, steps);
                 }
                 gpu.queue.submit([encoder.finish()]);
             }
@@ -35,34 +47,65 @@ impl Run {
         .await
     }
 
-    fn copy(&self, encoder: &mut wgpu::CommandEncoder, copies: &[Copy]) {
-        for copy in copies {
-            let (from, to) = (&self.buffers[copy.from.0], &self.buffers[copy.to.0]);
-            let (from_bytes, to_bytes) = (4 * copy.from_offset, 4 * copy.to_offset);
-            encoder.copy_buffer_to_buffer(from, from_bytes, to, to_bytes, 4 * copy.len);
+    fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, longest: &Longest<'_>) {
+        for transfer in &self.plan.uploads {
+            let (mut from, mut offset) = (&self.buffers[transfer.staging.0], 4 * transfer.staging_offset);
+            if let (Payload::Lengths, Some(lengths)) = (transfer.what, longest.lengths) {
+                (from, offset) = (lengths, 0);
+            }
+            let to = &self.buffers[transfer.buffer[0].0];
+            let bytes = 4 * transfer.len_within(longest.steps);
+            if bytes > 0 {
+                encoder.copy_buffer_to_buffer(from, offset, to, 4 * transfer.buffer_offset, bytes);
+            }
+        }
+    }
+
+    fn bring_out(&self, encoder: &mut wgpu::CommandEncoder, steps: u64) {
+        for transfer in &self.plan.downloads {
+            let from = &self.buffers[transfer.buffer[(steps % 2) as usize].0];
+            let to = &self.buffers[transfer.staging.0];
+            let bytes = 4 * transfer.len_within(steps);
+            if bytes > 0 {
+                let (from_at, to_at) = (4 * transfer.buffer_offset, 4 * transfer.staging_offset);
+                encoder.copy_buffer_to_buffer(from, from_at, to, to_at, bytes);
+            }
         }
     }
 }
 
 fn record(
     pass: &mut wgpu::ComputePass<'_>,
-    dispatch: &Dispatch,
-    prepared: &Prepared,
+    plan: &Plan,
+    planned: &Pass,
+    prepared: &[&Arc<Prepared>],
     step_table: Option<&StepTable>,
+    steps: u64,
 ) {
-    let [x, y, z] = dispatch.workgroups;
-    pass.set_pipeline(&prepared.pipeline.pipeline);
-    let Some(times) = dispatch.times else {
-        pass.set_bind_group(0, &prepared.groups[0], &[]);
-        pass.dispatch_workgroups(x, y, z);
-        return;
-    };
-    for (t, taken) in times.iter() {
-        pass.set_bind_group(0, &prepared.groups[taken as usize % prepared.groups.len()], &[]);
-        match step_table {
-            Some(table) => pass.set_bind_group(1, &table.group, &[t * table.stride]),
-            None => pass.set_immediates(0, bytemuck::bytes_of(&t)),
+    let alone = prepared.len() == 1;
+    let mut once = |t: Option<u32>, taken: u64, sets_pipeline: bool| {
+        for (dispatch, prepared) in planned.dispatches.iter().zip(prepared) {
+            let [x, y, z] = plan.workgroups(dispatch, steps);
+            if sets_pipeline {
+                pass.set_pipeline(&prepared.pipeline.pipeline);
+            }
+            let group = &prepared.groups[(taken % prepared.groups.len() as u64) as usize];
+            pass.set_bind_group(0, group, &[]);
+            if let Some(t) = t.filter(|_| dispatch.kernel.has_step_index()) {
+                match step_table {
+                    Some(table) => pass.set_bind_group(1, &table.group, &[t * table.stride]),
+                    None => pass.set_immediates(0, bytemuck::bytes_of(&t)),
+                }
+            }
+            pass.dispatch_workgroups(x, y, z);
         }
-        pass.dispatch_workgroups(x, y, z);
+    };
+    match planned.times {
+        None => once(None, 0, true),
+        Some(times) => {
+            for (index, (t, taken)) in times.iter(steps).enumerate() {
+                once(Some(t), taken, index == 0 || !alone);
+            }
+        }
     }
 }

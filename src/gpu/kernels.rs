@@ -2,6 +2,7 @@
 
 use super::Gpu;
 use crate::Result;
+use crate::plan::Dispatch;
 use crate::shader::{Kernel, StepIndex, Tile};
 use std::{
     collections::HashMap,
@@ -22,8 +23,11 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 pub(crate) struct Kernels {
     pub step_index: StepIndex,
-    made: Mutex<HashMap<(Kernel, Tile), Arc<Pipeline>>>,
+    made: Mutex<HashMap<Key, Arc<Pipeline>>>,
 }
+
+/// What makes a pipeline another one: its files, and the bits of the numbers set in it.
+type Key = (Kernel, Tile, Vec<(&'static str, u64)>);
 
 impl Kernels {
     pub fn new(immediates: bool) -> Kernels {
@@ -31,19 +35,21 @@ impl Kernels {
         Kernels { step_index, made: Mutex::default() }
     }
 
-    pub async fn get(&self, gpu: &Gpu, kernel: Kernel, tile: Tile) -> Result<Arc<Pipeline>> {
-        let key = (kernel, tile);
+    pub async fn get(&self, gpu: &Gpu, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
+        let overrides = dispatch.overrides.iter().map(|&(name, value)| (name, value.to_bits()));
+        let key = (dispatch.kernel, dispatch.tile, overrides.collect());
         // The map is only ever whole: an insert is all that is done under its lock.
         let found = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(pipeline) = found {
             return Ok(pipeline);
         }
-        let pipeline = gpu.scoped(|| self.make(gpu, kernel, tile)).await?;
+        let pipeline = gpu.scoped(|| self.make(gpu, dispatch)).await?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(made.entry(key).or_insert_with(|| Arc::new(pipeline)).clone())
     }
 
-    fn make(&self, gpu: &Gpu, kernel: Kernel, tile: Tile) -> Pipeline {
+    fn make(&self, gpu: &Gpu, dispatch: &Dispatch) -> Pipeline {
+        let Dispatch { kernel, tile, .. } = *dispatch;
         let label = format!("{}/{tile}", kernel.name());
         let device = &gpu.device;
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -71,7 +77,7 @@ impl Kernels {
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &kernel.overrides(),
+                constants: &dispatch.overrides,
                 ..Default::default()
             },
             cache: None,

@@ -1,45 +1,126 @@
 //! Weights in the order in which kernels read them.
 
+use crate::plan::{Content, Part};
 use crate::shader::{BLOCK, VECTOR};
-use crate::{Weights, plan::Content};
-use ndarray::ArrayView2;
+use crate::weights::Kind;
+use crate::{SlotWeights, Weights};
+use ndarray::{ArrayView1, ArrayView2};
 
 /// The `len` numbers of a weight buffer; none for other contents.
 pub(super) fn pack(weights: &Weights, content: Content, len: u64) -> Option<Vec<f32>> {
     let config = weights.config();
-    let (hidden, gates) = (config.hidden_size, config.cell.gates());
-    let layer = |layer: usize| {
-        let directions = config.directions.count();
-        &weights.slots()[layer * directions..][..directions]
-    };
+    let directions = config.directions.count();
     let mut packed = vec![0.0; len as usize];
-    // From the row block order of the matrices, (gate, unit), to the gates of a unit side by side.
-    let column = |row: usize| row % hidden * gates + row / hidden;
     match content {
-        Content::InputWeight(index) => {
+        Content::InputWeight { layer, first, count } => {
             // Above the first layer the input is the directions' outputs, each padded by itself.
-            let source = if index == 0 { config.input_size } else { hidden };
-            for (direction, slot) in layer(index).iter().enumerate() {
-                let first = direction * hidden * gates;
-                block(&mut packed, slot.weight_ih.view(), VECTOR, source, |row| first + column(row));
+            let source = if layer == 0 { config.input_size } else { config.layer(layer - 1).state_size };
+            let layout = Columns::of(weights, layer);
+            for direction in first..first + count {
+                let at = (direction - first) * layout.hidden * layout.gates;
+                let weight = weights.slot(layer * directions + direction).weight_ih();
+                block(&mut packed, weight, VECTOR, source, |row| at + layout.column(row));
             }
         }
-        Content::InputBias(index) => {
-            for (direction, slot) in layer(index).iter().enumerate() {
-                let first = direction * hidden * gates;
-                slot.bias_ih.iter().enumerate().for_each(|(row, &b)| packed[first + column(row)] = b);
+        Content::InputBias { layer, first, count } => {
+            let layout = Columns::of(weights, layer);
+            // With layer normalisation the biases come after it, and so with the other parameters.
+            for direction in (first..first + count).filter(|_| !config.layer_norm) {
+                let at = (direction - first) * layout.hidden * layout.gates;
+                let bias = weights.slot(layer * directions + direction).bias_ih();
+                spread(&mut packed, bias, |row| at + layout.column(row));
             }
         }
-        Content::RecurrentWeight(slot) => {
-            block(&mut packed, weights.slot(slot).weight_hh.view(), gates, hidden, column);
+        Content::RecurrentWeight { slot, part } => {
+            let layout = Columns::of(weights, slot / directions);
+            let weights = weights.slot(slot);
+            let (matrix, gates) = match part {
+                Part::Projection => (weights.matrix(Kind::WeightHr)?, 1),
+                _ => (layout.rows_of(weights.weight_hh(), part), layout.gates_of(part)),
+            };
+            let layout = Columns { hidden: matrix.nrows() / gates, gates };
+            block(&mut packed, matrix, gates, matrix.ncols(), |row| layout.column(row));
         }
-        Content::RecurrentBias(slot) => {
-            let bias = weights.slot(slot).bias_hh.iter().enumerate();
-            bias.for_each(|(row, &b)| packed[column(row)] = b);
+        Content::Parameters { slot, part } => {
+            let layout = Columns::of(weights, slot / directions);
+            let gates = layout.gates_of(part);
+            let per_unit = packed.len() / (layout.hidden * gates);
+            parameters(&mut packed, weights.slot(slot), part, layout, per_unit);
         }
         Content::Upload | Content::Download | Content::Work => return None,
     }
     Some(packed)
+}
+
+/// The gates of a layer's matrices.
+#[derive(Clone, Copy)]
+struct Columns {
+    hidden: usize,
+    gates: usize,
+}
+
+impl Columns {
+    fn of(weights: &Weights, layer: usize) -> Columns {
+        let layer = weights.config().layer(layer);
+        Columns { hidden: layer.hidden_size, gates: layer.cell.gates() }
+    }
+
+    /// From the row block order of the matrices, (gate, unit), to the gates of a unit side by side.
+    fn column(self, row: usize) -> usize {
+        row % self.hidden * self.gates + row / self.hidden
+    }
+
+    /// The first gate of a part, and how many there are.
+    fn range_of(self, part: Part) -> (usize, usize) {
+        match part {
+            Part::Reset => (0, 2),
+            Part::Candidate => (2, 1),
+            Part::All | Part::Projection => (0, self.gates),
+        }
+    }
+
+    fn gates_of(self, part: Part) -> usize {
+        self.range_of(part).1
+    }
+
+    fn rows_of(self, matrix: ArrayView2<'_, f32>, part: Part) -> ArrayView2<'_, f32> {
+        let (first, count) = self.range_of(part);
+        matrix.slice_move(ndarray::s![first * self.hidden..(first + count) * self.hidden, ..])
+    }
+}
+
+/// What each unit has of its own, `[H, per_unit, G]`: bias; peepholes; and, of a layer-normalised LSTM, gains and biases in the
+/// order of `norm.wgsl`.
+fn parameters(packed: &mut [f32], slot: &SlotWeights, part: Part, layout: Columns, per_unit: usize) {
+    let (first, gates) = layout.range_of(part);
+    let rows = first * layout.hidden..(first + gates) * layout.hidden;
+    let at = |index: usize| {
+        move |row: usize| (row % layout.hidden * per_unit + index) * gates + row / layout.hidden
+    };
+    let of_part = |bias: ArrayView1<'_, f32>| bias.slice(ndarray::s![rows.clone()]).to_owned();
+    if let Some(bias) = slot.bias_hh() {
+        spread(packed, Some(of_part(bias).view()), at(0));
+    }
+    spread(packed, slot.vector(Kind::Peephole), at(1));
+    if slot.vector(Kind::NormIhWeight).is_none() {
+        return;
+    }
+    if let Some(bias) = slot.bias_ih() {
+        let place = at(0);
+        bias.iter().enumerate().for_each(|(row, &number)| packed[place(row)] += number);
+    }
+    let kinds = [Kind::NormIhWeight, Kind::NormIhBias, Kind::NormHhWeight, Kind::NormHhBias];
+    for (index, kind) in kinds.into_iter().enumerate() {
+        spread(packed, slot.vector(kind), at(2 + index));
+    }
+    for (index, kind) in [Kind::NormCWeight, Kind::NormCBias].into_iter().enumerate() {
+        // Beside each other in one vector.
+        spread(packed, slot.vector(kind), |unit| at(6)(unit) + index);
+    }
+}
+
+fn spread(packed: &mut [f32], vector: Option<ArrayView1<'_, f32>>, place: impl Fn(usize) -> usize) {
+    vector.into_iter().flatten().enumerate().for_each(|(row, &number)| packed[place(row)] = number);
 }
 
 /// Spreads a matrix `[rows, K]` into `[columns / group / BLOCK, K / VECTOR, BLOCK, group, VECTOR]`. K consists of sources of

@@ -2,25 +2,34 @@
 
 use super::Gpu;
 use super::kernels::Pipeline;
-use crate::plan::{BufferId, Content, Plan};
+use crate::plan::{BufferId, Content, Pass, Plan};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
 
 /// A plan with its buffers and bind groups.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// T and N.
-    pub shape: (usize, usize),
+    pub shape: Shape,
     pub plan: Plan,
     /// By [`BufferId`].
     pub buffers: Vec<wgpu::Buffer>,
     /// By dispatch, in the plan's order.
-    pub dispatches: Vec<Prepared>,
+    pub dispatches: Vec<Arc<Prepared>>,
     /// The table of time steps, where they are not immediate data.
     pub step_table: Option<StepTable>,
-    /// Mapped for writing between calls.
-    pub upload: wgpu::Buffer,
-    pub download: wgpu::Buffer,
+    /// The upload buffers, which are mapped for writing between calls, and the download buffers.
+    pub uploads: Vec<BufferId>,
+    pub downloads: Vec<BufferId>,
+}
+
+/// What calls must have in common to use the same buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// T.
+    pub steps: usize,
+    /// N.
+    pub batch: usize,
+    pub has_lengths: bool,
 }
 
 /// What a dispatch needs beside its workgroups.
@@ -43,7 +52,7 @@ impl Run {
         gpu: &Gpu,
         weights: &HashMap<Content, wgpu::Buffer>,
         plan: Plan,
-        shape: (usize, usize),
+        shape: Shape,
     ) -> Result<Run> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {
@@ -55,25 +64,50 @@ impl Run {
             };
             buffers.push(match weights.get(&buffer.content) {
                 Some(weights) => weights.clone(),
-                None => gpu.buffer(&buffer.name, buffer.len, usage).await?,
+                None => {
+                    let made = gpu.buffer(&buffer.name, buffer.len, usage).await;
+                    made.map_err(|error| needing(error, &plan))?
+                }
             });
         }
         let dispatches = prepare(gpu, &plan, &buffers).await?;
         let layout = dispatches.iter().find_map(|prepared| prepared.pipeline.step_index.as_ref());
         let step_table = match layout {
-            Some(layout) => Some(step_table(gpu, shape.0, layout).await?),
+            Some(layout) => Some(step_table(gpu, longest_segment(&plan), layout).await?),
             None => None,
         };
-        let find = |content| buffers[plan.find(content).0].clone();
-        let (upload, download) = (find(Content::Upload), find(Content::Download));
-        Ok(Run { shape, plan, buffers, dispatches, step_table, upload, download })
+        let of = |content| {
+            let all = plan.buffers.iter().enumerate();
+            all.filter(|(_, buffer)| buffer.content == content).map(|(index, _)| BufferId(index)).collect()
+        };
+        let (uploads, downloads) = (of(Content::Upload), of(Content::Download));
+        Ok(Run { shape, plan, buffers, dispatches, step_table, uploads, downloads })
     }
 }
 
-/// A pipeline and a bind group for every dispatch; their sizes all lie in one uniform buffer.
-async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<Prepared>> {
+/// What there is too little memory for.
+fn needing(error: Error, plan: &Plan) -> Error {
+    match error {
+        Error::OutOfMemory(reason) => {
+            Error::OutOfMemory(format!("{} needs {} bytes in all: {reason}", plan.title, plan.buffer_bytes()))
+        }
+        other => other,
+    }
+}
+
+/// Steps that the kernels count.
+fn longest_segment(plan: &Plan) -> usize {
+    let times = plan.passes().filter_map(|pass| pass.times);
+    times.map(|times| (times.first + times.count - times.origin) as usize).max().unwrap_or(0)
+}
+
+/// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was cut where a submit
+/// was full has the same ones in each of its parts.
+async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<Arc<Prepared>>> {
     let stride = uniform_stride(gpu);
-    let all = || plan.passes().flat_map(|pass| &pass.dispatches);
+    let mut passes: Vec<&Pass> = plan.passes().collect();
+    passes.dedup_by(|pass, before| pass.dispatches == before.dispatches);
+    let all = || passes.iter().flat_map(|pass| &pass.dispatches);
     let mut bytes = Vec::new();
     for (index, dispatch) in all().enumerate() {
         bytes.resize(index * stride, 0);
@@ -81,16 +115,16 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec
     }
     let dims = gpu.storage("sizes", &padded(bytes), wgpu::BufferUsages::UNIFORM).await?;
 
-    let mut prepared = Vec::new();
+    let mut distinct = Vec::new();
     for (index, dispatch) in all().enumerate() {
-        let pipeline = gpu.kernels.get(gpu, dispatch.kernel, dispatch.tile).await?;
+        let pipeline = gpu.kernels.get(gpu, dispatch).await?;
         let sizes = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &dims,
             offset: (index * stride) as u64,
             size: wgpu::BufferSize::new(dispatch.dims.bytes().len() as u64),
         });
         let mut orders = vec![dispatch.buffers.clone()];
-        if let Some((a, b)) = dispatch.kernel.alternates() {
+        if let Some((a, b)) = dispatch.alternates {
             let mut swapped = dispatch.buffers.clone();
             swapped.swap(a, b);
             orders.push(swapped);
@@ -104,7 +138,19 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec
                 .collect();
             groups.push(bind(gpu, dispatch.kernel.name(), &pipeline.buffers, &entries).await?);
         }
-        prepared.push(Prepared { pipeline, groups });
+        distinct.push(Arc::new(Prepared { pipeline, groups }));
+    }
+    let mut prepared: Vec<Arc<Prepared>> = Vec::new();
+    let mut next = distinct.iter();
+    let mut before: Option<&Pass> = None;
+    for pass in plan.passes() {
+        let count = pass.dispatches.len();
+        if before.is_some_and(|before| before.dispatches == pass.dispatches) {
+            prepared.extend_from_within(prepared.len() - count..);
+        } else {
+            prepared.extend(next.by_ref().take(count).cloned());
+        }
+        before = Some(pass);
     }
     Ok(prepared)
 }

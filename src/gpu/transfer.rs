@@ -1,34 +1,73 @@
-//! What crosses between host and GPU: through two buffers that are mapped in turn and made once.
+//! What crosses between host and GPU: through buffers that are mapped in turn and made once.
 
-use super::{Gpu, Wait, run::Run};
+use super::{Gpu, Longest, Wait, run::Run};
+use crate::call::Checked;
+use crate::plan::{BufferId, Payload, Transfer};
 use crate::shader::VECTOR;
-use crate::{Config, Output, Result, State};
+use crate::{Config, Merge, Output, Result, State, memory};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
-use ndarray::{Array3, ArrayView3, CowArray, Ix3, s};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, concatenate, s};
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Run {
-    /// Fills the upload buffer, which is mapped: input `[T, N, I]`, then h and c.
-    pub fn write(&self, gpu: &Gpu, input: ArrayView3<'_, f32>, state: &State) -> Result<()> {
-        let mut view = gpu.mapped(self.upload.get_mapped_range_mut(..))?;
-        let c = state.c.as_ref().map(|c| c.as_standard_layout());
-        let parts = [Some(padded(input)), Some(padded(state.h.view())), c];
-        let mut start = 0;
-        for part in parts.into_iter().flatten() {
-            // Both ways of making a part leave it contiguous.
-            let bytes = bytemuck::cast_slice(part.as_slice().expect("contiguous"));
-            view.slice(start..start + bytes.len()).copy_from_slice(bytes);
-            start += bytes.len();
+    /// Fills the upload buffers, which are mapped.
+    pub fn write(
+        &self,
+        gpu: &Gpu,
+        call: &Checked<'_, f32>,
+        state: &State,
+        longest: &Longest<'_>,
+        config: &Config,
+    ) -> Result<()> {
+        for &staging in &self.uploads {
+            let mut view = gpu.mapped(self.buffers[staging.0].get_mapped_range_mut(..))?;
+            for transfer in self.plan.uploads.iter().filter(|transfer| transfer.staging == staging) {
+                let first = 4 * transfer.staging_offset as usize;
+                let bytes = 4 * transfer.len_within(longest.steps) as usize;
+                let mut to = view.slice(first..first + bytes);
+                let mut put = |numbers: &[u8]| to.copy_from_slice(numbers);
+                match transfer.what {
+                    Payload::Lengths => {
+                        let lengths = call.lengths.iter().flatten().map(|&length| length as u32);
+                        let lengths: Vec<u32> = lengths.collect();
+                        // Those that are on the GPU already are not the host's to write.
+                        if longest.lengths.is_none() {
+                            put(bytemuck::cast_slice(&lengths));
+                        }
+                    }
+                    Payload::Hidden { slot } => {
+                        let h = state.h.slice(s![slot, .., ..layer_of(config, slot).state_size]);
+                        put(bytemuck::cast_slice(&padded(h.insert_axis(Axis(0)))));
+                    }
+                    Payload::Cell { slot } => {
+                        // A plan with cell states belongs to a network that has them.
+                        let c = state.c.as_ref().expect("the network has cell states");
+                        let c = c.slice(s![slot, .., ..layer_of(config, slot).cell_state_size()]);
+                        put(bytemuck::cast_slice(&c.iter().copied().collect::<Vec<f32>>()));
+                    }
+                    Payload::Input(segment) => {
+                        let first = segment.first as usize;
+                        let end = first + segment.steps_within(longest.steps) as usize;
+                        put(bytemuck::cast_slice(&padded(call.input.slice(s![first..end, .., ..]))));
+                    }
+                    // A result, which is never uploaded.
+                    Payload::Output(..) | Payload::CellStates(..) => {}
+                }
+            }
         }
         Ok(())
     }
 
-    /// Waits for the submitted work, after which both buffers are mapped: for the next input, and for this result.
+    /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this result.
     pub async fn wait(&self, gpu: &Gpu, wait: Wait) -> Result<()> {
-        let mapped = [map(&self.download, wgpu::MapMode::Read), map(&self.upload, wgpu::MapMode::Write)];
+        let map_all = |ids: &[BufferId], mode| -> Vec<Mapped> {
+            ids.iter().map(|&BufferId(id)| map(&self.buffers[id], mode)).collect()
+        };
+        let downloads = map_all(&self.downloads, wgpu::MapMode::Read);
+        let uploads = map_all(&self.uploads, wgpu::MapMode::Write);
         poll(gpu, wait)?;
-        for mapped in mapped {
+        for mapped in downloads.into_iter().chain(uploads) {
             match mapped.receive().await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => return Err(gpu.interrupted(&error.to_string())),
@@ -38,45 +77,154 @@ impl Run {
         Ok(())
     }
 
-    /// The results, from the mapped download buffer.
-    pub fn read(&self, gpu: &Gpu, config: &Config) -> Result<Output> {
-        let view = gpu.mapped(self.download.get_mapped_range(..))?;
-        let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
-        drop(view);
-        self.download.unmap();
-
-        let (steps, batch) = self.shape;
-        let (hidden, directions) = (config.hidden_size, config.directions.count());
-        let padded = hidden.next_multiple_of(VECTOR);
-        let mut rest = numbers.as_slice();
-        let mut take = |shape: (usize, usize, usize)| {
-            let (taken, left) = rest.split_at(shape.0 * shape.1 * shape.2);
-            rest = left;
-            // The plan sizes the download buffer by these very shapes.
-            ArrayView3::from_shape(shape, taken).expect("as many numbers as the shape has")
-        };
-        let mut output = Array3::zeros((steps, batch, directions * hidden));
-        for direction in 0..directions {
-            let columns = direction * hidden..(direction + 1) * hidden;
-            let taken = take((steps, batch, padded));
-            output.slice_mut(s![.., .., columns]).assign(&taken.slice(s![.., .., ..hidden]));
+    /// The results, from the mapped download buffers.
+    pub fn read(&self, gpu: &Gpu, config: &Config, longest: &Longest<'_>) -> Result<Output> {
+        let mut results = Results::new(config, self.shape.steps, self.shape.batch)?;
+        for &staging in &self.downloads {
+            let buffer = &self.buffers[staging.0];
+            let view = gpu.mapped(buffer.get_mapped_range(..))?;
+            let transfers = self.plan.downloads.iter().filter(|transfer| transfer.staging == staging);
+            for transfer in transfers {
+                let first = 4 * transfer.staging_offset as usize;
+                let bytes = 4 * transfer.len_within(longest.steps) as usize;
+                let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&view[first..first + bytes]);
+                results.take(transfer, &numbers, longest.steps);
+            }
+            drop(view);
+            buffer.unmap();
         }
-        let h_n = take((config.slots(), batch, padded)).slice(s![.., .., ..hidden]).to_owned();
-        let c_n = config.cell.has_cell_state();
-        let c_n = c_n.then(|| take((config.slots(), batch, hidden)).to_owned());
-        Ok(Output { output: config.layout.restore(output), h_n, c_n, engine: gpu.name.clone() })
+        Ok(results.finish(gpu))
     }
 }
 
-/// The array with its last axis padded with zeros to whole vectors.
-fn padded(array: ArrayView3<'_, f32>) -> CowArray<'_, f32, Ix3> {
-    let (a, b, width) = array.dim();
-    if width.is_multiple_of(VECTOR) && array.is_standard_layout() {
-        return array.into();
+fn layer_of(config: &Config, slot: usize) -> crate::config::LayerConfig {
+    config.layer(slot / config.directions.count())
+}
+
+/// The arrays of an answer, zero where nothing was computed.
+struct Results<'a> {
+    config: &'a Config,
+    /// By layer, where it was asked for: `[T, N, C]`.
+    outputs: Vec<Option<Array3<f32>>>,
+    cell_states: Option<Array3<f32>>,
+    state: State,
+}
+
+impl Results<'_> {
+    fn new(config: &Config, steps: usize, batch: usize) -> Result<Results<'_>> {
+        let zeros = |width: usize| {
+            let shape = [steps, batch, width];
+            memory::check::<f32>(|| format!("a result of {shape:?}"), &shape)?;
+            Ok(Array3::zeros(shape))
+        };
+        let last = config.num_layers - 1;
+        let mut outputs = Vec::new();
+        for layer in 0..config.num_layers {
+            let asked = if layer == last { !config.outputs.last_only } else { config.outputs.every_layer };
+            let width = config.merged_directions() * config.layer(layer).state_size;
+            outputs.push(if asked { Some(zeros(width)?) } else { None });
+        }
+        let cells = config.directions.count() * config.layer(last).cell_state_size();
+        let cell_states = if config.outputs.cell_states { Some(zeros(cells)?) } else { None };
+        Ok(Results { config, outputs, cell_states, state: config.zero_state(batch)? })
     }
+
+    /// Puts what was copied into its place.
+    fn take(&mut self, transfer: &Transfer, numbers: &[f32], longest: u64) {
+        let directions = self.config.directions.count();
+        match transfer.what {
+            Payload::Output(slot, segment) => {
+                let width = layer_of(self.config, slot).state_size;
+                let end = segment.first + segment.steps_within(longest);
+                if let Some(output) = &mut self.outputs[slot / directions] {
+                    let first = slot % directions * width;
+                    let into =
+                        output.slice_mut(s![segment.first as usize..end as usize, .., first..first + width]);
+                    assign(into, numbers, width.next_multiple_of(VECTOR));
+                }
+            }
+            Payload::CellStates(slot, segment) => {
+                let width = layer_of(self.config, slot).hidden_size;
+                let end = segment.first + segment.steps_within(longest);
+                if let Some(cells) = &mut self.cell_states {
+                    let first = slot % directions * width;
+                    let into =
+                        cells.slice_mut(s![segment.first as usize..end as usize, .., first..first + width]);
+                    assign(into, numbers, width);
+                }
+            }
+            Payload::Hidden { slot } => {
+                let width = layer_of(self.config, slot).state_size;
+                let into = self.state.h.slice_mut(s![slot..=slot, .., ..width]);
+                assign(into, numbers, width.next_multiple_of(VECTOR));
+            }
+            Payload::Cell { slot } => {
+                let width = layer_of(self.config, slot).cell_state_size();
+                if let Some(c) = &mut self.state.c {
+                    assign(c.slice_mut(s![slot..=slot, .., ..width]), numbers, width);
+                }
+            }
+            // What goes in never comes out.
+            Payload::Lengths | Payload::Input(_) => {}
+        }
+    }
+
+    fn finish(mut self, gpu: &Gpu) -> Output {
+        let config = self.config;
+        // There is one for each layer, and a layer at least.
+        let top = self.outputs.pop().expect("there is a layer");
+        let mut output = top.unwrap_or_else(|| last_output(config, &self.state.h));
+        let mut output_reverse = None;
+        if config.merge == Merge::Apart {
+            let half = output.dim().2 / 2;
+            output_reverse = Some(output.slice(s![.., .., half..]).to_owned());
+            output = output.slice(s![.., .., ..half]).to_owned();
+        }
+        let restore = |array| config.layout.restore(array);
+        Output {
+            output: restore(output),
+            output_reverse: output_reverse.map(restore),
+            cell_states: self.cell_states.map(restore),
+            lower: self.outputs.into_iter().flatten().map(restore).collect(),
+            h_n: self.state.h,
+            c_n: self.state.c,
+            engine: gpu.name.clone(),
+        }
+    }
+}
+
+/// What each direction of the last layer ends with, merged: `[1, N, C]`.
+fn last_output(config: &Config, h_n: &Array3<f32>) -> Array3<f32> {
+    let first = config.slots() - config.directions.count();
+    let size = config.layer(config.num_layers - 1).state_size;
+    let states: Vec<_> = (first..config.slots()).map(|slot| h_n.slice(s![slot..=slot, .., ..size])).collect();
+    match config.merge {
+        // All of them have one shape.
+        Merge::Concatenate | Merge::Apart => {
+            concatenate(Axis(2), &states).expect("directions have one shape")
+        }
+        Merge::Sum => &states[0] + &states[1],
+        Merge::Average => (&states[0] + &states[1]) * 0.5,
+        Merge::Multiply => &states[0] * &states[1],
+    }
+}
+
+/// From rows of `row` numbers, of which the array takes the first ones.
+fn assign(mut into: ArrayViewMut3<'_, f32>, numbers: &[f32], row: usize) {
+    let (a, b, width) = into.dim();
+    // The plan has as many numbers as the shape.
+    let from = ArrayView2::from_shape((a * b, row), numbers).expect("as many numbers as the shape has");
+    for (index, mut rows) in into.outer_iter_mut().enumerate() {
+        rows.assign(&from.slice(s![index * b..(index + 1) * b, ..width]));
+    }
+}
+
+/// The numbers of an array with its last axis padded with zeros to whole vectors.
+fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
+    let (a, b, width) = array.dim();
     let mut padded = Array3::zeros((a, b, width.next_multiple_of(VECTOR)));
     padded.slice_mut(s![.., .., ..width]).assign(&array);
-    padded.into()
+    padded.into_raw_vec_and_offset().0
 }
 
 fn map(buffer: &wgpu::Buffer, mode: wgpu::MapMode) -> Mapped {

@@ -1,10 +1,14 @@
-//! Makes the plan: the schedule, in one place.
+//! Makes the plan: the schedule, in one place. `phases.rs` tells what one time step of a cell consists of.
 
+use super::phases::{Bound, Phase, phases};
 use super::{
-    Buffer, BufferId, Content, Copy, Dims, Dispatch, Limits, Pass, Plan, ProjectDims, StepDims, Times,
+    Buffer, BufferId, Content, Dims, Dispatch, Limits, NormDims, Pass, Payload, Plan, ProjectDims, Segment,
+    StepDims, Times, Transfer,
 };
+use crate::config::LayerConfig;
 use crate::shader::{BLOCK, Kernel, Tile, VECTOR, WORKGROUP};
-use crate::{Config, Error, Result};
+use crate::{Config, Error, Merge, Result};
+use std::collections::HashMap;
 
 /// Steps in one submit, both directions counted, so that no driver's watchdog fires.
 const STEPS_A_SUBMIT: u64 = 256;
@@ -12,6 +16,9 @@ const STEPS_A_SUBMIT: u64 = 256;
 /// The longest product in one dispatch, in vectors of four: lavapipe ends all loops of an invocation, silently, after 65,535
 /// turns.
 const MAX_DEPTH: u64 = 32_768;
+
+/// Time steps of one call: as many as a plan is still small for.
+const MAX_STEPS: u64 = 1 << 24;
 
 /// Numbers in a vector.
 const FOUR: u64 = VECTOR as u64;
@@ -22,6 +29,19 @@ const FULL_GPU: u64 = 16_384;
 impl Plan {
     /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
     pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
+        Plan::make(config, (steps, batch, false), limits)
+    }
+
+    /// As [`new`](Plan::new), for sequences of different lengths.
+    pub fn with_lengths(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
+        Plan::make(config, (steps, batch, true), limits)
+    }
+
+    fn make(
+        config: &Config,
+        (steps, batch, has_lengths): (usize, usize, bool),
+        limits: &Limits,
+    ) -> Result<Plan> {
         config.check()?;
         for (name, size) in [("input_size", config.input_size), ("T", steps), ("N", batch)] {
             if size == 0 {
@@ -31,32 +51,53 @@ impl Plan {
         }
         let plan = Plan {
             title: super::show::title(config, steps, batch),
+            steps: steps as u64,
             buffers: Vec::new(),
             uploads: Vec::new(),
             submits: vec![Vec::new()],
             downloads: Vec::new(),
+            max_workgroups: u64::from(limits.max_workgroups.max(1)),
         };
-        let [steps, batch, hidden] = [steps, batch, config.hidden_size].map(|size| size as u64);
-        let depth = hidden.div_ceil(FOUR);
-        Builder { config, limits, steps, batch, hidden, depth, plan, submitted: 0 }.build()
+        let builder = Builder {
+            config,
+            limits,
+            steps: steps as u64,
+            batch: batch as u64,
+            segments: Vec::new(),
+            lengths: None,
+            input_gates: BufferId(0),
+            weights: HashMap::new(),
+            plan,
+            submitted: 0,
+        };
+        builder.build(has_lengths)
     }
 }
 
-/// What a layer reads: the input, or the output of a direction of the layer below.
+/// What a layer reads: the input, or the output of the layer below, or of a direction of it; a buffer a segment.
+#[derive(Clone)]
 struct Source {
-    buffer: BufferId,
+    segments: Vec<BufferId>,
     /// Its row length, in vectors of four.
     depth: u64,
 }
 
 /// One layer and direction.
-struct Slot {
-    index: usize,
-    backward: bool,
-    /// Hidden state, read and written in turn; the first holds the initial one.
-    hidden: [BufferId; 2],
-    output: BufferId,
-    cell_state: BufferId,
+pub(super) struct Slot {
+    pub index: usize,
+    pub layer: usize,
+    pub direction: usize,
+    pub config: LayerConfig,
+    /// Hidden state; with a second buffer, read and written in turn; the first holds the initial one.
+    pub hidden: [BufferId; 2],
+    pub cell_state: BufferId,
+    /// What each phase but the last writes for the next one.
+    pub scratch: Vec<BufferId>,
+    /// By segment.
+    output: Vec<BufferId>,
+    /// Whether its output is kept for every step, and its cell state.
+    pub keeps: bool,
+    pub keeps_cells: bool,
 }
 
 struct Builder<'a> {
@@ -64,195 +105,463 @@ struct Builder<'a> {
     limits: &'a Limits,
     steps: u64,
     batch: u64,
-    hidden: u64,
-    /// H in vectors of four, the length of a row of hidden states.
-    depth: u64,
+    segments: Vec<Segment>,
+    /// Where sequences have different ones.
+    lengths: Option<BufferId>,
+    input_gates: BufferId,
+    weights: HashMap<Content, BufferId>,
     plan: Plan,
     /// Steps in the last submit.
     submitted: u64,
 }
 
 impl Builder<'_> {
-    fn build(mut self) -> Result<Plan> {
+    fn build(mut self, has_lengths: bool) -> Result<Plan> {
+        if self.steps > MAX_STEPS {
+            let (needed, limit, unit, holder) = (self.steps, MAX_STEPS, "time steps", "a call");
+            return Err(Error::TooLarge { what: self.plan.title, needed, limit, unit, holder });
+        }
+        let segment = self.segment_steps();
+        let firsts = (0..self.steps).step_by(segment as usize);
+        self.segments =
+            firsts.map(|first| Segment { first, steps: segment.min(self.steps - first) }).collect();
         let directions = self.config.directions.count();
-        let features = (self.config.input_size as u64).div_ceil(FOUR);
-        let states = product(&[self.config.slots() as u64, self.batch]);
-        let states = states.saturating_mul(FOUR * self.depth + self.cell_width());
-        let inputs = product(&[self.steps, self.batch, FOUR, features]);
-        let outputs = product(&[directions as u64, self.steps, self.state_len()]);
-        let gates = product(&[self.steps, self.batch, FOUR, self.columns()]);
-
-        let upload = self.buffer("upload", Content::Upload, inputs.saturating_add(states))?;
-        let download = self.buffer("download", Content::Download, outputs.saturating_add(states))?;
-        let input = self.buffer("input", Content::Work, inputs)?;
-        let gates = self.buffer("input gates", Content::Work, gates)?;
-
-        self.upload(upload, 0, input, inputs);
-        let mut sources = vec![Source { buffer: input, depth: features }];
+        if has_lengths {
+            self.lengths = Some(self.buffer("lengths", Content::Work, self.batch)?);
+        }
+        let gates = product(&[segment, self.batch, FOUR, self.widest_columns()]);
+        self.input_gates = self.buffer("input gates", Content::Work, gates)?;
+        let depth = (self.config.input_size as u64).div_ceil(FOUR);
+        let input = self.sequence("input", product(&[self.batch, FOUR, depth]))?;
+        let mut sources = vec![Source { segments: input.clone(), depth }];
         let mut slots = Vec::new();
         for layer in 0..self.config.num_layers {
-            self.project(layer, &sources, gates)?;
-            sources.clear();
+            let first = slots.len();
             for direction in 0..directions {
-                let slot = self.slot(layer * directions + direction, direction == 1)?;
-                self.steps(layer, &slot, gates)?;
-                sources.push(Source { buffer: slot.output, depth: self.depth });
-                slots.push(slot);
+                slots.push(self.slot(layer, direction)?);
+            }
+            let of_layer = &slots[first..];
+            if self.segments.len() == 1 {
+                // One product for all directions.
+                self.project(layer, 0, directions, 0, &sources)?;
+                of_layer.iter().try_for_each(|slot| self.run(slot, 0, directions, 0))?;
+            } else {
+                for slot in of_layer {
+                    let backward = self.config.directions.is_backward(slot.direction);
+                    for index in 0..self.segments.len() {
+                        let index = if backward { self.segments.len() - 1 - index } else { index };
+                        self.project(layer, slot.direction, 1, index, &sources)?;
+                        self.run(slot, slot.direction, 1, index)?;
+                    }
+                }
+            }
+            let below = std::mem::take(&mut sources);
+            sources = of_layer
+                .iter()
+                .take(self.config.merged_directions())
+                .map(|slot| Source {
+                    segments: slot.output.clone(),
+                    depth: (slot.config.state_size as u64).div_ceil(FOUR),
+                })
+                .collect();
+            if of_layer[0].keeps {
+                self.combine(layer, of_layer, &below, &sources)?;
             }
         }
-        self.copies(upload, inputs, download, &slots);
+        self.transfers(&input, &slots)?;
         Ok(self.plan)
     }
 
-    /// The input product of a layer, a dispatch a source and piece of K.
-    fn project(&mut self, layer: usize, sources: &[Source], gates: BufferId) -> Result<()> {
-        let (rows, columns) = (self.steps * self.batch, self.columns());
-        let whole_depth = sources.iter().map(|source| source.depth).sum::<u64>();
-        let weight = blocks(columns, whole_depth, FOUR);
-        let weight = self.buffer(&format!("layer {layer} weight_ih"), Content::InputWeight(layer), weight)?;
-        let bias =
-            self.buffer(&format!("layer {layer} bias_ih"), Content::InputBias(layer), FOUR * columns)?;
-        let tile = self.tile(rows, columns);
-        let workgroups = self.workgroups(rows, columns, tile)?;
-        let mut dispatches = Vec::new();
-        let mut weight_offset = 0;
-        for source in sources {
-            for start in (0..source.depth).step_by(MAX_DEPTH as usize) {
-                let depth = (source.depth - start).min(MAX_DEPTH);
-                dispatches.push(Dispatch {
-                    kernel: Kernel::Project,
-                    tile,
-                    workgroups,
-                    buffers: vec![source.buffer, weight, bias, gates],
-                    // All of them index buffers that `buffer` has found to be countable in 32 bits.
-                    dims: Dims::Project(ProjectDims {
-                        rows: rows as u32,
-                        columns: columns as u32,
-                        depth: depth as u32,
-                        whole_depth: whole_depth as u32,
-                        source_offset: start as u32,
-                        source_stride: source.depth as u32,
-                        weight_offset: weight_offset as u32,
-                        adds: u32::from(weight_offset > 0),
-                    }),
-                    times: None,
-                    flops: 2 * FOUR * FOUR * rows * depth * columns,
-                    bytes: 4 * FOUR * (rows * depth + FOUR * depth * columns + rows * columns),
-                });
-                weight_offset += depth;
-            }
+    /// Steps whose arrays fit into bindings, all of them if possible.
+    fn segment_steps(&self) -> u64 {
+        let limit = self.binding_bytes() / 4;
+        let all = (0..self.config.num_layers).map(|layer| {
+            let config = self.config.layer(layer);
+            let output = padded(config.state_size) + self.kept_cells(layer, &config);
+            (output, self.columns(&config, 1), self.columns(&config, self.config.directions.count()))
+        });
+        // A layer like another needs as much.
+        let (mut wide, mut one, mut both) = (padded(self.config.input_size), 0, 0);
+        for (output, columns_of_one, columns_of_all) in all {
+            wide = wide.max(output);
+            one = one.max(FOUR * columns_of_one);
+            both = both.max(FOUR * columns_of_all);
         }
-        self.pass(Pass { label: format!("layer {layer} input"), dispatches });
+        if product(&[self.steps, self.batch, wide.max(both)]) <= limit {
+            return self.steps;
+        }
+        (limit / product(&[self.batch, wide.max(one)]).max(1)).clamp(1, self.steps)
+    }
+
+    /// Columns of the input's gates of the widest layer, in vectors of four.
+    fn widest_columns(&self) -> u64 {
+        let directions = if self.segments.len() == 1 { self.config.directions.count() } else { 1 };
+        let layers = 0..self.config.num_layers;
+        layers.map(|layer| self.columns(&self.config.layer(layer), directions)).max().unwrap_or(0)
+    }
+
+    /// The input product of a layer and segment, for some directions: a dispatch a source and piece of K.
+    fn project(
+        &mut self,
+        layer: usize,
+        first: usize,
+        count: usize,
+        segment: usize,
+        sources: &[Source],
+    ) -> Result<()> {
+        let config = self.config.layer(layer);
+        let columns = self.columns(&config, count);
+        let depth = sources.iter().map(|source| source.depth).sum::<u64>();
+        let name = if count == self.config.directions.count() {
+            format!("layer {layer}")
+        } else {
+            format!("slot {}", layer * self.config.directions.count() + first)
+        };
+        let content = Content::InputWeight { layer, first, count };
+        let weight = self.buffer(&format!("{name} weight_ih"), content, blocks(columns, depth, FOUR))?;
+        let content = Content::InputBias { layer, first, count };
+        let bias = self.buffer(&format!("{name} bias_ih"), content, FOUR * columns)?;
+        let steps = self.segments[segment];
+        let sources = sources.iter().map(|source| (source.segments[segment], source.depth));
+        let dispatches = self.product(
+            &sources.collect::<Vec<_>>(),
+            [weight, bias, self.input_gates],
+            steps.steps * self.batch,
+            columns,
+            Some(steps),
+        )?;
+        self.pass(Pass { label: format!("layer {layer} input"), dispatches, times: None });
         Ok(())
     }
 
-    /// The buffers of one layer and direction.
-    fn slot(&mut self, index: usize, backward: bool) -> Result<Slot> {
-        let state = self.state_len();
-        let output = product(&[self.steps, state]);
-        // A binding cannot be empty.
-        let cell_state = product(&[self.batch, self.cell_width()]).max(1);
-        let mut buffer = |what: &str, len| self.buffer(&format!("slot {index} {what}"), Content::Work, len);
-        let hidden = [buffer("h", state)?, buffer("next h", state)?];
-        let output = buffer("output", output)?;
-        let cell_state = buffer("c", cell_state)?;
-        Ok(Slot { index, backward, hidden, output, cell_state })
+    /// The sources [rows, K], side by side, times a weight, and a bias: into a buffer [rows, columns].
+    fn product(
+        &self,
+        sources: &[(BufferId, u64)],
+        [weight, bias, into]: [BufferId; 3],
+        rows: u64,
+        columns: u64,
+        segment: Option<Segment>,
+    ) -> Result<Vec<Dispatch>> {
+        let whole_depth = sources.iter().map(|(_, depth)| depth).sum::<u64>();
+        let tile = self.tile(rows, columns);
+        let mut dispatches = Vec::new();
+        let mut weight_offset = 0;
+        for &(source, source_depth) in sources {
+            for start in (0..source_depth).step_by(MAX_DEPTH as usize) {
+                let depth = (source_depth - start).min(MAX_DEPTH);
+                // All of them index buffers that `buffer` has found to be countable in 32 bits.
+                let dims = Dims::Project(ProjectDims {
+                    rows: rows as u32,
+                    columns: columns as u32,
+                    depth: depth as u32,
+                    whole_depth: whole_depth as u32,
+                    source_offset: start as u32,
+                    source_stride: source_depth as u32,
+                    weight_offset: weight_offset as u32,
+                    adds: u32::from(weight_offset > 0),
+                });
+                let mut dispatch = self.dispatch(Kernel::Project, tile, (rows, columns), dims)?;
+                dispatch.buffers = vec![source, weight, bias, into];
+                dispatch.segment = segment;
+                dispatch.flops = 2 * FOUR * FOUR * rows * depth * columns;
+                dispatch.bytes = 4 * FOUR * (rows * depth + FOUR * depth * columns + rows * columns);
+                dispatches.push(dispatch);
+                weight_offset += depth;
+            }
+        }
+        Ok(dispatches)
     }
 
-    /// All time steps of one layer and direction: a pass of its own, cut where a submit is full.
-    fn steps(&mut self, layer: usize, slot: &Slot, gates: BufferId) -> Result<()> {
-        let index = slot.index;
-        let row_gates = self.config.gate_rows() as u64;
-        let weight = blocks(self.hidden, self.depth, self.config.cell.gates() as u64);
-        let weight =
-            self.buffer(&format!("slot {index} weight_hh"), Content::RecurrentWeight(index), weight)?;
-        let bias = self.buffer(&format!("slot {index} bias_hh"), Content::RecurrentBias(index), row_gates)?;
-        let tile = self.tile(self.batch, self.hidden);
-        let direction = u32::from(slot.backward);
-        let dispatch = Dispatch {
-            kernel: Kernel::Step(self.config.cell),
-            tile,
-            workgroups: self.workgroups(self.batch, self.hidden, tile)?,
-            buffers: vec![gates, weight, bias, slot.hidden[0], slot.hidden[1], slot.output, slot.cell_state],
-            dims: Dims::Step(StepDims {
-                batch: self.batch as u32,
-                hidden_size: self.hidden as u32,
-                depth: self.depth as u32,
-                input_stride: (FOUR * self.columns() / self.config.cell.gates() as u64) as u32,
-                input_offset: direction * self.hidden as u32,
-            }),
-            times: None,
-            flops: 2 * self.batch * self.hidden * row_gates,
-            bytes: 4 * (self.hidden * row_gates + self.batch * row_gates + 4 * self.state_len()),
+    /// The buffers of one layer and direction.
+    fn slot(&mut self, layer: usize, direction: usize) -> Result<Slot> {
+        let config = self.config.layer(layer);
+        let index = layer * self.config.directions.count() + direction;
+        let is_last = layer + 1 == self.config.num_layers;
+        let keeps = !(is_last && self.config.outputs.last_only);
+        let cells = self.kept_cells(layer, &config);
+        let state = product(&[self.batch, padded(config.state_size)]);
+        let phases = phases(self.config, &config, direction);
+        let mut hidden = [self.buffer(&format!("slot {index} h"), Content::Work, state)?; 2];
+        if phases.len() == 1 {
+            hidden[1] = self.buffer(&format!("slot {index} next h"), Content::Work, state)?;
+        }
+        let mut scratch = Vec::new();
+        for phase in &phases[..phases.len() - 1] {
+            let len = product(&[self.batch, FOUR, phase.written_depth(&config)]);
+            scratch.push(self.buffer(&format!("slot {index} {}", phase.writes), Content::Work, len)?);
+        }
+        let output = if keeps || cells > 0 {
+            let row = cells + if keeps { padded(config.state_size) } else { 0 };
+            self.sequence(&format!("slot {index} output"), product(&[self.batch, row]))?
+        } else {
+            // A binding cannot be empty.
+            vec![self.buffer(&format!("slot {index} output"), Content::Work, 1)?; self.segments.len()]
         };
-        let way = if slot.backward { "backward" } else { "forward" };
+        // Of an LSTM, or of a GRU in two phases the gate z between them.
+        let holds_cell = phases.iter().any(|phase| phase.uses_cell_state);
+        let len = if holds_cell { product(&[self.batch, config.hidden_size as u64]) } else { 1 };
+        let cell_state = self.buffer(&format!("slot {index} c"), Content::Work, len)?;
+        let keeps_cells = cells > 0;
+        Ok(Slot { index, layer, direction, config, hidden, cell_state, scratch, output, keeps, keeps_cells })
+    }
+
+    /// Numbers a batch row and step of cell states that are kept.
+    fn kept_cells(&self, layer: usize, config: &LayerConfig) -> u64 {
+        let keeps = self.config.outputs.cell_states && layer + 1 == self.config.num_layers;
+        if keeps { config.hidden_size as u64 } else { 0 }
+    }
+
+    /// All time steps of a segment of one layer and direction: a pass of its own, cut where a submit is full. The input's gates
+    /// are those of some directions.
+    fn run(&mut self, slot: &Slot, first: usize, count: usize, segment: usize) -> Result<()> {
+        let phases = phases(self.config, &slot.config, slot.direction);
+        let mut dispatches = Vec::new();
+        for (index, phase) in phases.iter().enumerate() {
+            dispatches.extend(self.phase(slot, phase, index, (first, count), segment)?);
+        }
+        let backward = self.config.directions.is_backward(slot.direction);
+        let way = if backward { "backward" } else { "forward" };
+        let label = format!("layer {} {way}", slot.layer);
+        let Segment { first: origin, steps } = self.segments[segment];
         let mut done = 0;
-        while done < self.steps {
+        while done < steps {
             if self.submitted == STEPS_A_SUBMIT {
                 self.plan.submits.push(Vec::new());
                 self.submitted = 0;
             }
-            let count = (self.steps - done).min(STEPS_A_SUBMIT - self.submitted);
-            let first = if slot.backward { self.steps - 1 - done } else { done };
-            let (first, count32, taken) = (first as u32, count as u32, done as u32);
-            let times = Some(Times { first, count: count32, backward: slot.backward, taken });
-            let dispatches = vec![Dispatch { times, ..dispatch.clone() }];
-            self.pass(Pass { label: format!("layer {layer} {way}"), dispatches });
+            let count = (steps - done).min(STEPS_A_SUBMIT - self.submitted);
+            let first = if backward { origin + steps - done - count } else { origin + done };
+            let times = Some(Times { first, count, backward, origin });
+            self.pass(Pass { label: label.clone(), dispatches: dispatches.clone(), times });
             self.submitted += count;
             done += count;
         }
         Ok(())
     }
 
-    /// Brings the initial states in, and the results out.
-    fn copies(&mut self, upload: BufferId, inputs: u64, download: BufferId, slots: &[Slot]) {
-        let (state, output) = (self.state_len(), self.steps * self.state_len());
-        let (mut up, mut down) = (inputs, 0);
-        let last_layer = slots.len() - self.config.directions.count();
-        for slot in &slots[last_layer..] {
-            self.download(slot.output, download, down, output);
-            down += output;
+    /// The dispatches of one phase of a time step.
+    fn phase(
+        &mut self,
+        slot: &Slot,
+        phase: &Phase,
+        index: usize,
+        (first, count): (usize, usize),
+        segment: usize,
+    ) -> Result<Vec<Dispatch>> {
+        let config = &slot.config;
+        let is_last = index == slot.scratch.len();
+        let left = if index == 0 { slot.hidden[0] } else { slot.scratch[index - 1] };
+        let next = if is_last { slot.hidden[1] } else { slot.scratch[index] };
+        let depth = phase.read_size(config).div_ceil(FOUR);
+        let hidden = config.hidden_size as u64;
+        let gates = config.cell.gates() as u64;
+        let what = format!("slot {}", slot.index);
+        let steps = self.segments[segment];
+        let units = phase.units(config);
+        if let Kernel::Project = phase.kernel {
+            // The recurrent product by itself, of four gates, with a bias of zeros.
+            let content = Content::RecurrentWeight { slot: slot.index, part: phase.part };
+            let weight = self.buffer(&format!("{what} weight_hh"), content, blocks(units, depth, FOUR))?;
+            let bias = Content::InputBias { layer: slot.layer, first, count };
+            let bias = self.buffer("no bias", bias, FOUR * self.columns(config, count))?;
+            return self.product(&[(left, depth)], [weight, bias, next], self.batch, units, None);
         }
-        // Where the last step has written.
-        let last = (self.steps % 2) as usize;
-        let h = slots.iter().map(|slot| (slot.hidden[0], slot.hidden[last], state));
-        let len = self.batch * self.cell_width();
-        let c = slots.iter().filter(|_| len > 0).map(|slot| (slot.cell_state, slot.cell_state, len));
-        for (first, last, len) in h.chain(c).collect::<Vec<_>>() {
-            self.upload(upload, up, first, len);
-            self.download(last, download, down, len);
-            up += len;
-            down += len;
+        let len = product(&[units, phase.gates as u64, phase.parameters]);
+        let parameters = if len > 0 {
+            let content = Content::Parameters { slot: slot.index, part: phase.part };
+            Some(self.buffer(&format!("{what} {}", phase.parameters_name), content, len)?)
+        } else {
+            None
+        };
+        let input_stride = (FOUR * self.columns(config, count) / gates) as u32;
+        let input_offset = ((slot.direction - first) as u64 * hidden) as u32;
+        let stride = FOUR * phase.written_depth(config);
+        let cells =
+            if slot.keeps { product(&[steps.steps, self.batch, padded(config.state_size)]) } else { 0 };
+        let (batch, units32) = (self.batch as u32, units as u32);
+        let (stride, cells, first_step) = (stride as u32, cells as u32, steps.first as u32);
+        let output = slot.output[segment];
+        let mut dispatch;
+        if let Kernel::Norm = phase.kernel {
+            let dims = Dims::Norm(NormDims {
+                batch,
+                units: units32,
+                input_stride,
+                input_offset,
+                sums_stride: units32,
+                stride,
+                cells,
+                first_step,
+            });
+            // A workgroup a row.
+            dispatch = self.dispatch(phase.kernel, Tile::ALL[0], (self.batch, 1), dims)?;
+            // It always has parameters.
+            let parameters = parameters.unwrap_or(left);
+            let lengths = self.lengths.unwrap_or(parameters);
+            dispatch.buffers =
+                vec![self.input_gates, left, parameters, lengths, next, output, slot.cell_state];
+            dispatch.flops = 0;
+            dispatch.bytes = 4 * self.batch * hidden * (4 * gates + 3);
+        } else {
+            let name = if is_last && index > 0 { phase.weight_name } else { "weight_hh" };
+            let content = Content::RecurrentWeight { slot: slot.index, part: phase.part };
+            let weight = blocks(units, depth, phase.gates as u64);
+            let weight = self.buffer(&format!("{what} {name}"), content, weight)?;
+            let dims = Dims::Step(StepDims {
+                batch,
+                units: units32,
+                depth: depth as u32,
+                input_stride,
+                input_offset,
+                stride,
+                cells,
+                first_step,
+            });
+            let tile = self.tile(self.batch, units);
+            dispatch = self.dispatch(phase.kernel, tile, (self.batch, units), dims)?;
+            // What a kernel does not read is bound to something that it reads.
+            let parameters = parameters.unwrap_or(weight);
+            let lengths = self.lengths.unwrap_or(weight);
+            dispatch.buffers =
+                vec![self.input_gates, weight, parameters, left, lengths, next, output, slot.cell_state];
+            if phase.alternates {
+                dispatch.alternates = Some((3, 5));
+            }
+            let gates = phase.gates as u64;
+            let row = phase.read_size(config) * gates;
+            dispatch.flops = 2 * self.batch * units * row;
+            dispatch.bytes = 4 * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
         }
+        let bound = Bound { has_lengths: self.lengths.is_some(), slot, is_last };
+        dispatch.overrides = phase.overrides(self.config, &bound);
+        Ok(vec![dispatch])
     }
 
-    fn upload(&mut self, from: BufferId, from_offset: u64, to: BufferId, len: u64) {
-        self.plan.uploads.push(Copy { from, from_offset, to, to_offset: 0, len });
+    /// Merges the directions of a layer, and adds what the layer has read, in every segment.
+    fn combine(&mut self, layer: usize, slots: &[Slot], below: &[Source], above: &[Source]) -> Result<()> {
+        let merges = match self.config.merge {
+            Merge::Sum => Some(0),
+            Merge::Average => Some(1),
+            Merge::Multiply => Some(2),
+            Merge::Concatenate | Merge::Apart => None,
+        };
+        for (index, &segment) in self.segments.clone().iter().enumerate() {
+            let mut pairs = Vec::new();
+            if let Some(operation) = merges {
+                pairs.push((slots[1].output[index], slots[0].output[index], operation));
+            }
+            if self.config.residual && layer > 0 {
+                let sources = below.iter().zip(above);
+                pairs.extend(sources.map(|(below, above)| (below.segments[index], above.segments[index], 0)));
+            }
+            let len = product(&[segment.steps, self.batch, above[0].depth]);
+            let mut dispatches = Vec::new();
+            for (other, mine, operation) in pairs {
+                let dims = Dims::Combine(len as u32);
+                let rows = len.div_ceil(u64::from(WORKGROUP));
+                let mut dispatch = self.dispatch(Kernel::Combine, Tile::ALL[0], (rows, 1), dims)?;
+                dispatch.buffers = vec![other, mine];
+                dispatch.overrides = vec![("OPERATION", f64::from(operation))];
+                dispatch.segment = Some(segment);
+                dispatch.bytes = 4 * FOUR * 3 * len;
+                dispatches.push(dispatch);
+            }
+            if !dispatches.is_empty() {
+                self.pass(Pass { label: format!("layer {layer} combine"), dispatches, times: None });
+            }
+        }
+        Ok(())
     }
 
-    fn download(&mut self, from: BufferId, to: BufferId, to_offset: u64, len: u64) {
-        self.plan.downloads.push(Copy { from, from_offset: 0, to, to_offset, len });
+    /// Brings input, lengths and initial states in, and the results out.
+    fn transfers(&mut self, input: &[BufferId], slots: &[Slot]) -> Result<()> {
+        let depth = padded(self.config.input_size);
+        let mut up = Staging::new("upload", Content::Upload);
+        let mut down = Staging::new("download", Content::Download);
+        for (&segment, &buffer) in self.segments.clone().iter().zip(input) {
+            let len = product(&[segment.steps, self.batch, depth]);
+            up.place(self, Payload::Input(segment), [buffer; 2], 0, len)?;
+        }
+        if let Some(lengths) = self.lengths {
+            up.place(self, Payload::Lengths, [lengths; 2], 0, self.batch)?;
+        }
+        let directions = self.config.directions.count();
+        for slot in slots {
+            let is_last = slot.layer + 1 == self.config.num_layers;
+            let asked = is_last || self.config.outputs.every_layer;
+            let stands_alone = !self.config.merge.is_elementwise() || slot.index % directions == 0;
+            let row = product(&[self.batch, padded(slot.config.state_size)]);
+            for (&segment, &buffer) in self.segments.clone().iter().zip(&slot.output) {
+                let output = if slot.keeps { product(&[segment.steps, row]) } else { 0 };
+                if slot.keeps && asked && stands_alone {
+                    down.place(self, Payload::Output(slot.index, segment), [buffer; 2], 0, output)?;
+                }
+                if slot.keeps_cells {
+                    let cells = product(&[segment.steps, self.batch, slot.config.hidden_size as u64]);
+                    let what = Payload::CellStates(slot.index, segment);
+                    down.place(self, what, [buffer; 2], output, cells)?;
+                }
+            }
+        }
+        for slot in slots {
+            let what = Payload::Hidden { slot: slot.index };
+            let len = product(&[self.batch, padded(slot.config.state_size)]);
+            up.place(self, what, [slot.hidden[0]; 2], 0, len)?;
+            down.place(self, what, slot.hidden, 0, len)?;
+            let what = Payload::Cell { slot: slot.index };
+            let len = product(&[self.batch, slot.config.cell_state_size() as u64]);
+            if len > 0 {
+                up.place(self, what, [slot.cell_state; 2], 0, len)?;
+                down.place(self, what, [slot.cell_state; 2], 0, len)?;
+            }
+        }
+        self.plan.uploads = up.finish(self)?;
+        self.plan.downloads = down.finish(self)?;
+        Ok(())
+    }
+
+    /// An array over time: a buffer a segment, of so many numbers a step.
+    fn sequence(&mut self, name: &str, step: u64) -> Result<Vec<BufferId>> {
+        let one = self.segments.len() == 1;
+        let segments = self.segments.clone().into_iter().enumerate();
+        let buffers = segments.map(|(index, segment)| {
+            let name = if one { name.to_owned() } else { format!("{name} {index}") };
+            self.buffer(&name, Content::Work, product(&[segment.steps, step]))
+        });
+        buffers.collect()
     }
 
     fn pass(&mut self, pass: Pass) {
-        // `Plan::new` begins the first.
+        // `Plan::make` begins the first.
         self.plan.submits.last_mut().expect("a submit has begun").push(pass);
     }
 
+    /// A buffer; of weights, the one that there is already.
     fn buffer(&mut self, name: &str, content: Content, len: u64) -> Result<BufferId> {
-        let staging = matches!(content, Content::Upload | Content::Download);
-        let buffer = self.limits.max_buffer_bytes;
-        // Kernels index with 32 bits.
-        let binding = self.limits.max_binding_bytes.min(buffer).min(4 * u64::from(u32::MAX));
-        let limit = if staging { buffer } else { binding };
+        if let Some(&known) = self.weights.get(&content) {
+            return Ok(known);
+        }
+        let is_staging = matches!(content, Content::Upload | Content::Download);
+        let limit = if is_staging { self.limits.max_buffer_bytes } else { self.binding_bytes() };
         let needed = len.saturating_mul(4);
         if needed > limit {
             let what = format!("buffer \"{name}\" of {}", self.plan.title);
             let (unit, holder) = ("bytes", "the adapter");
             return Err(Error::TooLarge { what, needed, limit, unit, holder });
         }
+        let id = BufferId(self.plan.buffers.len());
         self.plan.buffers.push(Buffer { name: name.into(), content, len });
-        Ok(BufferId(self.plan.buffers.len() - 1))
+        if !matches!(content, Content::Upload | Content::Download | Content::Work) {
+            self.weights.insert(content, id);
+        }
+        Ok(id)
+    }
+
+    /// The largest buffer that a kernel can see as a whole.
+    fn binding_bytes(&self) -> u64 {
+        // Kernels index with 32 bits.
+        self.limits.max_binding_bytes.min(self.limits.max_buffer_bytes).min(4 * u64::from(u32::MAX))
     }
 
     /// Batch rows an invocation: all of them where reads are dear, few where there would be too few invocations.
@@ -268,43 +577,106 @@ impl Builder<'_> {
         *usable.iter().rfind(fills).unwrap_or(&usable[0])
     }
 
-    fn workgroups(&self, rows: u64, columns: u64, tile: Tile) -> Result<[u32; 3]> {
-        let limit = u64::from(self.limits.max_workgroups.max(1));
-        let x = columns.div_ceil(u64::from(WORKGROUP));
-        let tiles = rows.div_ceil(u64::from(tile.rows));
-        let y = tiles.min(limit);
-        let z = tiles.div_ceil(y);
-        let needed = x.max(z);
+    /// A dispatch over rows and columns, or over as many workgroups, with no buffers yet.
+    fn dispatch(
+        &self,
+        kernel: Kernel,
+        tile: Tile,
+        (rows, columns): (u64, u64),
+        dims: Dims,
+    ) -> Result<Dispatch> {
+        let (columns, tiles) = if kernel.has_tiles() {
+            (columns.div_ceil(u64::from(WORKGROUP)), rows.div_ceil(u64::from(tile.rows)))
+        } else {
+            (columns, rows)
+        };
+        let limit = self.plan.max_workgroups;
+        // Tiles go along y, and along z where y is full.
+        let needed = columns.max(tiles.div_ceil(limit));
         if needed > limit {
             let what = format!("a dispatch of {}", self.plan.title);
             let (unit, holder) = ("workgroups an axis", "the adapter");
             return Err(Error::TooLarge { what, needed, limit, unit, holder });
         }
-        Ok([x as u32, y as u32, z as u32])
+        Ok(Dispatch {
+            kernel,
+            tile,
+            overrides: Vec::new(),
+            columns,
+            tiles,
+            segment: None,
+            buffers: Vec::new(),
+            alternates: None,
+            dims,
+            flops: 0,
+            bytes: 0,
+        })
     }
 
     /// Columns of the input product, D·H·G, in vectors of four; padded so that a row is whole units as well as whole vectors.
-    fn columns(&self) -> u64 {
-        let gates = self.config.cell.gates() as u64;
+    fn columns(&self, config: &LayerConfig, directions: usize) -> u64 {
+        let gates = config.cell.gates() as u64;
         let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
-        let columns = self.config.directions.count() as u64 * self.config.gate_rows() as u64;
+        let columns = directions as u64 * config.gate_rows() as u64;
         columns.div_ceil(whole) * whole / FOUR
     }
+}
 
-    /// N·H, H in whole vectors.
-    fn state_len(&self) -> u64 {
-        product(&[self.batch, FOUR, self.depth])
+/// Payloads side by side in as few staging buffers as their limit allows.
+struct Staging {
+    name: &'static str,
+    content: Content,
+    transfers: Vec<Transfer>,
+    /// Numbers in each buffer.
+    lens: Vec<u64>,
+}
+
+impl Staging {
+    fn new(name: &'static str, content: Content) -> Staging {
+        Staging { name, content, transfers: Vec::new(), lens: Vec::new() }
     }
 
-    /// The row length of the cell state, 0 if there is none.
-    fn cell_width(&self) -> u64 {
-        if self.config.cell.has_cell_state() { self.hidden } else { 0 }
+    fn place(
+        &mut self,
+        builder: &Builder<'_>,
+        what: Payload,
+        buffer: [BufferId; 2],
+        buffer_offset: u64,
+        len: u64,
+    ) -> Result<()> {
+        let limit = builder.limits.max_buffer_bytes / 4;
+        let fits = |&used: &u64| used.saturating_add(len) <= limit;
+        if !self.lens.last().is_some_and(fits) {
+            self.lens.push(0);
+        }
+        let index = self.lens.len() - 1;
+        // The buffers are made at the end, and numbered until then.
+        let (staging, staging_offset) = (BufferId(index), self.lens[index]);
+        self.transfers.push(Transfer { what, staging, staging_offset, buffer, buffer_offset, len });
+        self.lens[index] = self.lens[index].saturating_add(len);
+        Ok(())
+    }
+
+    fn finish(self, builder: &mut Builder<'_>) -> Result<Vec<Transfer>> {
+        let one = self.lens.len() == 1;
+        let mut buffers = Vec::new();
+        for (index, &len) in self.lens.iter().enumerate() {
+            let name = if one { self.name.to_owned() } else { format!("{} {index}", self.name) };
+            buffers.push(builder.buffer(&name, self.content, len)?);
+        }
+        let place = |transfer: Transfer| Transfer { staging: buffers[transfer.staging.0], ..transfer };
+        Ok(self.transfers.into_iter().map(place).collect())
     }
 }
 
 /// The length of weights for `columns` units of `gates`, in whole blocks of units, and `depth` vectors of K.
 fn blocks(columns: u64, depth: u64, gates: u64) -> u64 {
     product(&[columns.div_ceil(BLOCK as u64), BLOCK as u64, depth, FOUR, gates])
+}
+
+/// A size in whole vectors of four.
+fn padded(size: usize) -> u64 {
+    (size as u64).div_ceil(FOUR).saturating_mul(FOUR)
 }
 
 fn product(sizes: &[u64]) -> u64 {

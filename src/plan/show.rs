@@ -1,6 +1,6 @@
 //! The plan as a table, to read and to compare in tests.
 
-use super::{Buffer, Content, Copy, Dispatch, Pass, Plan};
+use super::{Buffer, Content, Pass, Plan, Transfer};
 use crate::{Config, Directions};
 use std::fmt;
 
@@ -8,16 +8,21 @@ use std::fmt;
 pub(super) fn title(config: &Config, steps: usize, batch: usize) -> String {
     let directions = match config.directions {
         Directions::Forward => "",
+        Directions::Backward => " backward",
         Directions::Both => " bidirectional",
     };
     let layers = config.num_layers;
     let s = if layers == 1 { "" } else { "s" };
-    format!(
-        "{}{directions}, {layers} layer{s}, I {}, H {}, T {steps}, N {batch}",
-        config.cell.name(),
-        config.input_size,
-        config.hidden_size,
-    )
+    let projection = if config.proj_size > 0 { format!(", P {}", config.proj_size) } else { String::new() };
+    let kinds = if config.stack.is_empty() {
+        format!("{}{directions}, {layers} layer{s}", config.cell.name())
+    } else {
+        let kinds = config.stack.iter().map(|(cell, size)| format!("{} {size}", cell.name()));
+        format!("{}{directions}", kinds.collect::<Vec<_>>().join(", "))
+    };
+    let (features, hidden) = (config.input_size, config.hidden_size);
+    let hidden = if config.stack.is_empty() { format!(", H {hidden}") } else { String::new() };
+    format!("{kinds}, I {features}{hidden}{projection}, T {steps}, N {batch}")
 }
 
 impl fmt::Display for Plan {
@@ -27,7 +32,7 @@ impl fmt::Display for Plan {
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;
         }
-        let copied = |copies: &[Copy]| copies.iter().map(|copy| 4 * copy.len).sum::<u64>();
+        let copied = |copies: &[Transfer]| copies.iter().map(|copy| 4 * copy.len).sum::<u64>();
         writeln!(f, "{:<26} {:>12}", "  all", self.buffer_bytes())?;
         for (index, passes) in self.submits.iter().enumerate() {
             let head = format!("submit {index}");
@@ -45,7 +50,7 @@ impl fmt::Display for Plan {
                 )?;
             }
             for pass in passes {
-                write!(f, "{pass}")?;
+                self.show_pass(pass, f)?;
             }
         }
         let (count, bytes) = (self.downloads.len(), copied(&self.downloads));
@@ -73,22 +78,18 @@ impl fmt::Display for Buffer {
     }
 }
 
-impl fmt::Display for Pass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, dispatch) in self.dispatches.iter().enumerate() {
-            let label = if index == 0 { self.label.as_str() } else { "" };
-            writeln!(f, "  {label:<16} {dispatch}")?;
+impl Plan {
+    fn show_pass(&self, pass: &Pass, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, dispatch) in pass.dispatches.iter().enumerate() {
+            let label = if index == 0 { pass.label.as_str() } else { "" };
+            let tile =
+                if dispatch.kernel.has_tiles() { format!("/{}", dispatch.tile) } else { String::new() };
+            let kernel = format!("{}{tile}", dispatch.kernel.name());
+            let [x, y, z] = self.workgroups(dispatch, self.steps);
+            let (repeats, groups) = (pass.repeats(), format!("{x}x{y}x{z}"));
+            let (flops, bytes) = (repeats * dispatch.flops, repeats * dispatch.bytes);
+            writeln!(f, "  {label:<16} {kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Dispatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kernel = format!("{}/{}", self.kernel.name(), self.tile);
-        let [x, y, z] = self.workgroups;
-        let (repeats, groups) = (self.repeats(), format!("{x}x{y}x{z}"));
-        let (flops, bytes) = (repeats * self.flops, repeats * self.bytes);
-        write!(f, "{kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")
     }
 }

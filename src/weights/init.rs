@@ -1,8 +1,8 @@
 //! Initialisers: the same seed gives the same weights on every platform.
 
-use super::{Kind, SlotWeights, TensorName, Weights, mxnet, slots_of};
+use super::{Kind, TensorName, Weights, mxnet, slots_of};
 use crate::{Cell, Config, Error, Result, memory};
-use ndarray::{Array1, Array2, s};
+use ndarray::{Array1, Array2, ArrayD, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 ///
 /// let config = Config::lstm(6).input_size(3);
 /// let weights = Weights::init(&config, &Init::orthogonal().seed(7).forget_bias(1.0))?;
-/// assert_eq!(weights.slot(0).bias_ih[6], 1.0); // gates i, f, g, o: the second block
+/// assert_eq!(weights.slot(0).bias_ih().unwrap()[6], 1.0); // gates i, f, g, o: the second block
 /// # Ok::<(), wgpu_rnn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -95,7 +95,12 @@ impl Init {
             (Scheme::Mxnet(_), Some(seed), _) => {
                 refuse("seed", "none (mxnet::Random has it)", seed.to_string())
             }
-            (.., Some(bias)) if config.cell != Cell::Lstm || !config.bias => {
+            (Scheme::Mxnet(_), ..) if Kind::of(config, 0).any(|kind| !PLAIN.contains(&kind)) => {
+                refuse("init", "a network as Gluon draws it, without options", "others".into())
+            }
+            (.., Some(bias))
+                if !config.bias || (0..config.num_layers).all(|l| config.layer(l).cell != Cell::Lstm) =>
+            {
                 let what = if config.bias { config.cell.name() } else { "a network without biases" };
                 refuse("forget_bias", "an LSTM with biases", format!("{bias} for {what}"))
             }
@@ -103,7 +108,8 @@ impl Init {
         }
     }
 
-    fn weight(&self, name: TensorName, rows: usize, columns: usize, hidden: usize) -> Result<Array2<f32>> {
+    fn matrix(&self, name: TensorName, shape: &[usize], hidden: usize) -> Result<Array2<f32>> {
+        let (rows, columns) = (shape[0], shape[1]);
         let what = || format!("weight tensor {}", name.format(super::Naming::PyTorch));
         memory::check::<f32>(what, &[rows, columns])?;
         let mut rng = self.stream(name);
@@ -118,36 +124,46 @@ impl Init {
         })
     }
 
-    fn bias(&self, name: TensorName, rows: usize, hidden: usize) -> Array1<f32> {
-        let mut rng = self.stream(name);
-        let mut bias = match self.scheme {
-            Scheme::PyTorch => {
+    /// Biases and the like: zero, but for PyTorch's and for the gains of a normalisation, which are one.
+    fn vector(&self, name: TensorName, len: usize, hidden: usize, cell: Cell) -> Array1<f32> {
+        let mut vector = match (name.kind, &self.scheme) {
+            (Kind::NormIhWeight | Kind::NormHhWeight | Kind::NormCWeight, _) => Array1::ones(len),
+            (Kind::BiasIh | Kind::BiasHh | Kind::Peephole, Scheme::PyTorch) => {
+                let mut rng = self.stream(name);
                 let scale = 1.0 / (hidden as f32).sqrt();
-                Array1::from_shape_simple_fn(rows, || between(&mut rng, scale))
+                Array1::from_shape_simple_fn(len, || between(&mut rng, scale))
             }
-            _ => Array1::zeros(rows),
+            _ => Array1::zeros(len),
         };
-        if let Some(value) = self.forget_bias {
+        if let Some(value) = self.forget_bias.filter(|_| name.kind.is_bias() && cell == Cell::Lstm) {
             let value = if name.kind == Kind::BiasIh { value } else { 0.0 };
-            bias.slice_mut(s![hidden..2 * hidden]).fill(value);
+            vector.slice_mut(s![hidden..2 * hidden]).fill(value);
         }
-        bias
+        vector
     }
 
-    /// A stream a tensor, so that its numbers do not depend on when it is drawn.
+    /// A stream a tensor, so that its numbers do not depend on when it is drawn, nor on what else there is.
     fn stream(&self, name: TensorName) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.unwrap_or(0));
-        rng.set_stream((name.layer * 2 + name.direction) as u64 * 4 + name.kind as u64);
+        let slot = (name.layer * 2 + name.direction) as u64;
+        let plain = PLAIN.iter().position(|&kind| kind == name.kind);
+        // The streams of the options lie beyond those of all layers.
+        rng.set_stream(
+            plain.map_or((1 << 32) + slot * 16 + name.kind as u64, |index| slot * 4 + index as u64),
+        );
         rng
     }
 }
+
+/// The tensors of a network without options.
+const PLAIN: [Kind; 4] = [Kind::WeightIh, Kind::WeightHh, Kind::BiasIh, Kind::BiasHh];
 
 /// Weights of which those that depend on the input size may still wait for it, as Gluon's deferred initialisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Deferred {
     config: Config,
     init: Init,
-    drawn: BTreeMap<TensorName, Array2<f32>>,
+    drawn: BTreeMap<TensorName, ArrayD<f32>>,
 }
 
 impl Deferred {
@@ -165,27 +181,8 @@ impl Deferred {
         self.config.input_size = input_size;
         self.config.check()?;
         self.draw()?;
-        let Deferred { config, init, mut drawn } = self;
-        let mut slots = Vec::new();
-        for (layer, direction) in slots_of(&config) {
-            let name = |kind| TensorName { layer, direction, kind };
-            // `draw` has drawn both kinds for every slot, now that no shape is open.
-            let mut weight = |kind| drawn.remove(&name(kind)).expect("every weight is drawn");
-            let bias = |kind| {
-                if config.bias {
-                    init.bias(name(kind), config.gate_rows(), config.hidden_size)
-                } else {
-                    Array1::zeros(config.gate_rows())
-                }
-            };
-            slots.push(SlotWeights {
-                weight_ih: weight(Kind::WeightIh),
-                weight_hh: weight(Kind::WeightHh),
-                bias_ih: bias(Kind::BiasIh),
-                bias_hh: bias(Kind::BiasHh),
-            });
-        }
-        Ok(Weights { config, slots })
+        // `draw` has drawn all of them, now that no shape is open.
+        Weights::collect(&self.config, |name| Ok(self.drawn.remove(&name).expect("every weight is drawn")))
     }
 
     pub fn config(&self) -> &Config {
@@ -193,15 +190,19 @@ impl Deferred {
     }
 
     fn draw(&mut self) -> Result<()> {
-        let hidden = self.config.hidden_size;
         for (layer, direction) in slots_of(&self.config) {
-            let columns = [self.config.layer_input_size(layer), hidden];
-            for (kind, columns) in [Kind::WeightIh, Kind::WeightHh].into_iter().zip(columns) {
+            for kind in Kind::of(&self.config, layer) {
                 let name = TensorName { layer, direction, kind };
-                if columns > 0 && !self.drawn.contains_key(&name) {
-                    let weight = self.init.weight(name, self.config.gate_rows(), columns, hidden)?;
-                    self.drawn.insert(name, weight);
+                let shape = kind.shape(&self.config, layer);
+                if shape.contains(&0) || self.drawn.contains_key(&name) {
+                    continue;
                 }
+                let layer = self.config.layer(layer);
+                let tensor = match shape.len() {
+                    1 => self.init.vector(name, shape[0], layer.hidden_size, layer.cell).into_dyn(),
+                    _ => self.init.matrix(name, &shape, layer.hidden_size)?.into_dyn(),
+                };
+                self.drawn.insert(name, tensor);
             }
         }
         Ok(())

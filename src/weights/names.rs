@@ -18,6 +18,20 @@ pub(crate) enum Kind {
     WeightHh,
     BiasIh,
     BiasHh,
+    /// The projection.
+    WeightHr,
+    /// Of gates i, o and f, as in ONNX.
+    Peephole,
+    /// Layer normalisation of the input's product, the recurrent product, and the cell state: gain and bias each.
+    NormIhWeight,
+    NormIhBias,
+    NormHhWeight,
+    NormHhBias,
+    NormCWeight,
+    NormCBias,
+    /// The learned initial state.
+    InitialH,
+    InitialC,
 }
 
 /// A tensor's place in the network, which is its name in any scheme.
@@ -31,31 +45,86 @@ pub(crate) struct TensorName {
 
 impl Kind {
     /// In PyTorch's order.
-    pub const ALL: [Kind; 4] = [Kind::WeightIh, Kind::WeightHh, Kind::BiasIh, Kind::BiasHh];
+    pub const ALL: [Kind; 14] = [
+        Kind::WeightIh,
+        Kind::WeightHh,
+        Kind::BiasIh,
+        Kind::BiasHh,
+        Kind::WeightHr,
+        Kind::Peephole,
+        Kind::NormIhWeight,
+        Kind::NormIhBias,
+        Kind::NormHhWeight,
+        Kind::NormHhBias,
+        Kind::NormCWeight,
+        Kind::NormCBias,
+        Kind::InitialH,
+        Kind::InitialC,
+    ];
 
     pub const fn is_bias(self) -> bool {
         matches!(self, Kind::BiasIh | Kind::BiasHh)
     }
 
-    const fn name(self, naming: Naming) -> &'static str {
-        match (naming, self) {
-            (Naming::PyTorch, Kind::WeightIh) => "weight_ih",
-            (Naming::PyTorch, Kind::WeightHh) => "weight_hh",
-            (Naming::PyTorch, Kind::BiasIh) => "bias_ih",
-            (Naming::PyTorch, Kind::BiasHh) => "bias_hh",
-            (Naming::Gluon, Kind::WeightIh) => "i2h_weight",
-            (Naming::Gluon, Kind::WeightHh) => "h2h_weight",
-            (Naming::Gluon, Kind::BiasIh) => "i2h_bias",
-            (Naming::Gluon, Kind::BiasHh) => "h2h_bias",
+    /// The tensors that the slots of a layer have.
+    pub fn of(config: &Config, layer: usize) -> impl Iterator<Item = Kind> + use<> {
+        let (bias, projects, peepholes) = (config.bias, config.proj_size > 0, config.peepholes);
+        let (norm, learned) = (config.layer_norm, config.learned_state);
+        let has_cell_state = config.layer(layer).cell.has_cell_state();
+        Kind::ALL.into_iter().filter(move |kind| match kind {
+            Kind::WeightIh | Kind::WeightHh => true,
+            Kind::BiasIh | Kind::BiasHh => bias,
+            Kind::WeightHr => projects,
+            Kind::Peephole => peepholes,
+            Kind::InitialH => learned,
+            Kind::InitialC => learned && has_cell_state,
+            _ => norm,
+        })
+    }
+
+    /// PyTorch's name and Gluon's; for what they do not have, one in their style.
+    const fn names(self) -> [&'static str; 2] {
+        match self {
+            Kind::WeightIh => ["weight_ih", "i2h_weight"],
+            Kind::WeightHh => ["weight_hh", "h2h_weight"],
+            Kind::BiasIh => ["bias_ih", "i2h_bias"],
+            Kind::BiasHh => ["bias_hh", "h2h_bias"],
+            Kind::WeightHr => ["weight_hr", "h2r_weight"],
+            Kind::Peephole => ["weight_peephole", "peephole_weight"],
+            Kind::NormIhWeight => ["weight_norm_ih", "i2h_norm_gamma"],
+            Kind::NormIhBias => ["bias_norm_ih", "i2h_norm_beta"],
+            Kind::NormHhWeight => ["weight_norm_hh", "h2h_norm_gamma"],
+            Kind::NormHhBias => ["bias_norm_hh", "h2h_norm_beta"],
+            Kind::NormCWeight => ["weight_norm_c", "c_norm_gamma"],
+            Kind::NormCBias => ["bias_norm_c", "c_norm_beta"],
+            Kind::InitialH => ["initial_h", "initial_h"],
+            Kind::InitialC => ["initial_c", "initial_c"],
         }
+    }
+
+    const fn name(self, naming: Naming) -> &'static str {
+        self.names()[match naming {
+            Naming::PyTorch => 0,
+            Naming::Gluon => 1,
+        }]
     }
 
     /// The shape of this tensor in a layer.
     pub fn shape(self, config: &Config, layer: usize) -> Vec<usize> {
+        let layer = config.layer(layer);
         match self {
-            Kind::WeightIh => vec![config.gate_rows(), config.layer_input_size(layer)],
-            Kind::WeightHh => vec![config.gate_rows(), config.hidden_size],
-            Kind::BiasIh | Kind::BiasHh => vec![config.gate_rows()],
+            Kind::WeightIh => vec![layer.gate_rows(), layer.input_size],
+            Kind::WeightHh => vec![layer.gate_rows(), layer.state_size],
+            Kind::WeightHr => vec![layer.state_size, layer.hidden_size],
+            Kind::Peephole => vec![3 * layer.hidden_size],
+            Kind::BiasIh
+            | Kind::BiasHh
+            | Kind::NormIhWeight
+            | Kind::NormIhBias
+            | Kind::NormHhWeight
+            | Kind::NormHhBias => vec![layer.gate_rows()],
+            Kind::NormCWeight | Kind::NormCBias | Kind::InitialC => vec![layer.hidden_size],
+            Kind::InitialH => vec![layer.state_size],
         }
     }
 }
@@ -116,7 +185,6 @@ mod tests {
             "weight_ih_l",
             "weight_ih_l00",
             "weight_ih_l0_",
-            "weight_hr_l0",
             "l0_i2h",
             "m0_i2h_weight",
             "l0_i2h_weight_reverse",

@@ -3,7 +3,7 @@
 
 use ndarray::{Array3, ArrayD, ArrayRef, Dimension};
 use std::collections::BTreeMap;
-use wgpu_rnn::{Config, Float, Init, Output, State, Weights, mxnet};
+use wgpu_rnn::{Call, Config, Float, Init, Output, State, Weights, mxnet};
 
 /// How far two results may lie apart: |ours - theirs| <= atol + rtol |theirs|.
 #[derive(Clone, Copy, Debug)]
@@ -53,25 +53,25 @@ pub fn difference<A: Float, B: Float, D: Dimension>(
     Err(format!("{name}: {wrong} of {} numbers differ, most {}", a.len(), worst.1))
 }
 
-/// Output and final states.
+/// All arrays of two answers.
 pub fn difference_of_outputs<A: Float, B: Float>(
     ours: &Output<A>,
     theirs: &Output<B>,
     tolerance: Tolerance,
 ) -> Result<(), String> {
-    difference("output", &ours.output, &theirs.output, tolerance)?;
-    difference("h_n", &ours.h_n, &theirs.h_n, tolerance)?;
-    match (&ours.c_n, &theirs.c_n) {
-        (Some(ours), Some(theirs)) => difference("c_n", ours, theirs, tolerance),
+    let both = |name: &str, ours: Option<&Array3<A>>, theirs: Option<&Array3<B>>| match (ours, theirs) {
+        (Some(ours), Some(theirs)) => difference(name, ours, theirs, tolerance),
         (None, None) => Ok(()),
-        _ => Err("c_n: one has it, the other has not".into()),
+        _ => Err(format!("{name}: one has it, the other has not")),
+    };
+    both("output", Some(&ours.output), Some(&theirs.output))?;
+    both("output_reverse", ours.output_reverse.as_ref(), theirs.output_reverse.as_ref())?;
+    both("cell_states", ours.cell_states.as_ref(), theirs.cell_states.as_ref())?;
+    for layer in 0..ours.lower.len().max(theirs.lower.len()) {
+        both(&format!("lower {layer}"), ours.lower.get(layer), theirs.lower.get(layer))?;
     }
-}
-
-/// Finite everywhere.
-pub fn all_finite(output: &Output) -> bool {
-    let c_n = output.c_n.iter().flatten();
-    output.output.iter().chain(&output.h_n).chain(c_n).all(|number| number.is_finite())
+    both("h_n", Some(&ours.h_n), Some(&theirs.h_n))?;
+    both("c_n", ours.c_n.as_ref(), theirs.c_n.as_ref())
 }
 
 fn to_f64<T: Float>(number: T) -> f64 {
@@ -79,25 +79,44 @@ fn to_f64<T: Float>(number: T) -> f64 {
 }
 
 /// A network with everything that one call of it needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     pub weights: Weights,
     pub input: Array3<f32>,
-    pub state: State,
+    /// None for what was learned.
+    pub state: Option<State>,
+    pub lengths: Option<Vec<usize>>,
+}
+
+impl Case {
+    pub fn call(&self) -> Call<'_> {
+        let call = Call::new(&self.input).state(self.state.as_ref());
+        match &self.lengths {
+            Some(lengths) => call.lengths(lengths),
+            None => call,
+        }
+    }
 }
 
 /// Draws a case: weights at twice PyTorch's scale, input and states from U(-1, 1).
 pub fn case(config: &Config, steps: usize, batch: usize, seed: u32) -> Case {
     let random = mxnet::Random::new(seed);
     let drawn = Weights::init(config, &Init::pytorch().seed(seed.into())).unwrap();
-    let tensors =
-        drawn.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(|w| 2.0 * w)));
-    let weights = Weights::from_tensors(tensors, config.cell.activation()).unwrap().layout(config.layout);
+    let tensors = drawn.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| {
+        let mut tensor = tensor.mapv(|w| 2.0 * w);
+        if name.contains("norm") || name.contains("initial") {
+            // These are ones and zeros when they are new.
+            let more = random.uniform(-0.5, 0.5, tensor.len()).into_dyn();
+            tensor = 0.5 * tensor + more;
+        }
+        (name, tensor)
+    });
+    let weights = Weights::from_tensors_for(tensors, config.cell.activation(), |_| config.clone()).unwrap();
     let input = random.uniform(-1.0, 1.0, shape_of(config, steps, batch));
-    let draw = || random.uniform(-1.0, 1.0, (config.slots(), batch, config.hidden_size));
-    let h = draw();
-    let state = State { h, c: config.cell.has_cell_state().then(draw) };
-    Case { weights, input, state }
+    let draw = |size| random.uniform(-1.0, 1.0, (config.slots(), batch, size));
+    let h = draw(config.state_size());
+    let state = Some(State { h, c: config.cell_state_size().map(draw) });
+    Case { weights, input, state, lengths: None }
 }
 
 fn shape_of(config: &Config, steps: usize, batch: usize) -> (usize, usize, usize) {
@@ -114,8 +133,13 @@ pub fn state_f64(state: &State) -> State<f64> {
 
 /// What the reference makes of a case, in double precision.
 pub fn reference(case: &Case) -> Output<f64> {
-    let weights = case.weights.cast::<f64>();
-    wgpu_rnn::cpu::forward(&weights, &case.input.mapv(f64::from), Some(&state_f64(&case.state))).unwrap()
+    let (input, state) = (case.input.mapv(f64::from), case.state.as_ref().map(state_f64));
+    let call = Call::new(&input).state(state.as_ref());
+    let call = match &case.lengths {
+        Some(lengths) => call.lengths(lengths),
+        None => call,
+    };
+    wgpu_rnn::cpu::call(&case.weights.cast::<f64>(), &call).unwrap()
 }
 
 /// A golden file: its metadata, and its tensors in double precision, which holds f32 exactly.

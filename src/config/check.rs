@@ -1,0 +1,160 @@
+//! The only check of the settings, alone and together.
+
+use super::Config;
+use crate::options::{Merge, Reset};
+use crate::{Cell, Error, Result};
+
+/// Far more than any network has, and few enough to plan.
+const MAX_LAYERS: usize = 1 << 16;
+
+impl Config {
+    /// Whether a network can have these settings; the input size may still be open.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_sizes()?;
+        self.check_cells()?;
+        self.check_numbers()?;
+        self.check_connections()
+    }
+
+    fn check_sizes(&self) -> Result<()> {
+        at_least_one("num_layers", self.num_layers)?;
+        if self.num_layers > MAX_LAYERS {
+            return refuse("num_layers", format!("at most {MAX_LAYERS}"), self.num_layers);
+        }
+        at_least_one("hidden_size", self.hidden_size)?;
+        if let Some(&first) = self.stack.first() {
+            if self.stack.len() != self.num_layers {
+                let expected = format!("{}, as the stack has layers", self.stack.len());
+                return refuse("num_layers", expected, self.num_layers);
+            }
+            if first != (self.cell, self.hidden_size) {
+                let expected = format!("{} {} in the first layer", self.cell.name(), self.hidden_size);
+                return refuse("stack", expected, format!("{} {}", first.0.name(), first.1));
+            }
+            self.stack.iter().try_for_each(|&(_, size)| at_least_one("hidden_size", size))?;
+        }
+        let widest = self.stack.iter().map(|&(_, size)| size).chain([self.hidden_size]).max().unwrap_or(0);
+        let elements = widest
+            .checked_mul(2)
+            .map(|wide| wide.max(self.input_size))
+            .and_then(|wide| wide.checked_mul(4))
+            .and_then(|wide| wide.checked_mul(widest))
+            .and_then(|matrix| matrix.checked_mul(self.num_layers))
+            .and_then(|all| all.checked_mul(32));
+        if elements.is_none() {
+            let found = format!(
+                "hidden_size {widest}, input_size {}, num_layers {}",
+                self.input_size, self.num_layers
+            );
+            return refuse("sizes", "weights that can be counted", found);
+        }
+        if self.proj_size > 0 {
+            self.all_are(Cell::Lstm, "proj_size")?;
+            let least = self.stack.iter().map(|&(_, size)| size).min().unwrap_or(self.hidden_size);
+            if self.proj_size >= least {
+                return refuse("proj_size", format!("less than hidden_size {least}"), self.proj_size);
+            }
+        }
+        Ok(())
+    }
+
+    /// What belongs to one kind of cell.
+    fn check_cells(&self) -> Result<()> {
+        if self.gru_reset == Reset::Before {
+            self.all_are(Cell::Gru, "gru_reset before")?;
+        }
+        for (name, is_set) in [
+            ("peepholes", self.peepholes),
+            ("coupled_input_forget", self.coupled_input_forget),
+            ("layer_norm", self.layer_norm),
+            ("cell_clip", self.cell_clip.is_some()),
+        ] {
+            if is_set {
+                self.all_are(Cell::Lstm, name)?;
+            }
+        }
+        if !self.activations.is_empty() {
+            let directions = self.directions.count();
+            for (cell, _) in self.kinds() {
+                let (one, all) = (cell.activations().len(), cell.activations().len() * directions);
+                if self.activations.len() != one && self.activations.len() != all {
+                    let many = if directions == 1 { one.to_string() } else { format!("{one} or {all}") };
+                    let expected = format!("{many} for {}", cell.name());
+                    return refuse("activations", expected, self.activations.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        for activation in &self.activations {
+            if !activation.parameters().iter().all(|parameter| parameter.is_finite()) {
+                return refuse("activations", "finite parameters", activation);
+            }
+        }
+        if let Some(clip) = self.cell_clip {
+            // A NaN is not at most anything.
+            let in_order = clip.min <= clip.max;
+            if !in_order {
+                let found = format!("min {}, max {}", clip.min, clip.max);
+                return refuse("cell_clip", "min at most max", found);
+            }
+            if clip.min == f32::NEG_INFINITY && clip.max == f32::INFINITY {
+                let name = if clip.nan { "cell_clip_nan" } else { "cell_clip" };
+                return refuse(name, "a bound", "none");
+            }
+        }
+        match self.preactivation_clip {
+            Some(bound) if !(bound > 0.0 && bound.is_finite()) => {
+                refuse("preactivation_clip", "a number over 0", bound)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What lies between layers and directions, and what is given back.
+    fn check_connections(&self) -> Result<()> {
+        if self.merge != Merge::Concatenate && self.directions.count() == 1 {
+            return refuse("merge", "two directions to merge", "one");
+        }
+        if self.residual {
+            let mut sizes = (0..self.kinds().count()).map(|layer| self.layer(layer).state_size);
+            let first = sizes.next().unwrap_or(0);
+            if let Some(other) = sizes.find(|&size| size != first) {
+                return refuse("residual", format!("layers of one size, {first}"), other);
+            }
+            if self.outputs.last_only && self.num_layers > 1 {
+                return refuse("last_only", "no residual connections", "some");
+            }
+        }
+        let top = self.layer(self.num_layers - 1).cell;
+        if self.outputs.cell_states && !top.has_cell_state() {
+            return refuse("cell_states", "an LSTM as last layer", top.name());
+        }
+        Ok(())
+    }
+
+    fn all_are(&self, wanted: Cell, name: &'static str) -> Result<()> {
+        match self.kinds().find(|&(cell, _)| cell != wanted) {
+            Some((other, _)) => {
+                refuse(name, if wanted == Cell::Lstm { "an LSTM" } else { "a GRU" }, other.name())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The kinds of layer there are: all of a stack, or the one.
+    fn kinds(&self) -> impl Iterator<Item = (Cell, usize)> {
+        let one = self.stack.is_empty().then_some((self.cell, self.hidden_size));
+        one.into_iter().chain(self.stack.iter().copied())
+    }
+}
+
+fn at_least_one(name: &'static str, value: usize) -> Result<()> {
+    if value > 0 { Ok(()) } else { refuse(name, "at least 1", value) }
+}
+
+fn refuse(name: &'static str, expected: impl Into<String>, found: impl ToString) -> Result<()> {
+    Err(Error::Setting { name, expected: expected.into(), found: found.to_string() })
+}

@@ -1,0 +1,93 @@
+//! The choices that a [`Config`](crate::Config) is made of.
+
+/// Which ways a network reads its sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Directions {
+    /// From the first step to the last: D = 1.
+    Forward,
+    /// From the last step to the first: D = 1 (ONNX `reverse`, WebNN `backward`). The output stays in natural order.
+    Backward,
+    /// Both ways, forward first: D = 2.
+    Both,
+}
+
+impl Directions {
+    /// D.
+    pub const fn count(self) -> usize {
+        match self {
+            Directions::Forward | Directions::Backward => 1,
+            Directions::Both => 2,
+        }
+    }
+
+    /// Whether direction 0 or 1 goes from the last step to the first.
+    pub(crate) const fn is_backward(self, direction: usize) -> bool {
+        direction == 1 || matches!(self, Directions::Backward)
+    }
+}
+
+/// The order of the axes of input and output. States are always `[L*D, N, H]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// `[T, N, C]`: time, batch, channels (the default).
+    Tnc,
+    /// `[N, T, C]`: PyTorch's `batch_first`.
+    Ntc,
+}
+
+/// What becomes of the two directions of a layer (Keras `Bidirectional(merge_mode=...)`); the layer above reads it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Merge {
+    /// Side by side on the last axis, forward first (the default; `concat`).
+    Concatenate,
+    /// forward + backward (`sum`).
+    Sum,
+    /// (forward + backward) / 2 (`ave`).
+    Average,
+    /// forward · backward (`mul`).
+    Multiply,
+    /// Two arrays, of which the backward one is [`Output::output_reverse`](crate::Output); a layer above reads them side by
+    /// side (Keras's `None`).
+    Apart,
+}
+
+impl Merge {
+    /// Whether two directions become one of the same width.
+    pub(crate) const fn is_elementwise(self) -> bool {
+        matches!(self, Merge::Sum | Merge::Average | Merge::Multiply)
+    }
+}
+
+/// Where a GRU's reset gate acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reset {
+    /// On the recurrent product: n = tanh(x_n + r ∘ (W_hn h + b_hn)). PyTorch, MXNet, cuDNN, Keras `reset_after=True`, ONNX
+    /// `linear_before_reset=1` (the default).
+    After,
+    /// On the state, before the product: n = tanh(x_n + W_hn (r ∘ h) + b_hn). Cho et al. 2014, ONNX
+    /// `linear_before_reset=0`, Keras `reset_after=False`.
+    Before,
+}
+
+/// The bounds of an LSTM's cell state (MXNet `state_clip_min`, `state_clip_max`, `state_clip_nan`; cuDNN `cudnnRNNClip`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellClip {
+    /// The least value.
+    pub min: f32,
+    /// The greatest value.
+    pub max: f32,
+    /// Whether a NaN becomes `min`, instead of staying one (`CUDNN_NOT_PROPAGATE_NAN`).
+    pub nan: bool,
+}
+
+/// What of a call is given back beside the final states. What is not asked for is neither kept nor read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Outputs {
+    /// Of `output`, only what each direction ends with: `[1, N, C]` (Keras `return_sequences=False`).
+    pub last_only: bool,
+    /// The last layer's cell state at every step: [`Output::cell_states`](crate::Output).
+    pub cell_states: bool,
+    /// What each layer below the last gives to the next: [`Output::lower`](crate::Output).
+    pub every_layer: bool,
+}

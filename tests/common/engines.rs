@@ -1,0 +1,84 @@
+//! Engines for tests, and what runs the tests that need one.
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::sync::OnceLock;
+use wgpu_rnn::Engine;
+
+pub type Outcome = Result<(), Failed>;
+
+/// What an engine is opened with.
+#[derive(Clone, Copy)]
+pub enum Offer {
+    All,
+    WebGpuDefaults,
+}
+
+impl Offer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Offer::All => "adapter",
+            Offer::WebGpuDefaults => "webgpu_defaults",
+        }
+    }
+
+    /// One device for all tests.
+    pub fn engine(self) -> Result<&'static Engine, Failed> {
+        static ALL: OnceLock<Result<Engine, String>> = OnceLock::new();
+        static DEFAULTS: OnceLock<Result<Engine, String>> = OnceLock::new();
+        let open = |builder: wgpu_rnn::EngineBuilder| builder.build().map_err(|error| error.to_string());
+        let engine = match self {
+            Offer::All => ALL.get_or_init(|| open(Engine::builder())),
+            Offer::WebGpuDefaults => DEFAULTS.get_or_init(|| open(Engine::builder().webgpu_defaults())),
+        };
+        engine.as_ref().map_err(|error| Failed::from(format!("{error}; or set WGPU_RNN_GPU=skip")))
+    }
+}
+
+/// Tests on a GPU, each with an engine.
+pub struct Trials {
+    trials: Vec<Trial>,
+    arguments: Arguments,
+    skip: bool,
+}
+
+impl Trials {
+    pub fn new() -> Trials {
+        // What drivers and validation layers report is seen with RUST_LOG=warn.
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
+        let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
+        Trials { trials: Vec::new(), arguments: Arguments::from_args(), skip }
+    }
+
+    pub fn add(&mut self, offer: Offer, name: &str, test: Box<dyn FnOnce(&Engine) -> Outcome + Send>) {
+        let name = format!("{}::{name}", offer.name());
+        let trial = Trial::test(name, move || test(offer.engine()?));
+        self.trials.push(trial.with_ignored_flag(self.skip));
+    }
+
+    pub fn run(self) {
+        if self.skip {
+            println!("WGPU_RNN_GPU=skip: the GPU tests below are ignored");
+        } else if !self.arguments.list {
+            match Offer::All.engine() {
+                Ok(engine) => println!("adapter: {}", engine.name()),
+                // Once, instead of once a test.
+                Err(failed) => {
+                    eprintln!("error: {}", failed.message().unwrap_or("no adapter"));
+                    std::process::exit(101);
+                }
+            }
+        }
+        libtest_mimic::run(&self.arguments, self.trials).exit();
+    }
+}
+
+/// A device as a program of its own would open it.
+pub fn own_device(limits: wgpu::Limits) -> Result<(wgpu::Device, wgpu::Queue), Failed> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    let instance = wgpu::Instance::new(descriptor);
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
+    let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+    Ok(pollster::block_on(adapter.request_device(&descriptor))?)
+}

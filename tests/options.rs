@@ -1,0 +1,207 @@
+//! Every option, alone and with every other one: the GPU against the reference in double precision.
+//!
+//! Runs as `gpu.rs` does, and under the same variables. Where two options exclude each other, the refusal is what is tested.
+
+mod common;
+#[path = "common/engines.rs"]
+mod engines;
+
+use common::{Case, F32, case, difference_of_outputs, reference};
+use engines::{Offer, Outcome, Trials, own_device};
+use libtest_mimic::Failed;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use wgpu_rnn::{
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Weights,
+};
+
+/// What a case is made of: a network, and how it is called.
+#[derive(Clone, Debug)]
+struct Setup {
+    config: Config,
+    steps: usize,
+    batch: usize,
+    has_lengths: bool,
+    has_state: bool,
+    /// Whether bindings hold a few steps only, so that sequences are split by time.
+    splits: bool,
+}
+
+type Change = fn(&mut Setup);
+
+/// Each turns a plain network of one layer into one with the option. The first group is of the LSTM, the second of the GRU,
+/// the third of all.
+const OPTIONS: [(&str, Change); 31] = [
+    ("lstm", |s| s.config.cell = Cell::Lstm),
+    ("proj_size", |s| s.config.proj_size = 5),
+    ("peepholes", |s| s.config.peepholes = true),
+    ("coupled_input_forget", |s| s.config.coupled_input_forget = true),
+    ("layer_norm", |s| s.config.layer_norm = true),
+    ("cell_clip", |s| s.config = s.config.clone().cell_clip(-0.3, 0.2)),
+    ("cell_clip_nan", |s| s.config = s.config.clone().cell_clip(-0.2, 0.3).cell_clip_nan()),
+    ("cell_states", |s| s.config.outputs.cell_states = true),
+    ("gru", |s| s.config.cell = Cell::Gru),
+    ("gru_reset", |s| s.config.gru_reset = Reset::Before),
+    ("rnn_relu", |s| s.config.cell = Cell::RnnRelu),
+    ("rnn_tanh", |s| s.config.cell = Cell::RnnTanh),
+    ("activations", |s| {
+        let count = s.config.cell.activations().len();
+        let all = [
+            Activation::HardSigmoid { alpha: 0.3, beta: 0.4 },
+            Activation::Softsign,
+            Activation::ScaledTanh { alpha: 1.5, beta: 0.7 },
+        ];
+        s.config.activations = all[..count].to_vec();
+    }),
+    ("preactivation_clip", |s| s.config.preactivation_clip = Some(0.4)),
+    ("three layers", |s| s.config.num_layers = 3),
+    ("stack", |s| {
+        let cell = s.config.cell;
+        let other = if cell == Cell::Gru { Cell::Lstm } else { Cell::Gru };
+        s.config.num_layers = 3;
+        s.config.stack = vec![(cell, s.config.hidden_size), (other, 8), (cell, 17)];
+    }),
+    ("bidirectional", |s| s.config.directions = Directions::Both),
+    ("backward", |s| s.config.directions = Directions::Backward),
+    ("merge sum", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Sum)),
+    ("merge average", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Average)),
+    ("merge multiply", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Multiply)),
+    ("merge apart", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Apart)),
+    ("residual", |s| {
+        s.config.residual = true;
+        s.config.num_layers = s.config.num_layers.max(2);
+    }),
+    ("ntc", |s| s.config.layout = Layout::Ntc),
+    ("without_bias", |s| s.config.bias = false),
+    ("learned_state", |s| (s.config.learned_state, s.has_state) = (true, false)),
+    ("zero state", |s| s.has_state = false),
+    ("last_only", |s| s.config.outputs.last_only = true),
+    ("every_layer", |s| s.config.outputs.every_layer = true),
+    ("lengths", |s| s.has_lengths = true),
+    ("small bindings", |s| (s.splits, s.steps, s.batch) = (true, 23, 35)),
+];
+
+/// Options that need a cell of their kind: the first eight an LSTM, the next two a GRU.
+fn plain(indices: &[usize]) -> Setup {
+    let cell = match indices.iter().find(|&&index| index < 10) {
+        Some(8 | 9) => Cell::Gru,
+        Some(_) => Cell::Lstm,
+        None => [Cell::Lstm, Cell::Gru, Cell::RnnTanh][indices.iter().sum::<usize>() % 3],
+    };
+    let config = Config::new(cell, 13).input_size(7);
+    Setup { config, steps: 5, batch: 3, has_lengths: false, has_state: true, splits: false }
+}
+
+fn main() {
+    let mut trials = Trials::new();
+    for offer in [Offer::All, Offer::WebGpuDefaults] {
+        for (index, (name, _)) in OPTIONS.iter().enumerate() {
+            let test = move |engine: &Engine| {
+                (index..OPTIONS.len()).try_for_each(|other| pair(engine, index, other))
+            };
+            trials.add(offer, &format!("{}_with_each_other", name.replace(' ', "_")), Box::new(test));
+        }
+        trials.add(offer, "anything_at_once", Box::new(anything));
+        trials.add(offer, "every_activation", Box::new(every_activation));
+    }
+    trials.run();
+}
+
+fn pair(engine: &Engine, one: usize, other: usize) -> Outcome {
+    let indices = if one == other { vec![one] } else { vec![one, other] };
+    let mut setup = plain(&indices);
+    indices.iter().for_each(|&index| OPTIONS[index].1(&mut setup));
+    let names: Vec<_> = indices.iter().map(|&index| OPTIONS[index].0).collect();
+    check(engine, &setup, (31 * one + other) as u32)
+        .map_err(|failed| format!("{}: {}", names.join(" and "), failed.message().unwrap_or("failed")).into())
+}
+
+/// That the GPU gives what the reference does, or that the setup is refused.
+fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
+    if let Err(refused) = Weights::init(&setup.config, &Init::gluon()) {
+        return match refused {
+            Error::Setting { .. } => Ok(()),
+            other => Err(format!("expected Error::Setting, found {other}").into()),
+        };
+    }
+    let case = drawn(setup, seed);
+    let theirs = reference(&case);
+    let ours = if setup.splits {
+        let engine = small_bindings()?;
+        let limits = engine.limits().ok_or("no GPU")?;
+        let plan = wgpu_rnn::Plan::new(&setup.config, setup.steps, setup.batch, &limits)?;
+        let parts = plan.buffers.iter().filter(|buffer| buffer.name.starts_with("input ")).count();
+        if parts < 3 {
+            return Err(format!("{parts} buffers of input, expected several").into());
+        }
+        Layer::new(engine, case.weights.clone()).call(&case.call())?
+    } else {
+        Layer::new(engine, case.weights.clone()).call(&case.call())?
+    };
+    Ok(difference_of_outputs(&ours, &theirs, F32)?)
+}
+
+fn drawn(setup: &Setup, seed: u32) -> Case {
+    let mut case = case(&setup.config, setup.steps, setup.batch, seed);
+    if !setup.has_state {
+        case.state = None;
+    }
+    if setup.has_lengths {
+        // Unsorted, with an empty one, and none of them T.
+        let lengths = (0..setup.batch).map(|row| (row * 7 + seed as usize + 3) % setup.steps);
+        case.lengths = Some(lengths.collect());
+    }
+    case
+}
+
+/// A device whose bindings hold two or three steps of the networks here.
+fn small_bindings() -> Result<&'static Engine, Failed> {
+    static SMALL: std::sync::OnceLock<Result<Engine, String>> = std::sync::OnceLock::new();
+    let open = || {
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: 24 << 10,
+            max_buffer_size: 64 << 10,
+            ..Default::default()
+        };
+        let (device, queue) = own_device(limits).map_err(|failed| format!("{failed:?}"))?;
+        Ok(Engine::from_device(device, queue))
+    };
+    SMALL.get_or_init(open).as_ref().map_err(|error: &String| Failed::from(error.clone()))
+}
+
+fn anything(engine: &Engine) -> Outcome {
+    let strategy =
+        (proptest::collection::vec(0..OPTIONS.len(), 2..9), 1..=9_usize, 1..=35_usize, any::<u32>());
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() });
+    let result = runner.run(&strategy, |(indices, steps, batch, seed)| {
+        let mut setup = plain(&indices);
+        (setup.steps, setup.batch) = (steps, batch);
+        // It has a size of its own.
+        indices.iter().for_each(|&index| OPTIONS[index].1(&mut setup));
+        // What is refused is a case all the same; most are not.
+        let outcome = check(engine, &setup, seed);
+        outcome.map_err(|failed| TestCaseError::fail(failed.message().unwrap_or("failed").to_owned()))
+    });
+    result.map_err(|error| error.to_string().into())
+}
+
+/// Each in each of its places, and as other ones for the backward direction.
+fn every_activation(engine: &Engine) -> Outcome {
+    let mut all = Activation::ALL;
+    all.reverse();
+    all.iter().enumerate().try_for_each(|(index, &activation)| {
+        let other = all[(index + 4) % all.len()];
+        for cell in [Cell::RnnTanh, Cell::Gru, Cell::Lstm] {
+            let count = cell.activations().len();
+            let mut activations = vec![activation; count];
+            activations.extend((0..count).map(|at| if at == 0 { other } else { activation }));
+            let config = Config::new(cell, 13).bidirectional().input_size(7).activations(&activations);
+            let setup =
+                Setup { config, steps: 3, batch: 3, has_lengths: false, has_state: true, splits: false };
+            check(engine, &setup, index as u32)
+                .map_err(|failed| format!("{activation}, {cell:?}: {}", failed.message().unwrap_or("")))?;
+        }
+        Ok(())
+    })
+}
