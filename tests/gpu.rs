@@ -6,6 +6,8 @@
 mod common;
 #[path = "common/engines.rs"]
 mod engines;
+#[path = "common/goldens.rs"]
+mod goldens;
 #[path = "common/notebook.rs"]
 mod notebook;
 
@@ -15,7 +17,9 @@ use libtest_mimic::Failed;
 use ndarray::{Array3, Axis, concatenate, s};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use wgpu_rnn::{Cell, Config, Directions, Engine, Error, Layer, Layout, Output, State, Weights};
+use wgpu_rnn::{
+    Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, State, Weights,
+};
 
 type CellTest = fn(&Engine, Cell) -> Outcome;
 type Test = fn(&Engine) -> Outcome;
@@ -44,7 +48,12 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 9] = [
+        let tests: [(&str, Test); 14] = [
+            ("equals_every_framework", every_framework),
+            ("lengths_are_as_if_each_row_were_alone", lengths_alone),
+            ("lengths_on_the_gpu_are_lengths", lengths_on_gpu),
+            ("any_strides_will_do", any_strides),
+            ("packed_sequences_are_padded_ones", packed_sequences),
             ("notebook_equals_mxnet", |engine| Ok(notebook::check(engine)?)),
             ("same_call_twice_is_bit_identical_and_makes_no_object", steady_state),
             ("relu_overflows_where_the_reference_does", relu_overflows),
@@ -295,6 +304,136 @@ fn relu_overflows(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+fn every_framework(engine: &Engine) -> Outcome {
+    for case in goldens::ALL.into_iter().flat_map(goldens::Golden::all) {
+        case.check::<f32>(F32, &mut |weights, call| Layer::new(engine, weights.clone()).call(call))?;
+    }
+    Ok(())
+}
+
+/// A row's result is the same to the last bit, whatever stands past its end, and whatever the other rows are; and what is past
+/// its end is zero.
+fn lengths_alone(engine: &Engine) -> Outcome {
+    for cell in Cell::ALL {
+        let mut whole = case(&primes(cell), 9, 5, 15);
+        let lengths = [4, 0, 7, 1, 5];
+        whole.lengths = Some(lengths.to_vec());
+        let answer = run(engine, &whole)?;
+        // Other numbers past the ends, NaN among them, more steps of padding, and other neighbours.
+        let mut other = case(&primes(cell), 12, 5, 16);
+        let mut other_lengths = [12, 0, 12, 1, 2];
+        for row in [0, 2, 4] {
+            let steps = s![..lengths[row], row, ..];
+            other.input.slice_mut(steps).assign(&whole.input.slice(steps));
+            other.input.slice_mut(s![lengths[row].., row, ..]).fill(f32::NAN);
+            other_lengths[row] = lengths[row];
+        }
+        other.weights = whole.weights.clone();
+        other.state = whole.state.clone();
+        other.lengths = Some(other_lengths.to_vec());
+        let padded = run(engine, &other)?;
+        for row in [0, 2, 4] {
+            let of = |array: &Array3<f32>, steps| array.slice(s![..steps, row, ..]).to_owned();
+            let slots = answer.h_n.dim().0;
+            if of(&answer.output, 9) != of(&padded.output, 9)
+                || of(&answer.h_n, slots) != of(&padded.h_n, slots)
+            {
+                return Err(format!("{cell:?}: row {row} depends on what is past its end").into());
+            }
+        }
+        for (row, &length) in lengths.iter().enumerate() {
+            if !answer.output.slice(s![length.., row, ..]).iter().all(|&number| number == 0.0) {
+                return Err(format!("{cell:?}: row {row} is not zero past its end").into());
+            }
+        }
+        if answer.h_n.slice(s![.., 1, ..]) != whole.state.as_ref().unwrap().h.slice(s![.., 1, ..]) {
+            return Err(format!("{cell:?}: an empty sequence changes its state").into());
+        }
+        equals_reference(engine, &whole)?;
+        // None at all.
+        whole.lengths = Some(vec![0; 5]);
+        equals_reference(engine, &whole)?;
+    }
+    Ok(())
+}
+
+fn lengths_on_gpu(engine: &Engine) -> Outcome {
+    use wgpu::BufferUsages as Usage;
+    let mut case = case(&primes(Cell::Gru), 9, 5, 17);
+    case.lengths = Some(vec![4, 0, 9, 1, 5]);
+    let theirs = run(engine, &case)?;
+    let device = engine.device().unwrap();
+    let buffer = |numbers: &[u32], usage| {
+        let size = 4 * numbers.len() as u64;
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage,
+            mapped_at_creation: true,
+        });
+        buffer.get_mapped_range_mut(..).unwrap().copy_from_slice(bytemuck::cast_slice(numbers));
+        buffer.unmap();
+        buffer
+    };
+    let mut layer = Layer::new(engine, case.weights.clone());
+    let call = case.call();
+    let without = Case { lengths: None, ..case.clone() };
+    let bare = without.call();
+    // A length over T counts as T.
+    let lengths = buffer(&[4, 0, 77, 1, 5], Usage::COPY_SRC);
+    if layer.call_with_lengths_on_gpu(&bare, &lengths)? != theirs {
+        return Err("lengths on the GPU give something else than lengths on the host".into());
+    }
+    let says = |layer: &mut Layer, call: &Call<'_>, lengths: &wgpu::Buffer, expected: &str| -> Outcome {
+        match layer.call_with_lengths_on_gpu(call, lengths) {
+            Err(error) if error.to_string() == expected => Ok(()),
+            other => Err(format!("expected {expected:?}, found {other:?}").into()),
+        }
+    };
+    says(&mut layer, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
+    let short = buffer(&[1, 2], Usage::COPY_SRC);
+    says(&mut layer, &bare, &short, "lengths: expected a buffer of at least 20 bytes, found 8")?;
+    let other = buffer(&[1, 2, 3, 4, 5], Usage::STORAGE);
+    let expected = "lengths: expected a buffer with usage COPY_SRC, found BufferUsages(STORAGE)";
+    says(&mut layer, &bare, &other, expected)?;
+    let mut cpu = Layer::new(&Engine::cpu(), case.weights.clone());
+    let expected = "lengths: expected lengths on the host, for an engine that is no GPU, found a GPU buffer";
+    says(&mut cpu, &bare, &lengths, expected)
+}
+
+fn any_strides(engine: &Engine) -> Outcome {
+    let case = case(&primes(Cell::Lstm), 5, 3, 18);
+    let answer = run(engine, &case)?;
+    let mut layer = Layer::new(engine, case.weights.clone());
+    // Axes in another order, every second number, and backwards, and all of it seen as it was.
+    let mut strange = Array3::<f32>::zeros((14, 5, 6));
+    let mut as_was = strange.slice_mut(s![..;-2, .., ..;2]).permuted_axes([1, 2, 0]);
+    as_was.assign(&case.input);
+    let ours = layer.forward(&as_was.view(), case.state.as_ref())?;
+    if ours != answer { Err("the strides of the input change the answer".into()) } else { Ok(()) }
+}
+
+fn packed_sequences(engine: &Engine) -> Outcome {
+    for layout in [Layout::Tnc, Layout::Ntc] {
+        let mut case = case(&primes(Cell::Lstm), 4, 3, 19);
+        let (sizes, lengths) = (vec![3, 2, 2, 1], vec![4, 3, 1]);
+        let rows = |array: &Array3<f32>| {
+            let steps = array.outer_iter().zip(&sizes);
+            let steps: Vec<_> = steps.map(|(step, &size)| step.slice_move(s![..size, ..])).collect();
+            concatenate(Axis(0), &steps).unwrap()
+        };
+        let packed = Packed { data: rows(&case.input), batch_sizes: sizes.clone() };
+        case.lengths = Some(lengths);
+        let padded = run(engine, &case)?;
+        let weights = case.weights.clone().layout(layout);
+        let (ours, state) = Layer::new(engine, weights).forward_packed(&packed, case.state.as_ref())?;
+        if ours.data != rows(&padded.output) || ours.batch_sizes != sizes || state != padded.state() {
+            return Err(format!("{layout:?}: packed sequences give something else than padded ones").into());
+        }
+    }
+    Ok(())
+}
+
 fn steady_state(engine: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 7);
     // A device of its own, since other tests make objects on the shared one meanwhile.
@@ -365,13 +504,13 @@ fn too_large(engine: &Engine) -> Outcome {
     }
 }
 
-fn callers_device(engine: &Engine) -> Outcome {
+fn callers_device(_: &Engine) -> Outcome {
     let (device, queue) = own_device(Default::default())?;
     let theirs = Engine::from_device(device, queue);
     equals_reference(&theirs, &case(&primes(Cell::Lstm), 5, 3, 11))
 }
 
-fn lost_device(engine: &Engine) -> Outcome {
+fn lost_device(_: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 12);
     // Of the caller's, whose loss we are not told of, and of our own.
     let (device, queue) = own_device(Default::default())?;

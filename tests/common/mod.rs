@@ -74,6 +74,12 @@ pub fn difference_of_outputs<A: Float, B: Float>(
     both("c_n", ours.c_n.as_ref(), theirs.c_n.as_ref())
 }
 
+/// Finite everywhere.
+pub fn all_finite(output: &Output) -> bool {
+    let c_n = output.c_n.iter().flatten();
+    output.output.iter().chain(&output.h_n).chain(c_n).all(|number| number.is_finite())
+}
+
 fn to_f64<T: Float>(number: T) -> f64 {
     number.to_f64().expect("f32 and f64 convert")
 }
@@ -142,7 +148,7 @@ pub fn reference(case: &Case) -> Output<f64> {
     wgpu_rnn::cpu::call(&case.weights.cast::<f64>(), &call).unwrap()
 }
 
-/// A golden file: its metadata, and its tensors in double precision, which holds f32 exactly.
+/// A golden file: its metadata, and its tensors in double precision, which holds f32 and small integers exactly.
 pub fn golden(path: &str) -> (BTreeMap<String, String>, BTreeMap<String, ArrayD<f64>>) {
     let path = format!("{}/tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -153,11 +159,17 @@ pub fn golden(path: &str) -> (BTreeMap<String, String>, BTreeMap<String, ArrayD<
             safetensors::Dtype::F64 => {
                 view.data().chunks(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect()
             }
-            _ => view
+            safetensors::Dtype::I64 => view
+                .data()
+                .chunks(8)
+                .map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()) as f64)
+                .collect(),
+            safetensors::Dtype::F32 => view
                 .data()
                 .chunks(4)
                 .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).into())
                 .collect(),
+            other => panic!("{path}: {other:?}"),
         };
         ArrayD::from_shape_vec(view.shape(), numbers).unwrap()
     };

@@ -1,0 +1,155 @@
+//! The cases of `golden/*.safetensors` and what they must give. See `golden/golden.py` for the format.
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+use crate::common::{Tolerance, difference, golden, rank3};
+use ndarray::{Array3, ArrayD, Axis, Ix2};
+use std::collections::BTreeMap;
+use wgpu_rnn::{
+    Call, Config, Directions, Float, Layout, Merge, Output, Packed, Reset, Result, State, Weights,
+};
+
+/// One call of a framework's network.
+pub struct Golden {
+    pub name: String,
+    settings: serde_json::Value,
+    tensors: BTreeMap<String, ArrayD<f64>>,
+}
+
+/// The files.
+pub const ALL: [&str; 4] = ["pytorch_options", "onnx", "keras", "mxnet"];
+
+/// What computes a call.
+pub type Compute<'a, T> = &'a mut dyn FnMut(&Weights<T>, &Call<'_, T>) -> Result<Output<T>>;
+
+impl Golden {
+    pub fn all(file: &str) -> Vec<Golden> {
+        let (metadata, tensors) = golden(&format!("{file}.safetensors"));
+        let cases = metadata.into_iter().filter(|(_, settings)| settings.starts_with('{'));
+        let cases = cases.map(|(name, settings)| {
+            let prefix = format!("{name}/");
+            let own = tensors
+                .iter()
+                .filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?.to_owned(), tensor.clone())));
+            let settings = serde_json::from_str(&settings).unwrap();
+            Golden { name: format!("{file}: {name}"), settings, tensors: own.collect() }
+        });
+        cases.collect()
+    }
+
+    fn get<T: Float>(&self, name: &str) -> Option<ArrayD<T>> {
+        Some(self.tensors.get(name)?.mapv(|number| T::from(number).unwrap()))
+    }
+
+    fn integers(&self, name: &str) -> Option<Vec<usize>> {
+        Some(self.tensors.get(name)?.iter().map(|&number| number as usize).collect())
+    }
+
+    fn weights<T: Float>(&self) -> Weights<T> {
+        let activation = self.settings["nonlinearity"].as_str().map(|name| name.parse().unwrap());
+        let names = self
+            .tensors
+            .keys()
+            .filter(|name| name.contains("_l0") || name.contains("_l1") || name.contains("_l2"));
+        let tensors = names.map(|name| (name.clone(), self.get(name).unwrap()));
+        Weights::from_tensors_for(tensors, activation, |config| self.apply(config)).unwrap()
+    }
+
+    /// The settings that no tensor tells.
+    fn apply(&self, mut config: Config) -> Config {
+        let settings = self.settings.as_object().unwrap();
+        for (name, value) in settings {
+            let text = value.as_str().unwrap_or_default();
+            let number = |value: &serde_json::Value| value.as_f64().unwrap() as f32;
+            match name.as_str() {
+                "nonlinearity" => {}
+                "layout" => config.layout = if text == "ntc" { Layout::Ntc } else { Layout::Tnc },
+                "directions" => {
+                    config.directions = match text {
+                        "forward" => Directions::Forward,
+                        "backward" => Directions::Backward,
+                        "both" => Directions::Both,
+                        other => panic!("{other}"),
+                    }
+                }
+                "merge" => {
+                    config.merge = match text {
+                        "concatenate" => Merge::Concatenate,
+                        "sum" => Merge::Sum,
+                        "average" => Merge::Average,
+                        "multiply" => Merge::Multiply,
+                        "apart" => Merge::Apart,
+                        other => panic!("{other}"),
+                    }
+                }
+                "gru_reset" => {
+                    assert_eq!(text, "before");
+                    config.gru_reset = Reset::Before;
+                }
+                "coupled_input_forget" => config.coupled_input_forget = true,
+                "residual" => config.residual = true,
+                "last_only" => config.outputs.last_only = true,
+                "cell_states" => config.outputs.cell_states = true,
+                "cell_clip" => config = config.cell_clip(number(&value[0]), number(&value[1])),
+                "preactivation_clip" => config.preactivation_clip = Some(number(value)),
+                "activations" => {
+                    let list = value.as_array().unwrap().iter();
+                    config.activations = list.map(|text| text.as_str().unwrap().parse().unwrap()).collect();
+                }
+                other => panic!("{}: a setting {other} that this test does not know", self.name),
+            }
+        }
+        config
+    }
+
+    /// That `compute` gives what the framework has given.
+    pub fn check<T: Float>(
+        &self,
+        tolerance: Tolerance,
+        compute: Compute<'_, T>,
+    ) -> std::result::Result<(), String> {
+        let weights = self.weights::<T>();
+        // An unbatched state has no axis for the batch.
+        let state_of = |name: &str| {
+            let array = self.get::<T>(name)?;
+            Some(rank3(if array.ndim() == 2 { array.insert_axis(Axis(1)) } else { array }))
+        };
+        let state = state_of("h0").map(|h| State { h, c: state_of("c0") });
+        let packed = self.get::<T>("data").map(|data| Packed {
+            data: data.into_dimensionality::<Ix2>().unwrap(),
+            batch_sizes: self.integers("batch_sizes").unwrap(),
+        });
+        let (padded, packed_lengths) = packed.as_ref().map(|packed| packed.unpack().unwrap()).unzip();
+        let input = padded.map_or_else(|| self.get::<T>("input").unwrap(), Array3::into_dyn);
+        let lengths = self.integers("lengths").or(packed_lengths);
+        let call = Call::new(&input).state(state.as_ref());
+        let call = if let Some(lengths) = &lengths { call.lengths(lengths) } else { call };
+        let answer = compute(&weights, &call).map_err(|error| format!("{}: {error}", self.name))?;
+
+        let mut compared = 0;
+        let mut check = |key: &str, ours: Option<&Array3<T>>| {
+            let Some(theirs) = self.tensors.get(key) else { return Ok(()) };
+            let ours = ours.ok_or(format!("{}: no {key}", self.name))?;
+            let ours = match (&packed, theirs.ndim()) {
+                (Some(packed), 2) if key == "output" => repacked(ours, &packed.batch_sizes),
+                (None, 2) => ours.index_axis(Axis(1), 0).to_owned().into_dyn(),
+                _ => ours.clone().into_dyn(),
+            };
+            compared += 1;
+            difference(key, &ours, theirs, tolerance).map_err(|error| format!("{}: {error}", self.name))
+        };
+        check("output", Some(&answer.output))?;
+        check("output_reverse", answer.output_reverse.as_ref())?;
+        check("cell_states", answer.cell_states.as_ref())?;
+        check("h_n", Some(&answer.h_n))?;
+        check("c_n", answer.c_n.as_ref())?;
+        assert!(compared > 0);
+        Ok(())
+    }
+}
+
+/// The steps within the sequences, one time step after another.
+fn repacked<T: Float>(output: &Array3<T>, batch_sizes: &[usize]) -> ArrayD<T> {
+    let steps = output.outer_iter().zip(batch_sizes);
+    let steps: Vec<_> = steps.map(|(step, &size)| step.slice_move(ndarray::s![..size, ..])).collect();
+    ndarray::concatenate(Axis(0), &steps).unwrap().into_dyn()
+}
