@@ -50,6 +50,16 @@ impl<'a, T> Call<'a, T> {
     }
 }
 
+impl<'a> Call<'a> {
+    /// The same call from another state, unless it has one of its own.
+    pub(crate) fn from<'b>(&'b self, state: Option<&'b State>) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        Call { input: self.input.view(), state: self.state.or(state), lengths: self.lengths.clone() }
+    }
+}
+
 /// A call that has been checked, its input in the order T, N, I.
 pub(crate) struct Checked<'a, T> {
     pub input: ArrayView3<'a, T>,

@@ -2,6 +2,7 @@
 
 use crate::{Error, Float, Result};
 use ndarray::{ArrayD, ArrayViewD};
+use num_traits::PrimInt;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,6 +13,39 @@ use std::{
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, ArrayD<f32>>> {
     let path = path.as_ref();
     tensors_from(&read(path)?).map_err(in_file(path))
+}
+
+/// The tensors of a safetensors file: f32, and integers of any kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tensors {
+    /// Those of f32, by name.
+    pub floats: BTreeMap<String, ArrayD<f32>>,
+    /// Those of integers, by name; what is over i64 is its largest.
+    pub integers: BTreeMap<String, ArrayD<i64>>,
+}
+
+/// The f32 and integer tensors of a safetensors file.
+pub fn load_all_tensors(path: impl AsRef<Path>) -> Result<Tensors> {
+    let path = path.as_ref();
+    let load = || -> Result<Tensors> {
+        let bytes = read(path)?;
+        let mut found = Tensors::default();
+        for (name, view) in deserialize(&bytes)?.0.iter() {
+            let name = name.to_owned();
+            match integers_of(&view) {
+                Some(numbers) => {
+                    let array = shaped(&name, &view, numbers)?;
+                    found.integers.insert(name, array);
+                }
+                None => {
+                    let array = to_array(&name, &view)?;
+                    found.floats.insert(name, array);
+                }
+            }
+        }
+        Ok(found)
+    };
+    load().map_err(in_file(path))
 }
 
 /// Writes tensors as a safetensors file.
@@ -97,9 +131,32 @@ fn to_array(name: &str, view: &TensorView<'_>) -> Result<ArrayD<f32>> {
         return Err(Error::Safetensors(format!("tensor {name}: expected F32, found {found:?}")));
     }
     let (numbers, _) = view.data().as_chunks::<4>();
-    let numbers = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    shaped(name, view, numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+}
+
+fn shaped<T>(name: &str, view: &TensorView<'_>, numbers: Vec<T>) -> Result<ArrayD<T>> {
     ArrayD::from_shape_vec(view.shape(), numbers)
         .map_err(|error| Error::Safetensors(format!("tensor {name}: {error}")))
+}
+
+/// None if they are no integers.
+fn integers_of(view: &TensorView<'_>) -> Option<Vec<i64>> {
+    fn numbers<const N: usize, I: PrimInt>(data: &[u8], read: fn([u8; N]) -> I) -> Option<Vec<i64>> {
+        let (numbers, _) = data.as_chunks::<N>();
+        Some(numbers.iter().map(|&bytes| read(bytes).to_i64().unwrap_or(i64::MAX)).collect())
+    }
+    let data = view.data();
+    match view.dtype() {
+        Dtype::I8 => numbers(data, i8::from_le_bytes),
+        Dtype::U8 => numbers(data, u8::from_le_bytes),
+        Dtype::I16 => numbers(data, i16::from_le_bytes),
+        Dtype::U16 => numbers(data, u16::from_le_bytes),
+        Dtype::I32 => numbers(data, i32::from_le_bytes),
+        Dtype::U32 => numbers(data, u32::from_le_bytes),
+        Dtype::I64 => numbers(data, i64::from_le_bytes),
+        Dtype::U64 => numbers(data, u64::from_le_bytes),
+        _ => None,
+    }
 }
 
 pub(crate) fn to_safetensors<'a, T: Float>(

@@ -16,6 +16,7 @@ mod options;
 pub mod plan;
 pub mod shader;
 mod state;
+mod stateful;
 mod weights;
 
 pub use activation::Activation;
@@ -29,4 +30,5 @@ pub use layer::Layer;
 pub use options::{CellClip, Directions, Layout, Merge, Outputs, Reset};
 pub use plan::Plan;
 pub use state::{Output, State};
+pub use stateful::Stateful;
 pub use weights::{Init, Naming, SlotWeights, Weights, mxnet};

@@ -6,7 +6,7 @@ mod common;
 #[path = "common/engines.rs"]
 mod engines;
 
-use common::{Case, F32, case, difference_of_outputs, reference};
+use common::{Case, F32, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials, own_device};
 use libtest_mimic::Failed;
 use proptest::prelude::*;
@@ -138,7 +138,8 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     } else {
         Layer::new(engine, case.weights.clone()).call(&case.call())?
     };
-    Ok(difference_of_outputs(&ours, &theirs, F32)?)
+    let tolerance = if setup.config.layer_norm { NORM } else { F32 };
+    Ok(difference_of_outputs(&ours, &theirs, tolerance)?)
 }
 
 fn drawn(setup: &Setup, seed: u32) -> Case {

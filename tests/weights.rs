@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, Array3, ArrayD, IxDyn};
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Naming, State, Weights, cpu, mxnet,
+    Activation, Call, Cell, Config, Directions, Engine, Error, Init, Layer, Merge, Naming, Packed, Reset,
+    State, Stateful, Weights, cpu, mxnet,
 };
 
 fn every_config() -> impl Iterator<Item = Config> {
@@ -167,6 +168,150 @@ fn settings_are_refused() {
         [(usize::MAX, 1, 1), (1 << 31, 1, 1), (1, usize::MAX, 1), (1 << 20, 1 << 42, 1)]
     {
         init(Config::lstm(hidden).input_size(input).num_layers(layers), Init::gluon()).unwrap_err();
+    }
+}
+
+/// A wrong combination is refused where weights are made for it, in one sentence.
+#[test]
+fn combinations_are_refused() {
+    let lstm = || Config::lstm(5).num_layers(2).input_size(7);
+    let gru = || Config::gru(5).num_layers(2).input_size(7);
+    let stack = Config::stack(&[(Cell::Lstm, 5), (Cell::Gru, 4)]).input_size(7);
+    let mut changed = stack.clone();
+    changed.hidden_size = 6;
+    let bent = Activation::LeakyRelu { alpha: f32::NAN };
+    for (config, expected) in [
+        (gru().proj_size(3), "proj_size: expected an LSTM, found gru"),
+        (lstm().proj_size(5), "proj_size: expected less than hidden_size 5, found 5"),
+        (gru().peepholes(), "peepholes: expected an LSTM, found gru"),
+        (gru().coupled_input_forget(), "coupled_input_forget: expected an LSTM, found gru"),
+        (stack.clone().layer_norm(), "layer_norm: expected an LSTM, found gru"),
+        (stack.clone().cell_clip(-1.0, 1.0), "cell_clip: expected an LSTM, found gru"),
+        (lstm().cell_clip(1.0, -1.0), "cell_clip: expected min at most max, found min 1, max -1"),
+        (lstm().cell_clip(f32::NAN, 1.0), "cell_clip: expected min at most max, found min NaN, max 1"),
+        (lstm().cell_clip(f32::NEG_INFINITY, f32::INFINITY), "cell_clip: expected a bound, found none"),
+        (lstm().cell_clip_nan(), "cell_clip_nan: expected a bound, found none"),
+        (lstm().preactivation_clip(0.0), "preactivation_clip: expected a number over 0, found 0"),
+        (lstm().preactivation_clip(f32::NAN), "preactivation_clip: expected a number over 0, found NaN"),
+        (lstm().gru_reset(Reset::Before), "gru_reset before: expected a GRU, found lstm"),
+        (gru().activations(&[Activation::Tanh]), "activations: expected 2 for gru, found 1"),
+        (
+            gru().bidirectional().activations(&[Activation::Tanh; 3]),
+            "activations: expected 2 or 4 for gru, found 3",
+        ),
+        (gru().activations(&[bent, bent]), "activations: expected finite parameters, found leaky_relu:NaN"),
+        (gru().merge(Merge::Sum), "merge: expected two directions to merge, found one"),
+        (gru().residual().last_only(), "last_only: expected no residual connections, found some"),
+        (stack.clone().residual(), "residual: expected layers of one size, 5, found 4"),
+        (stack.clone().cell_states(), "cell_states: expected an LSTM as last layer, found gru"),
+        (stack.clone().num_layers(3), "num_layers: expected 2, as the stack has layers, found 3"),
+        (changed, "stack: expected lstm 6 in the first layer, found lstm 5"),
+        (Config::stack(&[]).input_size(1), "num_layers: expected at least 1, found 0"),
+        (
+            Config::stack(&[(Cell::Gru, 3), (Cell::Gru, 0)]).input_size(1),
+            "hidden_size: expected at least 1, found 0",
+        ),
+    ] {
+        says(Weights::init(&config, &Init::gluon()), expected);
+        // And where they are set for weights that there are.
+        if config.stack.is_empty() && config.proj_size == 0 && !config.peepholes {
+            let plain = Config::new(config.cell, 5).num_layers(2).directions(config.directions).input_size(7);
+            says(Weights::init(&plain, &Init::gluon()).unwrap().configure(|_| config.clone()), expected);
+        }
+    }
+    let plain = Weights::init(&lstm(), &Init::gluon()).unwrap();
+    says(
+        plain.configure(|config| config.proj_size(3)),
+        "settings: expected none that change the weights' shapes, found such a one",
+    );
+    says(
+        Weights::init(&lstm().peepholes(), &Init::mxnet(&mxnet::Random::new(0))),
+        "init: expected a network as Gluon draws it, without options, found others",
+    );
+}
+
+#[test]
+fn lengths_and_batch_sizes_are_refused() {
+    let mut layer = Layer::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
+    let input = Array3::zeros((5, 3, 7));
+    let mut call = |lengths: &[i8]| layer.call(&Call::new(&input).lengths(lengths));
+    says(call(&[1, 2]), "lengths: expected 3, one for each sequence, found 2");
+    says(call(&[1, -1, 2]), "lengths: expected 0 to 5 (T) for sequence 1, found -1");
+    says(call(&[1, 2, 6]), "lengths: expected 0 to 5 (T) for sequence 2, found 6");
+    call(&[0, 5, 3]).unwrap();
+    says(
+        layer.call(&Call::new(&input).lengths(&[u64::MAX; 3])),
+        "lengths: expected 0 to 5 (T) for sequence 0, found 9223372036854775807",
+    );
+    let unpack = |rows: usize, sizes: &[usize]| {
+        Packed { data: Array2::<f32>::zeros((rows, 7)), batch_sizes: sizes.to_vec() }.unpack()
+    };
+    unpack(3, &[2, 1]).unwrap();
+    says(unpack(3, &[1, 2]), "batch_sizes: expected sizes that never grow, found [1, 2]");
+    says(unpack(4, &[2, 1]), "batch_sizes: expected a sum of 4, the rows of data, found 3");
+    says(unpack(0, &[]), "batch_sizes: expected at least 1 at each time step, found []");
+    says(unpack(1, &[1, 0]), "batch_sizes: expected at least 1 at each time step, found [1, 0]");
+    let packed = Packed { data: Array2::zeros((3, 7)), batch_sizes: vec![2, 1] };
+    let mut last = Layer::lazy(&Engine::cpu(), &Config::gru(4).last_only(), Init::gluon()).unwrap();
+    says(
+        last.forward_packed(&packed, None),
+        "packed input: expected a network that gives all steps, found the last only",
+    );
+}
+
+/// Every tensor of every option, under both names, and what the network is told from them.
+#[test]
+fn options_are_told_from_names_and_shapes() {
+    let lstm = || Config::lstm(13).num_layers(2).bidirectional().input_size(7);
+    for config in [
+        lstm().proj_size(5),
+        lstm().peepholes(),
+        lstm().layer_norm().learned_state(),
+        lstm().proj_size(3).peepholes().layer_norm().learned_state().without_bias(),
+        Config::gru(13).learned_state().input_size(7),
+        Config::stack(&[(Cell::Lstm, 13), (Cell::Gru, 5), (Cell::RnnTanh, 8)]).bidirectional().input_size(7),
+        Config::stack(&[(Cell::Lstm, 13), (Cell::Lstm, 5)]).input_size(7).proj_size(4),
+        Config::rnn_tanh(3).activations(&[Activation::LeakyRelu { alpha: 0.25 }]).input_size(2),
+    ] {
+        let weights = Weights::init(&config, &Init::pytorch().seed(2)).unwrap();
+        for naming in [Naming::PyTorch, Naming::Gluon] {
+            let bytes = weights.to_safetensors(naming).unwrap();
+            let read = Weights::from_safetensors(&bytes, None).unwrap();
+            assert_eq!(read, weights);
+        }
+    }
+    // A tensor more than the network has.
+    let made = Weights::init(&lstm(), &Init::gluon()).unwrap();
+    let tensors = made.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.to_owned()));
+    let tensors: Vec<_> = tensors.collect();
+    let peephole = ("weight_peephole_l0".to_owned(), ArrayD::zeros(IxDyn(&[39])));
+    let all = tensors.into_iter().chain([peephole]);
+    says(
+        Weights::from_tensors_for(all, None, |mut config| {
+            config.peepholes = false;
+            config
+        }),
+        "tensor weight_peephole_l0: the network that the others make has no such one",
+    );
+}
+
+#[test]
+fn a_stateful_layer_goes_on() {
+    let config = Config::lstm(5).num_layers(2).learned_state().input_size(7);
+    let weights = Weights::init(&config, &Init::pytorch()).unwrap();
+    let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (9, 3, 7));
+    let whole = cpu::forward(&weights, &input, None).unwrap();
+    let mut stream = Stateful::new(Layer::new(&Engine::cpu(), weights));
+    for _ in 0..2 {
+        let (early, late) = input.view().split_at(ndarray::Axis(0), 4);
+        stream.forward(&early).unwrap();
+        // A call that fails changes nothing.
+        stream.forward(&Array3::zeros((2, 4, 7))).unwrap_err();
+        let rest = stream.forward(&late).unwrap();
+        assert_eq!(rest.h_n, whole.h_n);
+        assert_eq!(rest.c_n, whole.c_n);
+        assert_eq!(rest.output, whole.output.slice(ndarray::s![4.., .., ..]));
+        stream.reset();
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Tolerance {
 /// relative part is for the relu RNN, whose values grow.
 pub const F32: Tolerance = Tolerance { atol: 5e-6, rtol: 1e-5 };
 
+/// As [`F32`], for layer normalisation, which divides by a deviation that may be several times less than one, at every step.
+pub const NORM: Tolerance = Tolerance { atol: 3e-5, rtol: 1e-5 };
+
 /// f64 against f64 in another order of summation.
 pub const F64: Tolerance = Tolerance { atol: 1e-12, rtol: 1e-12 };
 

@@ -1,0 +1,198 @@
+//! What a person says on the command line, and the settings that it means.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Reset};
+
+/// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
+///
+/// What the network is, is worked out from the names and shapes of its weights (PyTorch's or Gluon's): cells and sizes, by layer;
+/// directions, biases, projection, peepholes, layer normalisation and learned initial states. The options tell the rest.
+#[derive(Parser)]
+#[command(version)]
+pub struct Arguments {
+    /// Weights: safetensors, f32, named weight_ih_l0_reverse ... or r0_i2h_weight ...
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+
+    /// Input: .safetensors with `input` [T, N, I], or [T, I] for one sequence; if wished `lengths` [N], integers, and `h0` and
+    /// `c0` [L*D, N, H]. Packed sequences are `data` and `batch_sizes` in the place of `input` and `lengths`. Or .npy with
+    /// the input alone
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+
+    /// Result: .safetensors with `output`, `h_n`, for an LSTM `c_n`, and what the options ask for; or .npy with the output
+    /// alone
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Where to compute; auto takes the CPU reference if there is no GPU adapter
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
+
+    /// Precision; f64 is the CPU reference's alone
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    pub dtype: Dtype,
+
+    /// The axes of input and output
+    #[arg(long, value_enum, default_value_t = Axes::Tnc)]
+    layout: Axes,
+
+    /// The nonlinearity of a vanilla RNN, if the weights' metadata does not tell it: relu, tanh, or another one of those below
+    #[arg(long, value_name = "NAME")]
+    pub activation: Option<Activation>,
+
+    /// Other activations, as ONNX orders them: f,g,h of an LSTM; f,g of a GRU; f of an RNN; or as many for each direction.
+    /// relu, tanh, sigmoid, softsign, softplus, leaky_relu:ALPHA, elu:ALPHA, thresholded_relu:ALPHA, affine:ALPHA:BETA,
+    /// hard_sigmoid:ALPHA:BETA, scaled_tanh:ALPHA:BETA
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    activations: Vec<Activation>,
+
+    /// Where a GRU's reset gate acts: after the recurrent product (PyTorch, MXNet, cuDNN), or before it (ONNX's default)
+    #[arg(long, value_enum, default_value_t = GruReset::After)]
+    gru_reset: GruReset,
+
+    /// Bounds an LSTM's cell state at every step (MXNet, cuDNN)
+    #[arg(long, value_name = "MIN,MAX", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
+    cell_clip: Vec<f32>,
+
+    /// With --cell-clip: a NaN becomes MIN instead of staying one
+    #[arg(long)]
+    cell_clip_nan: bool,
+
+    /// Bounds what goes into the gates' activations, to both sides (ONNX clip)
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    preactivation_clip: Option<f32>,
+
+    /// Makes an LSTM's forget gate 1 - i (ONNX input_forget)
+    #[arg(long)]
+    coupled_input_forget: bool,
+
+    /// Reads sequences from their end, where the weights have one direction
+    #[arg(long)]
+    backward: bool,
+
+    /// What becomes of the two directions of each layer (Keras merge_mode); apart gives `output` and `output_reverse`
+    #[arg(long, value_enum, default_value_t = Merging::Concatenate)]
+    merge: Merging,
+
+    /// Each layer from the second on adds its input to its output
+    #[arg(long)]
+    residual: bool,
+
+    /// Gives only what each direction ends with, [1, N, C]
+    #[arg(long)]
+    last_only: bool,
+
+    /// Gives the last layer's cell state at every step as well: `cell_states`
+    #[arg(long)]
+    cell_states: bool,
+
+    /// Gives what the layers below the last give as well: `output_l0` ...
+    #[arg(long)]
+    every_layer: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Device {
+    Gpu,
+    Cpu,
+    Auto,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Dtype {
+    F32,
+    F64,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Axes {
+    Tnc,
+    Ntc,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum GruReset {
+    After,
+    Before,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Merging {
+    #[value(alias = "concat")]
+    Concatenate,
+    Sum,
+    #[value(alias = "ave")]
+    Average,
+    #[value(alias = "mul")]
+    Multiply,
+    #[value(alias = "none")]
+    Apart,
+}
+
+impl Arguments {
+    /// That there are as many numbers as an option needs.
+    pub fn check(&self) -> Result<(), String> {
+        match self.cell_clip.len() {
+            0 | 2 => Ok(()),
+            count => Err(format!(
+                "--cell-clip: expected MIN,MAX, found {count} number{}",
+                if count == 1 { "" } else { "s" }
+            )),
+        }
+    }
+
+    /// The network that is meant, of the one that the weights tell.
+    pub fn apply(&self, mut config: Config) -> Config {
+        config.layout = match self.layout {
+            Axes::Tnc => Layout::Tnc,
+            Axes::Ntc => Layout::Ntc,
+        };
+        if !self.activations.is_empty() {
+            config.activations = self.activations.clone();
+        }
+        config.gru_reset = match self.gru_reset {
+            GruReset::After => Reset::After,
+            GruReset::Before => Reset::Before,
+        };
+        if let &[min, max] = self.cell_clip.as_slice() {
+            config = config.cell_clip(min, max);
+        }
+        if self.cell_clip_nan {
+            config = config.cell_clip_nan();
+        }
+        config.preactivation_clip = self.preactivation_clip;
+        config.coupled_input_forget = self.coupled_input_forget;
+        if self.backward && config.directions == Directions::Forward {
+            config.directions = Directions::Backward;
+        }
+        config.merge = match self.merge {
+            Merging::Concatenate => Merge::Concatenate,
+            Merging::Sum => Merge::Sum,
+            Merging::Average => Merge::Average,
+            Merging::Multiply => Merge::Multiply,
+            Merging::Apart => Merge::Apart,
+        };
+        config.residual = self.residual;
+        config.outputs.last_only = self.last_only;
+        config.outputs.cell_states = self.cell_states;
+        config.outputs.every_layer = self.every_layer;
+        config
+    }
+
+    /// What no network of these weights can be told to do.
+    pub fn check_against(&self, config: &Config) -> Result<(), String> {
+        let vanilla = (0..config.num_layers).any(|layer| {
+            config.stack.get(layer).map_or(config.cell, |&(cell, _)| cell).activation().is_some()
+        });
+        if self.activation.is_some() && !vanilla {
+            let cell = config.cell.name();
+            return Err(format!("--activation: expected none for the weights of a {cell}, found one"));
+        }
+        if self.backward && config.directions == Directions::Both {
+            return Err("--backward: expected weights of one direction, found two".into());
+        }
+        Ok(())
+    }
+}

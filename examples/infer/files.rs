@@ -1,0 +1,165 @@
+//! The files that are read and written.
+
+use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis, Ix2, Ix3};
+use ndarray_npy::{ViewNpyExt, WritableElement, WriteNpyExt};
+use std::{error::Error, ffi::OsStr, path::Path};
+use wgpu_rnn::{Call, Float, Output, Packed, State, file};
+
+/// What is computed on.
+pub struct Input {
+    /// `[T, N, I]`, `[N, T, I]` or `[T, I]`; of packed sequences, what they are padded to.
+    pub input: ArrayD<f32>,
+    pub state: Option<State>,
+    pub lengths: Option<Vec<i64>>,
+    /// Of packed sequences.
+    pub batch_sizes: Option<Vec<usize>>,
+}
+
+impl Input {
+    pub fn call(&self) -> Call<'_> {
+        let call = Call::new(&self.input).state(self.state.as_ref());
+        match &self.lengths {
+            Some(lengths) => call.lengths(lengths),
+            None => call,
+        }
+    }
+
+    pub fn is_unbatched(&self) -> bool {
+        self.input.ndim() == 2
+    }
+}
+
+#[derive(Clone, Copy)]
+pub enum Format {
+    Safetensors,
+    Npy,
+}
+
+impl Format {
+    pub fn of(path: &Path) -> Result<Format, String> {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("safetensors") => Ok(Format::Safetensors),
+            Some("npy") => Ok(Format::Npy),
+            _ => Err(format!("{}: expected a name that ends in .safetensors or .npy", path.display())),
+        }
+    }
+}
+
+pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
+    let within = |what: String| format!("{}: {what}", path.display());
+    if let Format::Npy = Format::of(path)? {
+        // As a view of the file, so that a header that lies about the size makes no array of it.
+        let bytes = std::fs::read(path).map_err(|error| within(format!("cannot be read: {error}")))?;
+        let input = ArrayViewD::<f32>::view_npy(&bytes)
+            .map_err(|error| within(format!("expected a .npy array of f32: {error}")))?;
+        return Ok(Input { input: input.to_owned(), state: None, lengths: None, batch_sizes: None });
+    }
+    let file::Tensors { mut floats, mut integers } = file::load_all_tensors(path)?;
+    let mut vector = |name: &str| -> Result<Option<Vec<i64>>, String> {
+        let Some(tensor) = integers.remove(name) else { return Ok(None) };
+        if tensor.ndim() != 1 {
+            return Err(within(format!("{name}: expected one axis, found shape {:?}", tensor.shape())));
+        }
+        Ok(Some(tensor.into_iter().collect()))
+    };
+    let (mut lengths, batch_sizes) = (vector("lengths")?, vector("batch_sizes")?);
+    let (plain, data) = (floats.remove("input"), floats.remove("data"));
+    let [h, c] = ["h0", "c0"].map(|name| floats.remove(name).map(|tensor| (name, tensor)));
+    let mut sizes = None;
+    let input = match (plain, data, batch_sizes, &lengths) {
+        (Some(input), None, None, _) => input,
+        (None, Some(data), Some(batch_sizes), None) => {
+            let wrong = |_| within("data: expected shape [sum of batch_sizes, I]".into());
+            let data: Array2<f32> = data.into_dimensionality::<Ix2>().map_err(wrong)?;
+            // What is negative is refused with the rest.
+            let batch_sizes: Vec<usize> =
+                batch_sizes.iter().map(|&size| size.try_into().unwrap_or(0)).collect();
+            let packed = Packed { data, batch_sizes };
+            let (padded, found) = packed.unpack().map_err(|error| within(error.to_string()))?;
+            lengths = Some(found.into_iter().map(|length| length as i64).collect());
+            sizes = Some(packed.batch_sizes);
+            padded.into_dyn()
+        }
+        (None, None, None, _) => {
+            return Err(within("expected a tensor named input, found none".into()).into());
+        }
+        _ => {
+            let expected =
+                "expected input, or data with batch_sizes and without lengths, found both or a half";
+            return Err(within(expected.into()).into());
+        }
+    };
+    if let Some(name) = floats.keys().chain(integers.keys()).next() {
+        let known = "input, lengths, h0 and c0, or data and batch_sizes for input and lengths";
+        return Err(
+            within(format!("expected {known}, found a tensor named {name} of another kind or name")).into()
+        );
+    }
+    // One sequence needs no axis for the batch in its state either.
+    let is_unbatched = input.ndim() == 2;
+    let rank3 = |(name, tensor): (&str, ArrayD<f32>)| -> Result<Array3<f32>, String> {
+        let shape = tensor.shape().to_vec();
+        let wrong = |_| within(format!("{name}: expected shape [L*D, N, H], found {shape:?}"));
+        let tensor = if is_unbatched && shape.len() == 2 { tensor.insert_axis(Axis(1)) } else { tensor };
+        tensor.into_dimensionality::<Ix3>().map_err(wrong)
+    };
+    let state = match (h, c) {
+        (None, None) => None,
+        (None, Some(_)) => return Err(within("expected h0 beside c0, found none".into()).into()),
+        (Some(h), c) => Some(State { h: rank3(h)?, c: c.map(rank3).transpose()? }),
+    };
+    Ok(Input { input, state, lengths, batch_sizes: sizes })
+}
+
+pub fn write<T: Float + WritableElement>(
+    path: &Path,
+    format: Format,
+    answer: &Output<T>,
+    input: &Input,
+) -> Result<Vec<usize>, Box<dyn Error>> {
+    let mut arrays: Vec<(String, ArrayD<T>)> = vec![("output".into(), answer.output.clone().into_dyn())];
+    let mut add = |name: String, array: Option<&Array3<T>>| {
+        arrays.extend(array.map(|array| (name, array.clone().into_dyn())));
+    };
+    add("output_reverse".into(), answer.output_reverse.as_ref());
+    add("cell_states".into(), answer.cell_states.as_ref());
+    for (layer, lower) in answer.lower.iter().enumerate() {
+        add(format!("output_l{layer}"), Some(lower));
+    }
+    for (name, array) in &mut arrays {
+        if let Some(batch_sizes) = &input.batch_sizes {
+            *array = packed(array, batch_sizes).ok_or(format!("{name}: packed sequences need all steps"))?;
+        }
+    }
+    let finals = [("h_n", Some(&answer.h_n)), ("c_n", answer.c_n.as_ref())];
+    let finals =
+        finals.into_iter().filter_map(|(name, array)| Some((name.to_owned(), array?.clone().into_dyn())));
+    arrays.extend(finals);
+    if input.is_unbatched() {
+        arrays
+            .iter_mut()
+            .for_each(|(_, array)| *array = array.index_axis(Axis(array.ndim() - 2), 0).to_owned());
+    }
+    match format {
+        Format::Safetensors => {
+            file::save_tensors(path, arrays.iter().map(|(name, array)| (name.clone(), array.view())))?;
+        }
+        Format::Npy => {
+            let mut bytes = Vec::new();
+            arrays[0].1.write_npy(&mut bytes)?;
+            file::replace(path, &bytes)?;
+        }
+    }
+    Ok(arrays[0].1.shape().to_vec())
+}
+
+/// The steps within the sequences of a `[T, N, C]` array, one time step after another.
+fn packed<T: Float>(array: &ArrayD<T>, batch_sizes: &[usize]) -> Option<ArrayD<T>> {
+    let array = array.view().into_dimensionality::<Ix3>().ok()?;
+    if array.dim().0 != batch_sizes.len() {
+        return None;
+    }
+    let steps = array.outer_iter().zip(batch_sizes);
+    let steps: Vec<_> = steps.map(|(step, &size)| step.slice_move(ndarray::s![..size, ..])).collect();
+    Some(ndarray::concatenate(Axis(0), &steps).ok()?.into_dyn())
+}

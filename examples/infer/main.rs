@@ -1,0 +1,82 @@
+//! Runs the weights of a file on the input of another.
+//!
+//!     cargo run --release --example infer -- --weights W.safetensors --input X.safetensors --output Y.safetensors
+
+mod arguments;
+mod files;
+
+use arguments::{Arguments, Device, Dtype};
+use clap::Parser;
+use files::Format;
+use std::io::Write;
+use std::path::Path;
+use std::{error::Error, process::ExitCode};
+use wgpu_rnn::{Call, Engine, Layer, Layout, State, Weights, cpu};
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, whatever a driver may have to say.
+            eprintln!("error: {}", error.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let format = Format::of(&arguments.output)?;
+    arguments.check()?;
+    let same = |other: &Path| {
+        other.canonicalize().is_ok_and(|other| arguments.output.canonicalize().is_ok_and(|o| o == other))
+    };
+    if same(&arguments.weights) || same(&arguments.input) {
+        return Err(format!(
+            "--output {}: expected another file than the weights and the input",
+            arguments.output.display()
+        )
+        .into());
+    }
+    let weights =
+        Weights::load_for(&arguments.weights, arguments.activation, |config| arguments.apply(config))?;
+    arguments.check_against(weights.config())?;
+    let input = files::read(&arguments.input)?;
+    if input.batch_sizes.is_some() && weights.config().outputs.last_only {
+        return Err("--last-only: expected input that is not packed, found packed".into());
+    }
+    // Packed sequences, and one alone, come time first.
+    let is_time_first = input.batch_sizes.is_some() || input.is_unbatched();
+    let weights = if is_time_first { weights.layout(Layout::Tnc) } else { weights };
+    // Before a GPU is looked for.
+    weights.config().check_call(&input.call())?;
+    let (shape, engine) = match (arguments.dtype, arguments.device) {
+        (Dtype::F64, Device::Gpu) => {
+            return Err("--dtype f64: expected --device cpu or auto, found gpu".into());
+        }
+        (Dtype::F64, _) => {
+            let double = |state: &State| State {
+                h: state.h.mapv(f64::from),
+                c: state.c.as_ref().map(|c| c.mapv(f64::from)),
+            };
+            let (numbers, state) = (input.input.mapv(f64::from), input.state.as_ref().map(double));
+            let call = Call::new(&numbers).state(state.as_ref());
+            let call = if let Some(lengths) = &input.lengths { call.lengths(lengths) } else { call };
+            let answer = cpu::call(&weights.cast::<f64>(), &call)?;
+            (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
+        }
+        (Dtype::F32, device) => {
+            let engine = match device {
+                Device::Gpu => Engine::gpu()?,
+                Device::Cpu => Engine::cpu(),
+                Device::Auto => Engine::auto(),
+            };
+            let answer = Layer::new(&engine, weights).call(&input.call())?;
+            (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
+        }
+    };
+    // Nobody need be listening.
+    let path = arguments.output.display();
+    let _ = writeln!(std::io::stdout(), "{path}: output {shape:?}, computed on {engine}");
+    Ok(())
+}
