@@ -17,9 +17,10 @@ use crate::{Activation, Cell};
 /// ```
 ///
 /// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN; every option is
-/// off. `OPTIONS.md` tells what each is called in other frameworks.
-/// Nothing is checked until weights are made for it, where a setting that no network can have is an
+/// off. Nothing is checked until weights are made for it, where a setting that no network can have is an
 /// [`Error::Setting`](crate::Error::Setting).
+///
+#[doc = include_str!("../OPTIONS.md")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Config {

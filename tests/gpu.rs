@@ -48,7 +48,10 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 14] = [
+        let tests: [(&str, Test); 17] = [
+            ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
+            ("a_hundred_thousand_steps", hundred_thousand_steps),
+            ("four_thousand_units", four_thousand_units),
             ("equals_every_framework", every_framework),
             ("lengths_are_as_if_each_row_were_alone", lengths_alone),
             ("lengths_on_the_gpu_are_lengths", lengths_on_gpu),
@@ -466,6 +469,44 @@ fn many_steps(engine: &Engine) -> Outcome {
     if plan.submits.len() < 4 {
         return Err(format!("{} submits, expected at least 4", plan.submits.len()).into());
     }
+    equals_reference(engine, &case)
+}
+
+fn nan_in_clip(engine: &Engine) -> Outcome {
+    for layer_norm in [false, true] {
+        for stops in [false, true] {
+            let mut config = Config::lstm(13).input_size(7).cell_clip(-0.5, 0.25).cell_states();
+            config.layer_norm = layer_norm;
+            let config = if stops { config.cell_clip_nan() } else { config };
+            let mut case = case(&config, 5, 3, 22);
+            case.input[[4, 1, 0]] = f32::NAN;
+            let cells = run(engine, &case)?.cell_states.ok_or("no cell states")?;
+            let last = cells.slice(s![4, 1, ..]);
+            // The last step's cell state is NaN in every unit, or the least value.
+            let is_right = last.iter().all(|&c| if stops { c == -0.5 } else { c.is_nan() });
+            let theirs = reference(&case).cell_states.ok_or("no cell states")?;
+            if !is_right || theirs[[4, 1, 0]].is_nan() == stops || cells[[4, 0, 0]].is_nan() {
+                return Err(format!("stops {stops}, layer_norm {layer_norm}: {last}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hundred_thousand_steps(engine: &Engine) -> Outcome {
+    let config = Config::gru(5).input_size(3);
+    let steps = 100_000;
+    let case = case(&config, steps, 1, 20);
+    equals_reference(engine, &case)?;
+    // Of which a sequence uses what it has: the rest is neither computed nor waited for.
+    let case = Case { lengths: Some(vec![300]), ..case };
+    equals_reference(engine, &case)
+}
+
+fn four_thousand_units(engine: &Engine) -> Outcome {
+    let mut case = case(&Config::rnn_tanh(4096).input_size(3), 2, 1, 21);
+    // The state's scale that the tolerance is meant for: products of 4096.
+    case.input *= 0.1;
     equals_reference(engine, &case)
 }
 
