@@ -262,14 +262,24 @@ impl<T: Clone + Zero> Packed<T> {
         Ok((padded, lengths))
     }
 
-    /// The steps within the sequences of a `[T, N, C]` array, for the same `batch_sizes`.
-    pub(crate) fn pack(padded: ArrayView3<'_, T>, batch_sizes: &[usize]) -> Packed<T> {
+    /// The steps within the sequences of a `[T, N, C]` array, of which the first `batch_sizes[t]` have a step t.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the array has not T time steps, or a step has more sequences than N.
+    pub fn pack(padded: ArrayView3<'_, T>, batch_sizes: &[usize]) -> Result<Packed<T>> {
+        let (steps, batch, _) = padded.dim();
+        if steps != batch_sizes.len() || batch_sizes.iter().any(|&size| size > batch) {
+            let expected = format!("{steps} of at most {batch}, as the array has time steps and sequences");
+            return Err(Error::Setting { name: "batch_sizes", expected, found: format!("{batch_sizes:?}") });
+        }
         let steps = padded.outer_iter().zip(batch_sizes);
         let steps: Vec<ArrayView2<'_, T>> =
             steps.map(|(step, &size)| step.slice_move(s![..size, ..])).collect();
-        // All of them have C columns.
-        let data = ndarray::concatenate(Axis(0), &steps).expect("steps have one width");
-        Packed { data, batch_sizes: batch_sizes.to_vec() }
+        // All of them have C columns; an array without steps has no rows.
+        let none = Array2::zeros((0, padded.dim().2));
+        let data =
+            if steps.is_empty() { none } else { ndarray::concatenate(Axis(0), &steps).expect("one width") };
+        Ok(Packed { data, batch_sizes: batch_sizes.to_vec() })
     }
 }
 
@@ -304,8 +314,8 @@ impl<T: Clone + Zero> Padded<'_, T> {
     }
 
     /// The answer's output and final state.
-    pub fn pack(&self, config: &Config, answer: &Output<T>) -> (Packed<T>, State<T>) {
+    pub fn pack(&self, config: &Config, answer: &Output<T>) -> Result<(Packed<T>, State<T>)> {
         let output = config.layout.swap(answer.output.view());
-        (Packed::pack(output, self.batch_sizes), answer.state())
+        Ok((Packed::pack(output, self.batch_sizes)?, answer.state()))
     }
 }

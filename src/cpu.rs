@@ -45,7 +45,7 @@ pub fn forward_packed<T: Float>(
 ) -> Result<(Packed<T>, State<T>)> {
     let padded = packed.padded(weights.config())?;
     let answer = call(weights, &padded.call(state))?;
-    Ok(padded.pack(weights.config(), &answer))
+    padded.pack(weights.config(), &answer)
 }
 
 /// As [`Layer::call`](crate::Layer::call).

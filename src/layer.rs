@@ -111,7 +111,7 @@ impl Layer {
     pub fn forward_packed(&mut self, packed: &Packed, state: Option<&State>) -> Result<(Packed, State)> {
         let padded = packed.padded(self.config())?;
         let answer = self.call(&padded.call(state))?;
-        Ok(padded.pack(self.config(), &answer))
+        padded.pack(self.config(), &answer)
     }
 
     /// As [`forward`](Layer::forward), without holding up the thread while the GPU works.

@@ -48,7 +48,8 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 17] = [
+        let tests: [(&str, Test); 18] = [
+            ("lengths_change_from_call_to_call", changing_lengths),
             ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
             ("a_hundred_thousand_steps", hundred_thousand_steps),
             ("four_thousand_units", four_thousand_units),
@@ -356,6 +357,22 @@ fn lengths_alone(engine: &Engine) -> Outcome {
         // None at all.
         whole.lengths = Some(vec![0; 5]);
         equals_reference(engine, &whole)?;
+    }
+    Ok(())
+}
+
+/// Nothing of one call is left in the next one, whose sequences are shorter; and a call with other lengths makes no object.
+fn changing_lengths(engine: &Engine) -> Outcome {
+    let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7).cell_states().every_layer();
+    for config in [config.clone(), config.clone().layer_norm(), config.proj_size(5).residual()] {
+        let mut case = case(&config, 9, 5, 23);
+        let mut layer = Layer::new(engine, case.weights.clone());
+        for lengths in [[9, 9, 9, 9, 9], [2, 5, 0, 6, 1], [0; 5], [3, 1, 4, 1, 5]] {
+            case.lengths = Some(lengths.to_vec());
+            let tolerance = if config.layer_norm { common::NORM } else { F32 };
+            difference_of_outputs(&layer.call(&case.call())?, &reference(&case), tolerance)
+                .map_err(|error| format!("{lengths:?}: {error}"))?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The plan as text, and what must hold of every plan. `UPDATE_EXPECT=1 cargo test --test plan` rewrites the texts.
 
 use expect_test::{Expect, expect};
-use wgpu_rnn::plan::{Content, Limits};
+use wgpu_rnn::plan::{Content, Limits, Payload};
 use wgpu_rnn::{Cell, Config, Error, Plan};
 
 fn check(config: &Config, steps: usize, batch: usize, expected: &Expect) {
@@ -193,6 +193,28 @@ fn what_is_larger_than_a_binding_is_split_by_time() {
         error.to_string(),
         "gru, 1 layer, I 4, H 8, T 16777217, N 1: needs 16777217 time steps, and a call can hold at most 16777216"
     );
+}
+
+/// Past the longest sequence nothing is computed and nothing copied.
+#[test]
+fn work_ends_with_the_longest_sequence() {
+    let config = Config::gru(13).num_layers(2).bidirectional().residual().input_size(7);
+    let plan = Plan::with_lengths(&config, 100, 3, &Limits::default()).unwrap();
+    for longest in [0, 1, 33, 100] {
+        for dispatch in plan.passes().filter(|pass| pass.times.is_none()).flat_map(|pass| &pass.dispatches) {
+            let [_, y, z] = plan.workgroups(dispatch, longest);
+            let (tiles, whole) = (u64::from(y * z), dispatch.tiles);
+            assert!(
+                tiles * 100 >= whole * longest && tiles * 100 < whole * longest + 100,
+                "{tiles} of {whole}"
+            );
+        }
+        for transfer in plan.uploads.iter().chain(&plan.downloads) {
+            let over_time = matches!(transfer.what, Payload::Input(_) | Payload::Output(..));
+            let expected = if over_time { transfer.len / 100 * longest } else { transfer.len };
+            assert_eq!(transfer.len_within(longest), expected);
+        }
+    }
 }
 
 /// What is not asked for is neither kept nor read back.

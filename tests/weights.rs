@@ -295,6 +295,36 @@ fn options_are_told_from_names_and_shapes() {
     );
 }
 
+/// A call without a state starts from the learned one, in every row of the batch; a call with one does not.
+#[test]
+fn a_learned_state_is_where_a_call_starts() {
+    let config =
+        Config::stack(&[(Cell::Lstm, 5), (Cell::Gru, 3)]).learned_state().bidirectional().input_size(7);
+    let drawn = Weights::init(&config, &Init::pytorch()).unwrap();
+    let random = mxnet::Random::new(3);
+    let tensors = drawn.tensors(Naming::PyTorch).map(|(name, tensor)| {
+        let learned = name.starts_with("initial_");
+        let tensor = tensor.to_owned();
+        let new = if learned { random.uniform(-1.0, 1.0, tensor.len()).into_dyn() } else { tensor };
+        (name, new)
+    });
+    let weights = Weights::from_tensors(tensors, None).unwrap();
+    let (mut h, mut c) = (Array3::zeros((4, 2, 5)), Array3::zeros((4, 2, 5)));
+    for (slot, suffix) in ["l0", "l0_reverse", "l1", "l1_reverse"].into_iter().enumerate() {
+        for (array, name) in [(&mut h, "initial_h"), (&mut c, "initial_c")] {
+            if let Some(learned) = weights.tensor(&format!("{name}_{suffix}")) {
+                array.slice_mut(ndarray::s![slot, .., ..learned.len()]).assign(&learned);
+            }
+        }
+    }
+    assert!(h.iter().filter(|&&x| x != 0.0).count() == 2 * (5 + 5 + 3 + 3));
+    assert!(c.iter().filter(|&&x| x != 0.0).count() == 2 * (5 + 5));
+    let input = random.uniform(-1.0, 1.0, (4, 2, 7));
+    let without = cpu::forward(&weights, &input, None).unwrap();
+    let with = cpu::forward(&weights, &input, Some(&State { h, c: Some(c) })).unwrap();
+    assert_eq!(without, with);
+}
+
 #[test]
 fn a_stateful_layer_goes_on() {
     let config = Config::lstm(5).num_layers(2).learned_state().input_size(7);

@@ -126,9 +126,11 @@ pub fn write<T: Float + WritableElement>(
     for (layer, lower) in answer.lower.iter().enumerate() {
         add(format!("output_l{layer}"), Some(lower));
     }
-    for (name, array) in &mut arrays {
-        if let Some(batch_sizes) = &input.batch_sizes {
-            *array = packed(array, batch_sizes).ok_or(format!("{name}: packed sequences need all steps"))?;
+    if let Some(batch_sizes) = &input.batch_sizes {
+        for (_, array) in &mut arrays {
+            // Arrays over time have three axes.
+            let padded = array.view().into_dimensionality::<Ix3>()?;
+            *array = Packed::pack(padded, batch_sizes)?.data.into_dyn();
         }
     }
     let finals = [("h_n", Some(&answer.h_n)), ("c_n", answer.c_n.as_ref())];
@@ -151,15 +153,4 @@ pub fn write<T: Float + WritableElement>(
         }
     }
     Ok(arrays[0].1.shape().to_vec())
-}
-
-/// The steps within the sequences of a `[T, N, C]` array, one time step after another.
-fn packed<T: Float>(array: &ArrayD<T>, batch_sizes: &[usize]) -> Option<ArrayD<T>> {
-    let array = array.view().into_dimensionality::<Ix3>().ok()?;
-    if array.dim().0 != batch_sizes.len() {
-        return None;
-    }
-    let steps = array.outer_iter().zip(batch_sizes);
-    let steps: Vec<_> = steps.map(|(step, &size)| step.slice_move(ndarray::s![..size, ..])).collect();
-    Some(ndarray::concatenate(Axis(0), &steps).ok()?.into_dyn())
 }
