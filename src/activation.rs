@@ -134,7 +134,11 @@ impl std::str::FromStr for Activation {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Activation> {
-        let refuse = || Error::Activation { found: format!("{text:?}") };
+        let refuse = || {
+            let names: Vec<_> = Activation::ALL.iter().map(|activation| activation.to_string()).collect();
+            let expected = format!("one of {}, with as many finite parameters at most", names.join(", "));
+            Error::Setting { name: "activation", expected, found: format!("{text:?}") }
+        };
         let mut parts = text.split(':');
         let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
         let name = plain(parts.next().unwrap_or_default());

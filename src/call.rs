@@ -1,6 +1,6 @@
 //! What goes into a call, and its checks.
 
-use crate::options::{Layout, Merge};
+use crate::options::Layout;
 use crate::{Config, Error, Output, Result, State, memory};
 use ndarray::{Array2, Array3, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3, s};
 use num_traits::{PrimInt, Zero};
@@ -100,6 +100,7 @@ impl Config {
     }
 
     pub(crate) fn checked<'a, T>(&self, call: &Call<'a, T>) -> Result<Checked<'a, T>> {
+        self.check()?;
         let input = self.time_first(&call.input)?;
         let (steps, batch, _) = input.dim();
         if let Some(state) = call.state {
@@ -239,11 +240,16 @@ impl<T: Clone + Zero> Packed<T> {
         let refuse =
             |expected: String, found: String| Err(Error::Setting { name: "batch_sizes", expected, found });
         let batch = sizes.first().copied().unwrap_or(0);
-        if sizes.contains(&0) || batch == 0 {
-            return refuse("at least 1 at each time step".into(), format!("{sizes:?}"));
+        if batch == 0 {
+            return refuse(
+                "a first one of at least 1".into(),
+                sizes.first().map_or("none".into(), usize::to_string),
+            );
         }
-        if !sizes.is_sorted_by(|a, b| a >= b) {
-            return refuse("sizes that never grow".into(), format!("{sizes:?}"));
+        for (step, pair) in sizes.windows(2).enumerate() {
+            if !(1..=pair[0]).contains(&pair[1]) {
+                return refuse(format!("1 to {} at time step {}", pair[0], step + 1), pair[1].to_string());
+            }
         }
         let rows = sizes.iter().try_fold(0_usize, |sum, &size| sum.checked_add(size));
         if rows != Some(self.data.nrows()) {
@@ -268,9 +274,11 @@ impl<T: Clone + Zero> Packed<T> {
     /// [`Error::Setting`] if the array has not T time steps, or a step has more sequences than N.
     pub fn pack(padded: ArrayView3<'_, T>, batch_sizes: &[usize]) -> Result<Packed<T>> {
         let (steps, batch, _) = padded.dim();
-        if steps != batch_sizes.len() || batch_sizes.iter().any(|&size| size > batch) {
+        let most = batch_sizes.iter().copied().max().unwrap_or(0);
+        if steps != batch_sizes.len() || most > batch {
             let expected = format!("{steps} of at most {batch}, as the array has time steps and sequences");
-            return Err(Error::Setting { name: "batch_sizes", expected, found: format!("{batch_sizes:?}") });
+            let found = format!("{} of at most {most}", batch_sizes.len());
+            return Err(Error::Setting { name: "batch_sizes", expected, found });
         }
         let steps = padded.outer_iter().zip(batch_sizes);
         let steps: Vec<ArrayView2<'_, T>> =
@@ -293,15 +301,9 @@ pub(crate) struct Padded<'a, T> {
 
 impl<T: Clone + Zero> Packed<T> {
     pub(crate) fn padded(&self, config: &Config) -> Result<Padded<'_, T>> {
-        let refuse = |expected: &str, found: &str| {
-            let (expected, found) = (expected.into(), found.into());
-            Err(Error::Setting { name: "packed input", expected, found })
-        };
         if config.outputs.last_only {
-            return refuse("a network that gives all steps", "the last only");
-        }
-        if config.merge == Merge::Apart {
-            return refuse("a network that gives one output", "directions kept apart");
+            let (expected, found) = ("a network that gives all steps".into(), "the last only".into());
+            return Err(Error::Setting { name: "packed input", expected, found });
         }
         let (input, lengths) = self.unpack()?;
         Ok(Padded { input: config.layout.restore(input), lengths, batch_sizes: &self.batch_sizes })
@@ -313,9 +315,9 @@ impl<T: Clone + Zero> Padded<'_, T> {
         Call::new(&self.input).state(state).lengths(&self.lengths)
     }
 
-    /// The answer's output and final state.
-    pub fn pack(&self, config: &Config, answer: &Output<T>) -> Result<(Packed<T>, State<T>)> {
+    /// The answer with its output packed beside it.
+    pub fn pack(&self, config: &Config, answer: Output<T>) -> Result<(Packed<T>, Output<T>)> {
         let output = config.layout.swap(answer.output.view());
-        Ok((Packed::pack(output, self.batch_sizes)?, answer.state()))
+        Ok((Packed::pack(output, self.batch_sizes)?, answer))
     }
 }

@@ -244,7 +244,7 @@ impl Config {
     }
 
     /// Lets the clip of the cell state turn a NaN into its least value (MXNet `state_clip_nan`, cuDNN
-    /// `CUDNN_NOT_PROPAGATE_NAN`); without a clip it does nothing.
+    /// `CUDNN_NOT_PROPAGATE_NAN`).
     #[must_use]
     pub fn cell_clip_nan(mut self) -> Config {
         let none = CellClip { min: f32::NEG_INFINITY, max: f32::INFINITY, nan: true };
@@ -296,12 +296,12 @@ impl Config {
     /// multiplied or kept apart. H is the last layer's.
     pub fn output_size(&self) -> usize {
         let size = self.layer(self.num_layers.saturating_sub(1)).state_size;
-        if self.merge == Merge::Apart { size } else { size * self.merged_directions() }
+        if self.merge == Merge::Apart { size } else { size.saturating_mul(self.merged_directions()) }
     }
 
     /// L·D: one slot a layer and direction; slot = layer · D + direction, forward 0, backward 1.
     pub fn slots(&self) -> usize {
-        self.num_layers * self.directions.count()
+        self.num_layers.saturating_mul(self.directions.count())
     }
 
     /// The length of h's last axis: H, or P with a projection; the largest in a stack whose layers differ.
@@ -320,7 +320,7 @@ impl Config {
         let (cell, hidden_size) = self.kind(layer);
         let input_size = match layer {
             0 => self.input_size,
-            _ => self.merged_directions() * self.state_size_of(layer - 1),
+            _ => self.state_size_of(layer - 1).saturating_mul(self.merged_directions()),
         };
         LayerConfig { cell, input_size, hidden_size, state_size: self.state_size_of(layer) }
     }
@@ -369,7 +369,7 @@ pub(crate) struct LayerConfig {
 impl LayerConfig {
     /// G·H: rows of a weight matrix.
     pub fn gate_rows(&self) -> usize {
-        self.cell.gates() * self.hidden_size
+        self.hidden_size.saturating_mul(self.cell.gates())
     }
 
     /// The length of its cell state, 0 if there is none.

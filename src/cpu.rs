@@ -42,10 +42,10 @@ pub fn forward_packed<T: Float>(
     weights: &Weights<T>,
     packed: &Packed<T>,
     state: Option<&State<T>>,
-) -> Result<(Packed<T>, State<T>)> {
+) -> Result<(Packed<T>, Output<T>)> {
     let padded = packed.padded(weights.config())?;
     let answer = call(weights, &padded.call(state))?;
-    padded.pack(weights.config(), &answer)
+    padded.pack(weights.config(), answer)
 }
 
 /// As [`Layer::call`](crate::Layer::call).

@@ -74,7 +74,7 @@ pub enum Error {
 
     /// Vanilla RNN weights do not tell their activation, and neither did the caller.
     #[error(
-        "activation: expected relu, tanh or another of ONNX's activations (for a vanilla RNN given by the caller or as \
+        "activation: expected relu, tanh or another one for a vanilla RNN (given by the caller or as \
          \"activation\" in the file's metadata), found {found}"
     )]
     Activation {
@@ -124,6 +124,15 @@ pub enum Error {
         unit: &'static str,
         /// Whose limit it is.
         holder: &'static str,
+    },
+
+    /// The host has not so much memory left.
+    #[error("{what}: needs {needed} bytes of memory, which could not be had")]
+    Memory {
+        /// What is too large.
+        what: String,
+        /// How much it needs.
+        needed: u64,
     },
 
     /// The allocation of GPU memory failed.

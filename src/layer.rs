@@ -102,16 +102,43 @@ impl Layer {
         pollster::block_on(self.run(call, Some(lengths), Wait::Here))
     }
 
-    /// Runs the network over packed sequences, and gives their output, packed in the same way, and final states. The lengths
-    /// are what `batch_sizes` tell.
+    /// As [`call_with_lengths_on_gpu`](Layer::call_with_lengths_on_gpu), without holding up the thread while the GPU works.
+    pub async fn call_with_lengths_on_gpu_async(
+        &mut self,
+        call: &Call<'_>,
+        lengths: &wgpu::Buffer,
+    ) -> Result<Output> {
+        self.run(call, Some(lengths), Wait::Elsewhere).await
+    }
+
+    /// Runs the network over packed sequences, and gives the output packed in the same way beside the whole answer. The
+    /// lengths are what `batch_sizes` tell.
     ///
     /// # Errors
     /// As [`call`](Layer::call), and [`Error::Setting`](crate::Error::Setting) for `batch_sizes` that do not fit.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn forward_packed(&mut self, packed: &Packed, state: Option<&State>) -> Result<(Packed, State)> {
+    pub fn forward_packed(&mut self, packed: &Packed, state: Option<&State>) -> Result<(Packed, Output)> {
+        pollster::block_on(self.run_packed(packed, state, Wait::Here))
+    }
+
+    /// As [`forward_packed`](Layer::forward_packed), without holding up the thread while the GPU works.
+    pub async fn forward_packed_async(
+        &mut self,
+        packed: &Packed,
+        state: Option<&State>,
+    ) -> Result<(Packed, Output)> {
+        self.run_packed(packed, state, Wait::Elsewhere).await
+    }
+
+    async fn run_packed(
+        &mut self,
+        packed: &Packed,
+        state: Option<&State>,
+        wait: Wait,
+    ) -> Result<(Packed, Output)> {
         let padded = packed.padded(self.config())?;
-        let answer = self.call(&padded.call(state))?;
-        padded.pack(self.config(), &answer)
+        let answer = self.run(&padded.call(state), None, wait).await?;
+        padded.pack(self.config(), answer)
     }
 
     /// As [`forward`](Layer::forward), without holding up the thread while the GPU works.

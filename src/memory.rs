@@ -9,6 +9,9 @@ pub(crate) fn check<T>(what: impl FnOnce() -> String, shape: &[usize]) -> Result
     let limit = isize::MAX as usize / size;
     match elements {
         Some(elements) if elements <= limit && Vec::<T>::new().try_reserve_exact(elements).is_ok() => Ok(()),
+        Some(elements) if elements <= limit => {
+            Err(Error::Memory { what: what(), needed: (elements * size) as u64 })
+        }
         _ => {
             let needed = shape.iter().fold(size as u64, |bytes, &axis| bytes.saturating_mul(axis as u64));
             let (limit, unit, holder) = (isize::MAX as u64, "bytes", "memory");

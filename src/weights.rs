@@ -95,7 +95,7 @@ impl<T> Weights<T> {
     ) -> Result<Weights<T>> {
         let (naming, mut tensors) = parse_names(tensors)?;
         let config = settings(infer_config(&tensors, naming, activation)?);
-        // Before the sizes are checked: a file that names layer 60,000 lacks layer 1, and should be told so.
+        config.check()?;
         for (layer, direction) in slots_of(&config) {
             for kind in Kind::of(&config, layer) {
                 let name = TensorName { layer, direction, kind };
@@ -107,7 +107,6 @@ impl<T> Weights<T> {
                 }
             }
         }
-        config.check()?;
         let weights = Weights::collect(&config, |name| {
             let expected = name.kind.shape(&config, name.layer);
             // All of them have been seen just above.

@@ -48,7 +48,8 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 18] = [
+        let tests: [(&str, Test); 19] = [
+            ("a_nearly_shut_gate_is_right", sigmoid_tail),
             ("lengths_change_from_call_to_call", changing_lengths),
             ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
             ("a_hundred_thousand_steps", hundred_thousand_steps),
@@ -446,8 +447,9 @@ fn packed_sequences(engine: &Engine) -> Outcome {
         case.lengths = Some(lengths);
         let padded = run(engine, &case)?;
         let weights = case.weights.clone().layout(layout);
-        let (ours, state) = Layer::new(engine, weights).forward_packed(&packed, case.state.as_ref())?;
-        if ours.data != rows(&padded.output) || ours.batch_sizes != sizes || state != padded.state() {
+        let (ours, answer) = Layer::new(engine, weights).forward_packed(&packed, case.state.as_ref())?;
+        if ours.data != rows(&padded.output) || ours.batch_sizes != sizes || answer.state() != padded.state()
+        {
             return Err(format!("{layout:?}: packed sequences give something else than padded ones").into());
         }
     }
@@ -527,11 +529,33 @@ fn four_thousand_units(engine: &Engine) -> Outcome {
     equals_reference(engine, &case)
 }
 
+fn sigmoid_tail(engine: &Engine) -> Outcome {
+    // What a gate lets through of a large state is right to its digits, though the gate be nearly shut.
+    let tensors = [
+        ("weight_ih_l0".to_owned(), Array3::<f32>::zeros((1, 4, 1)).index_axis_move(Axis(0), 0).into_dyn()),
+        ("weight_hh_l0".to_owned(), Array3::<f32>::zeros((1, 4, 1)).index_axis_move(Axis(0), 0).into_dyn()),
+        ("bias_ih_l0".to_owned(), ndarray::arr1(&[-90.0_f32, -12.0, 0.0, 0.0]).into_dyn()),
+        ("bias_hh_l0".to_owned(), ndarray::arr1(&[0.0_f32, 0.0, 0.0, 0.0]).into_dyn()),
+    ];
+    let weights = Weights::from_tensors(tensors, None)?;
+    let state = State::with_cell(Array3::zeros((1, 1, 1)), Array3::from_elem((1, 1, 1), 1e4));
+    let c_n = Layer::new(engine, weights).forward(&Array3::zeros((1, 1, 1)), Some(&state))?.c_n.unwrap();
+    let expected = 1e4 / (1.0 + 12_f64.exp());
+    let error = (f64::from(c_n[[0, 0, 0]]) / expected - 1.0).abs();
+    if error < 1e-6 { Ok(()) } else { Err(format!("off by {error:e} of itself").into()) }
+}
+
 fn long_products(engine: &Engine) -> Outcome {
     // Over the 65,535 turns, of four numbers each, after which lavapipe ends all loops.
     let mut case = case(&Config::lstm(2).input_size(270_003), 1, 2, 9);
     case.input *= 0.01;
-    equals_reference(engine, &case)
+    equals_reference(engine, &case)?;
+    // That of a projection is not cut, but refused.
+    let config = Config::lstm(140_000).proj_size(1).input_size(1);
+    match wgpu_rnn::Plan::new(&config, 1, 1, &engine.limits().unwrap()) {
+        Err(Error::TooLarge { needed: 140_000, limit: 131_072, .. }) => Ok(()),
+        other => Err(format!("expected Error::TooLarge, found {:?}", other.map(|plan| plan.title)).into()),
+    }
 }
 
 fn async_equals_blocking(engine: &Engine) -> Outcome {

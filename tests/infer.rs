@@ -302,9 +302,10 @@ fn wrong_options_are_one_line() {
         folder.fails(&with(&options.split_whitespace().collect::<Vec<_>>()), expected);
     };
     fails("--cell-clip 1,-1", "cell_clip: expected min at most max, found min 1, max -1");
+    fails("--cell-clip -1,1e39", "cell_clip: expected finite bounds, found min -1, max inf");
     fails("--cell-clip 1", "--cell-clip: expected MIN,MAX, found 1 number");
-    fails("--cell-clip-nan", "cell_clip_nan: expected a bound, found none");
-    fails("--preactivation-clip -1", "preactivation_clip: expected a number over 0, found -1");
+    fails("--cell-clip-nan", "cell_clip_nan: expected a cell_clip beside it, found none");
+    fails("--preactivation-clip -1", "preactivation_clip: expected a finite number over 0, found -1");
     fails("--gru-reset before", "gru_reset before: expected a GRU, found lstm");
     fails("--activations relu,relu", "activations: expected 3 for lstm, found 2");
     fails("--merge sum", "merge: expected two directions to merge, found one");
@@ -397,5 +398,5 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
     let views = bare.tensors(Naming::PyTorch);
     file::save_tensors(folder.path("w.safetensors"), views).unwrap();
     folder
-        .fails(&with(&[]), "w.safetensors: activation: expected relu, tanh or another of ONNX's activations");
+        .fails(&with(&[]), "w.safetensors: activation: expected relu, tanh or another one for a vanilla RNN");
 }

@@ -189,10 +189,13 @@ fn combinations_are_refused() {
         (stack.clone().cell_clip(-1.0, 1.0), "cell_clip: expected an LSTM, found gru"),
         (lstm().cell_clip(1.0, -1.0), "cell_clip: expected min at most max, found min 1, max -1"),
         (lstm().cell_clip(f32::NAN, 1.0), "cell_clip: expected min at most max, found min NaN, max 1"),
-        (lstm().cell_clip(f32::NEG_INFINITY, f32::INFINITY), "cell_clip: expected a bound, found none"),
-        (lstm().cell_clip_nan(), "cell_clip_nan: expected a bound, found none"),
-        (lstm().preactivation_clip(0.0), "preactivation_clip: expected a number over 0, found 0"),
-        (lstm().preactivation_clip(f32::NAN), "preactivation_clip: expected a number over 0, found NaN"),
+        (lstm().cell_clip(-1.0, f32::INFINITY), "cell_clip: expected finite bounds, found min -1, max inf"),
+        (lstm().cell_clip_nan(), "cell_clip_nan: expected a cell_clip beside it, found none"),
+        (lstm().preactivation_clip(0.0), "preactivation_clip: expected a finite number over 0, found 0"),
+        (
+            lstm().preactivation_clip(f32::NAN),
+            "preactivation_clip: expected a finite number over 0, found NaN",
+        ),
         (lstm().gru_reset(Reset::Before), "gru_reset before: expected a GRU, found lstm"),
         (gru().activations(&[Activation::Tanh]), "activations: expected 2 for gru, found 1"),
         (
@@ -247,10 +250,10 @@ fn lengths_and_batch_sizes_are_refused() {
         Packed { data: Array2::<f32>::zeros((rows, 7)), batch_sizes: sizes.to_vec() }.unpack()
     };
     unpack(3, &[2, 1]).unwrap();
-    says(unpack(3, &[1, 2]), "batch_sizes: expected sizes that never grow, found [1, 2]");
+    says(unpack(3, &[1, 2]), "batch_sizes: expected 1 to 1 at time step 1, found 2");
     says(unpack(4, &[2, 1]), "batch_sizes: expected a sum of 4, the rows of data, found 3");
-    says(unpack(0, &[]), "batch_sizes: expected at least 1 at each time step, found []");
-    says(unpack(1, &[1, 0]), "batch_sizes: expected at least 1 at each time step, found [1, 0]");
+    says(unpack(0, &[]), "batch_sizes: expected a first one of at least 1, found none");
+    says(unpack(1, &[1, 0]), "batch_sizes: expected 1 to 1 at time step 1, found 0");
     let packed = Packed { data: Array2::zeros((3, 7)), batch_sizes: vec![2, 1] };
     let mut last = Layer::lazy(&Engine::cpu(), &Config::gru(4).last_only(), Init::gluon()).unwrap();
     says(
@@ -272,6 +275,12 @@ fn options_are_told_from_names_and_shapes() {
         Config::stack(&[(Cell::Lstm, 13), (Cell::Gru, 5), (Cell::RnnTanh, 8)]).bidirectional().input_size(7),
         Config::stack(&[(Cell::Lstm, 13), (Cell::Lstm, 5)]).input_size(7).proj_size(4),
         Config::rnn_tanh(3).activations(&[Activation::LeakyRelu { alpha: 0.25 }]).input_size(2),
+        Config::rnn_tanh(3).bidirectional().activations(&[Activation::Relu, Activation::Tanh]).input_size(2),
+        Config::gru(3)
+            .activations(&[Activation::HardSigmoid { alpha: 0.25, beta: 0.5 }, Activation::Relu])
+            .input_size(2),
+        Config::stack(&[(Cell::RnnRelu, 4), (Cell::RnnTanh, 6), (Cell::Gru, 4)]).input_size(3),
+        Config::stack(&[(Cell::RnnRelu, 4), (Cell::RnnTanh, 4)]).input_size(3),
     ] {
         let weights = Weights::init(&config, &Init::pytorch().seed(2)).unwrap();
         for naming in [Naming::PyTorch, Naming::Gluon] {
@@ -293,6 +302,30 @@ fn options_are_told_from_names_and_shapes() {
         }),
         "tensor weight_peephole_l0: the network that the others make has no such one",
     );
+}
+
+/// Whatever is asked of a configuration, it panics at nothing.
+#[test]
+fn absurd_configurations_are_refused() {
+    let huge = usize::MAX;
+    for config in [
+        Config::lstm(1).num_layers(huge).bidirectional().input_size(1),
+        Config::lstm(huge).bidirectional().input_size(1).num_layers(2),
+        Config::gru(1).input_size(huge),
+        Config::lstm(huge).proj_size(huge - 1).input_size(1),
+        Config::stack(&[(Cell::Gru, huge), (Cell::Lstm, huge)]).bidirectional().input_size(1),
+        Config::gru(1).num_layers(0).input_size(1),
+    ] {
+        let _ = (config.slots(), config.output_size(), config.state_size(), config.cell_state_size());
+        let input = Array3::<f32>::zeros((1, 1, 1));
+        let state = State::new(Array3::zeros((1, 1, 1)));
+        config.check_call(&Call::new(&input).state(&state)).unwrap_err();
+        Weights::init(&config, &Init::gluon()).unwrap_err();
+        let made = Weights::init(&Config::gru(3).input_size(2), &Init::gluon()).unwrap();
+        let tensors = made.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.to_owned()));
+        Weights::from_tensors_for(tensors, None, |_| config.clone()).unwrap_err();
+        made.configure(|_| config.clone()).unwrap_err();
+    }
 }
 
 /// A call without a state starts from the learned one, in every row of the batch; a call with one does not.
@@ -441,7 +474,7 @@ fn tensors_are_refused() {
     );
     says(
         tensors(&[("weight_ih_l0", &[3, 3]), ("weight_hh_l0", &[3, 3])]),
-        "activation: expected relu, tanh or another of ONNX's activations (for a vanilla RNN given by the caller or as \"activation\" in the file's \
+        "activation: expected relu, tanh or another one for a vanilla RNN (given by the caller or as \"activation\" in the file's \
          metadata), found none",
     );
     assert!("selu".parse::<Activation>().unwrap_err().to_string().ends_with("found \"selu\""));
@@ -513,7 +546,7 @@ fn what_memory_cannot_hold_is_refused() {
         let one = ndarray::arr0(0.0_f32);
         let input = one.broadcast(shape).unwrap();
         let error = Layer::new(&Engine::cpu(), weights).forward(&input, None).unwrap_err();
-        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+        assert!(matches!(error, Error::Memory { .. } | Error::TooLarge { .. }), "{error}");
     }
 }
 

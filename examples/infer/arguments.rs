@@ -45,7 +45,7 @@ pub struct Arguments {
     /// Other activations, as ONNX orders them: f,g,h of an LSTM; f,g of a GRU; f of an RNN; or as many for each direction.
     /// relu, tanh, sigmoid, softsign, softplus, leaky_relu:ALPHA, elu:ALPHA, thresholded_relu:ALPHA, affine:ALPHA:BETA,
     /// hard_sigmoid:ALPHA:BETA, scaled_tanh:ALPHA:BETA
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "activation")]
     activations: Vec<Activation>,
 
     /// Where a GRU's reset gate acts: after the recurrent product (PyTorch, MXNet, cuDNN), or before it (ONNX's default)

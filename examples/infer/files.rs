@@ -71,9 +71,10 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
         (None, Some(data), Some(batch_sizes), None) => {
             let wrong = |_| within("data: expected shape [sum of batch_sizes, I]".into());
             let data: Array2<f32> = data.into_dimensionality::<Ix2>().map_err(wrong)?;
-            // What is negative is refused with the rest.
-            let batch_sizes: Vec<usize> =
-                batch_sizes.iter().map(|&size| size.try_into().unwrap_or(0)).collect();
+            let size = |&size: &i64| {
+                size.try_into().map_err(|_| within(format!("batch_sizes: expected at least 1, found {size}")))
+            };
+            let batch_sizes = batch_sizes.iter().map(size).collect::<Result<Vec<usize>, _>>()?;
             let packed = Packed { data, batch_sizes };
             let (padded, found) = packed.unpack().map_err(|error| within(error.to_string()))?;
             lengths = Some(found.into_iter().map(|length| length as i64).collect());

@@ -94,20 +94,23 @@ impl Config {
             }
         }
         if let Some(clip) = self.cell_clip {
+            if clip.nan && clip.min == f32::NEG_INFINITY && clip.max == f32::INFINITY {
+                return refuse("cell_clip_nan", "a cell_clip beside it", "none");
+            }
+            let found = format!("min {}, max {}", clip.min, clip.max);
             // A NaN is not at most anything.
             let in_order = clip.min <= clip.max;
             if !in_order {
-                let found = format!("min {}, max {}", clip.min, clip.max);
                 return refuse("cell_clip", "min at most max", found);
             }
-            if clip.min == f32::NEG_INFINITY && clip.max == f32::INFINITY {
-                let name = if clip.nan { "cell_clip_nan" } else { "cell_clip" };
-                return refuse(name, "a bound", "none");
+            // A bound that does not bind is f32::MAX.
+            if !(clip.min.is_finite() && clip.max.is_finite()) {
+                return refuse("cell_clip", "finite bounds", found);
             }
         }
         match self.preactivation_clip {
             Some(bound) if !(bound > 0.0 && bound.is_finite()) => {
-                refuse("preactivation_clip", "a number over 0", bound)
+                refuse("preactivation_clip", "a finite number over 0", bound)
             }
             _ => Ok(()),
         }

@@ -20,6 +20,9 @@ const MAX_DEPTH: u64 = 32_768;
 /// Time steps of one call: as many as a plan is still small for.
 const MAX_STEPS: u64 = 1 << 24;
 
+/// Bytes of a time step in the table of those, at most: the largest alignment that WebGPU allows.
+const TABLE_STRIDE: u64 = 256;
+
 /// Numbers in a vector.
 const FOUR: u64 = VECTOR as u64;
 
@@ -187,10 +190,12 @@ impl Builder<'_> {
             one = one.max(FOUR * columns_of_one);
             both = both.max(FOUR * columns_of_all);
         }
+        // And whose time steps fit into a table, where they are not immediate data.
+        let most = (self.limits.max_buffer_bytes / TABLE_STRIDE).clamp(1, self.steps);
         if product(&[self.steps, self.batch, wide.max(both)]) <= limit {
-            return self.steps;
+            return most;
         }
-        (limit / product(&[self.batch, wide.max(one)]).max(1)).clamp(1, self.steps)
+        (limit / product(&[self.batch, wide.max(one)]).max(1)).clamp(1, most)
     }
 
     /// Columns of the input's gates of the widest layer, in vectors of four.
@@ -359,6 +364,17 @@ impl Builder<'_> {
         let what = format!("slot {}", slot.index);
         let steps = self.segments[segment];
         let units = phase.units(config);
+        if depth > MAX_DEPTH {
+            let what = format!("the product of a time step of {}", self.plan.title);
+            let (needed, limit) = (FOUR * depth, FOUR * MAX_DEPTH);
+            return Err(Error::TooLarge {
+                what,
+                needed,
+                limit,
+                unit: "numbers in a row",
+                holder: "a dispatch",
+            });
+        }
         if let Kernel::Project = phase.kernel {
             // The recurrent product by itself, of four gates, with a bias of zeros.
             let content = Content::RecurrentWeight { slot: slot.index, part: phase.part };
@@ -481,10 +497,10 @@ impl Builder<'_> {
         let mut down = Staging::new("download", Content::Download);
         for (&segment, &buffer) in self.segments.clone().iter().zip(input) {
             let len = product(&[segment.steps, self.batch, depth]);
-            up.place(self, Payload::Input(segment), [buffer; 2], 0, len)?;
+            up.place(self, Payload::Input(segment), [buffer; 2], 0, len);
         }
         if let Some(lengths) = self.lengths {
-            up.place(self, Payload::Lengths, [lengths; 2], 0, self.batch)?;
+            up.place(self, Payload::Lengths, [lengths; 2], 0, self.batch);
         }
         let directions = self.config.directions.count();
         for slot in slots {
@@ -495,25 +511,25 @@ impl Builder<'_> {
             for (&segment, &buffer) in self.segments.clone().iter().zip(&slot.output) {
                 let output = if slot.keeps { product(&[segment.steps, row]) } else { 0 };
                 if slot.keeps && asked && stands_alone {
-                    down.place(self, Payload::Output(slot.index, segment), [buffer; 2], 0, output)?;
+                    down.place(self, Payload::Output(slot.index, segment), [buffer; 2], 0, output);
                 }
                 if slot.keeps_cells {
                     let cells = product(&[segment.steps, self.batch, slot.config.hidden_size as u64]);
                     let what = Payload::CellStates(slot.index, segment);
-                    down.place(self, what, [buffer; 2], output, cells)?;
+                    down.place(self, what, [buffer; 2], output, cells);
                 }
             }
         }
         for slot in slots {
             let what = Payload::Hidden { slot: slot.index };
             let len = product(&[self.batch, padded(slot.config.state_size)]);
-            up.place(self, what, [slot.hidden[0]; 2], 0, len)?;
-            down.place(self, what, slot.hidden, 0, len)?;
+            up.place(self, what, [slot.hidden[0]; 2], 0, len);
+            down.place(self, what, slot.hidden, 0, len);
             let what = Payload::Cell { slot: slot.index };
             let len = product(&[self.batch, slot.config.cell_state_size() as u64]);
             if len > 0 {
-                up.place(self, what, [slot.cell_state; 2], 0, len)?;
-                down.place(self, what, [slot.cell_state; 2], 0, len)?;
+                up.place(self, what, [slot.cell_state; 2], 0, len);
+                down.place(self, what, [slot.cell_state; 2], 0, len);
             }
         }
         self.plan.uploads = up.finish(self)?;
@@ -643,7 +659,7 @@ impl Staging {
         buffer: [BufferId; 2],
         buffer_offset: u64,
         len: u64,
-    ) -> Result<()> {
+    ) {
         let limit = builder.limits.max_buffer_bytes / 4;
         let fits = |&used: &u64| used.saturating_add(len) <= limit;
         if !self.lens.last().is_some_and(fits) {
@@ -654,7 +670,6 @@ impl Staging {
         let (staging, staging_offset) = (BufferId(index), self.lens[index]);
         self.transfers.push(Transfer { what, staging, staging_offset, buffer, buffer_offset, len });
         self.lens[index] = self.lens[index].saturating_add(len);
-        Ok(())
     }
 
     fn finish(self, builder: &mut Builder<'_>) -> Result<Vec<Transfer>> {

@@ -150,9 +150,8 @@ impl Phase {
             set("PREACTIVATION_CLIP", f64::from(bound));
         }
         if let Some(clip) = clip {
-            // An override must be finite.
-            set("CELL_MIN", f64::from(clip.min.max(f32::MIN)));
-            set("CELL_MAX", f64::from(clip.max.min(f32::MAX)));
+            set("CELL_MIN", f64::from(clip.min));
+            set("CELL_MAX", f64::from(clip.max));
         }
         if let Kernel::Step(equation) = self.kernel
             && equation.gates() < 3
