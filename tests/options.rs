@@ -10,7 +10,7 @@ use common::{Case, F32, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials, own_device};
 use libtest_mimic::Failed;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::{
     Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Weights,
 };
@@ -177,7 +177,14 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     } else {
         Layer::new(engine, case.weights.clone()).call(&case.call())?
     };
-    let tolerance = if setup.config.layer_norm { NORM } else { F32 };
+    let mut tolerance = F32;
+    if setup.config.layer_norm {
+        // How badly a layer's deviation magnifies rounding differs from case to case: f32 on the CPU tells.
+        let single = wgpu_rnn::cpu::call(&case.weights, &case.call())?;
+        let distances = single.output.iter().zip(&theirs.output).map(|(&a, b)| (f64::from(a) - b).abs());
+        tolerance = NORM;
+        tolerance.atol = tolerance.atol.max(10.0 * distances.fold(0.0, f64::max));
+    }
     Ok(difference_of_outputs(&ours, &theirs, tolerance)?)
 }
 
@@ -212,8 +219,9 @@ fn small_bindings() -> Result<&'static Engine, Failed> {
 fn anything(engine: &Engine) -> Outcome {
     let strategy =
         (proptest::collection::vec(0..OPTIONS.len(), 2..9), 1..=9_usize, 1..=35_usize, any::<u32>());
-    let mut runner =
-        TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() });
+    let config = ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() };
+    // The same cases everywhere: what is badly conditioned is then found once, and not now and then.
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let result = runner.run(&strategy, |(indices, steps, batch, seed)| {
         let mut setup = plain(&indices);
         (setup.steps, setup.batch) = (steps, batch);
