@@ -69,14 +69,14 @@ fn main(
     let tile = tile_of(group, groups);
     // No lane may leave before the barriers are done, so that what is no row reads the last one and writes nothing.
     let row = min(tile, dims.batch - 1u);
-    let sequence_row = step_index.t * dims.batch + row;
+    let sequence_row = time_step() * dims.batch + row;
     let input_at = sequence_row * dims.input_stride + dims.input_offset;
     let sums_at = row * dims.sums_stride;
     let output_at = sequence_row * dims.stride;
     let cells_at = dims.cells + sequence_row * dims.units;
     var is_past_the_end = false;
     if HAS_LENGTHS {
-        is_past_the_end = dims.first_step + step_index.t >= lengths[row];
+        is_past_the_end = dims.first_step + time_step() >= lengths[row];
     }
     let writes = tile < dims.batch && !is_past_the_end;
 

@@ -56,7 +56,15 @@ fn block_at(column: u32, depth: u32) -> u32 {
     return column / BLOCK * depth * BLOCK + column % BLOCK;
 }
 
+// Whether both directions of a layer are computed at once, in turn along z; and which of them this invocation is of.
+override PAIRED: bool = false;
+var<private> side: u32 = 0u;
+
 // Tiles of rows are counted along y, and along z when y is full.
 fn tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+    if PAIRED {
+        side = group.z % 2u;
+        return group.z / 2u * groups.y + group.y;
+    }
     return group.z * groups.y + group.y;
 }

@@ -1,7 +1,8 @@
 // step: one time step of one layer and direction, the recurrent product of all gates and the cell's update in one.
 //   left [N, K], weight [K, U, G], parameters [U, G], input [S, N, D, H, G]  ->  next [N, U], output[t] [N, U], cell_state
 // A cell with two products is two such steps: of U units each, what the first one writes (next) is left of the second.
-// One invocation computes all gates of one unit for ROWS rows of the batch. What is written is bound by single numbers, and
+// One invocation computes all gates of one unit for ROWS rows of the batch. Where both directions are computed at once, all
+// arrays but the input, which has both, and the lengths begin with the forward one's and go on with the backward one's. What is written is bound by single numbers, and
 // is another buffer than what is read by fours: neighbours that each write a part of one vector may undo each other's.
 
 // The gates of a unit in the input, and the first of them that is read; all, or a part of them.
@@ -37,6 +38,9 @@ struct Dims {
     cells: u32,
     // The time step that t = 0 stands for.
     first_step: u32,
+    // Lengths of one direction's weights and output.
+    side_weight: u32,
+    side_output: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -59,7 +63,7 @@ fn depth() -> u32 {
 
 // A row past the last reads the last one, whose sum is then thrown away.
 fn row_at(row: u32) -> u32 {
-    return min(row, dims.batch - 1u) * dims.depth;
+    return (side * dims.batch + min(row, dims.batch - 1u)) * dims.depth;
 }
 
 fn left(at: u32) -> vec4<f32> {
@@ -67,7 +71,7 @@ fn left(at: u32) -> vec4<f32> {
 }
 
 fn right_at(unit: u32) -> u32 {
-    return block_at(min(unit, dims.units - 1u), dims.depth);
+    return side * dims.side_weight + block_at(min(unit, dims.units - 1u), dims.depth);
 }
 
 fn right(at: u32, k: u32) -> Weights {
@@ -78,17 +82,20 @@ fn finish(row: u32, unit: u32, sum: Gates) {
     if row >= dims.batch || unit >= dims.units {
         return;
     }
-    let sequence_row = step_index.t * dims.batch + row;
-    let at = row * dims.units + unit;
-    let next_at = row * dims.stride + unit;
-    let output_at = sequence_row * dims.stride + unit;
-    let cells_at = dims.cells + sequence_row * dims.units + unit;
+    let t = time_step();
+    let sequence_row = t * dims.batch + row;
+    let own_row = side * dims.batch + row;
+    let own_unit = side * dims.units + unit;
+    let at = own_row * dims.units + unit;
+    let next_at = own_row * dims.stride + unit;
+    let output_at = side * dims.side_output + sequence_row * dims.stride + unit;
+    let cells_at = side * dims.side_output + dims.cells + sequence_row * dims.units + unit;
     var previous = State();
     if HIDDEN_IS_LEFT {
-        previous.h = left_side[row * dims.depth + unit / 4u][unit % 4u];
+        previous.h = left_side[own_row * dims.depth + unit / 4u][unit % 4u];
     }
     if HAS_LENGTHS {
-        if dims.first_step + step_index.t >= lengths[row] {
+        if dims.first_step + t >= lengths[row] {
             if WRITES_OUTPUT {
                 output[output_at] = 0.0;
             }
@@ -109,13 +116,13 @@ fn finish(row: u32, unit: u32, sum: Gates) {
     }
     var x = Gates();
     if HAS_INPUT {
-        x = unpack_input(sequence_row * dims.input_stride + dims.input_offset + unit);
+        x = unpack_input(sequence_row * dims.input_stride + dims.input_offset + own_unit);
     }
     var h = sum;
     if PARAMETERS > 0u {
-        h += unpack_parameters(PARAMETERS * unit);
+        h += unpack_parameters(PARAMETERS * own_unit);
     }
-    let state = cell(x, h, previous, unit);
+    let state = cell(x, h, previous, own_unit);
     next[next_at] = state.h;
     if WRITES_OUTPUT {
         output[output_at] = state.h;

@@ -13,9 +13,9 @@ mod transfer;
 pub(crate) use context::{Gpu, Request};
 
 use crate::call::Checked;
-use crate::plan::{Content, Plan};
+use crate::plan::{Content, Plan, Schedule, Shape};
 use crate::{Output, Result, Weights};
-use run::{Run, Shape};
+use run::Run;
 use std::{collections::HashMap, collections::VecDeque, sync::Arc};
 
 /// A network on a GPU: its weights stay there, and so do the buffers of the shapes it was last called with.
@@ -25,6 +25,8 @@ pub(crate) struct Network {
     weights: HashMap<Content, wgpu::Buffer>,
     /// The latest first.
     runs: VecDeque<Run>,
+    /// A certain one, or the best.
+    schedule: Option<Schedule>,
 }
 
 /// Shapes whose buffers are kept.
@@ -51,7 +53,11 @@ pub(crate) struct Longest<'a> {
 
 impl Network {
     pub fn new(gpu: &Arc<Gpu>) -> Network {
-        Network { gpu: gpu.clone(), weights: HashMap::new(), runs: VecDeque::new() }
+        Network { gpu: gpu.clone(), weights: HashMap::new(), runs: VecDeque::new(), schedule: None }
+    }
+
+    pub fn set_schedule(&mut self, schedule: Option<Schedule>) {
+        self.schedule = schedule;
     }
 
     pub async fn forward(
@@ -63,14 +69,14 @@ impl Network {
     ) -> Result<Output> {
         let config = weights.config();
         let has_lengths = call.lengths.is_some() || lengths.is_some();
-        let shape = Shape { steps: call.steps(), batch: call.batch(), has_lengths };
+        let (steps, batch, schedule) = (call.steps(), call.batch(), self.schedule);
+        let shape = Shape { steps, batch, has_lengths, schedule };
         let longest = Longest { steps: call.longest() as u64, lengths };
         // Out of the cache while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
         let run = match self.runs.iter().position(|run| run.shape == shape) {
             Some(index) => self.runs.remove(index).expect("the index was just found"),
             None => {
-                let make = if has_lengths { Plan::with_lengths } else { Plan::new };
-                let plan = make(config, shape.steps, shape.batch, &self.gpu.limits)?;
+                let plan = Plan::of(config, &shape, &self.gpu.limits)?;
                 self.upload_weights(weights, &plan).await?;
                 Run::new(&self.gpu, &self.weights, plan, shape).await?
             }

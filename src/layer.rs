@@ -3,6 +3,7 @@
 use crate::call::Checked;
 use crate::engine::Kind;
 use crate::gpu::{Network, Wait};
+use crate::plan::Schedule;
 use crate::weights::Deferred;
 use crate::{Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu};
 use ndarray::{ArrayRef, Dimension};
@@ -62,6 +63,15 @@ impl Layer {
             Kind::Cpu => None,
         };
         Layer { engine: engine.clone(), weights, network }
+    }
+
+    /// Plans all calls from now on with a certain schedule, or, without one, with the best; for a CPU engine it means nothing.
+    ///
+    /// A call that it is not possible for gives [`Error::Setting`].
+    pub fn set_schedule(&mut self, schedule: impl Into<Option<Schedule>>) {
+        if let Some(network) = &mut self.network {
+            network.set_schedule(schedule.into());
+        }
     }
 
     /// Runs the network over a whole sequence, and waits for the answer.

@@ -48,6 +48,8 @@ impl Default for Limits {
 pub struct Plan {
     /// What it is a plan of, in words.
     pub title: String,
+    /// How time steps become dispatches.
+    pub schedule: Schedule,
     /// T.
     pub steps: u64,
     /// Every buffer, of 32-bit numbers; a [`BufferId`] is an index into it.
@@ -60,6 +62,43 @@ pub struct Plan {
     pub downloads: Vec<Transfer>,
     /// Workgroups along one axis of a dispatch.
     max_workgroups: u64,
+}
+
+/// How the time steps of a layer become dispatches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Schedule {
+    /// A pass a direction, and in it a dispatch a step (or more, where a product waits for another).
+    Stepwise,
+    /// A pass for both directions, and in it a dispatch a step that does one of each, from both ends: half as many dispatches
+    /// and barriers, and twice the work in each. For two directions that are neither merged by number nor normalised over the
+    /// layer nor added to, and arrays that fit into bindings whole.
+    Paired,
+}
+
+impl Schedule {
+    /// Every one.
+    pub const ALL: [Schedule; 2] = [Schedule::Stepwise, Schedule::Paired];
+
+    /// Its name in plans.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Schedule::Stepwise => "stepwise",
+            Schedule::Paired => "paired",
+        }
+    }
+}
+
+/// What a call has to be planned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// T.
+    pub steps: usize,
+    /// N.
+    pub batch: usize,
+    /// Whether sequences have different lengths.
+    pub has_lengths: bool,
+    /// A certain schedule, or the best.
+    pub schedule: Option<Schedule>,
 }
 
 /// An index into [`Plan::buffers`].
@@ -108,6 +147,8 @@ pub enum Content {
     RecurrentWeight {
         /// The slot.
         slot: usize,
+        /// Slots from it on: two, where both directions are computed at once.
+        count: usize,
         /// Which of them.
         part: Part,
     },
@@ -115,6 +156,8 @@ pub enum Content {
     Parameters {
         /// The slot.
         slot: usize,
+        /// Slots from it on: two, where both directions are computed at once.
+        count: usize,
         /// The gates.
         part: Part,
     },
@@ -225,6 +268,8 @@ pub struct Dispatch {
     pub columns: u64,
     /// Workgroups along the rows: their tiles, over all steps of the segment if there is one.
     pub tiles: u64,
+    /// Directions that it computes at once, along z.
+    pub sides: u64,
     /// The segment whose steps its rows are, N of each.
     pub segment: Option<Segment>,
     /// The kernel's storage buffers, from binding 1 on, as the first time step has them.
@@ -250,18 +295,32 @@ pub struct Times {
     pub backward: bool,
     /// The time step that the kernels know as 0.
     pub origin: u64,
+    /// Whether the backward direction goes along, from the other end.
+    pub is_paired: bool,
+}
+
+/// One time step of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// t, as the kernels know it.
+    pub t: u32,
+    /// That of the backward direction which goes along, or the same.
+    pub t_of_other: u32,
+    /// Steps taken before.
+    pub taken: u64,
 }
 
 impl Times {
-    /// Each t, as the kernels know it, and the number of steps taken before it, where the longest sequence has so many steps.
-    pub fn iter(self, longest: u64) -> impl Iterator<Item = (u32, u64)> {
-        let Times { first, count, backward, origin } = self;
+    /// Each of its steps, where the longest sequence has so many.
+    pub fn iter(self, longest: u64) -> impl Iterator<Item = Step> {
+        let Times { first, count, backward, origin, is_paired } = self;
         let end = (first + count).min(longest);
         (first..end).map(move |step| {
             let t = if backward { first + end - 1 - step } else { step };
             let taken = if backward { longest - 1 - t } else { t };
-            // A call has far fewer steps.
-            ((t - origin) as u32, taken)
+            let other = if is_paired { longest - 1 - t } else { t };
+            // A call has far fewer steps than 2^32.
+            Step { t: (t - origin) as u32, t_of_other: (other - origin) as u32, taken }
         })
     }
 }
@@ -321,6 +380,10 @@ pub struct StepDims {
     pub cells: u32,
     /// The time step that t = 0 stands for.
     pub first_step: u32,
+    /// The length of one direction's weights, in G gates by 4 k.
+    pub side_weight: u32,
+    /// The length of one direction's output.
+    pub side_output: u32,
 }
 
 /// `Dims` of `norm.wgsl`.
@@ -387,7 +450,7 @@ impl Plan {
         };
         let y = tiles.min(self.max_workgroups);
         // The builder has found that all of them are within the limit.
-        [dispatch.columns as u32, y as u32, tiles.div_ceil(y.max(1)) as u32]
+        [dispatch.columns as u32, y as u32, (dispatch.sides * tiles.div_ceil(y.max(1))) as u32]
     }
 
     fn sum(&self, of: impl Fn(&Dispatch) -> u64) -> u64 {

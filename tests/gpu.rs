@@ -18,7 +18,7 @@ use ndarray::{Array3, Axis, concatenate, s};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use wgpu_rnn::{
-    Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, State, Weights,
+    Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, Schedule, State, Weights,
 };
 
 type CellTest = fn(&Engine, Cell) -> Outcome;
@@ -48,7 +48,8 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 19] = [
+        let tests: [(&str, Test); 20] = [
+            ("schedules_are_equal_to_the_last_bit", schedules_are_equal),
             ("a_nearly_shut_gate_is_right", sigmoid_tail),
             ("lengths_change_from_call_to_call", changing_lengths),
             ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
@@ -527,6 +528,31 @@ fn four_thousand_units(engine: &Engine) -> Outcome {
     // The state's scale that the tolerance is meant for: products of 4096.
     case.input *= 0.1;
     equals_reference(engine, &case)
+}
+
+fn schedules_are_equal(engine: &Engine) -> Outcome {
+    for cell in Cell::ALL {
+        for (steps, batch) in [(1, 1), (5, 3), (300, 2), (4, 17)] {
+            let mut case = case(&primes(cell), steps, batch, 24);
+            let mut layer = Layer::new(engine, case.weights.clone());
+            for lengths in [None, Some((0..batch).map(|row| (row * 5 + 2) % (steps + 1)).collect())] {
+                case.lengths = lengths;
+                let best = layer.call(&case.call())?;
+                layer.set_schedule(Schedule::Stepwise);
+                let stepwise = layer.call(&case.call())?;
+                layer.set_schedule(Schedule::Paired);
+                let paired = layer.call(&case.call())?;
+                layer.set_schedule(None);
+                if stepwise != paired || best != paired {
+                    return Err(format!("{cell:?}, T {steps}, N {batch}: the schedules differ").into());
+                }
+                if steps < 300 {
+                    difference_of_outputs(&paired, &reference(&case), F32)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sigmoid_tail(engine: &Engine) -> Outcome {

@@ -12,7 +12,7 @@ use libtest_mimic::Failed;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Weights,
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Schedule, Weights,
 };
 
 /// What a case is made of: a network, and how it is called.
@@ -25,13 +25,15 @@ struct Setup {
     has_state: bool,
     /// Whether bindings hold a few steps only, so that sequences are split by time.
     splits: bool,
+    /// A certain one, or what the plan chooses.
+    schedule: Option<Schedule>,
 }
 
 type Change = fn(&mut Setup);
 
 /// Each turns a plain network of one layer into one with the option. The first group is of the LSTM, the second of the GRU,
 /// the third of all.
-const OPTIONS: [(&str, Change); 34] = [
+const OPTIONS: [(&str, Change); 35] = [
     ("lstm", |s| s.config.cell = Cell::Lstm),
     ("proj_size", |s| s.config.proj_size = 5),
     ("peepholes", |s| s.config.peepholes = true),
@@ -96,6 +98,7 @@ const OPTIONS: [(&str, Change); 34] = [
     ("last_only", |s| s.config.outputs.last_only = true),
     ("every_layer", |s| s.config.outputs.every_layer = true),
     ("lengths", |s| s.has_lengths = true),
+    ("stepwise", |s| s.schedule = Some(Schedule::Stepwise)),
     ("small bindings", |s| (s.splits, s.steps, s.batch) = (true, 23, 35)),
 ];
 
@@ -107,7 +110,7 @@ fn plain(indices: &[usize]) -> Setup {
         None => [Cell::Lstm, Cell::Gru, Cell::RnnTanh][indices.iter().sum::<usize>() % 3],
     };
     let config = Config::new(cell, 13).input_size(7);
-    Setup { config, steps: 5, batch: 3, has_lengths: false, has_state: true, splits: false }
+    Setup { config, steps: 5, batch: 3, has_lengths: false, has_state: true, splits: false, schedule: None }
 }
 
 fn main() {
@@ -173,9 +176,9 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
         if parts < 3 {
             return Err(format!("{parts} buffers of input, expected several").into());
         }
-        Layer::new(engine, case.weights.clone()).call(&case.call())?
+        run(engine, setup, &case)?
     } else {
-        Layer::new(engine, case.weights.clone()).call(&case.call())?
+        run(engine, setup, &case)?
     };
     let mut tolerance = F32;
     if setup.config.layer_norm {
@@ -186,6 +189,12 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
         tolerance.atol = tolerance.atol.max(10.0 * distances.fold(0.0, f64::max));
     }
     Ok(difference_of_outputs(&ours, &theirs, tolerance)?)
+}
+
+fn run(engine: &Engine, setup: &Setup, case: &Case) -> Result<wgpu_rnn::Output, Failed> {
+    let mut layer = Layer::new(engine, case.weights.clone());
+    layer.set_schedule(setup.schedule);
+    Ok(layer.call(&case.call())?)
 }
 
 fn drawn(setup: &Setup, seed: u32) -> Case {
@@ -245,8 +254,15 @@ fn every_activation(engine: &Engine) -> Outcome {
             let mut activations = vec![activation; count];
             activations.extend((0..count).map(|at| if at == 0 { other } else { activation }));
             let config = Config::new(cell, 13).bidirectional().input_size(7).activations(&activations);
-            let setup =
-                Setup { config, steps: 3, batch: 3, has_lengths: false, has_state: true, splits: false };
+            let setup = Setup {
+                config,
+                steps: 3,
+                batch: 3,
+                has_lengths: false,
+                has_state: true,
+                splits: false,
+                schedule: None,
+            };
             check(engine, &setup, index as u32)
                 .map_err(|failed| format!("{activation}, {cell:?}: {}", failed.message().unwrap_or("")))?;
         }

@@ -1,8 +1,14 @@
 //! The plan as text, and what must hold of every plan. `UPDATE_EXPECT=1 cargo test --test plan` rewrites the texts.
 
 use expect_test::{Expect, expect};
-use wgpu_rnn::plan::{Content, Limits, Payload};
-use wgpu_rnn::{Cell, Config, Error, Plan};
+use wgpu_rnn::plan::{Content, Limits, Payload, Shape, Step};
+use wgpu_rnn::{Cell, Config, Error, Plan, Schedule};
+
+/// The base schedule: a pass a direction.
+fn stepwise(config: &Config, steps: usize, batch: usize) -> Plan {
+    let shape = Shape { steps, batch, has_lengths: false, schedule: Some(Schedule::Stepwise) };
+    Plan::of(config, &shape, &Limits::default()).unwrap()
+}
 
 fn check(config: &Config, steps: usize, batch: usize, expected: &Expect) {
     let plan = Plan::new(config, steps, batch, &Limits::default()).unwrap();
@@ -17,52 +23,38 @@ fn stacked_bidirectional_gru() {
         5,
         3,
         &expect![[r#"
-            gru bidirectional, 2 layers, I 7, H 13, T 5, N 3
+            gru bidirectional, 2 layers, I 7, H 13, T 5, N 3, paired
             buffer                            bytes
               input gates                      5040
               input                             480
-              slot 0 h                          192
-              slot 0 next h                     192
-              slot 0 output                     960
+              slot 0 h                          384
+              slot 0 next h                     384
+              slot 0 output                    1920
               slot 0 c                            4
-              slot 1 h                          192
-              slot 1 next h                     192
-              slot 1 output                     960
-              slot 1 c                            4
               layer 0 weight_ih                3072  weights
               layer 0 bias_ih                   336  weights
-              slot 0 bias_hh                    156  weights
-              slot 0 weight_hh                 3072  weights
-              slot 1 bias_hh                    156  weights
-              slot 1 weight_hh                 3072  weights
-              slot 2 h                          192
-              slot 2 next h                     192
-              slot 2 output                     960
+              slot 0 bias_hh                    312  weights
+              slot 0 weight_hh                 6144  weights
+              slot 2 h                          384
+              slot 2 next h                     384
+              slot 2 output                    1920
               slot 2 c                            4
-              slot 3 h                          192
-              slot 3 next h                     192
-              slot 3 output                     960
-              slot 3 c                            4
               layer 1 weight_ih               12288  weights
               layer 1 bias_ih                   336  weights
-              slot 2 bias_hh                    156  weights
-              slot 2 weight_hh                 3072  weights
-              slot 3 bias_hh                    156  weights
-              slot 3 weight_hh                 3072  weights
+              slot 2 bias_hh                    312  weights
+              slot 2 weight_hh                 6144  weights
               upload                           1248  staging
               download                         2688  staging
-              all                             43792
+              all                             43784
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
               layer 0 input    project/1                 1         1x15x1        20160         8208
-              layer 0 forward  gru/1                     5          1x3x1        15210        16320
-              layer 0 backward gru/1                     5          1x3x1        15210        16320
+              layer 0 both     gru/1                     5          1x3x2        30420        32640
               layer 1 input    project/1                 1         1x15x1        40320        11376
                                project/1                 1         1x15x1        40320        11376
-              layer 1 forward  gru/1                     5          1x3x1        15210        16320
-              layer 1 backward gru/1                     5          1x3x1        15210        16320
+              layer 1 both     gru/1                     5          1x3x2        30420        32640
               download         copy                      6                                     2688
-            all: 1 submits, 6 passes, 23 dispatches, 161640 FLOP
+            all: 1 submits, 4 passes, 13 dispatches, 161640 FLOP
         "#]],
     );
 }
@@ -74,7 +66,7 @@ fn long_lstm_takes_two_submits() {
         300,
         2,
         &expect![[r#"
-            lstm, 1 layer, I 4, H 8, T 300, N 2
+            lstm, 1 layer, I 4, H 8, T 300, N 2, stepwise
             buffer                            bytes
               input gates                     76800
               input                            9600
@@ -105,12 +97,38 @@ fn long_lstm_takes_two_submits() {
 fn one_dispatch_a_step_and_direction() {
     for cell in Cell::ALL {
         let config = Config::new(cell, 13).num_layers(3).bidirectional().input_size(7);
-        let plan = Plan::new(&config, 11, 3, &Limits::default()).unwrap();
+        let plan = stepwise(&config, 11, 3);
         // The first layer's input is one product, each other's one a direction below.
         assert_eq!(plan.dispatches(), (1 + 2 * 2) + 3 * 2 * 11);
         assert_eq!(plan.passes().count(), 3 * (1 + 2), "a pass for the input, and one a direction");
         assert_eq!(plan.submits.len(), 1);
+        // Both directions together: half of them.
+        let plan = Plan::new(&config, 11, 3, &Limits::default()).unwrap();
+        assert_eq!(plan.schedule, Schedule::Paired);
+        assert_eq!(plan.dispatches(), (1 + 2 * 2) + 3 * 11);
+        assert_eq!(plan.passes().count(), 3 * (1 + 1), "a pass for the input, and one for both directions");
     }
+}
+
+/// Where both directions cannot be done at once they are not, unless it is asked for, which is then refused.
+#[test]
+fn a_schedule_is_what_the_network_can_have() {
+    let lstm = || Config::lstm(13).num_layers(2).input_size(7);
+    let shape = |steps, schedule| Shape { steps, batch: 3, has_lengths: true, schedule };
+    for (config, steps) in [
+        (lstm(), 5),
+        (lstm().bidirectional().layer_norm(), 5),
+        (lstm().bidirectional().residual(), 5),
+        (lstm().bidirectional().merge(wgpu_rnn::Merge::Sum), 5),
+        (lstm().bidirectional(), 1 << 20),
+    ] {
+        let plan = Plan::of(&config, &shape(steps, None), &Limits::default()).unwrap();
+        assert_eq!(plan.schedule, Schedule::Stepwise);
+        let error = Plan::of(&config, &shape(steps, Some(Schedule::Paired)), &Limits::default()).unwrap_err();
+        assert_eq!(error.to_string(), "schedule: expected stepwise for this network and size, found paired");
+    }
+    let plan = Plan::of(&lstm().bidirectional(), &shape(5, None), &Limits::default()).unwrap();
+    assert_eq!(plan.schedule, Schedule::Paired);
 }
 
 #[test]
@@ -123,7 +141,7 @@ fn flops_are_those_of_the_products() {
 #[test]
 fn directions_share_no_writable_buffer() {
     let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7);
-    let plan = Plan::new(&config, 5, 3, &Limits::default()).unwrap();
+    let plan = stepwise(&config, 5, 3);
     let written = |way: &str| -> Vec<usize> {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
         let dispatches = passes.flat_map(|pass| &pass.dispatches);
@@ -136,13 +154,26 @@ fn directions_share_no_writable_buffer() {
 
 #[test]
 fn every_time_step_is_taken_once_in_its_direction() {
-    let plan = Plan::new(&Config::gru(5).bidirectional().input_size(3), 300, 2, &Limits::default()).unwrap();
+    let config = Config::gru(5).bidirectional().input_size(3);
+    let plan = stepwise(&config, 300, 2);
+    let paired = Plan::new(&config, 300, 2, &Limits::default()).unwrap();
+    let paired: Vec<_> = paired.passes().filter_map(|pass| pass.times).collect();
+    for longest in [300, 45, 0] {
+        let found: Vec<_> = paired.iter().flat_map(|times| times.iter(longest)).collect();
+        let expected = (0..longest).map(|taken| Step {
+            t: taken as u32,
+            t_of_other: (longest - 1 - taken) as u32,
+            taken,
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
     for way in ["forward", "backward"] {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
         let times: Vec<_> = passes.map(|pass| pass.times.unwrap()).collect();
         // All of them, or those within the longest sequence; t, and the steps taken before it.
         for longest in [300, 299, 256, 45, 1, 0] {
-            let found: Vec<_> = times.iter().flat_map(|times| times.iter(longest)).collect();
+            let found = times.iter().flat_map(|times| times.iter(longest));
+            let found: Vec<_> = found.map(|step| (step.t, step.taken)).collect();
             let forward = (0..longest as u32).map(|t| (t, u64::from(t)));
             let backward = (0..longest).map(|taken| ((longest - 1 - taken) as u32, taken));
             let expected: Vec<_> = if way == "forward" { forward.collect() } else { backward.collect() };
@@ -174,6 +205,7 @@ fn copies_stay_within_their_buffers() {
 fn what_is_larger_than_a_binding_is_split_by_time() {
     let config = Config::lstm(128).bidirectional().input_size(128);
     let whole = Plan::new(&config, 2048, 16, &Limits::default()).unwrap();
+    assert_eq!(whole.schedule, Schedule::Paired);
     assert_eq!(whole.buffers.iter().filter(|buffer| buffer.name.starts_with("input")).count(), 2);
     let plan = Plan::new(&config, 10_000, 16, &Limits::default()).unwrap();
     assert_eq!(plan.flops(), 2 * 2 * 10_000 * 16 * 4 * 128 * (128 + 128));
@@ -199,7 +231,12 @@ fn what_is_larger_than_a_binding_is_split_by_time() {
 #[test]
 fn work_ends_with_the_longest_sequence() {
     let config = Config::gru(13).num_layers(2).bidirectional().residual().input_size(7);
-    let plan = Plan::with_lengths(&config, 100, 3, &Limits::default()).unwrap();
+    let plan = Plan::of(
+        &config,
+        &Shape { steps: 100, batch: 3, has_lengths: true, schedule: None },
+        &Limits::default(),
+    )
+    .unwrap();
     for longest in [0, 1, 33, 100] {
         for dispatch in plan.passes().filter(|pass| pass.times.is_none()).flat_map(|pass| &pass.dispatches) {
             let [_, y, z] = plan.workgroups(dispatch, longest);

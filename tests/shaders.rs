@@ -91,6 +91,8 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("stride", offset_of!(StepDims, stride)),
                 ("cells", offset_of!(StepDims, cells)),
                 ("first_step", offset_of!(StepDims, first_step)),
+                ("side_weight", offset_of!(StepDims, side_weight)),
+                ("side_output", offset_of!(StepDims, side_output)),
             ],
             Kernel::Norm => vec![
                 ("batch", offset_of!(NormDims, batch)),
@@ -137,7 +139,9 @@ fn bindings_are_those_of_the_table() {
         let (reads, writes) = kernel.bindings();
         let expected: Vec<_> = (0..reads + writes).map(|index| (index as u32 + 1, index >= reads)).collect();
         assert_eq!(storage, expected, "{name}");
-        let expected = if kernel.has_step_index() { vec![step_index] } else { vec![] };
+        // As a uniform there are two, one for each direction.
+        let count = if step_index == StepIndex::Uniform { 2 } else { 1 };
+        let expected = if kernel.has_step_index() { vec![step_index; count] } else { vec![] };
         assert_eq!(step_indices, expected, "{name}");
         assert!(storage.len() <= 8, "WebGPU's default limit");
     }

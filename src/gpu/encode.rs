@@ -3,7 +3,7 @@
 use super::run::{Prepared, Run};
 use super::{Gpu, Longest, run::StepTable};
 use crate::Result;
-use crate::plan::{BufferId, Pass, Payload, Plan};
+use crate::plan::{BufferId, Pass, Payload, Plan, Step};
 use std::sync::Arc;
 
 impl Run {
@@ -83,7 +83,8 @@ fn record(
     steps: u64,
 ) {
     let alone = prepared.len() == 1;
-    let mut once = |t: Option<u32>, taken: u64, sets_pipeline: bool| {
+    let mut once = |step: Option<Step>, sets_pipeline: bool| {
+        let taken = step.map_or(0, |step| step.taken);
         for (dispatch, prepared) in planned.dispatches.iter().zip(prepared) {
             let [x, y, z] = plan.workgroups(dispatch, steps);
             if sets_pipeline {
@@ -91,20 +92,22 @@ fn record(
             }
             let group = &prepared.groups[(taken % prepared.groups.len() as u64) as usize];
             pass.set_bind_group(0, group, &[]);
-            if let Some(t) = t.filter(|_| dispatch.kernel.has_step_index()) {
+            if let Some(Step { t, t_of_other, .. }) = step.filter(|_| dispatch.kernel.has_step_index()) {
                 match step_table {
-                    Some(table) => pass.set_bind_group(1, &table.group, &[t * table.stride]),
-                    None => pass.set_immediates(0, bytemuck::bytes_of(&t)),
+                    Some(StepTable { group, stride }) => {
+                        pass.set_bind_group(1, group, &[t * stride, t_of_other * stride]);
+                    }
+                    None => pass.set_immediates(0, bytemuck::bytes_of(&[t, t_of_other])),
                 }
             }
             pass.dispatch_workgroups(x, y, z);
         }
     };
     match planned.times {
-        None => once(None, 0, true),
+        None => once(None, true),
         Some(times) => {
-            for (index, (t, taken)) in times.iter(steps).enumerate() {
-                once(Some(t), taken, index == 0 || !alone);
+            for (index, step) in times.iter(steps).enumerate() {
+                once(Some(step), index == 0 || !alone);
             }
         }
     }

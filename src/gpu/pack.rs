@@ -31,21 +31,24 @@ pub(super) fn pack(weights: &Weights, content: Content, len: u64) -> Option<Vec<
                 spread(&mut packed, bias, |row| at + layout.column(row));
             }
         }
-        Content::RecurrentWeight { slot, part } => {
+        Content::RecurrentWeight { slot, count, part } => {
             let layout = Columns::of(weights, slot / directions);
-            let weights = weights.slot(slot);
-            let (matrix, gates) = match part {
-                Part::Projection => (weights.matrix(Kind::WeightHr)?, 1),
-                _ => (layout.rows_of(weights.weight_hh(), part), layout.gates_of(part)),
-            };
-            let layout = Columns { hidden: matrix.nrows() / gates, gates };
-            block(&mut packed, matrix, gates, matrix.ncols(), |row| layout.column(row));
+            for (slot, packed) in (slot..).zip(packed.chunks_mut(len as usize / count)) {
+                let weights = weights.slot(slot);
+                let (matrix, gates) = match part {
+                    Part::Projection => (weights.matrix(Kind::WeightHr)?, 1),
+                    _ => (layout.rows_of(weights.weight_hh(), part), layout.gates_of(part)),
+                };
+                let layout = Columns { hidden: matrix.nrows() / gates, gates };
+                block(packed, matrix, gates, matrix.ncols(), |row| layout.column(row));
+            }
         }
-        Content::Parameters { slot, part } => {
+        Content::Parameters { slot, count, part } => {
             let layout = Columns::of(weights, slot / directions);
-            let gates = layout.gates_of(part);
-            let per_unit = packed.len() / (layout.hidden * gates);
-            parameters(&mut packed, weights.slot(slot), part, layout, per_unit);
+            for (slot, packed) in (slot..).zip(packed.chunks_mut(len as usize / count)) {
+                let per_unit = packed.len() / (layout.hidden * layout.gates_of(part));
+                parameters(packed, weights.slot(slot), part, layout, per_unit);
+            }
         }
         Content::Upload | Content::Download | Content::Work => return None,
     }

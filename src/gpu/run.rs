@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::kernels::Pipeline;
-use crate::plan::{BufferId, Content, Pass, Plan};
+use crate::plan::{BufferId, Content, NormDims, Pass, Plan, ProjectDims, Shape, StepDims};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,16 +20,6 @@ pub(super) struct Run {
     /// The upload buffers, which are mapped for writing between calls, and the download buffers.
     pub uploads: Vec<BufferId>,
     pub downloads: Vec<BufferId>,
-}
-
-/// What calls must have in common to use the same buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// T.
-    pub steps: usize,
-    /// N.
-    pub batch: usize,
-    pub has_lengths: bool,
 }
 
 /// What a dispatch needs beside its workgroups.
@@ -173,7 +163,7 @@ async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> 
         offset: 0,
         size: wgpu::BufferSize::new(4),
     });
-    let entries = [wgpu::BindGroupEntry { binding: 0, resource }];
+    let entries = [0, 1].map(|binding| wgpu::BindGroupEntry { binding, resource: resource.clone() });
     let group = bind(gpu, "time steps", layout, &entries).await?;
     // The adapter's alignment is a few hundred bytes.
     Ok(StepTable { group, stride: stride as u32 })
@@ -190,9 +180,15 @@ async fn bind(
     gpu.scoped(|| gpu.device.create_bind_group(&descriptor)).await
 }
 
+/// From one slot of a uniform buffer to the next: aligned, and longer than any kernel's sizes.
 fn uniform_stride(gpu: &Gpu) -> usize {
-    gpu.device.limits().min_uniform_buffer_offset_alignment as usize
+    (gpu.device.limits().min_uniform_buffer_offset_alignment as usize).max(LONGEST_DIMS)
 }
+
+/// A power of two, as alignments are.
+const LONGEST_DIMS: usize = 64;
+const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<ProjectDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS);
 
 /// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole sixteens.
 fn padded(mut bytes: Vec<u8>) -> Vec<u8> {

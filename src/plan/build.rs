@@ -2,8 +2,8 @@
 
 use super::phases::{Bound, Phase, phases};
 use super::{
-    Buffer, BufferId, Content, Dims, Dispatch, Limits, NormDims, Pass, Payload, Plan, ProjectDims, Segment,
-    StepDims, Times, Transfer,
+    Buffer, BufferId, Content, Dims, Dispatch, Limits, NormDims, Pass, Payload, Plan, ProjectDims, Schedule,
+    Segment, Shape, StepDims, Times, Transfer,
 };
 use crate::config::LayerConfig;
 use crate::shader::{BLOCK, Kernel, Tile, VECTOR, WORKGROUP};
@@ -32,19 +32,12 @@ const FULL_GPU: u64 = 16_384;
 impl Plan {
     /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
     pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
-        Plan::make(config, (steps, batch, false), limits)
+        Plan::of(config, &Shape { steps, batch, has_lengths: false, schedule: None }, limits)
     }
 
-    /// As [`new`](Plan::new), for sequences of different lengths.
-    pub fn with_lengths(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
-        Plan::make(config, (steps, batch, true), limits)
-    }
-
-    fn make(
-        config: &Config,
-        (steps, batch, has_lengths): (usize, usize, bool),
-        limits: &Limits,
-    ) -> Result<Plan> {
+    /// As [`new`](Plan::new), where sequences may have different lengths, or the schedule is to be a certain one.
+    pub fn of(config: &Config, shape: &Shape, limits: &Limits) -> Result<Plan> {
+        let Shape { steps, batch, has_lengths, schedule } = *shape;
         config.check()?;
         for (name, size) in [("input_size", config.input_size), ("T", steps), ("N", batch)] {
             if size == 0 {
@@ -54,6 +47,7 @@ impl Plan {
         }
         let plan = Plan {
             title: super::show::title(config, steps, batch),
+            schedule: Schedule::Stepwise,
             steps: steps as u64,
             buffers: Vec::new(),
             uploads: Vec::new(),
@@ -73,7 +67,7 @@ impl Plan {
             plan,
             submitted: 0,
         };
-        builder.build(has_lengths)
+        builder.build(has_lengths, schedule)
     }
 }
 
@@ -81,23 +75,27 @@ impl Plan {
 #[derive(Clone)]
 struct Source {
     segments: Vec<BufferId>,
-    /// Its row length, in vectors of four.
+    /// Where it begins in each, and its row length, in vectors of four.
+    offset: u64,
     depth: u64,
 }
 
-/// One layer and direction.
+/// One layer and direction, or both directions at once; then all of its arrays have both, one after the other.
 pub(super) struct Slot {
     pub index: usize,
     pub layer: usize,
     pub direction: usize,
+    /// Directions.
+    pub count: usize,
     pub config: LayerConfig,
     /// Hidden state; with a second buffer, read and written in turn; the first holds the initial one.
     pub hidden: [BufferId; 2],
     pub cell_state: BufferId,
     /// What each phase but the last writes for the next one.
     pub scratch: Vec<BufferId>,
-    /// By segment.
+    /// By segment, and the length of one direction's in each.
     output: Vec<BufferId>,
+    side_output: Vec<u64>,
     /// Whether its output is kept for every step, and its cell state.
     pub keeps: bool,
     pub keeps_cells: bool,
@@ -119,7 +117,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn build(mut self, has_lengths: bool) -> Result<Plan> {
+    fn build(mut self, has_lengths: bool, schedule: Option<Schedule>) -> Result<Plan> {
         if self.steps > MAX_STEPS {
             let (needed, limit, unit, holder) = (self.steps, MAX_STEPS, "time steps", "a call");
             return Err(Error::TooLarge { what: self.plan.title, needed, limit, unit, holder });
@@ -128,7 +126,9 @@ impl Builder<'_> {
         let firsts = (0..self.steps).step_by(segment as usize);
         self.segments =
             firsts.map(|first| Segment { first, steps: segment.min(self.steps - first) }).collect();
+        self.plan.schedule = self.choose(schedule)?;
         let directions = self.config.directions.count();
+        let together = if self.plan.schedule == Schedule::Paired { directions } else { 1 };
         if has_lengths {
             self.lengths = Some(self.buffer("lengths", Content::Work, self.batch)?);
         }
@@ -136,12 +136,12 @@ impl Builder<'_> {
         self.input_gates = self.buffer("input gates", Content::Work, gates)?;
         let depth = (self.config.input_size as u64).div_ceil(FOUR);
         let input = self.sequence("input", product(&[self.batch, FOUR, depth]))?;
-        let mut sources = vec![Source { segments: input.clone(), depth }];
+        let mut sources = vec![Source { segments: input.clone(), offset: 0, depth }];
         let mut slots = Vec::new();
         for layer in 0..self.config.num_layers {
             let first = slots.len();
-            for direction in 0..directions {
-                slots.push(self.slot(layer, direction)?);
+            for direction in (0..directions).step_by(together) {
+                slots.push(self.slot(layer, direction, together)?);
             }
             let of_layer = &slots[first..];
             if self.segments.len() == 1 {
@@ -159,20 +159,42 @@ impl Builder<'_> {
                 }
             }
             let below = std::mem::take(&mut sources);
-            sources = of_layer
-                .iter()
-                .take(self.config.merged_directions())
-                .map(|slot| Source {
-                    segments: slot.output.clone(),
-                    depth: (slot.config.state_size as u64).div_ceil(FOUR),
-                })
-                .collect();
+            for slot in of_layer {
+                let depth = (slot.config.state_size as u64).div_ceil(FOUR);
+                for side in 0..slot.count as u64 {
+                    let offset = side * slot.side_output[0] / FOUR;
+                    sources.push(Source { segments: slot.output.clone(), offset, depth });
+                }
+            }
+            sources.truncate(self.config.merged_directions());
             if of_layer[0].keeps {
                 self.combine(layer, of_layer, &below, &sources)?;
             }
         }
         self.transfers(&input, &slots)?;
         Ok(self.plan)
+    }
+
+    /// The schedule that is asked for, if this network can have it, or the best.
+    fn choose(&self, asked: Option<Schedule>) -> Result<Schedule> {
+        let config = self.config;
+        let adds = config.merge.is_elementwise() || config.residual;
+        let widest = (0..config.num_layers).map(|layer| {
+            let one = config.layer(layer);
+            padded(one.state_size) + self.kept_cells(layer, &one)
+        });
+        let output = product(&[2, self.steps, self.batch, widest.max().unwrap_or(0), 4]);
+        let fits = self.segments.len() == 1 && output.saturating_add(32) <= self.binding_bytes();
+        let can_pair = config.directions.count() == 2 && !adds && !config.layer_norm && fits;
+        match asked {
+            Some(Schedule::Paired) if !can_pair => {
+                let expected = format!("{} for this network and size", Schedule::Stepwise.name());
+                Err(Error::Setting { name: "schedule", expected, found: Schedule::Paired.name().into() })
+            }
+            Some(asked) => Ok(asked),
+            None if can_pair => Ok(Schedule::Paired),
+            None => Ok(Schedule::Stepwise),
+        }
     }
 
     /// Steps whose arrays fit into bindings, all of them if possible.
@@ -227,7 +249,7 @@ impl Builder<'_> {
         let content = Content::InputBias { layer, first, count };
         let bias = self.buffer(&format!("{name} bias_ih"), content, FOUR * columns)?;
         let steps = self.segments[segment];
-        let sources = sources.iter().map(|source| (source.segments[segment], source.depth));
+        let sources = sources.iter().map(|source| (source.segments[segment], source.offset, source.depth));
         let dispatches = self.product(
             &sources.collect::<Vec<_>>(),
             [weight, bias, self.input_gates],
@@ -242,17 +264,17 @@ impl Builder<'_> {
     /// The sources [rows, K], side by side, times a weight, and a bias: into a buffer [rows, columns].
     fn product(
         &self,
-        sources: &[(BufferId, u64)],
+        sources: &[(BufferId, u64, u64)],
         [weight, bias, into]: [BufferId; 3],
         rows: u64,
         columns: u64,
         segment: Option<Segment>,
     ) -> Result<Vec<Dispatch>> {
-        let whole_depth = sources.iter().map(|(_, depth)| depth).sum::<u64>();
+        let whole_depth = sources.iter().map(|(.., depth)| depth).sum::<u64>();
         let tile = self.tile(rows, columns);
         let mut dispatches = Vec::new();
         let mut weight_offset = 0;
-        for &(source, source_depth) in sources {
+        for &(source, source_offset, source_depth) in sources {
             for start in (0..source_depth).step_by(MAX_DEPTH as usize) {
                 let depth = (source_depth - start).min(MAX_DEPTH);
                 // All of them index buffers that `buffer` has found to be countable in 32 bits.
@@ -261,7 +283,7 @@ impl Builder<'_> {
                     columns: columns as u32,
                     depth: depth as u32,
                     whole_depth: whole_depth as u32,
-                    source_offset: start as u32,
+                    source_offset: (source_offset + start) as u32,
                     source_stride: source_depth as u32,
                     weight_offset: weight_offset as u32,
                     adds: u32::from(weight_offset > 0),
@@ -279,13 +301,14 @@ impl Builder<'_> {
     }
 
     /// The buffers of one layer and direction.
-    fn slot(&mut self, layer: usize, direction: usize) -> Result<Slot> {
+    fn slot(&mut self, layer: usize, direction: usize, count: usize) -> Result<Slot> {
         let config = self.config.layer(layer);
         let index = layer * self.config.directions.count() + direction;
         let is_last = layer + 1 == self.config.num_layers;
         let keeps = !(is_last && self.config.outputs.last_only);
         let cells = self.kept_cells(layer, &config);
-        let state = product(&[self.batch, padded(config.state_size)]);
+        let sides = count as u64;
+        let state = product(&[sides, self.batch, padded(config.state_size)]);
         let phases = phases(self.config, &config, direction);
         let mut hidden = [self.buffer(&format!("slot {index} h"), Content::Work, state)?; 2];
         if phases.len() == 1 {
@@ -293,22 +316,41 @@ impl Builder<'_> {
         }
         let mut scratch = Vec::new();
         for phase in &phases[..phases.len() - 1] {
-            let len = product(&[self.batch, FOUR, phase.written_depth(&config)]);
+            let len = product(&[sides, self.batch, FOUR, phase.written_depth(&config)]);
             scratch.push(self.buffer(&format!("slot {index} {}", phase.writes), Content::Work, len)?);
         }
-        let output = if keeps || cells > 0 {
-            let row = cells + if keeps { padded(config.state_size) } else { 0 };
-            self.sequence(&format!("slot {index} output"), product(&[self.batch, row]))?
-        } else {
+        let row = cells + if keeps { padded(config.state_size) } else { 0 };
+        let mut output = Vec::new();
+        let mut side_output = Vec::new();
+        for segment in 0..self.segments.len() {
+            let steps = self.segments[segment].steps;
+            // In whole vectors, since the layer above reads both directions so.
+            let len = product(&[steps, self.batch, row]).div_ceil(FOUR).saturating_mul(FOUR);
+            let name = if self.segments.len() == 1 { String::new() } else { format!(" {segment}") };
             // A binding cannot be empty.
-            vec![self.buffer(&format!("slot {index} output"), Content::Work, 1)?; self.segments.len()]
-        };
+            let buffer = product(&[sides, len]).max(1);
+            output.push(self.buffer(&format!("slot {index} output{name}"), Content::Work, buffer)?);
+            side_output.push(len);
+        }
         // Of an LSTM, or of a GRU in two phases the gate z between them.
         let holds_cell = phases.iter().any(|phase| phase.uses_cell_state);
-        let len = if holds_cell { product(&[self.batch, config.hidden_size as u64]) } else { 1 };
+        let len = if holds_cell { product(&[sides, self.batch, config.hidden_size as u64]) } else { 1 };
         let cell_state = self.buffer(&format!("slot {index} c"), Content::Work, len)?;
         let keeps_cells = cells > 0;
-        Ok(Slot { index, layer, direction, config, hidden, cell_state, scratch, output, keeps, keeps_cells })
+        Ok(Slot {
+            index,
+            layer,
+            direction,
+            count,
+            side_output,
+            config,
+            hidden,
+            cell_state,
+            scratch,
+            output,
+            keeps,
+            keeps_cells,
+        })
     }
 
     /// Numbers a batch row and step of cell states that are kept.
@@ -325,8 +367,9 @@ impl Builder<'_> {
         for (index, phase) in phases.iter().enumerate() {
             dispatches.extend(self.phase(slot, phase, index, (first, count), segment)?);
         }
-        let backward = self.config.directions.is_backward(slot.direction);
-        let way = if backward { "backward" } else { "forward" };
+        let is_paired = slot.count == 2;
+        let backward = !is_paired && self.config.directions.is_backward(slot.direction);
+        let way = if is_paired { "both" } else { ["forward", "backward"][usize::from(backward)] };
         let label = format!("layer {} {way}", slot.layer);
         let Segment { first: origin, steps } = self.segments[segment];
         let mut done = 0;
@@ -337,7 +380,7 @@ impl Builder<'_> {
             }
             let count = (steps - done).min(STEPS_A_SUBMIT - self.submitted);
             let first = if backward { origin + steps - done - count } else { origin + done };
-            let times = Some(Times { first, count, backward, origin });
+            let times = Some(Times { first, count, backward, origin, is_paired });
             self.pass(Pass { label: label.clone(), dispatches: dispatches.clone(), times });
             self.submitted += count;
             done += count;
@@ -359,7 +402,7 @@ impl Builder<'_> {
         let left = if index == 0 { slot.hidden[0] } else { slot.scratch[index - 1] };
         let next = if is_last { slot.hidden[1] } else { slot.scratch[index] };
         let depth = phase.read_size(config).div_ceil(FOUR);
-        let hidden = config.hidden_size as u64;
+        let (hidden, sides) = (config.hidden_size as u64, slot.count as u64);
         let gates = config.cell.gates() as u64;
         let what = format!("slot {}", slot.index);
         let steps = self.segments[segment];
@@ -377,15 +420,15 @@ impl Builder<'_> {
         }
         if let Kernel::Project = phase.kernel {
             // The recurrent product by itself, of four gates, with a bias of zeros.
-            let content = Content::RecurrentWeight { slot: slot.index, part: phase.part };
+            let content = Content::RecurrentWeight { slot: slot.index, count: slot.count, part: phase.part };
             let weight = self.buffer(&format!("{what} weight_hh"), content, blocks(units, depth, FOUR))?;
             let bias = Content::InputBias { layer: slot.layer, first, count };
             let bias = self.buffer("no bias", bias, FOUR * self.columns(config, count))?;
-            return self.product(&[(left, depth)], [weight, bias, next], self.batch, units, None);
+            return self.product(&[(left, 0, depth)], [weight, bias, next], self.batch, units, None);
         }
-        let len = product(&[units, phase.gates as u64, phase.parameters]);
+        let len = product(&[sides, units, phase.gates as u64, phase.parameters]);
         let parameters = if len > 0 {
-            let content = Content::Parameters { slot: slot.index, part: phase.part };
+            let content = Content::Parameters { slot: slot.index, count: slot.count, part: phase.part };
             Some(self.buffer(&format!("{what} {}", phase.parameters_name), content, len)?)
         } else {
             None
@@ -421,8 +464,9 @@ impl Builder<'_> {
             dispatch.bytes = 4 * self.batch * hidden * (4 * gates + 3);
         } else {
             let name = if is_last && index > 0 { phase.weight_name } else { "weight_hh" };
-            let content = Content::RecurrentWeight { slot: slot.index, part: phase.part };
-            let weight = blocks(units, depth, phase.gates as u64);
+            let content = Content::RecurrentWeight { slot: slot.index, count: slot.count, part: phase.part };
+            let side_weight = blocks(units, depth, phase.gates as u64);
+            let weight = product(&[sides, side_weight]);
             let weight = self.buffer(&format!("{what} {name}"), content, weight)?;
             let dims = Dims::Step(StepDims {
                 batch,
@@ -433,8 +477,10 @@ impl Builder<'_> {
                 stride,
                 cells,
                 first_step,
+                side_weight: (side_weight / (FOUR * phase.gates as u64)) as u32,
+                side_output: slot.side_output[segment] as u32,
             });
-            let tile = self.tile(self.batch, units);
+            let tile = self.tile(self.batch, sides * units);
             dispatch = self.dispatch(phase.kernel, tile, (self.batch, units), dims)?;
             // What a kernel does not read is bound to something that it reads.
             let parameters = parameters.unwrap_or(weight);
@@ -446,8 +492,9 @@ impl Builder<'_> {
             }
             let gates = phase.gates as u64;
             let row = phase.read_size(config) * gates;
-            dispatch.flops = 2 * self.batch * units * row;
-            dispatch.bytes = 4 * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
+            dispatch.sides = sides;
+            dispatch.flops = 2 * sides * self.batch * units * row;
+            dispatch.bytes = 4 * sides * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
         }
         let bound = Bound { has_lengths: self.lengths.is_some(), slot, is_last };
         dispatch.overrides = phase.overrides(self.config, &bound);
@@ -506,30 +553,36 @@ impl Builder<'_> {
         for slot in slots {
             let is_last = slot.layer + 1 == self.config.num_layers;
             let asked = is_last || self.config.outputs.every_layer;
-            let stands_alone = !self.config.merge.is_elementwise() || slot.index % directions == 0;
             let row = product(&[self.batch, padded(slot.config.state_size)]);
-            for (&segment, &buffer) in self.segments.clone().iter().zip(&slot.output) {
-                let output = if slot.keeps { product(&[segment.steps, row]) } else { 0 };
-                if slot.keeps && asked && stands_alone {
-                    down.place(self, Payload::Output(slot.index, segment), [buffer; 2], 0, output);
-                }
-                if slot.keeps_cells {
-                    let cells = product(&[segment.steps, self.batch, slot.config.hidden_size as u64]);
-                    let what = Payload::CellStates(slot.index, segment);
-                    down.place(self, what, [buffer; 2], output, cells);
+            for (side, index) in (0..slot.count as u64).zip(slot.index..) {
+                let stands_alone = !self.config.merge.is_elementwise() || index % directions == 0;
+                for (number, &buffer) in slot.output.iter().enumerate() {
+                    let segment = self.segments[number];
+                    let first = side * slot.side_output[number];
+                    let output = if slot.keeps { product(&[segment.steps, row]) } else { 0 };
+                    if slot.keeps && asked && stands_alone {
+                        down.place(self, Payload::Output(index, segment), [buffer; 2], first, output);
+                    }
+                    if slot.keeps_cells {
+                        let cells = product(&[segment.steps, self.batch, slot.config.hidden_size as u64]);
+                        let what = Payload::CellStates(index, segment);
+                        down.place(self, what, [buffer; 2], first + output, cells);
+                    }
                 }
             }
         }
         for slot in slots {
-            let what = Payload::Hidden { slot: slot.index };
-            let len = product(&[self.batch, padded(slot.config.state_size)]);
-            up.place(self, what, [slot.hidden[0]; 2], 0, len);
-            down.place(self, what, slot.hidden, 0, len);
-            let what = Payload::Cell { slot: slot.index };
-            let len = product(&[self.batch, slot.config.cell_state_size() as u64]);
-            if len > 0 {
-                up.place(self, what, [slot.cell_state; 2], 0, len);
-                down.place(self, what, [slot.cell_state; 2], 0, len);
+            for (side, index) in (0..slot.count as u64).zip(slot.index..) {
+                let what = Payload::Hidden { slot: index };
+                let len = product(&[self.batch, padded(slot.config.state_size)]);
+                up.place(self, what, [slot.hidden[0]; 2], side * len, len);
+                down.place(self, what, slot.hidden, side * len, len);
+                let what = Payload::Cell { slot: index };
+                let len = product(&[self.batch, slot.config.cell_state_size() as u64]);
+                if len > 0 {
+                    up.place(self, what, [slot.cell_state; 2], side * len, len);
+                    down.place(self, what, [slot.cell_state; 2], side * len, len);
+                }
             }
         }
         self.plan.uploads = up.finish(self)?;
@@ -623,6 +676,7 @@ impl Builder<'_> {
             segment: None,
             buffers: Vec::new(),
             alternates: None,
+            sides: 1,
             dims,
             flops: 0,
             bytes: 0,

@@ -137,6 +137,7 @@ impl Phase {
             flag("READS_CELL", matches!(equation, Lstm | GruCandidate));
             flag("WRITES_CELL", matches!(equation, Lstm | GruReset));
             flag("ALTERNATES", self.alternates);
+            flag("PAIRED", bound.slot.count == 2);
         }
         let clip = config.cell_clip.filter(|_| self.uses_lstm());
         if self.uses_lstm() {

@@ -27,7 +27,7 @@ pub(super) fn title(config: &Config, steps: usize, batch: usize) -> String {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.title)?;
+        writeln!(f, "{}, {}", self.title, self.schedule.name())?;
         writeln!(f, "{:<26} {:>12}", "buffer", "bytes")?;
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;
