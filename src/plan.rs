@@ -70,8 +70,8 @@ pub enum Schedule {
     /// A pass a direction, and in it a dispatch a step (or more, where a product waits for another).
     Stepwise,
     /// A pass for both directions, and in it a dispatch a step that does one of each, from both ends: half as many dispatches
-    /// and barriers, and twice the work in each. For two directions that are neither merged by number nor normalised over the
-    /// layer nor added to, and arrays that fit into bindings whole.
+    /// and barriers, and twice the work in each. For two directions of the same activations that are neither merged by number nor
+    /// normalised over the layer nor added to, and arrays that fit into bindings whole.
     Paired,
 }
 

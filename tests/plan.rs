@@ -114,11 +114,13 @@ fn one_dispatch_a_step_and_direction() {
 #[test]
 fn a_schedule_is_what_the_network_can_have() {
     let lstm = || Config::lstm(13).num_layers(2).input_size(7);
+    let each = [wgpu_rnn::Activation::Relu, wgpu_rnn::Activation::Tanh].repeat(3);
     let shape = |steps, schedule| Shape { steps, batch: 3, has_lengths: true, schedule };
     for (config, steps) in [
         (lstm(), 5),
         (lstm().bidirectional().layer_norm(), 5),
         (lstm().bidirectional().residual(), 5),
+        (lstm().bidirectional().activations(&each), 5),
         (lstm().bidirectional().merge(wgpu_rnn::Merge::Sum), 5),
         (lstm().bidirectional(), 1 << 20),
     ] {

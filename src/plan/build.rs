@@ -185,7 +185,13 @@ impl Builder<'_> {
         });
         let output = product(&[2, self.steps, self.batch, widest.max().unwrap_or(0), 4]);
         let fits = self.segments.len() == 1 && output.saturating_add(32) <= self.binding_bytes();
-        let can_pair = config.directions.count() == 2 && !adds && !config.layer_norm && fits;
+        // One pipeline does both.
+        let alike = (0..config.num_layers).all(|layer| {
+            let cell = config.layer(layer).cell;
+            let last = config.directions.count() - 1;
+            config.activations_of(cell, 0) == config.activations_of(cell, last)
+        });
+        let can_pair = config.directions.count() == 2 && alike && !adds && !config.layer_norm && fits;
         match asked {
             Some(Schedule::Paired) if !can_pair => {
                 let expected = format!("{} for this network and size", Schedule::Stepwise.name());
