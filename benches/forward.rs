@@ -2,99 +2,99 @@
 //!
 //!     cargo bench --bench forward
 //!
-//! Every shape is compared with the reference in double precision before it is timed. `prepared` is a call of a layer that
-//! has run this shape before; `oneshot` also makes its buffers, bind groups and weights anew.
+//! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
+//! turn: the schedule that the plan chooses (`best`), `stepwise` by name, the best on an engine without wgpu's checks
+//! (`unchecked`), and `oneshot`, which makes its buffers, bind groups and weights anew.
 
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Weights, cpu, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Weights, cpu, mxnet};
+
+/// Runs of each.
+const RUNS: usize = 40;
+
+type Failure = Box<dyn std::error::Error>;
 
 /// Name, network, T and N.
-fn shapes() -> [(&'static str, Config, usize, usize); 4] {
+fn shapes() -> [(&'static str, Config, usize, usize); 6] {
+    let bilstm = |size: usize| Config::lstm(size).bidirectional().input_size(size);
     [
-        ("BiLSTM 128", Config::lstm(128).bidirectional().input_size(128), 100, 16),
+        ("BiLSTM 128", bilstm(128), 100, 16),
+        ("BiLSTM 256", bilstm(256), 50, 16),
         ("BiGRU 128", Config::gru(128).bidirectional().input_size(128), 100, 16),
         ("LSTM 256", Config::lstm(256).input_size(256), 25, 1),
+        ("LSTM 512", Config::lstm(512).input_size(512), 50, 32),
         ("2x BiRNN 64", Config::rnn_tanh(64).num_layers(2).bidirectional().input_size(64), 50, 8),
     ]
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     env_logger::init();
     let engine = Engine::gpu()?;
-    println!("adapter: {}; wgpu 30; times in ms, median (fastest)", engine.name());
+    let unchecked = Engine::builder().unchecked().build()?;
+    println!("adapter: {}; wgpu 30; {RUNS} runs in turn, ms, median (fastest)", engine.name());
     println!(
-        "{:<12} {:>4} {:>3} {:>16} {:>16} {:>9} {:>9} {:>11} {:>16} {:>9}",
-        "network",
-        "T",
-        "N",
-        "prepared",
-        "oneshot",
-        "GFLOP/s",
-        "us/step",
-        "dispatches",
-        "CPU reference",
-        "GFLOP/s"
+        "{:<12} {:>4} {:>3} {:<9} {:>16} {:>9} {:>9} {:>11} {:>8}",
+        "network", "T", "N", "by", "ms", "GFLOP/s", "us/step", "dispatches", "submits"
     );
     for (name, config, steps, batch) in shapes() {
         let weights = Weights::init(&config, &Init::pytorch())?;
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
-        let mut layer = Layer::new(&engine, weights.clone());
-        verify(&mut layer, &weights, &input)?;
-        let prepared = time(40, || layer.forward(&input, None).map(drop))?;
-        let oneshot = time(5, || Layer::new(&engine, weights.clone()).forward(&input, None).map(drop))?;
-        let reference = time(3, || cpu::forward(&weights, &input, None).map(drop))?;
-
+        let truth = cpu::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
+        let prepared = |engine: &Engine, schedule: Option<Schedule>| {
+            let mut layer = Layer::new(engine, weights.clone());
+            layer.set_schedule(schedule);
+            let input = input.clone();
+            Box::new(move || Ok(layer.forward(&input, None)?.output)) as Call<'_>
+        };
         let plan = Plan::new(&config, steps, batch, &engine.limits().unwrap_or_default())?;
-        let gflops = |time: &Times| plan.flops() as f64 / time.median.as_secs_f64() / 1e9;
-        println!(
-            "{name:<12} {steps:>4} {batch:>3} {:>16} {:>16} {:>9.2} {:>9.1} {:>11} {:>16} {:>9.2}",
-            prepared.show(),
-            oneshot.show(),
-            gflops(&prepared),
-            prepared.median.as_secs_f64() * 1e6 / steps as f64,
-            plan.dispatches(),
-            reference.show(),
-            gflops(&reference),
-        );
+        let mut contenders = vec![("best", RUNS, prepared(&engine, None))];
+        if plan.schedule != Schedule::Stepwise {
+            contenders.push(("stepwise", RUNS, prepared(&engine, Some(Schedule::Stepwise))));
+        }
+        contenders.push(("unchecked", RUNS, prepared(&unchecked, None)));
+        let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);
+        contenders.push(("oneshot", 5, Box::new(oneshot)));
+        contenders.push(("reference", 2, Box::new(|| Ok(cpu::forward(&weights, &input, None)?.output))));
+        for (by, _, call) in &mut contenders {
+            verify(&call()?, &truth).map_err(|error| format!("{name}, {by}: {error}"))?;
+        }
+        let mut times = vec![Vec::new(); contenders.len()];
+        for run in 0..RUNS {
+            for ((_, runs, call), times) in contenders.iter_mut().zip(&mut times) {
+                if run < *runs {
+                    let start = Instant::now();
+                    call()?;
+                    times.push(start.elapsed());
+                }
+            }
+        }
+        for ((by, ..), mut times) in contenders.into_iter().zip(times) {
+            times.sort();
+            let ms = |time: Duration| time.as_secs_f64() * 1e3;
+            let (median, fastest) = (ms(times[times.len() / 2]), ms(times[0]));
+            let (dispatches, submits) = match by {
+                "best" | "unchecked" => (plan.dispatches().to_string(), plan.submits.len().to_string()),
+                _ => Default::default(),
+            };
+            println!(
+                "{name:<12} {steps:>4} {batch:>3} {by:<9} {:>16} {:>9.2} {:>9.1} {dispatches:>11} {submits:>8}",
+                format!("{median:.1} ({fastest:.1})"),
+                plan.flops() as f64 / median / 1e6,
+                median * 1e3 / steps as f64,
+            );
+        }
     }
     Ok(())
 }
 
+type Call<'a> = Box<dyn FnMut() -> wgpu_rnn::Result<ndarray::Array3<f32>> + 'a>;
+
 /// A result that is wrong is not worth timing.
-fn verify(
-    layer: &mut Layer,
-    weights: &Weights,
-    input: &ndarray::Array3<f32>,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let ours = layer.forward(input, None)?.output;
-    let theirs = cpu::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
-    let worst =
-        ours.iter().zip(&theirs).map(|(&a, &b)| (f64::from(a) - b).abs()).fold(0.0, |worst: f64, error| {
-            // A NaN is the worst of all.
-            if error <= worst { worst } else { error }
-        });
+fn verify(ours: &ndarray::Array3<f32>, truth: &ndarray::Array3<f64>) -> Result<(), Failure> {
+    let distances = ours.iter().zip(truth).map(|(&a, &b)| (f64::from(a) - b).abs());
+    let worst = distances.fold(0.0, |worst: f64, error| {
+        // A NaN is the worst of all.
+        if error <= worst { worst } else { error }
+    });
     if worst <= 1e-5 { Ok(()) } else { Err(format!("off by {worst:e} from the reference").into()) }
-}
-
-struct Times {
-    median: Duration,
-    fastest: Duration,
-}
-
-impl Times {
-    fn show(&self) -> String {
-        format!("{:.1} ({:.1})", self.median.as_secs_f64() * 1e3, self.fastest.as_secs_f64() * 1e3)
-    }
-}
-
-fn time(repeats: usize, mut call: impl FnMut() -> wgpu_rnn::Result<()>) -> wgpu_rnn::Result<Times> {
-    call()?;
-    let mut times = Vec::new();
-    for _ in 0..repeats {
-        let start = Instant::now();
-        call()?;
-        times.push(start.elapsed());
-    }
-    times.sort();
-    Ok(Times { median: times[times.len() / 2], fastest: times[0] })
 }

@@ -73,6 +73,7 @@ impl Engine {
             backends: wgpu::Backends::PRIMARY,
             adapter_name: std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty()),
             webgpu_defaults: false,
+            unchecked: false,
         })
     }
 
@@ -137,6 +138,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn webgpu_defaults(mut self) -> EngineBuilder {
         self.0.webgpu_defaults = true;
+        self
+    }
+
+    /// Lets kernels do without wgpu's checks of indices and loops, and without zeroed workgroup memory, which cost time on some
+    /// GPUs. The kernels need none: `src/gpu/kernels.rs` says why. It is off by default, as a second line of defence.
+    #[must_use]
+    pub fn unchecked(mut self) -> EngineBuilder {
+        self.0.unchecked = true;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The GPU against the reference in double precision, and by properties that need no reference.
 //!
-//! All of it runs on the best adapter (or `WGPU_ADAPTER_NAME`), once with all it offers and once within WebGPU's defaults.
+//! All of it runs on the best adapter (or `WGPU_ADAPTER_NAME`), with all it offers, within WebGPU's defaults, and without wgpu's
+//! checks in the kernels.
 //! `WGPU_RNN_GPU=skip` skips these tests, by name and count; without it, a machine without an adapter fails them.
 
 mod common;
@@ -26,7 +27,7 @@ type Test = fn(&Engine) -> Outcome;
 
 fn main() {
     let mut trials = Trials::new();
-    for offer in [Offer::All, Offer::WebGpuDefaults] {
+    for offer in [Offer::All, Offer::WebGpuDefaults, Offer::Unchecked] {
         let mut add = |name: String, test: Box<dyn FnOnce(&Engine) -> Outcome + Send>| {
             trials.add(offer, &name, test);
         };

@@ -32,6 +32,8 @@ pub(crate) struct Request {
     pub adapter_name: Option<String>,
     /// Whether to stay within WebGPU's default limits and features.
     pub webgpu_defaults: bool,
+    /// Whether kernels do without wgpu's checks.
+    pub unchecked: bool,
 }
 
 impl Gpu {
@@ -67,15 +69,15 @@ impl Gpu {
         });
         // Errors are caught in scopes; what a driver reports outside of any is not lost, and no panic.
         device.on_uncaptured_error(Arc::new(|error| log::error!("outside of a call: {error}")));
-        Ok(Gpu::new(device, queue, lost))
+        Ok(Gpu::new(device, queue, lost, request.unchecked))
     }
 
     /// On a caller's device, whose callbacks stay the caller's.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Gpu {
-        Gpu::new(device, queue, Arc::default())
+        Gpu::new(device, queue, Arc::default(), false)
     }
 
-    fn new(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>) -> Gpu {
+    fn new(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>, unchecked: bool) -> Gpu {
         let info = device.adapter_info();
         let driver = format!("{} {}", info.driver, info.driver_info);
         let name = format!("{} ({:?}; {})", info.name, info.backend, driver.trim());
@@ -92,7 +94,7 @@ impl Gpu {
                 0
             },
         };
-        let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES));
+        let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
         log::info!("using {name}");
         Gpu { device, queue, name: name.into(), limits, kernels, made: AtomicU64::new(0), lost }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 pub(crate) struct Kernels {
     pub step_index: StepIndex,
+    /// Whether they do without wgpu's checks of indices and loops, and workgroup memory is not zeroed.
+    unchecked: bool,
     made: Mutex<HashMap<Key, Arc<Pipeline>>>,
 }
 
@@ -30,9 +32,9 @@ pub(crate) struct Kernels {
 type Key = (Kernel, Tile, Vec<(&'static str, u64)>);
 
 impl Kernels {
-    pub fn new(immediates: bool) -> Kernels {
+    pub fn new(immediates: bool, unchecked: bool) -> Kernels {
         let step_index = if immediates { StepIndex::Immediate } else { StepIndex::Uniform };
-        Kernels { step_index, made: Mutex::default() }
+        Kernels { step_index, unchecked, made: Mutex::default() }
     }
 
     pub async fn get(&self, gpu: &Gpu, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
@@ -52,10 +54,13 @@ impl Kernels {
         let Dispatch { kernel, tile, .. } = *dispatch;
         let label = format!("{}/{tile}", kernel.name());
         let device = &gpu.device;
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
-            source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index).into()),
-        });
+        let module = self.module(
+            device,
+            wgpu::ShaderModuleDescriptor {
+                label: Some(&label),
+                source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index).into()),
+            },
+        );
         let (reads, writes) = kernel.bindings();
         let storage =
             (0..reads + writes).map(|index| wgpu::BufferBindingType::Storage { read_only: index < reads });
@@ -78,12 +83,34 @@ impl Kernels {
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &dispatch.overrides,
-                ..Default::default()
+                // Every kernel writes what it then reads of it.
+                zero_initialize_workgroup_memory: !self.unchecked,
             },
             cache: None,
         });
         gpu.count();
         Pipeline { pipeline, buffers, step_index }
+    }
+}
+
+impl Kernels {
+    /// The one place where checks are left out.
+    #[allow(unsafe_code, reason = "the kernels are the library's own, and keep to their buffers")]
+    fn module(
+        &self,
+        device: &wgpu::Device,
+        descriptor: wgpu::ShaderModuleDescriptor<'_>,
+    ) -> wgpu::ShaderModule {
+        if !self.unchecked {
+            return device.create_shader_module(descriptor);
+        }
+        // SAFETY: The text is one of this library's own kernels, and its sizes and buffers are one plan's.
+        // Indices: each is made of workgroup, lane and time step, the first two held to rows and columns before they are used
+        // (`row_at`, `right_at`, `finish`), the third one of a segment's, and of sizes by which the plan has measured the very
+        // buffers. Numbers that come from outside (input, weights, states, lengths) are computed with and compared, but never
+        // index anything.
+        // Loops: each counts up to a size, or halves a constant.
+        unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }
 }
 

@@ -12,6 +12,8 @@ pub type Outcome = Result<(), Failed>;
 pub enum Offer {
     All,
     WebGpuDefaults,
+    /// All, and kernels without wgpu's checks.
+    Unchecked,
 }
 
 impl Offer {
@@ -19,16 +21,19 @@ impl Offer {
         match self {
             Offer::All => "adapter",
             Offer::WebGpuDefaults => "webgpu_defaults",
+            Offer::Unchecked => "unchecked",
         }
     }
 
     /// One device for all tests.
     pub fn engine(self) -> Result<&'static Engine, Failed> {
         static ALL: OnceLock<Result<Engine, String>> = OnceLock::new();
+        static UNCHECKED: OnceLock<Result<Engine, String>> = OnceLock::new();
         static DEFAULTS: OnceLock<Result<Engine, String>> = OnceLock::new();
         let open = |builder: wgpu_rnn::EngineBuilder| builder.build().map_err(|error| error.to_string());
         let engine = match self {
             Offer::All => ALL.get_or_init(|| open(Engine::builder())),
+            Offer::Unchecked => UNCHECKED.get_or_init(|| open(Engine::builder().unchecked())),
             Offer::WebGpuDefaults => DEFAULTS.get_or_init(|| open(Engine::builder().webgpu_defaults())),
         };
         engine.as_ref().map_err(|error| Failed::from(format!("{error}; or set WGPU_RNN_GPU=skip")))
