@@ -1,0 +1,112 @@
+//! burn on wgpu: a module a layer, weights by gate and transposed.
+
+use crate::case::Case;
+use crate::peer::{Failure, Prepared, timed};
+use burn::module::Param;
+use burn::nn::gru::{BiGru, BiGruConfig};
+use burn::nn::{BiLstm, BiLstmConfig, GateController, Linear, Lstm, LstmConfig};
+use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
+use ndarray::{Array2, Array3, ArrayD, Ix1, Ix2, s};
+use std::time::Duration;
+use wgpu_rnn::{Cell, Directions};
+
+enum Module {
+    Lstm(Lstm),
+    BiLstm(BiLstm),
+    BiGru(BiGru),
+}
+
+struct Burn {
+    layers: Vec<Module>,
+    input: Array3<f32>,
+    device: Device,
+}
+
+pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
+    let device = Device::wgpu(DeviceKind::DefaultDevice);
+    let configuration = &case.configuration;
+    let hidden = configuration.size;
+    let mut layers = Vec::new();
+    for layer in 0..configuration.num_layers {
+        let wide = if layer == 0 { hidden } else { configuration.directions.count() * hidden };
+        layers.push(match (configuration.cell, configuration.directions) {
+            (Cell::Lstm, Directions::Both) => {
+                let mut module = BiLstmConfig::new(wide, hidden, true).with_batch_first(false).init(&device);
+                set_lstm(&mut module.forward, case, layer, 0, &device);
+                set_lstm(&mut module.reverse, case, layer, 1, &device);
+                Module::BiLstm(module)
+            }
+            (Cell::Lstm, _) => {
+                let mut module = LstmConfig::new(wide, hidden, true).with_batch_first(false).init(&device);
+                set_lstm(&mut module, case, layer, 0, &device);
+                Module::Lstm(module)
+            }
+            (Cell::Gru, Directions::Both) => {
+                let mut module = BiGruConfig::new(wide, hidden, true).with_batch_first(false).init(&device);
+                for (direction, gru) in [&mut module.forward, &mut module.reverse].into_iter().enumerate() {
+                    let gates = [&mut gru.reset_gate, &mut gru.update_gate, &mut gru.new_gate];
+                    for (index, gate) in gates.into_iter().enumerate() {
+                        set_gate(gate, case, (layer, direction), index, &device);
+                    }
+                }
+                Module::BiGru(module)
+            }
+            _ => return Err("not among the configurations".into()),
+        });
+    }
+    Ok(Box::new(Burn { layers, input: case.input.clone(), device }))
+}
+
+fn set_lstm(lstm: &mut Lstm, case: &Case, layer: usize, direction: usize, device: &Device) {
+    let forget = lstm.forget_gate.as_mut().into_iter().map(|gate| (1, gate));
+    let others = [(0, &mut lstm.input_gate), (2, &mut lstm.cell_gate), (3, &mut lstm.output_gate)];
+    for (index, gate) in others.into_iter().chain(forget) {
+        set_gate(gate, case, (layer, direction), index, device);
+    }
+}
+
+fn set_gate(
+    gate: &mut GateController,
+    case: &Case,
+    (layer, direction): (usize, usize),
+    index: usize,
+    device: &Device,
+) {
+    let tensor = |kind: &str| case.tensor(kind, layer, direction);
+    set_linear(&mut gate.input_transform, tensor("weight_ih"), tensor("bias_ih"), index, device);
+    set_linear(&mut gate.hidden_transform, tensor("weight_hh"), tensor("bias_hh"), index, device);
+}
+
+/// The rows of one gate: `[H, in]`, which burn has as `[in, H]`.
+fn set_linear(linear: &mut Linear, weight: ArrayD<f32>, bias: ArrayD<f32>, index: usize, device: &Device) {
+    let weight: Array2<f32> = weight.into_dimensionality::<Ix2>().expect("a matrix");
+    let bias = bias.into_dimensionality::<Ix1>().expect("a vector");
+    let hidden = linear.weight.shape().dims::<2>()[1];
+    let rows = index * hidden..(index + 1) * hidden;
+    let weight = weight.slice(s![rows.clone(), ..]).t().as_standard_layout().into_owned();
+    let shape = [weight.nrows(), weight.ncols()];
+    let weight = TensorData::new(weight.into_raw_vec_and_offset().0, shape);
+    linear.weight = Param::from_tensor(Tensor::<2>::from_data(weight, device));
+    let bias = TensorData::new(bias.slice(s![rows]).to_vec(), [hidden]);
+    linear.bias = Some(Param::from_tensor(Tensor::<1>::from_data(bias, device)));
+}
+
+impl Prepared for Burn {
+    fn run(&mut self) -> Result<(Array3<f32>, Duration), Failure> {
+        timed(|| {
+            let (steps, batch, features) = self.input.dim();
+            let data = TensorData::new(self.input.iter().copied().collect(), [steps, batch, features]);
+            let mut sequence = Tensor::<3>::from_data(data, &self.device);
+            for layer in &self.layers {
+                sequence = match layer {
+                    Module::Lstm(module) => module.forward(sequence, None).0,
+                    Module::BiLstm(module) => module.forward(sequence, None).0,
+                    Module::BiGru(module) => module.forward(sequence, None).0,
+                };
+            }
+            let [steps, batch, width] = sequence.dims();
+            let numbers = sequence.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+            Ok(Array3::from_shape_vec((steps, batch, width), numbers)?)
+        })
+    }
+}

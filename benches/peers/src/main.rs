@@ -1,0 +1,170 @@
+//! wgpu-rnn beside other implementations: the same weights and inputs, each result held against the reference in f64, all run in
+//! turn. Writes a table and a plot, and says the ratios in one line of JSON.
+//!
+//!     cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick
+
+mod burn_wgpu;
+mod case;
+mod ours;
+mod peer;
+mod python;
+mod report;
+mod rlx_wgpu;
+
+use case::{CONFIGURATIONS, Case};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use peer::{Failure, Prepared};
+use report::Row;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use wgpu_rnn::Engine;
+
+/// Time wgpu-rnn beside its peers on the same adapter.
+#[derive(Parser)]
+struct Arguments {
+    /// Fewer runs of each: under three minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Runs of each, in turn (quick: 5)
+    #[arg(long, default_value_t = 20)]
+    runs: usize,
+
+    /// A Python with requirements.txt installed, to run PyTorch and onnxruntime as well
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
+
+    /// PyTorch on an NVIDIA card, with cuDNN, as well: f32, TF32 and f16
+    #[arg(long, requires = "python")]
+    cudnn: bool,
+
+    /// Only configurations whose names contain this
+    #[arg(long, value_name = "PART", default_value = "")]
+    only: String,
+
+    /// The folder for table and plot
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+}
+
+fn main() -> Result<(), Failure> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
+    let arguments = Arguments::parse();
+    let start = Instant::now();
+    let engine = Engine::gpu()?;
+    let adapter = engine.name().to_owned();
+    eprintln!("adapter: {adapter}");
+    let runs = if arguments.quick { 5 } else { arguments.runs };
+    let chosen: Vec<_> = CONFIGURATIONS.iter().filter(|one| one.name.contains(&arguments.only)).collect();
+    let bar = ProgressBar::new((chosen.len() * runs) as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
+    let mut rows = Vec::new();
+    for configuration in chosen {
+        bar.set_message(configuration.name);
+        let case = configuration.draw()?;
+        rows.extend(measure(&engine, &case, &arguments, runs, &bar));
+    }
+    bar.finish_and_clear();
+
+    let table = report::table(&rows);
+    println!("{table}");
+    let ratios = report::ratios(&rows);
+    for (peer, by_configuration) in &ratios {
+        let worst = by_configuration.values().copied().fold(f64::INFINITY, f64::min);
+        let mean = report::geometric_mean(by_configuration.values().copied());
+        println!("{peer}: geometric mean {mean:.2}, worst {worst:.2}, of {}", by_configuration.len());
+    }
+    let title = format!("{adapter}, {runs} runs each in turn, {:.0} s", start.elapsed().as_secs_f64());
+    println!("{title}");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../record");
+    // On another machine than it was built on, here.
+    let default = if built.parent().is_some_and(Path::exists) { built } else { PathBuf::from(".") };
+    let folder = arguments.record.clone().unwrap_or(default);
+    std::fs::create_dir_all(&folder)?;
+    let short: String = adapter.chars().take_while(|c| c.is_alphanumeric()).collect();
+    wgpu_rnn::file::replace(
+        folder.join(format!("peers-{short}.txt")),
+        format!("{title}\n{}\n", plain(&rows)).as_bytes(),
+    )?;
+    report::plot(&rows, &title, &folder.join(format!("peers-{short}.svg")))?;
+    println!("{}", serde_json::json!({ "adapter": adapter, "ratios": ratios }));
+    Ok(())
+}
+
+/// The table without colours.
+fn plain(rows: &[Row]) -> String {
+    let colored = report::table(rows);
+    let mut text = String::new();
+    let mut parts = colored.split('\x1b');
+    text.push_str(parts.next().unwrap_or_default());
+    // After an escape, all up to the letter that ends it is not text.
+    parts.for_each(|part| text.push_str(part.split_once('m').map_or("", |(_, rest)| rest)));
+    text
+}
+
+/// A peer's name, and the network that it has made, or why it could not.
+type Contender = (String, Result<Box<dyn Prepared>, Failure>);
+
+fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar: &ProgressBar) -> Vec<Row> {
+    let is_for = |peer: &str| case.configuration.peers.contains(&peer);
+    let mut contenders: Vec<Contender> = vec![("wgpu-rnn".into(), Ok(ours::prepare(engine, case)))];
+    if is_for("burn-wgpu") {
+        contenders.push(("burn-wgpu".into(), burn_wgpu::prepare(case)));
+    }
+    if is_for("rlx-wgpu") {
+        contenders.push(("rlx-wgpu".into(), rlx_wgpu::prepare(case)));
+    }
+    if let Some(python) = &arguments.python {
+        let cudnn = ["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
+        let others = ["onnxruntime", "pytorch"].into_iter().filter(|peer| is_for(peer));
+        for peer in others.chain(cudnn.into_iter().filter(|_| arguments.cudnn && is_for("pytorch"))) {
+            contenders.push((peer.into(), python::prepare(python, peer, case)));
+        }
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    for (peer, made) in &mut contenders {
+        let mut row = Row {
+            configuration: case.configuration.name,
+            peer: peer.clone(),
+            milliseconds: Vec::new(),
+            first: f64::NAN,
+            error: f64::NAN,
+            ratio: None,
+            failure: None,
+        };
+        // The first call is verified, and not among the timed ones; the second one may still have something to make.
+        match made {
+            Ok(prepared) => match prepared.run().and_then(|first| Ok((first, prepared.run()?))) {
+                Ok(((output, time), _)) => {
+                    row.first = 1e3 * time.as_secs_f64();
+                    row.error = case.error(&output);
+                }
+                Err(failure) => row.failure = Some(failure.to_string()),
+            },
+            Err(failure) => row.failure = Some(failure.to_string()),
+        }
+        rows.push(row);
+    }
+    for _ in 0..runs {
+        for ((_, made), row) in contenders.iter_mut().zip(&mut rows) {
+            let (Ok(prepared), None) = (made, &row.failure) else { continue };
+            match prepared.run() {
+                Ok((output, time)) => {
+                    row.error = row.error.max(case.error(&output));
+                    row.milliseconds.push(1e3 * time.as_secs_f64());
+                }
+                Err(failure) => row.failure = Some(failure.to_string()),
+            }
+        }
+        bar.inc(1);
+    }
+    rows.iter_mut().for_each(|row| row.milliseconds.sort_by(f64::total_cmp));
+    let ours = rows[0].median();
+    for row in &mut rows[1..] {
+        if row.is_right() && row.failure.is_none() {
+            row.ratio = Some(row.median() / ours);
+        }
+    }
+    rows
+}
