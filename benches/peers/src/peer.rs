@@ -11,7 +11,6 @@ pub trait Prepared {
     fn run(&mut self) -> Result<(Array3<f32>, Duration), Failure>;
 }
 
-
 /// Times a closure that gives an output.
 pub fn timed(run: impl FnOnce() -> Result<Array3<f32>, Failure>) -> Result<(Array3<f32>, Duration), Failure> {
     let start = std::time::Instant::now();

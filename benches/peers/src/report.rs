@@ -97,10 +97,14 @@ pub fn plot(rows: &[Row], title: &str, path: &Path) -> Result<(), Failure> {
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(300)
-        .build_cartesian_2d((least..most).log_scale(), 0..shown.len())?;
-    let label = |index: &usize| {
-        let row = shown.get(shown.len().wrapping_sub(index + 1));
-        row.map_or(String::new(), |row| format!("{}, {}", row.configuration, row.peer))
+        .build_cartesian_2d((least..most).log_scale(), (0..shown.len()).into_segmented())?;
+    // A bar lies between two numbers, its name in the middle.
+    let label = |at: &SegmentValue<usize>| match at {
+        SegmentValue::CenterOf(index) => {
+            let row = shown.get(shown.len().wrapping_sub(index + 1));
+            row.map_or(String::new(), |row| format!("{}, {}", row.configuration, row.peer))
+        }
+        _ => String::new(),
     };
     chart
         .configure_mesh()
@@ -112,7 +116,10 @@ pub fn plot(rows: &[Row], title: &str, path: &Path) -> Result<(), Failure> {
     chart.draw_series(shown.iter().enumerate().map(|(index, row)| {
         let color = if row.ratio.is_none() { RGBColor(31, 119, 180) } else { RGBColor(160, 160, 160) };
         let y = shown.len() - 1 - index;
-        let mut bar = Rectangle::new([(least, y), (row.median(), y + 1)], ShapeStyle::from(color).filled());
+        let mut bar = Rectangle::new(
+            [(least, SegmentValue::Exact(y)), (row.median(), SegmentValue::Exact(y + 1))],
+            ShapeStyle::from(color).filled(),
+        );
         bar.set_margin(2, 2, 0, 0);
         bar
     }))?;
