@@ -17,7 +17,7 @@ use engines::{Offer, Outcome, Trials, own_device};
 use libtest_mimic::Failed;
 use ndarray::{Array3, Axis, concatenate, s};
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::{
     Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, Schedule, State, Weights,
 };
@@ -89,7 +89,8 @@ fn run(engine: &Engine, case: &Case) -> Result<Output, Failed> {
 }
 
 fn equals_reference(engine: &Engine, case: &Case) -> Outcome {
-    Ok(difference_of_outputs(&run(engine, case)?, &reference(case), F32)?)
+    let theirs = reference(case);
+    Ok(difference_of_outputs(&run(engine, case)?, &theirs, F32.scaled_to(&theirs))?)
 }
 
 /// (L, both directions, T, N, I, H): ones, primes, around tiles of 4, 8, 16 and 32 rows, blocks of 8 units, vectors of 4,
@@ -129,8 +130,9 @@ fn edges(engine: &Engine, cell: Cell) -> Outcome {
 fn anywhere(engine: &Engine, cell: Cell) -> Outcome {
     let config = (1..=3_usize, any::<bool>(), any::<bool>(), any::<bool>(), 1..=40_usize, 1..=40_usize);
     let strategy = (config, 1..=9_usize, 1..=40_usize, any::<u32>());
-    let mut runner =
-        TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() });
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
+    // The same cases everywhere.
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let result =
         runner.run(&strategy, |((layers, both, ntc, bias, features, hidden), steps, batch, seed)| {
             let mut config = Config::new(cell, hidden).num_layers(layers).input_size(features);

@@ -180,12 +180,12 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     } else {
         run(engine, setup, &case)?
     };
-    let mut tolerance = F32;
+    let mut tolerance = F32.scaled_to(&theirs);
     if setup.config.layer_norm {
         // How badly a layer's deviation magnifies rounding differs from case to case: f32 on the CPU tells.
         let single = wgpu_rnn::cpu::call(&case.weights, &case.call())?;
         let distances = single.output.iter().zip(&theirs.output).map(|(&a, b)| (f64::from(a) - b).abs());
-        tolerance = NORM;
+        tolerance = NORM.scaled_to(&theirs);
         tolerance.atol = tolerance.atol.max(10.0 * distances.fold(0.0, f64::max));
     }
     Ok(difference_of_outputs(&ours, &theirs, tolerance)?)

@@ -77,6 +77,14 @@ pub fn difference_of_outputs<A: Float, B: Float>(
     both("c_n", ours.c_n.as_ref(), theirs.c_n.as_ref())
 }
 
+impl Tolerance {
+    /// For numbers larger than one, as a rectifier's are: a sum errs by its largest terms, though they cancel.
+    pub fn scaled_to(self, theirs: &Output<f64>) -> Tolerance {
+        let largest = theirs.output.iter().chain(&theirs.h_n).map(|number| number.abs());
+        Tolerance { atol: self.atol * largest.fold(1.0, f64::max), ..self }
+    }
+}
+
 /// Finite everywhere.
 pub fn all_finite(output: &Output) -> bool {
     let c_n = output.c_n.iter().flatten();
