@@ -40,7 +40,7 @@ impl Default for Limits {
 ///
 /// let config = Config::lstm(128).bidirectional().input_size(64);
 /// let plan = Plan::new(&config, 100, 16, &Limits::default())?;
-/// assert_eq!(plan.dispatches(), 1 + 2 * 100); // one input product, then a dispatch a step and direction
+/// assert_eq!(plan.dispatches(), 1 + 100); // one input product, then a dispatch a step for both directions
 /// println!("{plan}");
 /// # Ok::<(), wgpu_rnn::Error>(())
 /// ```
