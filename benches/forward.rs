@@ -3,10 +3,11 @@
 //!     cargo bench --bench forward
 //!
 //! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
-//! turn: the schedule that the plan chooses (`best`), `stepwise` by name, the best on an engine without wgpu's checks
+//! turn: the schedule that the plan chooses (`best`), the others by name, the best on an engine without wgpu's checks
 //! (`unchecked`), and `oneshot`, which makes its buffers, bind groups and weights anew.
 
 use std::time::{Duration, Instant};
+use wgpu_rnn::plan::Shape;
 use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Weights, cpu, mxnet};
 
 /// Runs of each.
@@ -48,8 +49,11 @@ fn main() -> Result<(), Failure> {
         };
         let plan = Plan::new(&config, steps, batch, &engine.limits().unwrap_or_default())?;
         let mut contenders = vec![("best", RUNS, prepared(&engine, None))];
-        if plan.schedule != Schedule::Stepwise {
-            contenders.push(("stepwise", RUNS, prepared(&engine, Some(Schedule::Stepwise))));
+        for schedule in Schedule::ALL.into_iter().filter(|&schedule| schedule != plan.schedule) {
+            let shape = Shape { steps, batch, has_lengths: false, schedule: Some(schedule) };
+            if Plan::of(&config, &shape, &engine.limits().unwrap_or_default()).is_ok() {
+                contenders.push((schedule.name(), RUNS, prepared(&engine, Some(schedule))));
+            }
         }
         contenders.push(("unchecked", RUNS, prepared(&unchecked, None)));
         let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);

@@ -2,14 +2,11 @@
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let row = tile_of(group, groups) * ROWS;
-    if row < rows() {
-        multiply(row, id.x);
-    }
+    run(local, group, groups);
 }
 
 // Where four rows begin.

@@ -5,16 +5,13 @@ var<private> lane: u32;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
     lane = subgroup_lane % 8u;
-    let row = tile_of(group, groups) * ROWS;
-    if row < rows() {
-        multiply(row, id.x);
-    }
+    run(local, group, groups);
 }
 
 fn fold_low(sum: ptr<function, Quad>, x: vec4<f32>, w: Weights) {

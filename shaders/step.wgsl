@@ -61,15 +61,6 @@ fn depth() -> u32 {
     return dims.depth;
 }
 
-// A row past the last reads the last one, whose sum is then thrown away.
-fn row_at(row: u32) -> u32 {
-    return (side * dims.batch + min(row, dims.batch - 1u)) * dims.depth;
-}
-
-fn left(at: u32) -> vec4<f32> {
-    return left_side[at];
-}
-
 fn right_at(unit: u32) -> u32 {
     return side * dims.side_weight + block_at(min(unit, dims.units - 1u), dims.depth);
 }
@@ -87,7 +78,6 @@ fn finish(row: u32, unit: u32, sum: Gates) {
     let own_row = side * dims.batch + row;
     let own_unit = side * dims.units + unit;
     let at = own_row * dims.units + unit;
-    let next_at = own_row * dims.stride + unit;
     let output_at = side * dims.side_output + sequence_row * dims.stride + unit;
     let cells_at = side * dims.side_output + dims.cells + sequence_row * dims.units + unit;
     var previous = State();
@@ -103,13 +93,13 @@ fn finish(row: u32, unit: u32, sum: Gates) {
                 output[cells_at] = 0.0;
             }
             if ALTERNATES {
-                next[next_at] = previous.h;
+                set_next_h(row, unit, previous.h);
             }
             return;
         }
     }
     if HIDDEN_IS_NEXT {
-        previous.h = next[next_at];
+        previous.h = next_h(row, unit);
     }
     if READS_CELL {
         previous.c = cell_state[at];
@@ -123,7 +113,7 @@ fn finish(row: u32, unit: u32, sum: Gates) {
         h += unpack_parameters(PARAMETERS * own_unit);
     }
     let state = cell(x, h, previous, own_unit);
-    next[next_at] = state.h;
+    set_next_h(row, unit, state.h);
     if WRITES_OUTPUT {
         output[output_at] = state.h;
     }

@@ -19,6 +19,10 @@ pub struct Limits {
     pub cpu: bool,
     /// Lanes that every subgroup has at least; 0 where kernels cannot speak to their subgroup.
     pub subgroup_size: u32,
+    /// The memory of a workgroup, in bytes.
+    pub workgroup_bytes: u32,
+    /// Invocations a workgroup.
+    pub workgroup_size: u32,
 }
 
 impl Default for Limits {
@@ -29,6 +33,8 @@ impl Default for Limits {
             max_workgroups: 65_535,
             cpu: false,
             subgroup_size: 0,
+            workgroup_bytes: 16 << 10,
+            workgroup_size: 256,
         }
     }
 }
@@ -73,17 +79,22 @@ pub enum Schedule {
     /// and barriers, and twice the work in each. For two directions of the same activations that are neither merged by number nor
     /// normalised over the layer nor added to, and arrays that fit into bindings whole.
     Paired,
+    /// A dispatch for many steps, of both directions where they could be paired: a workgroup has some batch rows, all units of
+    /// them, and their state in its own memory, so that nothing is waited for between steps but the workgroup's own
+    /// invocations. For networks whose time steps are one dispatch each otherwise, and whose rows fit into a workgroup's memory.
+    Sequence,
 }
 
 impl Schedule {
     /// Every one.
-    pub const ALL: [Schedule; 2] = [Schedule::Stepwise, Schedule::Paired];
+    pub const ALL: [Schedule; 3] = [Schedule::Stepwise, Schedule::Paired, Schedule::Sequence];
 
     /// Its name in plans.
     pub const fn name(self) -> &'static str {
         match self {
             Schedule::Stepwise => "stepwise",
             Schedule::Paired => "paired",
+            Schedule::Sequence => "sequence",
         }
     }
 }
@@ -278,9 +289,9 @@ pub struct Dispatch {
     pub alternates: Option<(usize, usize)>,
     /// The kernel's sizes, binding 0.
     pub dims: Dims,
-    /// Floating-point operations of its products, each time.
+    /// Floating-point operations of its products, each time step.
     pub flops: u64,
-    /// Bytes that it reads and writes at least, each time.
+    /// Bytes that it reads and writes at least, each time step.
     pub bytes: u64,
 }
 
@@ -297,9 +308,11 @@ pub struct Times {
     pub origin: u64,
     /// Whether the backward direction goes along, from the other end.
     pub is_paired: bool,
+    /// Whether they are all done in one dispatch.
+    pub at_once: bool,
 }
 
-/// One time step of a call.
+/// One time step of a call, or several that are done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// t, as the kernels know it.
@@ -308,19 +321,22 @@ pub struct Step {
     pub t_of_other: u32,
     /// Steps taken before.
     pub taken: u64,
+    /// Steps from there on, in its order.
+    pub count: u32,
 }
 
 impl Times {
-    /// Each of its steps, where the longest sequence has so many.
+    /// What is dispatched for its steps, where the longest sequence has so many.
     pub fn iter(self, longest: u64) -> impl Iterator<Item = Step> {
-        let Times { first, count, backward, origin, is_paired } = self;
+        let Times { first, count, backward, origin, is_paired, at_once } = self;
         let end = (first + count).min(longest);
-        (first..end).map(move |step| {
+        let count = if at_once { end.saturating_sub(first) } else { 1 };
+        (first..end).step_by((count as usize).max(1)).map(move |step| {
             let t = if backward { first + end - 1 - step } else { step };
             let taken = if backward { longest - 1 - t } else { t };
             let other = if is_paired { longest - 1 - t } else { t };
             // A call has far fewer steps than 2^32.
-            Step { t: (t - origin) as u32, t_of_other: (other - origin) as u32, taken }
+            Step { t: (t - origin) as u32, t_of_other: (other - origin) as u32, taken, count: count as u32 }
         })
     }
 }
@@ -429,12 +445,12 @@ impl Plan {
 
     /// Dispatches of the whole call, if all sequences are as long as they may be.
     pub fn dispatches(&self) -> u64 {
-        self.sum(|_| 1)
+        self.passes().map(Pass::count).sum()
     }
 
     /// Floating-point operations of all products.
     pub fn flops(&self) -> u64 {
-        self.sum(|dispatch| dispatch.flops)
+        self.passes().map(|pass| pass.steps() * pass.dispatches.iter().map(|of| of.flops).sum::<u64>()).sum()
     }
 
     /// Bytes of all buffers, weights and staging included.
@@ -452,15 +468,16 @@ impl Plan {
         // The builder has found that all of them are within the limit.
         [dispatch.columns as u32, y as u32, (dispatch.sides * tiles.div_ceil(y.max(1))) as u32]
     }
-
-    fn sum(&self, of: impl Fn(&Dispatch) -> u64) -> u64 {
-        self.passes().map(|pass| pass.repeats() * pass.dispatches.iter().map(&of).sum::<u64>()).sum()
-    }
 }
 
 impl Pass {
     /// How many times each of its dispatches is dispatched.
     pub fn repeats(&self) -> u64 {
+        self.times.map_or(1, |times| if times.at_once { 1 } else { times.count })
+    }
+
+    /// Its time steps, each of which has the operations and bytes of its dispatches; one, if it has none.
+    pub fn steps(&self) -> u64 {
         self.times.map_or(1, |times| times.count)
     }
 

@@ -7,6 +7,8 @@ pub enum Kernel {
     Project,
     /// One time step of one layer and direction: the recurrent product and the cell's update, or a half of them.
     Step(Equation),
+    /// Many time steps in one dispatch, their state in the memory of a workgroup.
+    Sequence(Equation),
     /// The update of a layer-normalised LSTM.
     Norm,
     /// Two arrays become one: merged directions, residual connections.
@@ -54,6 +56,11 @@ impl Equation {
             Equation::Gru => 3,
             Equation::Lstm => 4,
         }
+    }
+
+    /// Whether it is all of a time step.
+    pub const fn is_whole(self) -> bool {
+        matches!(self, Equation::Rnn | Equation::Lstm | Equation::Gru)
     }
 
     const fn file(self) -> (&'static str, &'static str) {
@@ -134,7 +141,9 @@ impl Kernel {
     /// Every kernel.
     pub fn all() -> impl Iterator<Item = Kernel> {
         let others = [Kernel::Project, Kernel::Norm, Kernel::Combine];
-        Equation::ALL.into_iter().map(Kernel::Step).chain(others)
+        let steps = Equation::ALL.into_iter().map(Kernel::Step);
+        let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
+        steps.chain(in_one.map(Kernel::Sequence)).chain(others)
     }
 
     /// Its name: its file's, or its equation's.
@@ -142,6 +151,9 @@ impl Kernel {
         match self {
             Kernel::Project => "project",
             Kernel::Step(equation) => equation.name(),
+            Kernel::Sequence(Equation::Rnn) => "rnn sequence",
+            Kernel::Sequence(Equation::Lstm) => "lstm sequence",
+            Kernel::Sequence(_) => "gru sequence",
             Kernel::Norm => "norm",
             Kernel::Combine => "combine",
         }
@@ -151,7 +163,7 @@ impl Kernel {
     pub const fn bindings(self) -> (usize, usize) {
         match self {
             Kernel::Project => (3, 1),
-            Kernel::Step(_) => (5, 3),
+            Kernel::Step(_) | Kernel::Sequence(_) => (5, 3),
             Kernel::Norm => (4, 3),
             Kernel::Combine => (1, 1),
         }
@@ -159,20 +171,25 @@ impl Kernel {
 
     /// Whether it is told the time step.
     pub const fn has_step_index(self) -> bool {
-        matches!(self, Kernel::Step(_) | Kernel::Norm)
+        self.equation().is_some() || matches!(self, Kernel::Norm)
     }
 
     /// Whether it is a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
-        matches!(self, Kernel::Step(_) | Kernel::Project)
+        self.equation().is_some() || matches!(self, Kernel::Project)
+    }
+
+    /// What it makes of its product, if it computes time steps.
+    pub const fn equation(self) -> Option<Equation> {
+        match self {
+            Kernel::Step(equation) | Kernel::Sequence(equation) => Some(equation),
+            Kernel::Project | Kernel::Norm | Kernel::Combine => None,
+        }
     }
 
     /// The whole WGSL text: files, joined. Its entry point is `main`.
     pub fn wgsl(self, tile: Tile, step_index: StepIndex) -> String {
-        let gates = match self {
-            Kernel::Step(equation) => equation.gates(),
-            _ => VECTOR,
-        };
+        let gates = self.equation().map_or(VECTOR, Equation::gates);
         let mut files = vec![
             include_str!("../shaders/prelude.wgsl"),
             match gates {
@@ -187,15 +204,21 @@ impl Kernel {
         }
         if self.has_step_index() {
             files.push(include_str!("../shaders/activation.wgsl"));
+            files.push(include_str!("../shaders/step_index/time.wgsl"));
             files.push(match step_index {
                 StepIndex::Immediate => include_str!("../shaders/step_index/immediate.wgsl"),
                 StepIndex::Uniform => include_str!("../shaders/step_index/uniform.wgsl"),
             });
         }
+        let once = include_str!("../shaders/run/once.wgsl");
+        let step = include_str!("../shaders/step.wgsl");
         match self {
-            Kernel::Project => files.push(include_str!("../shaders/project.wgsl")),
+            Kernel::Project => files.extend([once, include_str!("../shaders/project.wgsl")]),
             Kernel::Step(equation) => {
-                files.extend([equation.file().1, include_str!("../shaders/step.wgsl")]);
+                files.extend([once, include_str!("../shaders/run/step.wgsl"), equation.file().1, step]);
+            }
+            Kernel::Sequence(equation) => {
+                files.extend([include_str!("../shaders/run/sequence.wgsl"), equation.file().1, step]);
             }
             Kernel::Norm => {
                 files.extend([Equation::Lstm.file().1, include_str!("../shaders/norm.wgsl")]);

@@ -534,25 +534,46 @@ fn four_thousand_units(engine: &Engine) -> Outcome {
 }
 
 fn schedules_are_equal(engine: &Engine) -> Outcome {
+    let small = [(1, 1), (5, 3), (300, 2), (4, 17)];
     for cell in Cell::ALL {
-        for (steps, batch) in [(1, 1), (5, 3), (300, 2), (4, 17)] {
-            let mut case = case(&primes(cell), steps, batch, 24);
-            let mut layer = Layer::new(engine, case.weights.clone());
-            for lengths in [None, Some((0..batch).map(|row| (row * 5 + 2) % (steps + 1)).collect())] {
-                case.lengths = lengths;
-                let best = layer.call(&case.call())?;
-                layer.set_schedule(Schedule::Stepwise);
-                let stepwise = layer.call(&case.call())?;
-                layer.set_schedule(Schedule::Paired);
-                let paired = layer.call(&case.call())?;
-                layer.set_schedule(None);
-                if stepwise != paired || best != paired {
-                    return Err(format!("{cell:?}, T {steps}, N {batch}: the schedules differ").into());
-                }
-                if steps < 300 {
-                    difference_of_outputs(&paired, &reference(&case), F32)?;
-                }
+        for (steps, batch) in small {
+            all_schedules(engine, &primes(cell), &Schedule::ALL, (steps, batch))?;
+        }
+        // One direction; units and rows of several turns of a workgroup; and one whose workgroups have several rows.
+        let one_way = [Schedule::Stepwise, Schedule::Sequence];
+        for directions in [Directions::Forward, Directions::Backward] {
+            let config = Config::new(cell, 300).directions(directions).input_size(3);
+            all_schedules(engine, &config, &one_way, (2, 9))?;
+            let config = Config::new(cell, 13).directions(directions).num_layers(2).input_size(3);
+            all_schedules(engine, &config, &one_way, (260, 5))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether all of these schedules, and the best, give the same bits, without lengths and with them.
+fn all_schedules(
+    engine: &Engine,
+    config: &Config,
+    schedules: &[Schedule],
+    (steps, batch): (usize, usize),
+) -> Outcome {
+    let mut case = case(config, steps, batch, 24);
+    let mut layer = Layer::new(engine, case.weights.clone());
+    for lengths in [None, Some((0..batch).map(|row| (row * 5 + 2) % (steps + 1)).collect())] {
+        case.lengths = lengths;
+        layer.set_schedule(None);
+        let best = layer.call(&case.call())?;
+        for &schedule in schedules {
+            layer.set_schedule(schedule);
+            if layer.call(&case.call())? != best {
+                let name = schedule.name();
+                return Err(format!("{config:?}, T {steps}, N {batch}: {name} differs from the best").into());
             }
+        }
+        if steps < 300 {
+            let theirs = reference(&case);
+            difference_of_outputs(&best, &theirs, F32.scaled_to(&theirs))?;
         }
     }
     Ok(())

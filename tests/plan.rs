@@ -4,9 +4,9 @@ use expect_test::{Expect, expect};
 use wgpu_rnn::plan::{Content, Limits, Payload, Shape, Step};
 use wgpu_rnn::{Cell, Config, Error, Plan, Schedule};
 
-/// The base schedule: a pass a direction.
-fn stepwise(config: &Config, steps: usize, batch: usize) -> Plan {
-    let shape = Shape { steps, batch, has_lengths: false, schedule: Some(Schedule::Stepwise) };
+/// A plan of a certain schedule.
+fn by(schedule: Schedule, config: &Config, steps: usize, batch: usize) -> Plan {
+    let shape = Shape { steps, batch, has_lengths: false, schedule: Some(schedule) };
     Plan::of(config, &shape, &Limits::default()).unwrap()
 }
 
@@ -23,12 +23,11 @@ fn stacked_bidirectional_gru() {
         5,
         3,
         &expect![[r#"
-            gru bidirectional, 2 layers, I 7, H 13, T 5, N 3, paired
+            gru bidirectional, 2 layers, I 7, H 13, T 5, N 3, sequence
             buffer                            bytes
               input gates                      5040
               input                             480
               slot 0 h                          384
-              slot 0 next h                     384
               slot 0 output                    1920
               slot 0 c                            4
               layer 0 weight_ih                3072  weights
@@ -36,7 +35,6 @@ fn stacked_bidirectional_gru() {
               slot 0 bias_hh                    312  weights
               slot 0 weight_hh                 6144  weights
               slot 2 h                          384
-              slot 2 next h                     384
               slot 2 output                    1920
               slot 2 c                            4
               layer 1 weight_ih               12288  weights
@@ -45,16 +43,16 @@ fn stacked_bidirectional_gru() {
               slot 2 weight_hh                 6144  weights
               upload                           1248  staging
               download                         2688  staging
-              all                             43784
+              all                             43016
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
               layer 0 input    project/1                 1         1x15x1        20160         8208
-              layer 0 both     gru/1                     5          1x3x2        30420        32640
+              layer 0 both     gru sequence/1            1          1x3x2        30420        32640
               layer 1 input    project/1                 1         1x15x1        40320        11376
                                project/1                 1         1x15x1        40320        11376
-              layer 1 both     gru/1                     5          1x3x2        30420        32640
+              layer 1 both     gru sequence/1            1          1x3x2        30420        32640
               download         copy                      6                                     2688
-            all: 1 submits, 4 passes, 13 dispatches, 161640 FLOP
+            all: 1 submits, 4 passes, 5 dispatches, 161640 FLOP
         "#]],
     );
 }
@@ -66,12 +64,11 @@ fn long_lstm_takes_two_submits() {
         300,
         2,
         &expect![[r#"
-            lstm, 1 layer, I 4, H 8, T 300, N 2, stepwise
+            lstm, 1 layer, I 4, H 8, T 300, N 2, sequence
             buffer                            bytes
               input gates                     76800
               input                            9600
               slot 0 h                           64
-              slot 0 next h                      64
               slot 0 output                   19200
               slot 0 c                           64
               layer 0 weight_ih                 512  weights
@@ -80,15 +77,15 @@ fn long_lstm_takes_two_submits() {
               slot 0 weight_hh                 1024  weights
               upload                           9728  staging
               download                        19328  staging
-              all                            136640
+              all                            136576
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      3                                     9728
               layer 0 input    project/1                 1        1x600x1       153600        86912
-              layer 0 forward  lstm/1                  256          1x2x1       262144       393216
+              layer 0 forward  lstm sequence/1           1          1x2x1       262144       393216
             submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes
-              layer 0 forward  lstm/1                   44          1x2x1        45056        67584
+              layer 0 forward  lstm sequence/1           1          1x2x1        45056        67584
               download         copy                      3                                    19328
-            all: 2 submits, 3 passes, 301 dispatches, 460800 FLOP
+            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP
         "#]],
     );
 }
@@ -97,16 +94,47 @@ fn long_lstm_takes_two_submits() {
 fn one_dispatch_a_step_and_direction() {
     for cell in Cell::ALL {
         let config = Config::new(cell, 13).num_layers(3).bidirectional().input_size(7);
-        let plan = stepwise(&config, 11, 3);
+        let plan = by(Schedule::Stepwise, &config, 11, 3);
         // The first layer's input is one product, each other's one a direction below.
         assert_eq!(plan.dispatches(), (1 + 2 * 2) + 3 * 2 * 11);
         assert_eq!(plan.passes().count(), 3 * (1 + 2), "a pass for the input, and one a direction");
         assert_eq!(plan.submits.len(), 1);
         // Both directions together: half of them.
-        let plan = Plan::new(&config, 11, 3, &Limits::default()).unwrap();
-        assert_eq!(plan.schedule, Schedule::Paired);
-        assert_eq!(plan.dispatches(), (1 + 2 * 2) + 3 * 11);
-        assert_eq!(plan.passes().count(), 3 * (1 + 1), "a pass for the input, and one for both directions");
+        let paired = by(Schedule::Paired, &config, 11, 3);
+        assert_eq!(paired.dispatches(), (1 + 2 * 2) + 3 * 11);
+        assert_eq!(paired.passes().count(), 3 * (1 + 1), "a pass for the input, and one for both directions");
+        // All steps together, which is best for a small network.
+        let sequence = Plan::new(&config, 11, 3, &Limits::default()).unwrap();
+        assert_eq!(sequence.schedule, Schedule::Sequence);
+        assert_eq!(sequence.dispatches(), (1 + 2 * 2) + 3);
+        assert_eq!(sequence.passes().count(), paired.passes().count());
+        for other in [&paired, &sequence] {
+            assert_eq!(other.flops(), plan.flops());
+        }
+    }
+}
+
+/// Sequences are cut where an invocation's loops would have more turns than lavapipe lets them have, and where a submit is full;
+/// and each workgroup's state fits into its memory.
+#[test]
+fn many_steps_are_several_dispatches_with_state_that_fits() {
+    let limits = Limits { cpu: true, subgroup_size: 8, ..Limits::default() };
+    // 1,200 units in five turns, each of 300 vectors: some 20 steps a dispatch.
+    for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
+        let shape = Shape { steps: 1000, batch, has_lengths: false, schedule: Some(Schedule::Sequence) };
+        let plan = Plan::of(&Config::rnn_tanh(hidden).input_size(2), &shape, &limits).unwrap();
+        let passes: Vec<_> = plan.passes().filter(|pass| pass.times.is_some()).collect();
+        for pass in &passes {
+            let (times, dispatch) = (pass.times.unwrap(), &pass.dispatches[0]);
+            let set = |name| dispatch.overrides.iter().find(|(set, _)| *set == name).unwrap().1 as u64;
+            assert!(times.count <= longest, "{hidden}: {times:?}");
+            let turns = times.count * set("TURNS") * set("DEPTH");
+            assert!(turns < 65_535, "{hidden}: {turns} turns");
+            assert!(4 * (4 * set("STATE_VECTORS") + set("STATE_NUMBERS")) <= 16_384, "{hidden}");
+            assert!(u64::from(dispatch.tile.rows) * dispatch.tiles >= batch as u64);
+            assert!(set("TURNS") * set("WORKGROUP") >= hidden as u64);
+        }
+        assert_eq!(passes.iter().map(|pass| pass.times.unwrap().count).sum::<u64>(), 1000);
     }
 }
 
@@ -118,6 +146,7 @@ fn a_schedule_is_what_the_network_can_have() {
     let shape = |steps, schedule| Shape { steps, batch: 3, has_lengths: true, schedule };
     for (config, steps) in [
         (lstm(), 5),
+        (lstm().proj_size(3), 5),
         (lstm().bidirectional().layer_norm(), 5),
         (lstm().bidirectional().residual(), 5),
         (lstm().bidirectional().activations(&each), 5),
@@ -125,12 +154,22 @@ fn a_schedule_is_what_the_network_can_have() {
         (lstm().bidirectional(), 1 << 20),
     ] {
         let plan = Plan::of(&config, &shape(steps, None), &Limits::default()).unwrap();
-        assert_eq!(plan.schedule, Schedule::Stepwise);
+        let whole = config.proj_size == 0 && !config.layer_norm;
+        let best = if whole { Schedule::Sequence } else { Schedule::Stepwise };
+        assert_eq!(plan.schedule, best);
         let error = Plan::of(&config, &shape(steps, Some(Schedule::Paired)), &Limits::default()).unwrap_err();
-        assert_eq!(error.to_string(), "schedule: expected stepwise for this network and size, found paired");
+        let possible = if whole { "stepwise or sequence" } else { "stepwise" };
+        let expected = format!("schedule: expected {possible} for this network and size, found paired");
+        assert_eq!(error.to_string(), expected);
     }
-    let plan = Plan::of(&lstm().bidirectional(), &shape(5, None), &Limits::default()).unwrap();
-    assert_eq!(plan.schedule, Schedule::Paired);
+    // Large, and too large for a workgroup's memory.
+    for (hidden, sequence) in [(1024, true), (2500, false)] {
+        let config = Config::rnn_tanh(hidden).bidirectional().input_size(7);
+        let plan = Plan::of(&config, &shape(5, None), &Limits::default()).unwrap();
+        assert_eq!(plan.schedule, Schedule::Paired);
+        let asked = Plan::of(&config, &shape(5, Some(Schedule::Sequence)), &Limits::default());
+        assert_eq!(asked.is_ok(), sequence);
+    }
 }
 
 #[test]
@@ -143,7 +182,7 @@ fn flops_are_those_of_the_products() {
 #[test]
 fn directions_share_no_writable_buffer() {
     let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7);
-    let plan = stepwise(&config, 5, 3);
+    let plan = by(Schedule::Stepwise, &config, 5, 3);
     let written = |way: &str| -> Vec<usize> {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
         let dispatches = passes.flat_map(|pass| &pass.dispatches);
@@ -157,8 +196,8 @@ fn directions_share_no_writable_buffer() {
 #[test]
 fn every_time_step_is_taken_once_in_its_direction() {
     let config = Config::gru(5).bidirectional().input_size(3);
-    let plan = stepwise(&config, 300, 2);
-    let paired = Plan::new(&config, 300, 2, &Limits::default()).unwrap();
+    let plan = by(Schedule::Stepwise, &config, 300, 2);
+    let paired = by(Schedule::Paired, &config, 300, 2);
     let paired: Vec<_> = paired.passes().filter_map(|pass| pass.times).collect();
     for longest in [300, 45, 0] {
         let found: Vec<_> = paired.iter().flat_map(|times| times.iter(longest)).collect();
@@ -166,8 +205,19 @@ fn every_time_step_is_taken_once_in_its_direction() {
             t: taken as u32,
             t_of_other: (longest - 1 - taken) as u32,
             taken,
+            count: 1,
         });
         assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+    // Many at once: the first one, in each direction, and how many.
+    let sequence = by(Schedule::Sequence, &config, 300, 2);
+    let sequence: Vec<_> = sequence.passes().filter_map(|pass| pass.times).collect();
+    for (longest, expected) in
+        [(300, vec![(0, 299, 256), (256, 43, 44)]), (45, vec![(0, 44, 45)]), (0, vec![])]
+    {
+        let found = sequence.iter().flat_map(|times| times.iter(longest));
+        let found: Vec<_> = found.map(|step| (step.t, step.t_of_other, step.count)).collect();
+        assert_eq!(found, expected);
     }
     for way in ["forward", "backward"] {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
@@ -221,7 +271,7 @@ fn what_is_larger_than_a_binding_is_split_by_time() {
     // A hundred thousand steps of a small network, and one too many.
     let small = Config::gru(8).input_size(4);
     let plan = Plan::new(&small, 100_000, 1, &limits).unwrap();
-    assert_eq!(plan.dispatches(), 1 + 100_000);
+    assert_eq!(plan.dispatches(), 1 + 100_000_u64.div_ceil(256));
     let error = Plan::new(&small, (1 << 24) + 1, 1, &limits).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -280,10 +330,7 @@ fn outputs_cost_what_they_hold() {
 /// Dispatches a step and direction: one, or two or three where a product waits for another.
 #[test]
 fn a_step_takes_as_many_dispatches_as_products_that_wait() {
-    let dispatches = |config: Config| {
-        let plan = Plan::new(&config.input_size(7), 100, 3, &Limits::default()).unwrap();
-        plan.dispatches() - 1
-    };
+    let dispatches = |config: Config| by(Schedule::Stepwise, &config.input_size(7), 100, 3).dispatches() - 1;
     let lstm = || Config::lstm(13);
     let one = lstm().peepholes().coupled_input_forget().cell_clip(-1.0, 1.0).preactivation_clip(1.0);
     assert_eq!(dispatches(one.cell_states()), 100);

@@ -64,7 +64,7 @@ fn translates_for_every_back_end() {
         assert!(hlsl.contains("numthreads(64, 1, 1)"), "{name}");
         count += 1;
     }
-    assert_eq!(count, (7 * 6 + 2) * 2);
+    assert_eq!(count, (10 * 6 + 2) * 2);
 }
 
 /// What the host writes stands where the shader reads it.
@@ -82,7 +82,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("weight_offset", offset_of!(ProjectDims, weight_offset)),
                 ("adds", offset_of!(ProjectDims, adds)),
             ],
-            Kernel::Step(_) => vec![
+            Kernel::Step(_) | Kernel::Sequence(_) => vec![
                 ("batch", offset_of!(StepDims, batch)),
                 ("units", offset_of!(StepDims, units)),
                 ("depth", offset_of!(StepDims, depth)),
@@ -139,8 +139,8 @@ fn bindings_are_those_of_the_table() {
         let (reads, writes) = kernel.bindings();
         let expected: Vec<_> = (0..reads + writes).map(|index| (index as u32 + 1, index >= reads)).collect();
         assert_eq!(storage, expected, "{name}");
-        // As a uniform there are two, one for each direction.
-        let count = if step_index == StepIndex::Uniform { 2 } else { 1 };
+        // As a uniform there are three: one for each direction, and a count.
+        let count = if step_index == StepIndex::Uniform { 3 } else { 1 };
         let expected = if kernel.has_step_index() { vec![step_index; count] } else { vec![] };
         assert_eq!(step_indices, expected, "{name}");
         assert!(storage.len() <= 8, "WebGPU's default limit");

@@ -93,6 +93,10 @@ impl Gpu {
             } else {
                 0
             },
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            workgroup_size: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
         };
         let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
         log::info!("using {name}");

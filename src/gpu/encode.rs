@@ -92,12 +92,13 @@ fn record(
             }
             let group = &prepared.groups[(taken % prepared.groups.len() as u64) as usize];
             pass.set_bind_group(0, group, &[]);
-            if let Some(Step { t, t_of_other, .. }) = step.filter(|_| dispatch.kernel.has_step_index()) {
+            if let Some(Step { t, t_of_other, count, .. }) = step.filter(|_| dispatch.kernel.has_step_index())
+            {
                 match step_table {
                     Some(StepTable { group, stride }) => {
-                        pass.set_bind_group(1, group, &[t * stride, t_of_other * stride]);
+                        pass.set_bind_group(1, group, &[t * stride, t_of_other * stride, count * stride]);
                     }
-                    None => pass.set_immediates(0, bytemuck::bytes_of(&[t, t_of_other])),
+                    None => pass.set_immediates(0, bytemuck::bytes_of(&[t, t_of_other, count])),
                 }
             }
             pass.dispatch_workgroups(x, y, z);

@@ -68,13 +68,13 @@ impl Kernels {
         let buffers = layout(device, &label, &types, false);
         let has_uniform = kernel.has_step_index() && self.step_index == StepIndex::Uniform;
         let step_index =
-            has_uniform.then(|| layout(device, "step index", &[wgpu::BufferBindingType::Uniform; 2], true));
+            has_uniform.then(|| layout(device, "step index", &[wgpu::BufferBindingType::Uniform; 3], true));
         let groups: Vec<_> = [Some(&buffers), step_index.as_ref()].into_iter().flatten().map(Some).collect();
         let has_immediate = kernel.has_step_index() && !has_uniform;
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(&label),
             bind_group_layouts: &groups,
-            immediate_size: if has_immediate { 8 } else { 0 },
+            immediate_size: if has_immediate { 12 } else { 0 },
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&label),

@@ -147,13 +147,15 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec
 
 async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> Result<StepTable> {
     let stride = uniform_stride(gpu);
-    let needed = (steps as u64).saturating_mul(stride as u64);
+    // The last one as a count of steps.
+    let slots = steps + 1;
+    let needed = (slots as u64).saturating_mul(stride as u64);
     let limit = gpu.limits.max_buffer_bytes.min(u64::from(u32::MAX));
     if needed > limit {
         let what = format!("table of {steps} time steps");
         return Err(Error::TooLarge { what, needed, limit, unit: "bytes", holder: "the adapter" });
     }
-    let mut bytes = vec![0; steps * stride];
+    let mut bytes = vec![0; slots * stride];
     for (t, slot) in (0u32..).zip(bytes.chunks_exact_mut(stride)) {
         slot[..4].copy_from_slice(bytemuck::bytes_of(&t));
     }
@@ -163,7 +165,7 @@ async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> 
         offset: 0,
         size: wgpu::BufferSize::new(4),
     });
-    let entries = [0, 1].map(|binding| wgpu::BindGroupEntry { binding, resource: resource.clone() });
+    let entries = [0, 1, 2].map(|binding| wgpu::BindGroupEntry { binding, resource: resource.clone() });
     let group = bind(gpu, "time steps", layout, &entries).await?;
     // The adapter's alignment is a few hundred bytes.
     Ok(StepTable { group, stride: stride as u32 })

@@ -28,6 +28,14 @@ const TABLE_STRIDE: u64 = 256;
 /// Numbers in a vector.
 const FOUR: u64 = VECTOR as u64;
 
+/// The recurrent weights of a layer and direction that a workgroup reads again for every step in less time than a dispatch
+/// takes, in bytes: measured on lavapipe; on an NVIDIA card it should take 0.6 us, and a dispatch 2.2 (estimated, not measured).
+const SMALL_WEIGHT: u64 = 64 << 10;
+
+/// Invocations of a workgroup: whole blocks of units, and no more than is sure to be had.
+const LANES: u64 = 32;
+const MAX_WORKGROUP: u32 = 256;
+
 /// Invocations that a GPU wants at least before each computes more than one row.
 const FULL_GPU: u64 = 16_384;
 
@@ -128,9 +136,10 @@ impl Builder<'_> {
         let firsts = (0..self.steps).step_by(segment as usize);
         self.segments =
             firsts.map(|first| Segment { first, steps: segment.min(self.steps - first) }).collect();
-        self.plan.schedule = self.choose(schedule)?;
+        let can_pair = self.can_pair();
+        self.plan.schedule = self.choose(schedule, can_pair)?;
         let directions = self.config.directions.count();
-        let together = if self.plan.schedule == Schedule::Paired { directions } else { 1 };
+        let together = if can_pair && self.plan.schedule != Schedule::Stepwise { directions } else { 1 };
         if has_lengths {
             self.lengths = Some(self.buffer("lengths", Content::Work, self.batch)?);
         }
@@ -177,8 +186,8 @@ impl Builder<'_> {
         Ok(self.plan)
     }
 
-    /// The schedule that is asked for, if this network can have it, or the best.
-    fn choose(&self, asked: Option<Schedule>) -> Result<Schedule> {
+    /// Whether both directions of a layer can be one dispatch.
+    fn can_pair(&self) -> bool {
         let config = self.config;
         let adds = config.merge.is_elementwise() || config.residual;
         let widest = (0..config.num_layers).map(|layer| {
@@ -193,16 +202,54 @@ impl Builder<'_> {
             let last = config.directions.count() - 1;
             config.activations_of(cell, 0) == config.activations_of(cell, last)
         });
-        let can_pair = config.directions.count() == 2 && alike && !adds && !config.layer_norm && fits;
+        config.directions.count() == 2 && alike && !adds && !config.layer_norm && fits
+    }
+
+    /// The schedule that is asked for, if this network can have it, or the best.
+    fn choose(&self, asked: Option<Schedule>, can_pair: bool) -> Result<Schedule> {
+        let mut possible = vec![Schedule::Stepwise];
+        if can_pair {
+            possible.push(Schedule::Paired);
+        }
+        if (0..self.config.num_layers).all(|layer| self.sequence_tile(layer, can_pair).is_some()) {
+            possible.push(Schedule::Sequence);
+        }
+        let weight_bytes = |layer| {
+            let layer = self.config.layer(layer);
+            4 * (layer.gate_rows() * layer.state_size) as u64
+        };
+        let is_small = (0..self.config.num_layers).all(|layer| weight_bytes(layer) <= SMALL_WEIGHT);
+        // The last one is the best, but for large networks, whose weights one workgroup reads too slowly.
+        let best =
+            *possible.iter().rfind(|&&one| one != Schedule::Sequence || is_small).unwrap_or(&possible[0]);
         match asked {
-            Some(Schedule::Paired) if !can_pair => {
-                let expected = format!("{} for this network and size", Schedule::Stepwise.name());
-                Err(Error::Setting { name: "schedule", expected, found: Schedule::Paired.name().into() })
+            Some(asked) if !possible.contains(&asked) => {
+                let names: Vec<_> = possible.iter().map(|schedule| schedule.name()).collect();
+                let expected = format!("{} for this network and size", names.join(" or "));
+                Err(Error::Setting { name: "schedule", expected, found: asked.name().into() })
             }
             Some(asked) => Ok(asked),
-            None if can_pair => Ok(Schedule::Paired),
-            None => Ok(Schedule::Stepwise),
+            None => Ok(best),
         }
+    }
+
+    /// The rows that a workgroup takes through all time steps of a layer, if it can.
+    fn sequence_tile(&self, layer: usize, can_pair: bool) -> Option<Tile> {
+        let config = self.config.layer(layer);
+        let phases = phases(self.config, &config, 0, Schedule::Sequence);
+        if phases.len() > 1 || !matches!(phases[0].kernel, Kernel::Sequence(_)) {
+            return None;
+        }
+        let row = product(&[2, 4, padded(config.state_size)]);
+        let fits =
+            |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(self.limits.workgroup_bytes);
+        let sides = if can_pair { 2 } else { 1 };
+        let best = self.tile(self.batch, sides * config.hidden_size as u64);
+        let smaller = Tile::ALL.into_iter().rev().skip_while(|&tile| tile != best);
+        let mut usable = smaller.filter(|tile| tile.shared == best.shared || !tile.shared);
+        // Two cores at least have something to do.
+        let spreads = |tile: &Tile| tile.rows == 1 || sides * self.batch.div_ceil(u64::from(tile.rows)) >= 2;
+        usable.find(|tile| fits(tile) && spreads(tile))
     }
 
     /// Steps whose arrays fit into bindings, all of them if possible.
@@ -317,9 +364,9 @@ impl Builder<'_> {
         let cells = self.kept_cells(layer, &config);
         let sides = count as u64;
         let state = product(&[sides, self.batch, padded(config.state_size)]);
-        let phases = phases(self.config, &config, direction);
+        let phases = phases(self.config, &config, direction, self.plan.schedule);
         let mut hidden = [self.buffer(&format!("slot {index} h"), Content::Work, state)?; 2];
-        if phases.len() == 1 {
+        if phases[0].alternates {
             hidden[1] = self.buffer(&format!("slot {index} next h"), Content::Work, state)?;
         }
         let mut scratch = Vec::new();
@@ -370,7 +417,7 @@ impl Builder<'_> {
     /// All time steps of a segment of one layer and direction: a pass of its own, cut where a submit is full. The input's gates
     /// are those of some directions.
     fn run(&mut self, slot: &Slot, first: usize, count: usize, segment: usize) -> Result<()> {
-        let phases = phases(self.config, &slot.config, slot.direction);
+        let phases = phases(self.config, &slot.config, slot.direction, self.plan.schedule);
         let mut dispatches = Vec::new();
         for (index, phase) in phases.iter().enumerate() {
             dispatches.extend(self.phase(slot, phase, index, (first, count), segment)?);
@@ -379,6 +426,9 @@ impl Builder<'_> {
         let backward = !is_paired && self.config.directions.is_backward(slot.direction);
         let way = if is_paired { "both" } else { ["forward", "backward"][usize::from(backward)] };
         let label = format!("layer {} {way}", slot.layer);
+        let at_once = self.plan.schedule == Schedule::Sequence;
+        let at_most =
+            if at_once { self.sequence_steps(&slot.config, &dispatches[0]) } else { STEPS_A_SUBMIT };
         let Segment { first: origin, steps } = self.segments[segment];
         let mut done = 0;
         while done < steps {
@@ -386,9 +436,9 @@ impl Builder<'_> {
                 self.plan.submits.push(Vec::new());
                 self.submitted = 0;
             }
-            let count = (steps - done).min(STEPS_A_SUBMIT - self.submitted);
+            let count = (steps - done).min(STEPS_A_SUBMIT - self.submitted).min(at_most);
             let first = if backward { origin + steps - done - count } else { origin + done };
-            let times = Some(Times { first, count, backward, origin, is_paired });
+            let times = Some(Times { first, count, backward, origin, is_paired, at_once });
             self.pass(Pass { label: label.clone(), dispatches: dispatches.clone(), times });
             self.submitted += count;
             done += count;
@@ -450,6 +500,7 @@ impl Builder<'_> {
         let (stride, cells, first_step) = (stride as u32, cells as u32, steps.first as u32);
         let output = slot.output[segment];
         let mut dispatch;
+        let mut tile = Tile::ALL[0];
         if let Kernel::Norm = phase.kernel {
             let dims = Dims::Norm(NormDims {
                 batch,
@@ -462,7 +513,7 @@ impl Builder<'_> {
                 first_step,
             });
             // A workgroup a row.
-            dispatch = self.dispatch(phase.kernel, Tile::ALL[0], (self.batch, 1), dims)?;
+            dispatch = self.dispatch(phase.kernel, tile, (self.batch, 1), dims)?;
             // It always has parameters.
             let parameters = parameters.unwrap_or(left);
             let lengths = self.lengths.unwrap_or(parameters);
@@ -488,11 +539,18 @@ impl Builder<'_> {
                 side_weight: (side_weight / (FOUR * phase.gates as u64)) as u32,
                 side_output: slot.side_output[segment] as u32,
             });
-            let tile = self.tile(self.batch, sides * units);
+            tile = match phase.kernel {
+                // `choose` has found that there is one.
+                Kernel::Sequence(_) => {
+                    self.sequence_tile(slot.layer, slot.count == 2).unwrap_or(Tile::ALL[0])
+                }
+                _ => self.tile(self.batch, sides * units),
+            };
             dispatch = self.dispatch(phase.kernel, tile, (self.batch, units), dims)?;
             // What a kernel does not read is bound to something that it reads.
             let parameters = parameters.unwrap_or(weight);
             let lengths = self.lengths.unwrap_or(weight);
+            let left = if let Kernel::Sequence(_) = phase.kernel { weight } else { left };
             dispatch.buffers =
                 vec![self.input_gates, weight, parameters, left, lengths, next, output, slot.cell_state];
             if phase.alternates {
@@ -506,7 +564,35 @@ impl Builder<'_> {
         }
         let bound = Bound { has_lengths: self.lengths.is_some(), slot, is_last };
         dispatch.overrides = phase.overrides(self.config, &bound);
+        if let Kernel::Sequence(_) = phase.kernel {
+            let workgroup = self.sequence_workgroup(units);
+            let backward = slot.count == 1 && self.config.directions.is_backward(slot.direction);
+            dispatch.overrides.extend([
+                ("WORKGROUP", workgroup as f64),
+                ("TURNS", units.div_ceil(workgroup) as f64),
+                ("DEPTH", depth as f64),
+                ("STATE_VECTORS", (u64::from(tile.rows) * depth) as f64),
+                ("STATE_NUMBERS", (u64::from(tile.rows) * depth * FOUR) as f64),
+                ("BACKWARD", f64::from(u8::from(backward))),
+            ]);
+        }
         Ok(vec![dispatch])
+    }
+
+    /// Invocations of a workgroup that computes all units.
+    fn sequence_workgroup(&self, units: u64) -> u64 {
+        let most = u64::from(self.limits.workgroup_size.min(MAX_WORKGROUP)) / LANES * LANES;
+        units.next_multiple_of(LANES).min(most)
+    }
+
+    /// Steps that one dispatch can take: an invocation's loops have so many turns in all, at most.
+    fn sequence_steps(&self, config: &LayerConfig, dispatch: &Dispatch) -> u64 {
+        let units = config.hidden_size as u64;
+        let workgroup = self.sequence_workgroup(units);
+        let depth = (config.state_size as u64).div_ceil(FOUR);
+        let copied = u64::from(dispatch.tile.rows) * depth * FOUR;
+        let turns = units.div_ceil(workgroup) * (depth + 1) + copied.div_ceil(workgroup) + 1;
+        (MAX_DEPTH / turns).max(1)
     }
 
     /// Merges the directions of a layer, and adds what the layer has read, in every segment.
@@ -609,10 +695,12 @@ impl Builder<'_> {
         (rows, columns): (u64, u64),
         dims: Dims,
     ) -> Result<Dispatch> {
-        let (columns, tiles) = if kernel.has_tiles() {
-            (columns.div_ceil(u64::from(WORKGROUP)), rows.div_ceil(u64::from(tile.rows)))
-        } else {
-            (columns, rows)
+        let tiles = rows.div_ceil(u64::from(tile.rows));
+        let (columns, tiles) = match kernel {
+            Kernel::Project | Kernel::Step(_) => (columns.div_ceil(u64::from(WORKGROUP)), tiles),
+            // All columns in one workgroup.
+            Kernel::Sequence(_) => (1, tiles),
+            Kernel::Norm | Kernel::Combine => (columns, rows),
         };
         let limit = self.plan.max_workgroups;
         // Tiles go along y, and along z where y is full.

@@ -1,7 +1,7 @@
 //! What one time step of a cell consists of: one dispatch, or two or three where a product must wait for another one.
 
-use super::Part;
 use super::build::Slot;
+use super::{Part, Schedule};
 use crate::config::LayerConfig;
 use crate::shader::{Equation, Kernel, VECTOR};
 use crate::{Activation, Cell, Config, Reset};
@@ -35,16 +35,18 @@ pub(super) struct Bound<'a> {
 }
 
 /// The phases of a layer's time step.
-pub(super) fn phases(config: &Config, layer: &LayerConfig, direction: usize) -> Vec<Phase> {
+pub(super) fn phases(
+    config: &Config,
+    layer: &LayerConfig,
+    direction: usize,
+    schedule: Schedule,
+) -> Vec<Phase> {
     let activations = config.activations_of(layer.cell, direction);
     let phase = |kernel: Kernel, part| Phase {
         kernel,
         part,
         weight_name: "weight_hh",
-        gates: match kernel {
-            Kernel::Step(equation) => equation.gates(),
-            _ => VECTOR,
-        },
+        gates: kernel.equation().map_or(VECTOR, Equation::gates),
         parameters: 1,
         parameters_name: "bias_hh",
         writes: "",
@@ -88,7 +90,13 @@ pub(super) fn phases(config: &Config, layer: &LayerConfig, direction: usize) -> 
         });
     }
     // With one phase, what it writes is what it reads at the next time step.
-    phases[0].alternates = phases.len() == 1;
+    if let [Phase { kernel, alternates, .. }] = &mut phases[..] {
+        *alternates = true;
+        if let (Schedule::Sequence, Kernel::Step(equation)) = (schedule, *kernel) {
+            *kernel = Kernel::Sequence(equation);
+            *alternates = false;
+        }
+    }
     phases
 }
 
@@ -126,14 +134,15 @@ impl Phase {
         flag("HAS_LENGTHS", bound.has_lengths);
         flag("WRITES_OUTPUT", bound.is_last && bound.slot.keeps);
         flag("WRITES_CELLS", bound.slot.keeps_cells && self.uses_cell_state);
-        if let Kernel::Step(equation) = self.kernel {
+        if let Some(equation) = self.kernel.equation() {
             use Equation::{Gru, GruCandidate, GruReset, Lstm, Projection};
+            let in_one = matches!(self.kernel, Kernel::Sequence(_));
             flag("HAS_INPUT", equation != Projection);
             flag(
                 "HIDDEN_IS_LEFT",
-                matches!(equation, Gru | GruReset) || (self.alternates && bound.has_lengths),
+                (matches!(equation, Gru | GruReset) && !in_one) || (self.alternates && bound.has_lengths),
             );
-            flag("HIDDEN_IS_NEXT", equation == GruCandidate);
+            flag("HIDDEN_IS_NEXT", equation == GruCandidate || (equation == Gru && in_one));
             flag("READS_CELL", matches!(equation, Lstm | GruCandidate));
             flag("WRITES_CELL", matches!(equation, Lstm | GruReset));
             flag("ALTERNATES", self.alternates);
@@ -154,7 +163,7 @@ impl Phase {
             set("CELL_MIN", f64::from(clip.min));
             set("CELL_MAX", f64::from(clip.max));
         }
-        if let Kernel::Step(equation) = self.kernel
+        if let Some(equation) = self.kernel.equation()
             && equation.gates() < 3
         {
             set("INPUT_GATES", if equation == Equation::Rnn { 1.0 } else { 3.0 });
@@ -173,6 +182,6 @@ impl Phase {
     }
 
     fn uses_lstm(&self) -> bool {
-        matches!(self.kernel, Kernel::Step(Equation::Lstm) | Kernel::Norm)
+        self.kernel.equation() == Some(Equation::Lstm) || self.kernel == Kernel::Norm
     }
 }

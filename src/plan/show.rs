@@ -87,7 +87,7 @@ impl Plan {
             let kernel = format!("{}{tile}", dispatch.kernel.name());
             let [x, y, z] = self.workgroups(dispatch, self.steps);
             let (repeats, groups) = (pass.repeats(), format!("{x}x{y}x{z}"));
-            let (flops, bytes) = (repeats * dispatch.flops, repeats * dispatch.bytes);
+            let (flops, bytes) = (pass.steps() * dispatch.flops, pass.steps() * dispatch.bytes);
             writeln!(f, "  {label:<16} {kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")?;
         }
         Ok(())

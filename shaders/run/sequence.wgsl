@@ -1,0 +1,66 @@
+// Many time steps in one dispatch. A workgroup has a tile of rows and one direction, all units of them, and keeps their hidden
+// state in its own memory: as single numbers, which neighbouring units write, and as vectors, which all of them read.
+// Between dispatches the state lies in `next`; `left_side` is not read.
+
+// K of the state in vectors of four, and how often WORKGROUP invocations go over the units.
+override DEPTH: u32 = 1u;
+override TURNS: u32 = 1u;
+// ROWS * DEPTH, and four times that; naga 30 takes no expression for a length that the host sets.
+override STATE_VECTORS: u32 = 1u;
+override STATE_NUMBERS: u32 = 4u;
+
+var<workgroup> hidden: array<vec4<f32>, STATE_VECTORS>;
+var<workgroup> next_hidden: array<f32, STATE_NUMBERS>;
+
+var<private> first_row: u32;
+
+fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
+    first_row = tile_of(group, groups) * ROWS;
+    if first_row >= dims.batch {
+        return;
+    }
+    for (var i = local; i < STATE_NUMBERS; i += WORKGROUP) {
+        // A row past the last has the last one's, and its results are thrown away.
+        let row = min(first_row + i / (DEPTH * 4u), dims.batch - 1u);
+        next_hidden[i] = next[(side * dims.batch + row) * dims.stride + i % (DEPTH * 4u)];
+    }
+    workgroupBarrier();
+    let steps = time_steps();
+    for (; taken < steps; taken += 1u) {
+        for (var i = local; i < STATE_VECTORS; i += WORKGROUP) {
+            let at = 4u * i;
+            hidden[i] = vec4(next_hidden[at], next_hidden[at + 1u], next_hidden[at + 2u], next_hidden[at + 3u]);
+        }
+        workgroupBarrier();
+        for (var turn = 0u; turn < TURNS; turn += 1u) {
+            multiply(first_row, turn * WORKGROUP + local);
+        }
+        workgroupBarrier();
+    }
+    for (var i = local; i < STATE_NUMBERS; i += WORKGROUP) {
+        let row = first_row + i / (DEPTH * 4u);
+        if row < dims.batch {
+            next[(side * dims.batch + row) * dims.stride + i % (DEPTH * 4u)] = next_hidden[i];
+        }
+    }
+}
+
+fn row_at(row: u32) -> u32 {
+    return (row - first_row) * DEPTH;
+}
+
+fn left(at: u32) -> vec4<f32> {
+    return hidden[at];
+}
+
+fn next_at(row: u32, unit: u32) -> u32 {
+    return (row - first_row) * DEPTH * 4u + unit;
+}
+
+fn next_h(row: u32, unit: u32) -> f32 {
+    return next_hidden[next_at(row, unit)];
+}
+
+fn set_next_h(row: u32, unit: u32, h: f32) {
+    next_hidden[next_at(row, unit)] = h;
+}
