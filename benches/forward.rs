@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::plan::Shape;
-use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Weights, cpu, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Tuning, Weights, cpu, mxnet};
 
 /// Runs of each.
 const RUNS: usize = 40;
@@ -43,14 +43,14 @@ fn main() -> Result<(), Failure> {
         let truth = cpu::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
         let prepared = |engine: &Engine, schedule: Option<Schedule>| {
             let mut layer = Layer::new(engine, weights.clone());
-            layer.set_schedule(schedule);
+            layer.set_tuning(Tuning { schedule, ..Tuning::default() });
             let input = input.clone();
             Box::new(move || Ok(layer.forward(&input, None)?.output)) as Call<'_>
         };
         let plan = Plan::new(&config, steps, batch, &engine.limits().unwrap_or_default())?;
         let mut contenders = vec![("best", RUNS, prepared(&engine, None))];
         for schedule in Schedule::ALL.into_iter().filter(|&schedule| schedule != plan.schedule) {
-            let shape = Shape { steps, batch, has_lengths: false, schedule: Some(schedule) };
+            let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
             if Plan::of(&config, &shape, &engine.limits().unwrap_or_default()).is_ok() {
                 contenders.push((schedule.name(), RUNS, prepared(&engine, Some(schedule))));
             }

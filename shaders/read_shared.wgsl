@@ -14,6 +14,10 @@ fn main(
     run(local, group, groups);
 }
 
+fn column_of(group: u32, local: u32) -> u32 {
+    return group * WORKGROUP + local;
+}
+
 fn fold_low(sum: ptr<function, Quad>, x: vec4<f32>, w: Weights) {
     (*sum).r0 = fold((*sum).r0, subgroupBroadcast(x, 0u), w);
     (*sum).r1 = fold((*sum).r1, subgroupBroadcast(x, 1u), w);

@@ -13,7 +13,7 @@ mod transfer;
 pub(crate) use context::{Gpu, Request};
 
 use crate::call::Checked;
-use crate::plan::{Content, Plan, Schedule, Shape};
+use crate::plan::{Content, Plan, Shape, Tuning};
 use crate::{Output, Result, Weights};
 use run::Run;
 use std::{collections::HashMap, collections::VecDeque, sync::Arc};
@@ -25,8 +25,7 @@ pub(crate) struct Network {
     weights: HashMap<Content, wgpu::Buffer>,
     /// The latest first.
     runs: VecDeque<Run>,
-    /// A certain one, or the best.
-    schedule: Option<Schedule>,
+    tuning: Tuning,
 }
 
 /// Shapes whose buffers are kept.
@@ -53,11 +52,16 @@ pub(crate) struct Longest<'a> {
 
 impl Network {
     pub fn new(gpu: &Arc<Gpu>) -> Network {
-        Network { gpu: gpu.clone(), weights: HashMap::new(), runs: VecDeque::new(), schedule: None }
+        Network {
+            gpu: gpu.clone(),
+            weights: HashMap::new(),
+            runs: VecDeque::new(),
+            tuning: Tuning::default(),
+        }
     }
 
-    pub fn set_schedule(&mut self, schedule: Option<Schedule>) {
-        self.schedule = schedule;
+    pub fn set_tuning(&mut self, tuning: Tuning) {
+        self.tuning = tuning;
     }
 
     pub async fn forward(
@@ -69,8 +73,8 @@ impl Network {
     ) -> Result<Output> {
         let config = weights.config();
         let has_lengths = call.lengths.is_some() || lengths.is_some();
-        let (steps, batch, schedule) = (call.steps(), call.batch(), self.schedule);
-        let shape = Shape { steps, batch, has_lengths, schedule };
+        let (steps, batch, tuning) = (call.steps(), call.batch(), self.tuning);
+        let shape = Shape { steps, batch, has_lengths, tuning };
         let longest = Longest { steps: call.longest() as u64, lengths };
         // Out of the cache while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
         let run = match self.runs.iter().position(|run| run.shape == shape) {

@@ -3,7 +3,7 @@
 use crate::call::Checked;
 use crate::engine::Kind;
 use crate::gpu::{Network, Wait};
-use crate::plan::Schedule;
+use crate::plan::Tuning;
 use crate::weights::Deferred;
 use crate::{Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu};
 use ndarray::{ArrayRef, Dimension};
@@ -65,12 +65,13 @@ impl Layer {
         Layer { engine: engine.clone(), weights, network }
     }
 
-    /// Plans all calls from now on with a certain schedule, or, without one, with the best; for a CPU engine it means nothing.
+    /// Plans all calls from now on with a certain schedule or certain tiles, or, with [`Tuning::default`], with the best; for a
+    /// CPU engine it means nothing.
     ///
     /// A call that it is not possible for gives [`Error::Setting`].
-    pub fn set_schedule(&mut self, schedule: impl Into<Option<Schedule>>) {
+    pub fn set_tuning(&mut self, tuning: impl Into<Tuning>) {
         if let Some(network) = &mut self.network {
-            network.set_schedule(schedule.into());
+            network.set_tuning(tuning.into());
         }
     }
 

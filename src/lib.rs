@@ -28,7 +28,7 @@ pub use error::{Error, Result};
 pub use float::Float;
 pub use layer::Layer;
 pub use options::{CellClip, Directions, Layout, Merge, Outputs, Reset};
-pub use plan::{Plan, Schedule};
+pub use plan::{Plan, Schedule, Tuning};
 pub use state::{Output, State};
 pub use stateful::Stateful;
 pub use weights::{Init, Naming, SlotWeights, Weights, mxnet};

@@ -108,8 +108,25 @@ pub struct Shape {
     pub batch: usize,
     /// Whether sequences have different lengths.
     pub has_lengths: bool,
-    /// A certain schedule, or the best.
+    /// What is not left to the plan.
+    pub tuning: Tuning,
+}
+
+/// What may be told to a plan, instead of left to it. [`Tuning::default`] leaves it all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tuning {
+    /// How time steps become dispatches.
     pub schedule: Option<Schedule>,
+    /// The tile of the input products.
+    pub project: Option<Tile>,
+    /// The tile of the time steps.
+    pub step: Option<Tile>,
+}
+
+impl From<Schedule> for Tuning {
+    fn from(schedule: Schedule) -> Tuning {
+        Tuning { schedule: Some(schedule), ..Tuning::default() }
+    }
 }
 
 /// An index into [`Plan::buffers`].

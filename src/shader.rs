@@ -84,47 +84,103 @@ pub enum StepIndex {
     Uniform,
 }
 
-/// The batch rows that one invocation computes, and how it reads them: a file of `shaders/rows/`.
+/// The batch rows that one invocation, or one workgroup, computes, and how it reads them: a file of `shaders/rows/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// Rows.
     pub rows: u32,
-    /// Whether eight lanes of a subgroup read for each other; the subgroup must have as many.
-    pub shared: bool,
+    /// How they are read.
+    pub read: Read,
+}
+
+/// How a product reads what it multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Read {
+    /// Each invocation reads all of its rows and weights.
+    Each,
+    /// Eight lanes of a subgroup, which must have as many, read the rows for each other.
+    Shared,
+    /// Eight invocations have a part of K each.
+    Split,
+    /// A workgroup reads rows and weights into its own memory.
+    Workgroup,
+}
+
+impl Read {
+    /// The letter that follows the rows in a tile's name.
+    const fn letter(self) -> &'static str {
+        match self {
+            Read::Each => "",
+            Read::Shared => "s",
+            Read::Split => "k",
+            Read::Workgroup => "w",
+        }
+    }
 }
 
 impl Tile {
     /// Every tile, smaller ones first.
-    pub const ALL: [Tile; 6] = [
-        Tile { rows: 1, shared: false },
-        Tile { rows: 4, shared: false },
-        Tile { rows: 8, shared: false },
-        Tile { rows: 8, shared: true },
-        Tile { rows: 16, shared: true },
-        Tile { rows: 32, shared: true },
+    pub const ALL: [Tile; 10] = [
+        Tile { rows: 1, read: Read::Each },
+        Tile { rows: 4, read: Read::Each },
+        Tile { rows: 8, read: Read::Each },
+        Tile { rows: 8, read: Read::Shared },
+        Tile { rows: 16, read: Read::Shared },
+        Tile { rows: 32, read: Read::Shared },
+        Tile { rows: 1, read: Read::Split },
+        Tile { rows: 4, read: Read::Split },
+        Tile { rows: 32, read: Read::Workgroup },
+        Tile { rows: 64, read: Read::Workgroup },
     ];
 
+    /// Columns, or units, that a workgroup computes.
+    pub const fn columns(self) -> u32 {
+        match self.read {
+            Read::Each | Read::Shared => WORKGROUP,
+            Read::Split => BLOCK as u32,
+            Read::Workgroup => 16,
+        }
+    }
+
     fn wgsl(self) -> [&'static str; 3] {
-        let read = if self.shared {
-            include_str!("../shaders/read_shared.wgsl")
-        } else {
-            include_str!("../shaders/read_each.wgsl")
+        let read = match self.read {
+            Read::Each => include_str!("../shaders/read_each.wgsl"),
+            Read::Shared => include_str!("../shaders/read_shared.wgsl"),
+            Read::Split => include_str!("../shaders/read_split.wgsl"),
+            Read::Workgroup => include_str!("../shaders/read_workgroup.wgsl"),
         };
-        let rows = match (self.rows, self.shared) {
+        let rows = match (self.rows, self.read) {
+            (1, Read::Split) => include_str!("../shaders/rows/split_1.wgsl"),
+            (_, Read::Split) => include_str!("../shaders/rows/split_4.wgsl"),
             (1, _) => include_str!("../shaders/rows/1.wgsl"),
             (4, _) => include_str!("../shaders/rows/4.wgsl"),
-            (8, false) => include_str!("../shaders/rows/8.wgsl"),
-            (8, true) => include_str!("../shaders/rows/shared_8.wgsl"),
+            (8, Read::Each) => include_str!("../shaders/rows/8.wgsl"),
+            (8, _) => include_str!("../shaders/rows/shared_8.wgsl"),
             (16, _) => include_str!("../shaders/rows/shared_16.wgsl"),
-            _ => include_str!("../shaders/rows/shared_32.wgsl"),
+            (32, Read::Workgroup) => include_str!("../shaders/rows/workgroup_32.wgsl"),
+            (32, _) => include_str!("../shaders/rows/shared_32.wgsl"),
+            _ => include_str!("../shaders/rows/workgroup_64.wgsl"),
         };
         [include_str!("../shaders/rows/quad.wgsl"), read, rows]
     }
 }
 
+impl std::str::FromStr for Tile {
+    type Err = crate::Error;
+
+    /// From its name, as plans show it: the rows, and `s`, `k` or `w`.
+    fn from_str(name: &str) -> crate::Result<Tile> {
+        Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
+            let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();
+            let (expected, found) = (names.join(", "), name.into());
+            crate::Error::Setting { name: "tile", expected, found }
+        })
+    }
+}
+
 impl std::fmt::Display for Tile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.rows, if self.shared { "s" } else { "" })
+        write!(f, "{}{}", self.rows, self.read.letter())
     }
 }
 
@@ -177,6 +233,17 @@ impl Kernel {
     /// Whether it is a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
         self.equation().is_some() || matches!(self, Kernel::Project)
+    }
+
+    /// The tiles that it can be made of.
+    pub fn tiles(self) -> impl Iterator<Item = Tile> {
+        Tile::ALL.into_iter().filter(move |tile| match self {
+            Kernel::Project => true,
+            Kernel::Step(_) => tile.read != Read::Workgroup,
+            Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
+            // It has no rows of its own.
+            Kernel::Norm | Kernel::Combine => *tile == Tile::ALL[0],
+        })
     }
 
     /// What it makes of its product, if it computes time steps.

@@ -18,8 +18,10 @@ use libtest_mimic::Failed;
 use ndarray::{Array3, Axis, concatenate, s};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use wgpu_rnn::shader::{Equation, Kernel, Read, Tile};
 use wgpu_rnn::{
-    Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, Schedule, State, Weights,
+    Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, Schedule, State, Tuning,
+    Weights,
 };
 
 type CellTest = fn(&Engine, Cell) -> Outcome;
@@ -49,8 +51,9 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 20] = [
+        let tests: [(&str, Test); 21] = [
             ("schedules_are_equal_to_the_last_bit", schedules_are_equal),
+            ("every_tile_by_name", every_tile),
             ("a_nearly_shut_gate_is_right", sigmoid_tail),
             ("lengths_change_from_call_to_call", changing_lengths),
             ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
@@ -551,6 +554,46 @@ fn schedules_are_equal(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+/// Every tile by name, of the input product and of the steps; sizes around those of tiles, of groups of columns and pieces of K.
+fn every_tile(engine: &Engine) -> Outcome {
+    let has_subgroups = engine.limits().is_some_and(|limits| limits.subgroup_size >= 8);
+    for (schedule, cell, hidden, features, steps, batch) in [
+        (Schedule::Paired, Cell::Lstm, 13, 7, 5, 3),
+        (Schedule::Stepwise, Cell::Gru, 9, 70, 3, 23),
+        (Schedule::Sequence, Cell::RnnTanh, 67, 33, 2, 65),
+        (Schedule::Stepwise, Cell::Lstm, 3, 3, 1, 1),
+    ] {
+        let config = Config::new(cell, hidden).bidirectional().input_size(features);
+        let case = case(&config, steps, batch, 25);
+        let theirs = reference(&case);
+        let mut layer = Layer::new(engine, case.weights.clone());
+        for tile in Tile::ALL {
+            let of_steps = match schedule {
+                Schedule::Sequence => Kernel::Sequence(Equation::Gru),
+                _ => Kernel::Step(Equation::Gru),
+            };
+            let step = of_steps.tiles().find(|&one| one == tile);
+            layer.set_tuning(Tuning { schedule: Some(schedule), project: Some(tile), step });
+            let what = format!("{cell:?} {hidden}, {}, tile {tile}", schedule.name());
+            match layer.call(&case.call()) {
+                // No subgroups; or more rows of 272 bytes than fit twice into a workgroup of 16 KiB.
+                Err(Error::Setting { name, .. })
+                    if tile.read == Read::Shared && (!has_subgroups || name == "schedule") => {}
+                Err(error) => return Err(format!("{what}: {error}").into()),
+                Ok(ours) => difference_of_outputs(&ours, &theirs, F32.scaled_to(&theirs))
+                    .map_err(|difference| format!("{what}: {difference}"))?,
+            }
+        }
+    }
+    let mut layer = Layer::new(engine, common::case(&primes(Cell::Gru), 1, 1, 0).weights);
+    layer.set_tuning(Tuning { step: Some("64w".parse()?), ..Tuning::default() });
+    let error = layer.forward(&Array3::zeros((1, 1, 7)), None).unwrap_err().to_string();
+    if !error.starts_with("step tile: expected 1, 4, 8, ") || !error.ends_with(", found 64w") {
+        return Err(error.into());
+    }
+    Ok(())
+}
+
 /// Whether all of these schedules, and the best, give the same bits, without lengths and with them.
 fn all_schedules(
     engine: &Engine,
@@ -562,10 +605,10 @@ fn all_schedules(
     let mut layer = Layer::new(engine, case.weights.clone());
     for lengths in [None, Some((0..batch).map(|row| (row * 5 + 2) % (steps + 1)).collect())] {
         case.lengths = lengths;
-        layer.set_schedule(None);
+        layer.set_tuning(Tuning::default());
         let best = layer.call(&case.call())?;
         for &schedule in schedules {
-            layer.set_schedule(schedule);
+            layer.set_tuning(schedule);
             if layer.call(&case.call())? != best {
                 let name = schedule.name();
                 return Err(format!("{config:?}, T {steps}, N {batch}: {name} differs from the best").into());

@@ -12,7 +12,8 @@ use libtest_mimic::Failed;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Schedule, Weights,
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Schedule, Tuning,
+    Weights,
 };
 
 /// What a case is made of: a network, and how it is called.
@@ -198,11 +199,11 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
 
 fn run(engine: &Engine, setup: &Setup, case: &Case) -> Result<wgpu_rnn::Output, Failed> {
     let mut layer = Layer::new(engine, case.weights.clone());
-    layer.set_schedule(setup.schedule);
+    layer.set_tuning(Tuning { schedule: setup.schedule, ..Tuning::default() });
     match layer.call(&case.call()) {
         // Directions that cannot be done at once: stepwise.
         Err(Error::Setting { name: "schedule", .. }) if setup.schedule == Some(Schedule::Paired) => {
-            layer.set_schedule(Schedule::Stepwise);
+            layer.set_tuning(Schedule::Stepwise);
             Ok(layer.call(&case.call())?)
         }
         other => Ok(other?),

@@ -2,11 +2,11 @@
 
 use expect_test::{Expect, expect};
 use wgpu_rnn::plan::{Content, Limits, Payload, Shape, Step};
-use wgpu_rnn::{Cell, Config, Error, Plan, Schedule};
+use wgpu_rnn::{Cell, Config, Error, Plan, Schedule, Tuning};
 
 /// A plan of a certain schedule.
 fn by(schedule: Schedule, config: &Config, steps: usize, batch: usize) -> Plan {
-    let shape = Shape { steps, batch, has_lengths: false, schedule: Some(schedule) };
+    let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
     Plan::of(config, &shape, &Limits::default()).unwrap()
 }
 
@@ -46,10 +46,10 @@ fn stacked_bidirectional_gru() {
               all                             43016
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
-              layer 0 input    project/1                 1         1x15x1        20160         8208
+              layer 0 input    project/4k                1          3x4x1        20160         8208
               layer 0 both     gru sequence/1            1          1x3x2        30420        32640
-              layer 1 input    project/1                 1         1x15x1        40320        11376
-                               project/1                 1         1x15x1        40320        11376
+              layer 1 input    project/4k                1          3x4x1        40320        11376
+                               project/4k                1          3x4x1        40320        11376
               layer 1 both     gru sequence/1            1          1x3x2        30420        32640
               download         copy                      6                                     2688
             all: 1 submits, 4 passes, 5 dispatches, 161640 FLOP
@@ -80,7 +80,7 @@ fn long_lstm_takes_two_submits() {
               all                            136576
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      3                                     9728
-              layer 0 input    project/1                 1        1x600x1       153600        86912
+              layer 0 input    project/4k                1        1x150x1       153600        86912
               layer 0 forward  lstm sequence/1           1          1x2x1       262144       393216
             submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes
               layer 0 forward  lstm sequence/1           1          1x2x1        45056        67584
@@ -121,7 +121,7 @@ fn many_steps_are_several_dispatches_with_state_that_fits() {
     let limits = Limits { cpu: true, subgroup_size: 8, ..Limits::default() };
     // 1,200 units in five turns, each of 300 vectors: some 20 steps a dispatch.
     for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
-        let shape = Shape { steps: 1000, batch, has_lengths: false, schedule: Some(Schedule::Sequence) };
+        let shape = Shape { steps: 1000, batch, has_lengths: false, tuning: Schedule::Sequence.into() };
         let plan = Plan::of(&Config::rnn_tanh(hidden).input_size(2), &shape, &limits).unwrap();
         let passes: Vec<_> = plan.passes().filter(|pass| pass.times.is_some()).collect();
         for pass in &passes {
@@ -143,7 +143,10 @@ fn many_steps_are_several_dispatches_with_state_that_fits() {
 fn a_schedule_is_what_the_network_can_have() {
     let lstm = || Config::lstm(13).num_layers(2).input_size(7);
     let each = [wgpu_rnn::Activation::Relu, wgpu_rnn::Activation::Tanh].repeat(3);
-    let shape = |steps, schedule| Shape { steps, batch: 3, has_lengths: true, schedule };
+    let shape = |steps, schedule| {
+        let tuning = Tuning { schedule, ..Tuning::default() };
+        Shape { steps, batch: 3, has_lengths: true, tuning }
+    };
     for (config, steps) in [
         (lstm(), 5),
         (lstm().proj_size(3), 5),
@@ -285,7 +288,7 @@ fn work_ends_with_the_longest_sequence() {
     let config = Config::gru(13).num_layers(2).bidirectional().residual().input_size(7);
     let plan = Plan::of(
         &config,
-        &Shape { steps: 100, batch: 3, has_lengths: true, schedule: None },
+        &Shape { steps: 100, batch: 3, has_lengths: true, tuning: Tuning::default() },
         &Limits::default(),
     )
     .unwrap();

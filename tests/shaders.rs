@@ -5,12 +5,11 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::plan::{NormDims, ProjectDims, StepDims};
-use wgpu_rnn::shader::{Kernel, StepIndex, Tile};
+use wgpu_rnn::shader::{Kernel, StepIndex};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
     Kernel::all().flat_map(|kernel| {
-        let tiles = if kernel.has_tiles() { &Tile::ALL[..] } else { &Tile::ALL[..1] };
-        tiles.iter().flat_map(move |&tile| {
+        kernel.tiles().flat_map(move |tile| {
             [StepIndex::Immediate, StepIndex::Uniform].into_iter().map(move |step_index| {
                 let name = format!("{}/{tile} {step_index:?}", kernel.name());
                 (name, kernel, step_index, kernel.wgsl(tile, step_index))
@@ -64,7 +63,7 @@ fn translates_for_every_back_end() {
         assert!(hlsl.contains("numthreads(64, 1, 1)"), "{name}");
         count += 1;
     }
-    assert_eq!(count, (10 * 6 + 2) * 2);
+    assert_eq!(count, (10 + 6 * 8 + 3 * 6 + 2) * 2);
 }
 
 /// What the host writes stands where the shader reads it.

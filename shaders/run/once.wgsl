@@ -2,6 +2,6 @@
 fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
     let row = tile_of(group, groups) * ROWS;
     if row < rows() {
-        multiply(row, group.x * WORKGROUP + local);
+        multiply(row, column_of(group.x, local));
     }
 }

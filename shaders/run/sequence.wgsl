@@ -33,7 +33,7 @@ fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
         }
         workgroupBarrier();
         for (var turn = 0u; turn < TURNS; turn += 1u) {
-            multiply(first_row, turn * WORKGROUP + local);
+            multiply(first_row, column_of(turn, local));
         }
         workgroupBarrier();
     }

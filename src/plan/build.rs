@@ -5,10 +5,10 @@ mod transfers;
 use super::phases::{Bound, Phase, phases};
 use super::{
     Buffer, BufferId, Content, Dims, Dispatch, Limits, NormDims, Pass, Plan, ProjectDims, Schedule, Segment,
-    Shape, StepDims, Times,
+    Shape, StepDims, Times, Tuning,
 };
 use crate::config::LayerConfig;
-use crate::shader::{BLOCK, Kernel, Tile, VECTOR, WORKGROUP};
+use crate::shader::{BLOCK, Kernel, Read, Tile, VECTOR, WORKGROUP};
 use crate::{Config, Error, Merge, Result};
 use std::collections::HashMap;
 
@@ -42,12 +42,12 @@ const FULL_GPU: u64 = 16_384;
 impl Plan {
     /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
     pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
-        Plan::of(config, &Shape { steps, batch, has_lengths: false, schedule: None }, limits)
+        Plan::of(config, &Shape { steps, batch, has_lengths: false, tuning: Tuning::default() }, limits)
     }
 
-    /// As [`new`](Plan::new), where sequences may have different lengths, or the schedule is to be a certain one.
+    /// As [`new`](Plan::new), where sequences may have different lengths, or schedule and tiles are to be certain ones.
     pub fn of(config: &Config, shape: &Shape, limits: &Limits) -> Result<Plan> {
-        let Shape { steps, batch, has_lengths, schedule } = *shape;
+        let Shape { steps, batch, has_lengths, tuning } = *shape;
         config.check()?;
         for (name, size) in [("input_size", config.input_size), ("T", steps), ("N", batch)] {
             if size == 0 {
@@ -68,6 +68,7 @@ impl Plan {
         let builder = Builder {
             config,
             limits,
+            tuning,
             steps: steps as u64,
             batch: batch as u64,
             segments: Vec::new(),
@@ -77,7 +78,7 @@ impl Plan {
             plan,
             submitted: 0,
         };
-        builder.build(has_lengths, schedule)
+        builder.build(has_lengths)
     }
 }
 
@@ -114,6 +115,7 @@ pub(super) struct Slot {
 struct Builder<'a> {
     config: &'a Config,
     limits: &'a Limits,
+    tuning: Tuning,
     steps: u64,
     batch: u64,
     segments: Vec<Segment>,
@@ -127,7 +129,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn build(mut self, has_lengths: bool, schedule: Option<Schedule>) -> Result<Plan> {
+    fn build(mut self, has_lengths: bool) -> Result<Plan> {
         if self.steps > MAX_STEPS {
             let (needed, limit, unit, holder) = (self.steps, MAX_STEPS, "time steps", "a call");
             return Err(Error::TooLarge { what: self.plan.title, needed, limit, unit, holder });
@@ -137,7 +139,7 @@ impl Builder<'_> {
         self.segments =
             firsts.map(|first| Segment { first, steps: segment.min(self.steps - first) }).collect();
         let can_pair = self.can_pair();
-        self.plan.schedule = self.choose(schedule, can_pair)?;
+        self.plan.schedule = self.choose(can_pair)?;
         let directions = self.config.directions.count();
         let together = if can_pair && self.plan.schedule != Schedule::Stepwise { directions } else { 1 };
         if has_lengths {
@@ -206,7 +208,7 @@ impl Builder<'_> {
     }
 
     /// The schedule that is asked for, if this network can have it, or the best.
-    fn choose(&self, asked: Option<Schedule>, can_pair: bool) -> Result<Schedule> {
+    fn choose(&self, can_pair: bool) -> Result<Schedule> {
         let mut possible = vec![Schedule::Stepwise];
         if can_pair {
             possible.push(Schedule::Paired);
@@ -222,7 +224,7 @@ impl Builder<'_> {
         // The last one is the best, but for large networks, whose weights one workgroup reads too slowly.
         let best =
             *possible.iter().rfind(|&&one| one != Schedule::Sequence || is_small).unwrap_or(&possible[0]);
-        match asked {
+        match self.tuning.schedule {
             Some(asked) if !possible.contains(&asked) => {
                 let names: Vec<_> = possible.iter().map(|schedule| schedule.name()).collect();
                 let expected = format!("{} for this network and size", names.join(" or "));
@@ -244,12 +246,18 @@ impl Builder<'_> {
         let fits =
             |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(self.limits.workgroup_bytes);
         let sides = if can_pair { 2 } else { 1 };
-        let best = self.tile(self.batch, sides * config.hidden_size as u64);
-        let smaller = Tile::ALL.into_iter().rev().skip_while(|&tile| tile != best);
-        let mut usable = smaller.filter(|tile| tile.shared == best.shared || !tile.shared);
         // Two cores at least have something to do.
         let spreads = |tile: &Tile| tile.rows == 1 || sides * self.batch.div_ceil(u64::from(tile.rows)) >= 2;
-        usable.find(|tile| fits(tile) && spreads(tile))
+        let usable = self.usable_tiles(phases[0].kernel).into_iter().filter(fits);
+        let usable: Vec<Tile> = usable.collect();
+        match self.tuning.step {
+            Some(asked) => usable.into_iter().find(|&tile| tile == asked),
+            None => {
+                let spread: Vec<Tile> = usable.into_iter().filter(spreads).collect();
+                (!spread.is_empty())
+                    .then(|| self.best_tile(&spread, self.batch, sides * config.hidden_size as u64))
+            }
+        }
     }
 
     /// Steps whose arrays fit into bindings, all of them if possible.
@@ -326,7 +334,7 @@ impl Builder<'_> {
         segment: Option<Segment>,
     ) -> Result<Vec<Dispatch>> {
         let whole_depth = sources.iter().map(|(.., depth)| depth).sum::<u64>();
-        let tile = self.tile(rows, columns);
+        let tile = self.tile(Kernel::Project, rows, columns)?;
         let mut dispatches = Vec::new();
         let mut weight_offset = 0;
         for &(source, source_offset, source_depth) in sources {
@@ -544,7 +552,7 @@ impl Builder<'_> {
                 Kernel::Sequence(_) => {
                     self.sequence_tile(slot.layer, slot.count == 2).unwrap_or(Tile::ALL[0])
                 }
-                _ => self.tile(self.batch, sides * units),
+                _ => self.tile(phase.kernel, self.batch, sides * units)?,
             };
             dispatch = self.dispatch(phase.kernel, tile, (self.batch, units), dims)?;
             // What a kernel does not read is bound to something that it reads.
@@ -674,17 +682,47 @@ impl Builder<'_> {
         self.limits.max_binding_bytes.min(self.limits.max_buffer_bytes).min(4 * u64::from(u32::MAX))
     }
 
+    /// The tile that is asked for, if the kernel and the adapter have it, or the best.
+    fn tile(&self, kernel: Kernel, rows: u64, columns: u64) -> Result<Tile> {
+        let asked = if kernel == Kernel::Project { self.tuning.project } else { self.tuning.step };
+        let usable = self.usable_tiles(kernel);
+        match asked {
+            Some(asked) if !usable.contains(&asked) => {
+                let names: Vec<_> = usable.iter().map(Tile::to_string).collect();
+                let name = if kernel == Kernel::Project { "project tile" } else { "step tile" };
+                let expected = format!("{} on this adapter", names.join(", "));
+                Err(Error::Setting { name, expected, found: asked.to_string() })
+            }
+            Some(asked) => Ok(asked),
+            None => Ok(self.best_tile(&usable, rows, columns)),
+        }
+    }
+
+    /// Those that this adapter can have.
+    fn usable_tiles(&self, kernel: Kernel) -> Vec<Tile> {
+        kernel.tiles().filter(|tile| tile.read != Read::Shared || self.limits.subgroup_size >= 8).collect()
+    }
+
     /// Batch rows an invocation: all of them where reads are dear, few where there would be too few invocations.
-    fn tile(&self, rows: u64, columns: u64) -> Tile {
-        let shared = self.limits.cpu && self.limits.subgroup_size >= 8;
-        let usable: Vec<Tile> = Tile::ALL.into_iter().filter(|tile| shared || !tile.shared).collect();
+    fn best_tile(&self, usable: &[Tile], rows: u64, columns: u64) -> Tile {
+        let of = |read| usable.iter().copied().filter(move |tile: &Tile| tile.read == read);
+        let count = |tile: &Tile| rows.div_ceil(u64::from(tile.rows));
         if self.limits.cpu {
             // The smallest that holds all rows, and from five rows on reads for its neighbours if it can; else the largest.
-            let holds = |tile: &&Tile| u64::from(tile.rows) >= rows && (tile.shared || !shared || rows <= 4);
-            return *usable.iter().find(holds).unwrap_or(&usable[usable.len() - 1]);
+            let shares = of(Read::Shared).next().is_some() && rows > 4;
+            let mut those = of(if shares { Read::Shared } else { Read::Each });
+            let largest = those.clone().last().unwrap_or(usable[0]);
+            return those.find(|tile| u64::from(tile.rows) >= rows).unwrap_or(largest);
         }
-        let fills = |tile: &&Tile| columns * rows.div_ceil(u64::from(tile.rows)) >= FULL_GPU;
-        *usable.iter().rfind(fills).unwrap_or(&usable[0])
+        let fills_with_groups = |tile: &Tile| {
+            count(tile) * columns.div_ceil(u64::from(tile.columns())) * u64::from(WORKGROUP) >= FULL_GPU
+        };
+        let fills = |tile: &Tile| count(tile) * columns >= FULL_GPU;
+        let in_groups = of(Read::Workgroup).filter(fills_with_groups).last();
+        let direct = || of(Read::Each).filter(fills).last();
+        // So few that each sum is split.
+        let split = || of(Read::Split).filter(|tile| rows > 1 || tile.rows == 1).last();
+        in_groups.or_else(direct).or_else(split).unwrap_or(usable[0])
     }
 
     /// A dispatch over rows and columns, or over as many workgroups, with no buffers yet.
@@ -697,7 +735,7 @@ impl Builder<'_> {
     ) -> Result<Dispatch> {
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let (columns, tiles) = match kernel {
-            Kernel::Project | Kernel::Step(_) => (columns.div_ceil(u64::from(WORKGROUP)), tiles),
+            Kernel::Project | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
             // All columns in one workgroup.
             Kernel::Sequence(_) => (1, tiles),
             Kernel::Norm | Kernel::Combine => (columns, rows),
