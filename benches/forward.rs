@@ -4,7 +4,7 @@
 //!
 //! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
 //! turn: the schedule that the plan chooses (`best`), the others by name, the best on an engine without wgpu's checks
-//! (`unchecked`), and `oneshot`, which makes its buffers, bind groups and weights anew.
+//! (`unchecked`), numbers stored as f16 (`half`), and `oneshot`, which makes its buffers, bind groups and weights anew.
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::plan::Shape;
@@ -56,11 +56,18 @@ fn main() -> Result<(), Failure> {
             }
         }
         contenders.push(("unchecked", RUNS, prepared(&unchecked, None)));
+        if engine.limits().is_some_and(|limits| limits.f16) {
+            let mut layer = Layer::new(&engine, weights.clone().configure(Config::half)?);
+            let input = input.clone();
+            contenders.push(("half", RUNS, Box::new(move || Ok(layer.forward(&input, None)?.output))));
+        }
         let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);
         contenders.push(("oneshot", 5, Box::new(oneshot)));
         contenders.push(("reference", 2, Box::new(|| Ok(cpu::forward(&weights, &input, None)?.output))));
         for (by, _, call) in &mut contenders {
-            verify(&call()?, &truth).map_err(|error| format!("{name}, {by}: {error}"))?;
+            // Numbers of 11 bits, at every step.
+            let bound = if *by == "half" { 4e-3 } else { 1e-5 };
+            verify(&call()?, &truth, bound).map_err(|error| format!("{name}, {by}: {error}"))?;
         }
         let mut times = vec![Vec::new(); contenders.len()];
         for run in 0..RUNS {
@@ -94,11 +101,11 @@ fn main() -> Result<(), Failure> {
 type Call<'a> = Box<dyn FnMut() -> wgpu_rnn::Result<ndarray::Array3<f32>> + 'a>;
 
 /// A result that is wrong is not worth timing.
-fn verify(ours: &ndarray::Array3<f32>, truth: &ndarray::Array3<f64>) -> Result<(), Failure> {
+fn verify(ours: &ndarray::Array3<f32>, truth: &ndarray::Array3<f64>, bound: f64) -> Result<(), Failure> {
     let distances = ours.iter().zip(truth).map(|(&a, &b)| (f64::from(a) - b).abs());
     let worst = distances.fold(0.0, |worst: f64, error| {
         // A NaN is the worst of all.
         if error <= worst { worst } else { error }
     });
-    if worst <= 1e-5 { Ok(()) } else { Err(format!("off by {worst:e} from the reference").into()) }
+    if worst <= bound { Ok(()) } else { Err(format!("off by {worst:e} from the reference").into()) }
 }

@@ -9,8 +9,8 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> other: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> mine: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> other: array<Vector>;
+@group(0) @binding(2) var<storage, read_write> mine: array<Vector>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -22,9 +22,11 @@ fn main(
     if at >= dims.len {
         return;
     }
+    let a = vec4<f32>(mine[at]);
+    let b = vec4<f32>(other[at]);
     switch OPERATION {
-        case 0u: { mine[at] = mine[at] + other[at]; }            // add
-        case 1u: { mine[at] = (mine[at] + other[at]) * 0.5; }    // average
-        default: { mine[at] = mine[at] * other[at]; }            // multiply
+        case 0u: { mine[at] = Vector(a + b); }            // add
+        case 1u: { mine[at] = Vector((a + b) * 0.5); }    // average
+        default: { mine[at] = Vector(a * b); }            // multiply
     }
 }

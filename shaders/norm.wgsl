@@ -30,13 +30,13 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>;            // [S, N, D, H] of 4 gates
-@group(0) @binding(2) var<storage, read> sums: array<vec4<f32>>;             // [N, H] of 4 gates
+@group(0) @binding(1) var<storage, read> input: array<Vector>;               // [S, N, D, H] of 4 gates
+@group(0) @binding(2) var<storage, read> sums: array<Vector>;                // [N, H] of 4 gates
 // For each unit: bias; peephole; gain and bias of the input's product; of the recurrent one; gain and bias of c.
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;       // [H, PARAMETERS] of 4 gates
 @group(0) @binding(4) var<storage, read> lengths: array<u32>;                // [N]
-@group(0) @binding(5) var<storage, read_write> next: array<f32>;             // [N, H]
-@group(0) @binding(6) var<storage, read_write> output: array<f32>;           // [S, N, H], and c [S, N, H]
+@group(0) @binding(5) var<storage, read_write> next: array<Number>;          // [N, H]
+@group(0) @binding(6) var<storage, read_write> output: array<Number>;        // [S, N, H], and c [S, N, H]
 @group(0) @binding(7) var<storage, read_write> cell_state: array<f32>;       // [N, H]
 
 var<workgroup> partial: array<f32, LANES>;
@@ -54,6 +54,14 @@ fn total(lane: u32, value: f32) -> f32 {
     let sum = partial[0];
     workgroupBarrier();
     return sum;
+}
+
+fn input_of(at: u32) -> vec4<f32> {
+    return vec4<f32>(input[at]);
+}
+
+fn sums_of(at: u32) -> vec4<f32> {
+    return vec4<f32>(sums[at]);
 }
 
 fn sum_of(v: vec4<f32>) -> f32 {
@@ -84,16 +92,16 @@ fn main(
     var of_input = 0.0;
     var of_sums = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        of_input += sum_of(input[input_at + unit]);
-        of_sums += sum_of(sums[sums_at + unit]);
+        of_input += sum_of(input_of(input_at + unit));
+        of_sums += sum_of(sums_of(sums_at + unit));
     }
     let input_mean = total(lane, of_input) / gates;
     let sums_mean = total(lane, of_sums) / gates;
     of_input = 0.0;
     of_sums = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        let x = input[input_at + unit] - input_mean;
-        let h = sums[sums_at + unit] - sums_mean;
+        let x = input_of(input_at + unit) - input_mean;
+        let h = sums_of(sums_at + unit) - sums_mean;
         of_input += sum_of(x * x);
         of_sums += sum_of(h * h);
     }
@@ -105,8 +113,8 @@ fn main(
     for (var unit = lane; unit < dims.units; unit += LANES) {
         let at = row * dims.units + unit;
         if writes {
-            let a = gates_of(unit, (input[input_at + unit] - input_mean) / input_deviation,
-                (sums[sums_at + unit] - sums_mean) / sums_deviation);
+            let a = gates_of(unit, (input_of(input_at + unit) - input_mean) / input_deviation,
+                (sums_of(sums_at + unit) - sums_mean) / sums_deviation);
             cell_state[at] = cell_state_of(a, cell_state[at], unit);
         }
         of_c += cell_state[at];
@@ -126,17 +134,17 @@ fn main(
         var h = 0.0;
         let c = cell_state[row * dims.units + unit];
         if writes {
-            let a = gates_of(unit, (input[input_at + unit] - input_mean) / input_deviation,
-                (sums[sums_at + unit] - sums_mean) / sums_deviation);
+            let a = gates_of(unit, (input_of(input_at + unit) - input_mean) / input_deviation,
+                (sums_of(sums_at + unit) - sums_mean) / sums_deviation);
             let norm = unpack_parameters(PARAMETERS * unit + 6u);
             h = output_of(a, c, norm.x * (c - c_mean) / c_deviation + norm.y, unit);
-            next[row * dims.stride + unit] = h;
+            next[row * dims.stride + unit] = Number(h);
         }
         if WRITES_OUTPUT {
-            output[output_at + unit] = h;
+            output[output_at + unit] = Number(h);
         }
         if WRITES_CELLS {
-            output[cells_at + unit] = select(0.0, c, writes);
+            output[cells_at + unit] = Number(select(0.0, c, writes));
         }
     }
 }

@@ -21,10 +21,10 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> source: array<vec4<f32>>;           // [M, K/4] of 4 k
-@group(0) @binding(2) var<storage, read> weight: array<Weights>;             // [C/4/BLOCK, K/4, BLOCK] of 4 columns by 4 k
+@group(0) @binding(1) var<storage, read> source: array<Vector>;               // [M, K/4] of 4 k
+@group(0) @binding(2) var<storage, read> weight: array<StoredWeights>;        // [C/4/BLOCK, K/4, BLOCK] of 4 columns by 4 k
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;     // bias, [C/4] of 4 columns
-@group(0) @binding(4) var<storage, read_write> input: array<vec4<f32>>;      // [M, C/4] of 4 columns
+@group(0) @binding(4) var<storage, read_write> input: array<Vector>;          // [M, C/4] of 4 columns
 
 fn rows() -> u32 {
     return dims.rows;
@@ -40,7 +40,7 @@ fn row_at(row: u32) -> u32 {
 }
 
 fn left(at: u32) -> vec4<f32> {
-    return source[at];
+    return vec4<f32>(source[at]);
 }
 
 fn right_at(column: u32) -> u32 {
@@ -48,7 +48,7 @@ fn right_at(column: u32) -> u32 {
 }
 
 fn right(at: u32, k: u32) -> Weights {
-    return weight[at + k * BLOCK];
+    return Weights(weight[at + k * BLOCK]);
 }
 
 fn finish(row: u32, column: u32, sum: Gates) {
@@ -57,8 +57,8 @@ fn finish(row: u32, column: u32, sum: Gates) {
     }
     let at = row * dims.columns + column;
     if dims.adds == 1u {
-        input[at] = unpack_input(at) + sum;
+        input[at] = Vector(unpack_input(at) + sum);
     } else {
-        input[at] = unpack_parameters(column) + sum;
+        input[at] = Vector(unpack_parameters(column) + sum);
     }
 }

@@ -44,13 +44,13 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> input: array<Packed>;               // [S, N, D, H, G]
-@group(0) @binding(2) var<storage, read> weight: array<Weights>;             // [U/BLOCK, K/4, BLOCK] of G gates by 4 k
+@group(0) @binding(1) var<storage, read> input: array<PackedInput>;          // [S, N, D, H, G]
+@group(0) @binding(2) var<storage, read> weight: array<StoredWeights>;       // [U/BLOCK, K/4, BLOCK] of G gates by 4 k
 @group(0) @binding(3) var<storage, read> parameters: array<Packed>;          // [U, PARAMETERS] of G gates
-@group(0) @binding(4) var<storage, read> left_side: array<vec4<f32>>;        // [N, K/4] of 4 k
+@group(0) @binding(4) var<storage, read> left_side: array<Vector>;           // [N, K/4] of 4 k
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;                // [N]
-@group(0) @binding(6) var<storage, read_write> next: array<f32>;             // [N, U]
-@group(0) @binding(7) var<storage, read_write> output: array<f32>;           // [S, N, U], and c [S, N, U]
+@group(0) @binding(6) var<storage, read_write> next: array<Number>;          // [N, U]
+@group(0) @binding(7) var<storage, read_write> output: array<Number>;        // [S, N, U], and c [S, N, U]
 @group(0) @binding(8) var<storage, read_write> cell_state: array<f32>;       // [N, U], or [1] unused
 
 fn rows() -> u32 {
@@ -66,7 +66,7 @@ fn right_at(unit: u32) -> u32 {
 }
 
 fn right(at: u32, k: u32) -> Weights {
-    return weight[at + k * BLOCK];
+    return Weights(weight[at + k * BLOCK]);
 }
 
 fn finish(row: u32, unit: u32, sum: Gates) {
@@ -82,15 +82,15 @@ fn finish(row: u32, unit: u32, sum: Gates) {
     let cells_at = side * dims.side_output + dims.cells + sequence_row * dims.units + unit;
     var previous = State();
     if HIDDEN_IS_LEFT {
-        previous.h = left_side[own_row * dims.depth + unit / 4u][unit % 4u];
+        previous.h = f32(left_side[own_row * dims.depth + unit / 4u][unit % 4u]);
     }
     if HAS_LENGTHS {
         if dims.first_step + t >= lengths[row] {
             if WRITES_OUTPUT {
-                output[output_at] = 0.0;
+                output[output_at] = Number();
             }
             if WRITES_CELLS {
-                output[cells_at] = 0.0;
+                output[cells_at] = Number();
             }
             if ALTERNATES {
                 set_next_h(row, unit, previous.h);
@@ -115,12 +115,12 @@ fn finish(row: u32, unit: u32, sum: Gates) {
     let state = cell(x, h, previous, own_unit);
     set_next_h(row, unit, state.h);
     if WRITES_OUTPUT {
-        output[output_at] = state.h;
+        output[output_at] = Number(state.h);
     }
     if WRITES_CELL {
         cell_state[at] = state.c;
     }
     if WRITES_CELLS {
-        output[cells_at] = state.c;
+        output[cells_at] = Number(state.c);
     }
 }

@@ -2,7 +2,7 @@
 
 mod check;
 
-use crate::options::{CellClip, Directions, Layout, Merge, Outputs, Reset};
+use crate::options::{CellClip, Directions, Layout, Merge, Outputs, Reset, Storage};
 use crate::{Activation, Cell};
 
 /// A stacked recurrent network, as Gluon's, PyTorch's and Keras's layers and ONNX's operators describe it.
@@ -65,6 +65,8 @@ pub struct Config {
     pub learned_state: bool,
     /// What is given back beside the final states.
     pub outputs: Outputs,
+    /// What a GPU stores numbers as.
+    pub storage: Storage,
 }
 
 /// # Making one
@@ -92,6 +94,7 @@ impl Config {
             preactivation_clip: None,
             learned_state: false,
             outputs: Outputs { last_only: false, cell_states: false, every_layer: false },
+            storage: Storage::F32,
         }
     }
 
@@ -173,6 +176,13 @@ impl Config {
     #[must_use]
     pub fn residual(mut self) -> Config {
         self.residual = true;
+        self
+    }
+
+    /// Stores weights, input, hidden states and outputs as f16 on a GPU, which needs `SHADER_F16`: see [`Storage::F16`].
+    #[must_use]
+    pub fn half(mut self) -> Config {
+        self.storage = Storage::F16;
         self
     }
 

@@ -107,7 +107,9 @@ impl Network {
                 continue;
             }
             if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
-                let made = self.gpu.buffer_with(&buffer.name, &numbers).await?;
+                let mut bytes = vec![0; buffer.bytes() as usize];
+                pack::store(&numbers, buffer.storage, &mut bytes);
+                let made = self.gpu.storage(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await?;
                 self.weights.insert(buffer.content, made);
             }
         }

@@ -27,7 +27,7 @@ pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use layer::Layer;
-pub use options::{CellClip, Directions, Layout, Merge, Outputs, Reset};
+pub use options::{CellClip, Directions, Layout, Merge, Outputs, Reset, Storage};
 pub use plan::{Plan, Schedule, Tuning};
 pub use state::{Output, State};
 pub use stateful::Stateful;

@@ -58,6 +58,35 @@ impl Merge {
     }
 }
 
+/// What a GPU stores weights, input, hidden states and outputs as. It computes in f32, and keeps biases and cell states in
+/// f32, whatever it is; CPU engines store f32 alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Storage {
+    /// f32 (the default).
+    F32,
+    /// f16, which halves memory and traffic, on adapters with `SHADER_F16`. Every number that is stored has a relative error of
+    /// up to 2^-11; what is beyond 65,504 becomes infinite.
+    F16,
+}
+
+impl Storage {
+    /// Bytes of a number.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Storage::F32 => 4,
+            Storage::F16 => 2,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Storage::F32 => "f32",
+            Storage::F16 => "f16",
+        }
+    }
+}
+
 /// Where a GRU's reset gate acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reset {

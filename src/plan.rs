@@ -4,6 +4,7 @@ mod build;
 mod phases;
 mod show;
 
+use crate::Storage;
 use crate::shader::{Kernel, Tile};
 
 /// What the plan has to know of an adapter. The default is WebGPU's, which every adapter has.
@@ -23,6 +24,8 @@ pub struct Limits {
     pub workgroup_bytes: u32,
     /// Invocations a workgroup.
     pub workgroup_size: u32,
+    /// Whether kernels can read and write f16 (`SHADER_F16`).
+    pub f16: bool,
 }
 
 impl Default for Limits {
@@ -35,6 +38,7 @@ impl Default for Limits {
             subgroup_size: 0,
             workgroup_bytes: 16 << 10,
             workgroup_size: 256,
+            f16: false,
         }
     }
 }
@@ -58,7 +62,7 @@ pub struct Plan {
     pub schedule: Schedule,
     /// T.
     pub steps: u64,
-    /// Every buffer, of 32-bit numbers; a [`BufferId`] is an index into it.
+    /// Every buffer; a [`BufferId`] is an index into it.
     pub buffers: Vec<Buffer>,
     /// From upload buffers to where input, initial states and lengths belong; before all passes.
     pub uploads: Vec<Transfer>,
@@ -133,7 +137,7 @@ impl From<Schedule> for Tuning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BufferId(pub usize);
 
-/// A buffer of 32-bit numbers.
+/// A buffer of numbers of one size; 32-bit ones, if it is a staging buffer or holds lengths.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buffer {
     /// Its name, which is also its label on the GPU.
@@ -142,6 +146,15 @@ pub struct Buffer {
     pub content: Content,
     /// Its length in numbers.
     pub len: u64,
+    /// What they are stored as.
+    pub storage: Storage,
+}
+
+impl Buffer {
+    /// Its size, in whole fours of bytes, as copies are.
+    pub fn bytes(&self) -> u64 {
+        (self.len * self.storage.bytes()).next_multiple_of(4)
+    }
 }
 
 /// What a buffer holds. D directions from the first one on may be one alone.
@@ -211,7 +224,7 @@ pub struct Transfer {
     pub what: Payload,
     /// The staging buffer.
     pub staging: BufferId,
-    /// The first number there.
+    /// The first byte there.
     pub staging_offset: u64,
     /// The other buffer, after an even and after an odd number of time steps.
     pub buffer: [BufferId; 2],
@@ -219,6 +232,8 @@ pub struct Transfer {
     pub buffer_offset: u64,
     /// Numbers, of all time steps.
     pub len: u64,
+    /// What they are stored as.
+    pub storage: Storage,
 }
 
 /// What crosses between host and GPU; rows of H', I' and P' numbers are padded with zeros to whole vectors of four.
@@ -261,6 +276,16 @@ impl Segment {
 }
 
 impl Transfer {
+    /// Bytes to be copied, in whole fours; an array of half numbers is followed by one that is not looked at, if it is odd.
+    pub fn bytes_within(&self, longest: u64) -> u64 {
+        (self.len_within(longest) * self.storage.bytes()).next_multiple_of(4)
+    }
+
+    /// Bytes of all time steps.
+    pub fn bytes(&self) -> u64 {
+        self.bytes_within(u64::MAX)
+    }
+
     /// Numbers to be copied where the longest sequence has so many steps.
     pub fn len_within(&self, longest: u64) -> u64 {
         match self.what {
@@ -290,6 +315,8 @@ pub struct Dispatch {
     pub kernel: Kernel,
     /// Batch rows an invocation, of a product.
     pub tile: Tile,
+    /// What its arrays are stored as.
+    pub storage: Storage,
     /// The numbers that the host sets when it makes the pipeline.
     pub overrides: Vec<(&'static str, f64)>,
     /// Workgroups along the columns.
@@ -472,7 +499,7 @@ impl Plan {
 
     /// Bytes of all buffers, weights and staging included.
     pub fn buffer_bytes(&self) -> u64 {
-        self.buffers.iter().map(|buffer| 4 * buffer.len).sum()
+        self.buffers.iter().map(Buffer::bytes).sum()
     }
 
     /// The workgroups of a dispatch along x, y and z, where the longest sequence has so many steps.

@@ -1,5 +1,7 @@
 //! Which files of `shaders/` make up a kernel, and its overrides. Knows no GPU, so that tests can check every combination.
 
+use crate::Storage;
+
 /// A kernel; one file of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
@@ -255,9 +257,14 @@ impl Kernel {
     }
 
     /// The whole WGSL text: files, joined. Its entry point is `main`.
-    pub fn wgsl(self, tile: Tile, step_index: StepIndex) -> String {
+    pub fn wgsl(self, tile: Tile, step_index: StepIndex, storage: Storage) -> String {
         let gates = self.equation().map_or(VECTOR, Equation::gates);
         let mut files = vec![
+            // First, since it may enable an extension.
+            match storage {
+                Storage::F32 => include_str!("../shaders/storage/f32.wgsl"),
+                Storage::F16 => include_str!("../shaders/storage/f16.wgsl"),
+            },
             include_str!("../shaders/prelude.wgsl"),
             match gates {
                 1 => include_str!("../shaders/gates/1.wgsl"),
@@ -292,7 +299,7 @@ impl Kernel {
             }
             // It has no product, and so no gates.
             Kernel::Combine => {
-                files.truncate(1);
+                files.truncate(2);
                 files.push(include_str!("../shaders/combine.wgsl"));
             }
         }

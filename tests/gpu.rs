@@ -680,7 +680,7 @@ fn too_large(engine: &Engine) -> Outcome {
 }
 
 fn callers_device(_: &Engine) -> Outcome {
-    let (device, queue) = own_device(Default::default())?;
+    let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
     let theirs = Engine::from_device(device, queue);
     equals_reference(&theirs, &case(&primes(Cell::Lstm), 5, 3, 11))
 }
@@ -688,7 +688,7 @@ fn callers_device(_: &Engine) -> Outcome {
 fn lost_device(_: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 12);
     // Of the caller's, whose loss we are not told of, and of our own.
-    let (device, queue) = own_device(Default::default())?;
+    let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
     for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
         let mut layer = Layer::new(&lost, case.weights.clone());
         layer.forward(&case.input, None)?;

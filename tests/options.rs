@@ -6,14 +6,14 @@ mod common;
 #[path = "common/engines.rs"]
 mod engines;
 
-use common::{Case, F32, NORM, case, difference_of_outputs, reference};
+use common::{Case, F32, HALF, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials, own_device};
 use libtest_mimic::Failed;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Reset, Schedule, Tuning,
-    Weights,
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Output, Reset, Schedule,
+    Storage, Tuning, Weights,
 };
 
 /// What a case is made of: a network, and how it is called.
@@ -34,7 +34,7 @@ type Change = fn(&mut Setup);
 
 /// Each turns a plain network of one layer into one with the option. The first group is of the LSTM, the second of the GRU,
 /// the third of all.
-const OPTIONS: [(&str, Change); 36] = [
+const OPTIONS: [(&str, Change); 37] = [
     ("lstm", |s| s.config.cell = Cell::Lstm),
     ("proj_size", |s| s.config.proj_size = 5),
     ("peepholes", |s| s.config.peepholes = true),
@@ -100,6 +100,7 @@ const OPTIONS: [(&str, Change); 36] = [
     ("every_layer", |s| s.config.outputs.every_layer = true),
     ("lengths", |s| s.has_lengths = true),
     ("stepwise", |s| s.schedule = Some(Schedule::Stepwise)),
+    ("half", |s| s.config.storage = Storage::F16),
     ("paired", |s| (s.config.directions, s.schedule) = (Directions::Both, Some(Schedule::Paired))),
     ("small bindings", |s| (s.splits, s.steps, s.batch) = (true, 23, 35)),
 ];
@@ -170,8 +171,16 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     }
     let case = drawn(setup, seed);
     let theirs = reference(&case);
+    let engine = if setup.splits { small_bindings()? } else { engine };
+    if setup.config.storage == Storage::F16 && !engine.limits().is_some_and(|limits| limits.f16) {
+        return match run(engine, setup, &case) {
+            Err(Error::Setting { name: "storage", .. }) => Ok(()),
+            other => {
+                Err(format!("expected Error::Setting, found {:?}", other.map(|output| output.engine)).into())
+            }
+        };
+    }
     let ours = if setup.splits {
-        let engine = small_bindings()?;
         let limits = engine.limits().ok_or("no GPU")?;
         let plan = wgpu_rnn::Plan::new(&setup.config, setup.steps, setup.batch, &limits)?;
         let parts = plan.buffers.iter().filter(|buffer| buffer.name.starts_with("input ")).count();
@@ -182,31 +191,29 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     } else {
         run(engine, setup, &case)?
     };
-    // How badly a network magnifies rounding differs from case to case: f32 on the CPU tells.
-    let single = wgpu_rnn::cpu::call(&case.weights, &case.call())?;
-    let off = |ours: &ndarray::Array3<f32>, theirs: &ndarray::Array3<f64>| {
-        ours.iter().zip(theirs).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max)
+    // How badly a network magnifies rounding differs from case to case: the reference with as coarse numbers tells.
+    let (base, times, off) = match setup.config.storage {
+        Storage::F16 => (HALF, 8.0, distance(&reference(&rounded_to_half(&case)), &theirs)),
+        Storage::F32 => {
+            let (base, times) = if setup.config.layer_norm { (NORM, 10.0) } else { (F32, 4.0) };
+            (base, times, distance(&wgpu_rnn::cpu::call(&case.weights, &case.call())?, &theirs))
+        }
     };
-    let mut worst = off(&single.output, &theirs.output).max(off(&single.h_n, &theirs.h_n));
-    if let (Some(ours), Some(theirs)) = (&single.c_n, &theirs.c_n) {
-        worst = worst.max(off(ours, theirs));
-    }
-    let (base, times) = if setup.config.layer_norm { (NORM, 10.0) } else { (F32, 4.0) };
     let mut tolerance = base.scaled_to(&theirs);
-    tolerance.atol = tolerance.atol.max(times * worst);
+    tolerance.atol = tolerance.atol.max(times * off);
     Ok(difference_of_outputs(&ours, &theirs, tolerance)?)
 }
 
-fn run(engine: &Engine, setup: &Setup, case: &Case) -> Result<wgpu_rnn::Output, Failed> {
+fn run(engine: &Engine, setup: &Setup, case: &Case) -> wgpu_rnn::Result<wgpu_rnn::Output> {
     let mut layer = Layer::new(engine, case.weights.clone());
     layer.set_tuning(Tuning { schedule: setup.schedule, ..Tuning::default() });
     match layer.call(&case.call()) {
         // Directions that cannot be done at once: stepwise.
         Err(Error::Setting { name: "schedule", .. }) if setup.schedule == Some(Schedule::Paired) => {
             layer.set_tuning(Schedule::Stepwise);
-            Ok(layer.call(&case.call())?)
+            layer.call(&case.call())
         }
-        other => Ok(other?),
+        other => other,
     }
 }
 
@@ -223,6 +230,25 @@ fn drawn(setup: &Setup, seed: u32) -> Case {
     case
 }
 
+/// The largest difference of two outputs, and of their states.
+fn distance<A: Copy + Into<f64>>(one: &Output<A>, other: &Output<f64>) -> f64 {
+    let c = one.c_n.iter().flatten().zip(other.c_n.iter().flatten());
+    let h = one.h_n.iter().zip(&other.h_n);
+    let distances =
+        one.output.iter().zip(&other.output).chain(h).chain(c).map(|(&a, b)| (a.into() - b).abs());
+    distances.fold(0.0, f64::max)
+}
+
+/// The same case as half numbers hold it.
+fn rounded_to_half(case: &Case) -> Case {
+    let half = |number: f32| half::f16::from_f32(number).to_f32();
+    let config = case.weights.config().clone();
+    let tensors =
+        case.weights.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(half)));
+    let weights = Weights::from_tensors_for(tensors, Some(Activation::Tanh), |_| config).unwrap();
+    Case { weights, input: case.input.mapv(half), ..case.clone() }
+}
+
 /// A device whose bindings hold two or three steps of the networks here.
 fn small_bindings() -> Result<&'static Engine, Failed> {
     static SMALL: std::sync::OnceLock<Result<Engine, String>> = std::sync::OnceLock::new();
@@ -232,7 +258,8 @@ fn small_bindings() -> Result<&'static Engine, Failed> {
             max_buffer_size: 64 << 10,
             ..Default::default()
         };
-        let (device, queue) = own_device(limits).map_err(|failed| format!("{failed:?}"))?;
+        let (device, queue) =
+            own_device(limits, wgpu::Features::SHADER_F16).map_err(|failed| format!("{failed:?}"))?;
         Ok(Engine::from_device(device, queue))
     };
     SMALL.get_or_init(open).as_ref().map_err(|error: &String| Failed::from(error.clone()))

@@ -243,9 +243,14 @@ fn copies_stay_within_their_buffers() {
         let config = Config::new(cell, 13).num_layers(2).bidirectional().input_size(7);
         let plan = Plan::new(&config, 5, 3, &Limits::default()).unwrap();
         for copy in plan.uploads.iter().chain(&plan.downloads) {
-            assert!(copy.staging_offset + copy.len <= plan.buffers[copy.staging.0].len);
+            assert!(copy.staging_offset + copy.bytes() <= plan.buffers[copy.staging.0].bytes());
             for buffer in copy.buffer {
-                assert!(copy.buffer_offset + copy.len <= plan.buffers[buffer.0].len);
+                let buffer = &plan.buffers[buffer.0];
+                assert!(
+                    copy.buffer_offset + copy.bytes() / copy.storage.bytes()
+                        <= buffer.bytes() / buffer.storage.bytes()
+                );
+                assert_eq!(copy.storage, buffer.storage);
             }
         }
         // Together they fill the staging buffers.

@@ -4,15 +4,19 @@
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
+use wgpu_rnn::Storage;
 use wgpu_rnn::plan::{NormDims, ProjectDims, StepDims};
 use wgpu_rnn::shader::{Kernel, StepIndex};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
     Kernel::all().flat_map(|kernel| {
         kernel.tiles().flat_map(move |tile| {
-            [StepIndex::Immediate, StepIndex::Uniform].into_iter().map(move |step_index| {
-                let name = format!("{}/{tile} {step_index:?}", kernel.name());
-                (name, kernel, step_index, kernel.wgsl(tile, step_index))
+            let ways = [StepIndex::Immediate, StepIndex::Uniform].into_iter();
+            let ways =
+                ways.flat_map(|step_index| [Storage::F32, Storage::F16].map(|storage| (step_index, storage)));
+            ways.map(move |(step_index, storage)| {
+                let name = format!("{}/{tile} {} {step_index:?}", kernel.name(), storage.name());
+                (name, kernel, step_index, kernel.wgsl(tile, step_index, storage))
             })
         })
     })
@@ -28,7 +32,7 @@ fn translates_for_every_back_end() {
     let mut count = 0;
     for (name, _, _, wgsl) in every_shader() {
         let module = parse(&name, &wgsl);
-        let capabilities = Capabilities::IMMEDIATES | Capabilities::SUBGROUP;
+        let capabilities = Capabilities::IMMEDIATES | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16;
         let info = Validator::new(ValidationFlags::all(), capabilities)
             .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
             .subgroup_operations(naga::valid::SubgroupOperationSet::all())
@@ -51,7 +55,7 @@ fn translates_for_every_back_end() {
             .unwrap_or_else(|error| panic!("{name} to MSL: {error}"));
         assert!(metal.contains("kernel void"));
         let options = naga::back::hlsl::Options {
-            shader_model: naga::back::hlsl::ShaderModel::V6_0,
+            shader_model: naga::back::hlsl::ShaderModel::V6_2,
             immediates_target: Some(Default::default()),
             fake_missing_bindings: true,
             ..Default::default()
@@ -63,7 +67,7 @@ fn translates_for_every_back_end() {
         assert!(hlsl.contains("numthreads(64, 1, 1)"), "{name}");
         count += 1;
     }
-    assert_eq!(count, (10 + 6 * 8 + 3 * 6 + 2) * 2);
+    assert_eq!(count, (10 + 6 * 8 + 3 * 6 + 2) * 2 * 2);
 }
 
 /// What the host writes stands where the shader reads it.

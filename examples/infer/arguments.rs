@@ -34,6 +34,10 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub dtype: Dtype,
 
+    /// Store weights, states and outputs as f16 on the GPU, which needs SHADER_F16
+    #[arg(long)]
+    half: bool,
+
     /// The axes of input and output
     #[arg(long, value_enum, default_value_t = Axes::Tnc)]
     layout: Axes,
@@ -149,6 +153,9 @@ impl Arguments {
             Axes::Tnc => Layout::Tnc,
             Axes::Ntc => Layout::Ntc,
         };
+        if self.half {
+            config = config.half();
+        }
         if !self.activations.is_empty() {
             config.activations = self.activations.clone();
         }

@@ -9,8 +9,8 @@ override TURNS: u32 = 1u;
 override STATE_VECTORS: u32 = 1u;
 override STATE_NUMBERS: u32 = 4u;
 
-var<workgroup> hidden: array<vec4<f32>, STATE_VECTORS>;
-var<workgroup> next_hidden: array<f32, STATE_NUMBERS>;
+var<workgroup> hidden: array<Vector, STATE_VECTORS>;
+var<workgroup> next_hidden: array<Number, STATE_NUMBERS>;
 
 var<private> first_row: u32;
 
@@ -29,7 +29,7 @@ fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
     for (; taken < steps; taken += 1u) {
         for (var i = local; i < STATE_VECTORS; i += WORKGROUP) {
             let at = 4u * i;
-            hidden[i] = vec4(next_hidden[at], next_hidden[at + 1u], next_hidden[at + 2u], next_hidden[at + 3u]);
+            hidden[i] = Vector(next_hidden[at], next_hidden[at + 1u], next_hidden[at + 2u], next_hidden[at + 3u]);
         }
         workgroupBarrier();
         for (var turn = 0u; turn < TURNS; turn += 1u) {
@@ -50,7 +50,7 @@ fn row_at(row: u32) -> u32 {
 }
 
 fn left(at: u32) -> vec4<f32> {
-    return hidden[at];
+    return vec4<f32>(hidden[at]);
 }
 
 fn next_at(row: u32, unit: u32) -> u32 {
@@ -58,9 +58,9 @@ fn next_at(row: u32, unit: u32) -> u32 {
 }
 
 fn next_h(row: u32, unit: u32) -> f32 {
-    return next_hidden[next_at(row, unit)];
+    return f32(next_hidden[next_at(row, unit)]);
 }
 
 fn set_next_h(row: u32, unit: u32, h: f32) {
-    next_hidden[next_at(row, unit)] = h;
+    next_hidden[next_at(row, unit)] = Number(h);
 }

@@ -7,7 +7,7 @@ fn row_at(row: u32) -> u32 {
 }
 
 fn left(at: u32) -> vec4<f32> {
-    return left_side[at];
+    return vec4<f32>(left_side[at]);
 }
 
 fn next_at(row: u32, unit: u32) -> u32 {
@@ -15,9 +15,9 @@ fn next_at(row: u32, unit: u32) -> u32 {
 }
 
 fn next_h(row: u32, unit: u32) -> f32 {
-    return next[next_at(row, unit)];
+    return f32(next[next_at(row, unit)]);
 }
 
 fn set_next_h(row: u32, unit: u32, h: f32) {
-    next[next_at(row, unit)] = h;
+    next[next_at(row, unit)] = Number(h);
 }

@@ -22,7 +22,8 @@ pub(crate) struct Gpu {
 }
 
 /// Asked for where the adapter has them; there is a way without each.
-const USED_FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES.union(wgpu::Features::SUBGROUP);
+const USED_FEATURES: wgpu::Features =
+    wgpu::Features::IMMEDIATES.union(wgpu::Features::SUBGROUP).union(wgpu::Features::SHADER_F16);
 
 /// What an adapter is chosen by.
 #[derive(Clone, Debug)]
@@ -97,6 +98,7 @@ impl Gpu {
             workgroup_size: limits
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
+            f16: features.contains(wgpu::Features::SHADER_F16),
         };
         let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
         log::info!("using {name}");
@@ -135,20 +137,15 @@ impl Gpu {
         (made, errors)
     }
 
-    /// A buffer of f32 that only the GPU sees.
-    pub async fn buffer(&self, label: &str, len: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+    /// A buffer that is written later.
+    pub async fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         self.make(wgpu::BufferDescriptor {
             label: Some(label),
-            size: 4 * len,
+            size,
             usage,
             mapped_at_creation: usage.contains(wgpu::BufferUsages::MAP_WRITE),
         })
         .await
-    }
-
-    /// A buffer that holds these numbers for good.
-    pub async fn buffer_with(&self, label: &str, numbers: &[f32]) -> Result<wgpu::Buffer> {
-        self.storage(label, bytemuck::cast_slice(numbers), wgpu::BufferUsages::STORAGE).await
     }
 
     /// A buffer that holds these bytes for good.

@@ -49,14 +49,15 @@ impl Run {
 
     fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, longest: &Longest<'_>) {
         for transfer in &self.plan.uploads {
-            let (mut from, mut offset) = (&self.buffers[transfer.staging.0], 4 * transfer.staging_offset);
+            let (mut from, mut offset) = (&self.buffers[transfer.staging.0], transfer.staging_offset);
             if let (Payload::Lengths, Some(lengths)) = (transfer.what, longest.lengths) {
                 (from, offset) = (lengths, 0);
             }
             let to = &self.buffers[transfer.buffer[0].0];
-            let bytes = 4 * transfer.len_within(longest.steps);
+            let bytes = transfer.bytes_within(longest.steps);
             if bytes > 0 {
-                encoder.copy_buffer_to_buffer(from, offset, to, 4 * transfer.buffer_offset, bytes);
+                let to_at = transfer.storage.bytes() * transfer.buffer_offset;
+                encoder.copy_buffer_to_buffer(from, offset, to, to_at, bytes);
             }
         }
     }
@@ -65,10 +66,10 @@ impl Run {
         for transfer in &self.plan.downloads {
             let from = &self.buffers[transfer.buffer[(steps % 2) as usize].0];
             let to = &self.buffers[transfer.staging.0];
-            let bytes = 4 * transfer.len_within(steps);
+            let bytes = transfer.bytes_within(steps);
             if bytes > 0 {
-                let (from_at, to_at) = (4 * transfer.buffer_offset, 4 * transfer.staging_offset);
-                encoder.copy_buffer_to_buffer(from, from_at, to, to_at, bytes);
+                let from_at = transfer.storage.bytes() * transfer.buffer_offset;
+                encoder.copy_buffer_to_buffer(from, from_at, to, transfer.staging_offset, bytes);
             }
         }
     }

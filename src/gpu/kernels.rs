@@ -1,9 +1,9 @@
 //! Pipelines, made when first needed and kept with the device.
 
 use super::Gpu;
-use crate::Result;
 use crate::plan::Dispatch;
 use crate::shader::{Kernel, StepIndex, Tile};
+use crate::{Result, Storage};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -29,7 +29,7 @@ pub(crate) struct Kernels {
 }
 
 /// What makes a pipeline another one: its files, and the bits of the numbers set in it.
-type Key = (Kernel, Tile, Vec<(&'static str, u64)>);
+type Key = (Kernel, Tile, Storage, Vec<(&'static str, u64)>);
 
 impl Kernels {
     pub fn new(immediates: bool, unchecked: bool) -> Kernels {
@@ -39,7 +39,7 @@ impl Kernels {
 
     pub async fn get(&self, gpu: &Gpu, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
         let overrides = dispatch.overrides.iter().map(|&(name, value)| (name, value.to_bits()));
-        let key = (dispatch.kernel, dispatch.tile, overrides.collect());
+        let key = (dispatch.kernel, dispatch.tile, dispatch.storage, overrides.collect());
         // The map is only ever whole: an insert is all that is done under its lock.
         let found = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(pipeline) = found {
@@ -51,14 +51,14 @@ impl Kernels {
     }
 
     fn make(&self, gpu: &Gpu, dispatch: &Dispatch) -> Pipeline {
-        let Dispatch { kernel, tile, .. } = *dispatch;
-        let label = format!("{}/{tile}", kernel.name());
+        let Dispatch { kernel, tile, storage, .. } = *dispatch;
+        let label = format!("{}/{tile} {}", kernel.name(), storage.name());
         let device = &gpu.device;
         let module = self.module(
             device,
             wgpu::ShaderModuleDescriptor {
                 label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index).into()),
+                source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index, storage).into()),
             },
         );
         let (reads, writes) = kernel.bindings();

@@ -1,9 +1,10 @@
-//! Weights in the order in which kernels read them.
+//! Weights in the order in which kernels read them, and numbers as they are stored.
 
 use crate::plan::{Content, Part};
 use crate::shader::{BLOCK, VECTOR};
 use crate::weights::Kind;
-use crate::{SlotWeights, Weights};
+use crate::{SlotWeights, Storage, Weights};
+use half::f16;
 use ndarray::{ArrayView1, ArrayView2};
 
 /// The `len` numbers of a weight buffer; none for other contents.
@@ -53,6 +54,29 @@ pub(super) fn pack(weights: &Weights, content: Content, len: u64) -> Option<Vec<
         Content::Upload | Content::Download | Content::Work => return None,
     }
     Some(packed)
+}
+
+/// Writes numbers as they are stored, to the beginning of `bytes`.
+pub(super) fn store(numbers: &[f32], storage: Storage, bytes: &mut [u8]) {
+    let bytes = &mut bytes[..numbers.len() * storage.bytes() as usize];
+    match storage {
+        Storage::F32 => bytes.copy_from_slice(bytemuck::cast_slice(numbers)),
+        Storage::F16 => {
+            for (to, &number) in bytes.chunks_exact_mut(2).zip(numbers) {
+                to.copy_from_slice(&f16::from_f32(number).to_ne_bytes());
+            }
+        }
+    }
+}
+
+/// Reads numbers that are stored so.
+pub(super) fn load(bytes: &[u8], storage: Storage) -> Vec<f32> {
+    match storage {
+        Storage::F32 => bytemuck::pod_collect_to_vec(bytes),
+        Storage::F16 => {
+            bytes.chunks_exact(2).map(|two| f16::from_ne_bytes([two[0], two[1]]).to_f32()).collect()
+        }
+    }
 }
 
 /// The gates of a layer's matrices.

@@ -55,7 +55,7 @@ impl Run {
             buffers.push(match weights.get(&buffer.content) {
                 Some(weights) => weights.clone(),
                 None => {
-                    let made = gpu.buffer(&buffer.name, buffer.len, usage).await;
+                    let made = gpu.buffer(&buffer.name, buffer.bytes(), usage).await;
                     made.map_err(|error| needing(error, &plan))?
                 }
             });

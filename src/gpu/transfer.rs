@@ -1,10 +1,10 @@
 //! What crosses between host and GPU: through buffers that are mapped in turn and made once.
 
-use super::{Gpu, Longest, Wait, run::Run};
+use super::{Gpu, Longest, Wait, pack, run::Run};
 use crate::call::Checked;
 use crate::plan::{BufferId, Payload, Transfer};
 use crate::shader::VECTOR;
-use crate::{Config, Merge, Output, Result, State, memory};
+use crate::{Config, Merge, Output, Result, State, Storage, memory};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, concatenate, s};
 
@@ -23,33 +23,40 @@ impl Run {
         for &staging in &self.uploads {
             let mut view = gpu.mapped(self.buffers[staging.0].get_mapped_range_mut(..))?;
             for transfer in self.plan.uploads.iter().filter(|transfer| transfer.staging == staging) {
-                let first = 4 * transfer.staging_offset as usize;
-                let bytes = 4 * transfer.len_within(longest.steps) as usize;
+                let first = transfer.staging_offset as usize;
+                let bytes = transfer.bytes_within(longest.steps) as usize;
                 let mut to = view.slice(first..first + bytes);
-                let mut put = |numbers: &[u8]| to.copy_from_slice(numbers);
+                let mut put = |numbers: &[f32]| match transfer.storage {
+                    Storage::F32 => to.copy_from_slice(bytemuck::cast_slice(numbers)),
+                    storage => {
+                        let mut stored = vec![0; bytes];
+                        pack::store(numbers, storage, &mut stored);
+                        to.copy_from_slice(&stored);
+                    }
+                };
                 match transfer.what {
                     Payload::Lengths => {
                         let lengths = call.lengths.iter().flatten().map(|&length| length as u32);
                         let lengths: Vec<u32> = lengths.collect();
                         // Those that are on the GPU already are not the host's to write.
                         if longest.lengths.is_none() {
-                            put(bytemuck::cast_slice(&lengths));
+                            to.copy_from_slice(bytemuck::cast_slice(&lengths));
                         }
                     }
                     Payload::Hidden { slot } => {
                         let h = state.h.slice(s![slot, .., ..layer_of(config, slot).state_size]);
-                        put(bytemuck::cast_slice(&padded(h.insert_axis(Axis(0)))));
+                        put(&padded(h.insert_axis(Axis(0))));
                     }
                     Payload::Cell { slot } => {
                         // A plan with cell states belongs to a network that has them.
                         let c = state.c.as_ref().expect("the network has cell states");
                         let c = c.slice(s![slot, .., ..layer_of(config, slot).cell_state_size()]);
-                        put(bytemuck::cast_slice(&c.iter().copied().collect::<Vec<f32>>()));
+                        put(&c.iter().copied().collect::<Vec<f32>>());
                     }
                     Payload::Input(segment) => {
                         let first = segment.first as usize;
                         let end = first + segment.steps_within(longest.steps) as usize;
-                        put(bytemuck::cast_slice(&padded(call.input.slice(s![first..end, .., ..]))));
+                        put(&padded(call.input.slice(s![first..end, .., ..])));
                     }
                     // A result, which is never uploaded.
                     Payload::Output(..) | Payload::CellStates(..) => {}
@@ -85,9 +92,9 @@ impl Run {
             let view = gpu.mapped(buffer.get_mapped_range(..))?;
             let transfers = self.plan.downloads.iter().filter(|transfer| transfer.staging == staging);
             for transfer in transfers {
-                let first = 4 * transfer.staging_offset as usize;
-                let bytes = 4 * transfer.len_within(longest.steps) as usize;
-                let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&view[first..first + bytes]);
+                let first = transfer.staging_offset as usize;
+                let len = transfer.len_within(longest.steps) * transfer.storage.bytes();
+                let numbers = pack::load(&view[first..first + len as usize], transfer.storage);
                 results.take(transfer, &numbers, longest.steps);
             }
             drop(view);

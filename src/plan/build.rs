@@ -9,7 +9,7 @@ use super::{
 };
 use crate::config::LayerConfig;
 use crate::shader::{BLOCK, Kernel, Read, Tile, VECTOR, WORKGROUP};
-use crate::{Config, Error, Merge, Result};
+use crate::{Config, Error, Merge, Result, Storage};
 use std::collections::HashMap;
 
 /// Steps in one submit, both directions counted, so that no driver's watchdog fires.
@@ -134,6 +134,10 @@ impl Builder<'_> {
             let (needed, limit, unit, holder) = (self.steps, MAX_STEPS, "time steps", "a call");
             return Err(Error::TooLarge { what: self.plan.title, needed, limit, unit, holder });
         }
+        if self.config.storage == Storage::F16 && !self.limits.f16 {
+            let expected = "f32 on this adapter, which has no SHADER_F16".into();
+            return Err(Error::Setting { name: "storage", expected, found: "f16".into() });
+        }
         let segment = self.segment_steps();
         let firsts = (0..self.steps).step_by(segment as usize);
         self.segments =
@@ -146,7 +150,7 @@ impl Builder<'_> {
             self.lengths = Some(self.buffer("lengths", Content::Work, self.batch)?);
         }
         let gates = product(&[segment, self.batch, FOUR, self.widest_columns()]);
-        self.input_gates = self.buffer("input gates", Content::Work, gates)?;
+        self.input_gates = self.stored("input gates", gates)?;
         let depth = (self.config.input_size as u64).div_ceil(FOUR);
         let input = self.sequence("input", product(&[self.batch, FOUR, depth]))?;
         let mut sources = vec![Source { segments: input.clone(), offset: 0, depth }];
@@ -196,7 +200,8 @@ impl Builder<'_> {
             let one = config.layer(layer);
             padded(one.state_size) + self.kept_cells(layer, &one)
         });
-        let output = product(&[2, self.steps, self.batch, widest.max().unwrap_or(0), 4]);
+        let widest = widest.max().unwrap_or(0);
+        let output = product(&[2, self.steps, self.batch, widest, config.storage.bytes()]);
         let fits = self.segments.len() == 1 && output.saturating_add(32) <= self.binding_bytes();
         // One pipeline does both.
         let alike = (0..config.num_layers).all(|layer| {
@@ -218,7 +223,7 @@ impl Builder<'_> {
         }
         let weight_bytes = |layer| {
             let layer = self.config.layer(layer);
-            4 * (layer.gate_rows() * layer.state_size) as u64
+            self.config.storage.bytes() * (layer.gate_rows() * layer.state_size) as u64
         };
         let is_small = (0..self.config.num_layers).all(|layer| weight_bytes(layer) <= SMALL_WEIGHT);
         // The last one is the best, but for large networks, whose weights one workgroup reads too slowly.
@@ -242,7 +247,7 @@ impl Builder<'_> {
         if phases.len() > 1 || !matches!(phases[0].kernel, Kernel::Sequence(_)) {
             return None;
         }
-        let row = product(&[2, 4, padded(config.state_size)]);
+        let row = product(&[2, self.config.storage.bytes(), padded(config.state_size)]);
         let fits =
             |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(self.limits.workgroup_bytes);
         let sides = if can_pair { 2 } else { 1 };
@@ -262,7 +267,7 @@ impl Builder<'_> {
 
     /// Steps whose arrays fit into bindings, all of them if possible.
     fn segment_steps(&self) -> u64 {
-        let limit = self.binding_bytes() / 4;
+        let limit = self.binding_bytes() / self.config.storage.bytes();
         let all = (0..self.config.num_layers).map(|layer| {
             let config = self.config.layer(layer);
             let output = padded(config.state_size) + self.kept_cells(layer, &config);
@@ -373,14 +378,14 @@ impl Builder<'_> {
         let sides = count as u64;
         let state = product(&[sides, self.batch, padded(config.state_size)]);
         let phases = phases(self.config, &config, direction, self.plan.schedule);
-        let mut hidden = [self.buffer(&format!("slot {index} h"), Content::Work, state)?; 2];
+        let mut hidden = [self.stored(&format!("slot {index} h"), state)?; 2];
         if phases[0].alternates {
-            hidden[1] = self.buffer(&format!("slot {index} next h"), Content::Work, state)?;
+            hidden[1] = self.stored(&format!("slot {index} next h"), state)?;
         }
         let mut scratch = Vec::new();
         for phase in &phases[..phases.len() - 1] {
             let len = product(&[sides, self.batch, FOUR, phase.written_depth(&config)]);
-            scratch.push(self.buffer(&format!("slot {index} {}", phase.writes), Content::Work, len)?);
+            scratch.push(self.stored(&format!("slot {index} {}", phase.writes), len)?);
         }
         let row = cells + if keeps { padded(config.state_size) } else { 0 };
         let mut output = Vec::new();
@@ -392,7 +397,7 @@ impl Builder<'_> {
             let name = if self.segments.len() == 1 { String::new() } else { format!(" {segment}") };
             // A binding cannot be empty.
             let buffer = product(&[sides, len]).max(1);
-            output.push(self.buffer(&format!("slot {index} output{name}"), Content::Work, buffer)?);
+            output.push(self.stored(&format!("slot {index} output{name}"), buffer)?);
             side_output.push(len);
         }
         // Of an LSTM, or of a GRU in two phases the gate z between them.
@@ -645,7 +650,7 @@ impl Builder<'_> {
         let segments = self.segments.clone().into_iter().enumerate();
         let buffers = segments.map(|(index, segment)| {
             let name = if one { name.to_owned() } else { format!("{name} {index}") };
-            self.buffer(&name, Content::Work, product(&[segment.steps, step]))
+            self.stored(&name, product(&[segment.steps, step]))
         });
         buffers.collect()
     }
@@ -655,21 +660,34 @@ impl Builder<'_> {
         self.plan.submits.last_mut().expect("a submit has begun").push(pass);
     }
 
-    /// A buffer; of weights, the one that there is already.
+    /// A buffer of what the network is told to store numbers as.
+    fn stored(&mut self, name: &str, len: u64) -> Result<BufferId> {
+        self.add(name, Content::Work, len, self.config.storage)
+    }
+
+    /// A buffer of 32-bit numbers, or of weights, of which there is one each.
     fn buffer(&mut self, name: &str, content: Content, len: u64) -> Result<BufferId> {
-        if let Some(&known) = self.weights.get(&content) {
-            return Ok(known);
+        let storage = match content {
+            Content::InputWeight { .. } | Content::RecurrentWeight { .. } => self.config.storage,
+            _ => Storage::F32,
+        };
+        match self.weights.get(&content) {
+            Some(&known) => Ok(known),
+            None => self.add(name, content, len, storage),
         }
+    }
+
+    fn add(&mut self, name: &str, content: Content, len: u64, storage: Storage) -> Result<BufferId> {
         let is_staging = matches!(content, Content::Upload | Content::Download);
         let limit = if is_staging { self.limits.max_buffer_bytes } else { self.binding_bytes() };
-        let needed = len.saturating_mul(4);
+        let needed = len.saturating_mul(storage.bytes());
         if needed > limit {
             let what = format!("buffer \"{name}\" of {}", self.plan.title);
             let (unit, holder) = ("bytes", "the adapter");
             return Err(Error::TooLarge { what, needed, limit, unit, holder });
         }
         let id = BufferId(self.plan.buffers.len());
-        self.plan.buffers.push(Buffer { name: name.into(), content, len });
+        self.plan.buffers.push(Buffer { name: name.into(), content, len, storage });
         if !matches!(content, Content::Upload | Content::Download | Content::Work) {
             self.weights.insert(content, id);
         }
@@ -751,6 +769,7 @@ impl Builder<'_> {
         Ok(Dispatch {
             kernel,
             tile,
+            storage: self.config.storage,
             overrides: Vec::new(),
             columns,
             tiles,

@@ -32,7 +32,7 @@ impl fmt::Display for Plan {
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;
         }
-        let copied = |copies: &[Transfer]| copies.iter().map(|copy| 4 * copy.len).sum::<u64>();
+        let copied = |copies: &[Transfer]| copies.iter().map(Transfer::bytes).sum::<u64>();
         writeln!(f, "{:<26} {:>12}", "  all", self.buffer_bytes())?;
         for (index, passes) in self.submits.iter().enumerate() {
             let head = format!("submit {index}");
@@ -73,7 +73,7 @@ impl fmt::Display for Buffer {
             Content::Work => "",
             _ => "weights",
         };
-        let line = format!("{:<24} {:>12}  {kind}", self.name, 4 * self.len);
+        let line = format!("{:<24} {:>12}  {kind}", self.name, self.bytes());
         f.write_str(line.trim_end())
     }
 }

@@ -78,12 +78,19 @@ impl Trials {
     }
 }
 
-/// A device as a program of its own would open it.
-pub fn own_device(limits: wgpu::Limits) -> Result<(wgpu::Device, wgpu::Queue), Failed> {
+/// A device as a program of its own would open it, with those of the features that the adapter has.
+pub fn own_device(
+    limits: wgpu::Limits,
+    features: wgpu::Features,
+) -> Result<(wgpu::Device, wgpu::Queue), Failed> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
     let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
-    let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits: limits,
+        required_features: adapter.features() & features,
+        ..Default::default()
+    };
     Ok(pollster::block_on(adapter.request_device(&descriptor))?)
 }

@@ -20,6 +20,9 @@ pub const F32: Tolerance = Tolerance { atol: 5e-6, rtol: 1e-5 };
 /// As [`F32`], for layer normalisation, which divides by a deviation that may be several times less than one, at every step.
 pub const NORM: Tolerance = Tolerance { atol: 3e-5, rtol: 1e-5 };
 
+/// Stored as f16, against f64: each number that is stored errs by up to 2^-11 of itself (4.9e-4), at every step; gates damp it.
+pub const HALF: Tolerance = Tolerance { atol: 2e-3, rtol: 2e-3 };
+
 /// f64 against f64 in another order of summation.
 pub const F64: Tolerance = Tolerance { atol: 1e-12, rtol: 1e-12 };
 

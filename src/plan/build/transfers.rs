@@ -64,13 +64,13 @@ struct Staging {
     name: &'static str,
     content: Content,
     transfers: Vec<Transfer>,
-    /// Numbers in each buffer.
-    lens: Vec<u64>,
+    /// Bytes of each buffer.
+    sizes: Vec<u64>,
 }
 
 impl Staging {
     fn new(name: &'static str, content: Content) -> Staging {
-        Staging { name, content, transfers: Vec::new(), lens: Vec::new() }
+        Staging { name, content, transfers: Vec::new(), sizes: Vec::new() }
     }
 
     fn place(
@@ -81,24 +81,25 @@ impl Staging {
         buffer_offset: u64,
         len: u64,
     ) {
-        let limit = builder.limits.max_buffer_bytes / 4;
-        let fits = |&used: &u64| used.saturating_add(len) <= limit;
-        if !self.lens.last().is_some_and(fits) {
-            self.lens.push(0);
+        let storage = builder.plan.buffers[buffer[0].0].storage;
+        let bytes = len.saturating_mul(storage.bytes()).div_ceil(4).saturating_mul(4);
+        let fits = |&used: &u64| used.saturating_add(bytes) <= builder.limits.max_buffer_bytes;
+        if !self.sizes.last().is_some_and(fits) {
+            self.sizes.push(0);
         }
-        let index = self.lens.len() - 1;
+        let index = self.sizes.len() - 1;
         // The buffers are made at the end, and numbered until then.
-        let (staging, staging_offset) = (BufferId(index), self.lens[index]);
-        self.transfers.push(Transfer { what, staging, staging_offset, buffer, buffer_offset, len });
-        self.lens[index] = self.lens[index].saturating_add(len);
+        let (staging, staging_offset) = (BufferId(index), self.sizes[index]);
+        self.transfers.push(Transfer { what, staging, staging_offset, buffer, buffer_offset, len, storage });
+        self.sizes[index] = self.sizes[index].saturating_add(bytes);
     }
 
     fn finish(self, builder: &mut Builder<'_>) -> Result<Vec<Transfer>> {
-        let one = self.lens.len() == 1;
+        let one = self.sizes.len() == 1;
         let mut buffers = Vec::new();
-        for (index, &len) in self.lens.iter().enumerate() {
+        for (index, &size) in self.sizes.iter().enumerate() {
             let name = if one { self.name.to_owned() } else { format!("{} {index}", self.name) };
-            buffers.push(builder.buffer(&name, self.content, len)?);
+            buffers.push(builder.buffer(&name, self.content, size / 4)?);
         }
         let place = |transfer: Transfer| Transfer { staging: buffers[transfer.staging.0], ..transfer };
         Ok(self.transfers.into_iter().map(place).collect())
