@@ -106,6 +106,14 @@ impl Engine {
         }
     }
 
+    /// The device's queue; none for the CPU.
+    pub fn queue(&self) -> Option<&wgpu::Queue> {
+        match &self.0 {
+            Kind::Gpu(gpu) => Some(&gpu.queue),
+            Kind::Cpu => None,
+        }
+    }
+
     /// Buffers, bind groups and pipelines made so far, by all layers. A second call of the same shape makes none.
     pub fn objects_made(&self) -> u64 {
         match &self.0 {

@@ -1,8 +1,9 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`context`] owns the device, [`kernels`] its pipelines, [`pack`] the weights as kernels read them, [`run`] the objects of
-//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU.
+//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU, [`bridge`] callers' own buffers.
 
+mod bridge;
 mod context;
 mod encode;
 mod kernels;
@@ -26,6 +27,8 @@ pub(crate) struct Network {
     /// The latest first.
     runs: VecDeque<Run>,
     tuning: Tuning,
+    /// Shapes that calls on callers' buffers had, the latest first.
+    encoded: VecDeque<bridge::Encoded>,
 }
 
 /// Shapes whose buffers are kept.
@@ -57,11 +60,16 @@ impl Network {
             weights: HashMap::new(),
             runs: VecDeque::new(),
             tuning: Tuning::default(),
+            encoded: VecDeque::new(),
         }
     }
 
     pub fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
     }
 
     pub async fn forward(
@@ -82,7 +90,7 @@ impl Network {
             None => {
                 let plan = Plan::of(config, &shape, &self.gpu.limits)?;
                 self.upload_weights(weights, &plan).await?;
-                Run::new(&self.gpu, &self.weights, plan, shape).await?
+                Run::new(&self.gpu, &self.weights, plan, shape, true).await?
             }
         };
         // After the plan, which refuses what is too large.

@@ -1,11 +1,14 @@
 //! The face of the library: a network on an engine.
 
+use crate::buffers;
 use crate::call::Checked;
 use crate::engine::Kind;
 use crate::gpu::{Network, Wait};
 use crate::plan::Tuning;
 use crate::weights::Deferred;
-use crate::{Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu};
+use crate::{
+    BufferNeed, Buffers, Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu,
+};
 use ndarray::{ArrayRef, Dimension};
 
 /// A stacked recurrent network with its weights on an engine.
@@ -178,6 +181,60 @@ impl Layer {
             None => cpu::call(weights, call),
             Some(network) => network.forward(weights, &checked, lengths, wait).await,
         }
+    }
+
+    /// Records a call into an encoder of the caller's, on the engine's device ([`Engine::from_device`](crate::Engine::from_device)),
+    /// from buffers to buffers: no submit, no wait, no copy on the host, and no object made after the first call of a shape
+    /// with the same buffers (of the last eight sets). A network whose input size is open takes it from its weights only.
+    ///
+    /// Of a long sequence all steps are in the one encoder; over some 256 of them on a slow GPU, a driver's watchdog may
+    /// want it cut into several calls that hand the state on.
+    ///
+    /// ```
+    /// use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Layer, Weights};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let engine = Engine::gpu()?;
+    /// # let (device, queue) = (engine.device().unwrap().clone(), engine.queue().unwrap().clone());
+    /// let config = Config::gru(13).input_size(7);
+    /// let mut layer = Layer::new(&Engine::from_device(device.clone(), queue.clone()), Weights::init(&config, &Init::pytorch())?);
+    /// let make = |size, usage| device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
+    /// let input = make(4 * 5 * 3 * 7, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST); // T 5, N 3, I 7
+    /// let output = make(4 * 5 * 3 * 13, wgpu::BufferUsages::STORAGE);
+    /// let mut encoder = device.create_command_encoder(&Default::default());
+    /// layer.encode(&mut encoder, &Buffers::new(5, 3, BufferArray::new(&input)).output(BufferArray::new(&output)))?;
+    /// queue.submit([encoder.finish()]); // with whatever else the program records
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) names an array that is too small, misaligned or without the usage that it needs,
+    /// [`Error::Gpu`](crate::Error::Gpu) tells of a buffer of another device; nothing has been recorded then.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, buffers: &Buffers<'_>) -> Result<()> {
+        pollster::block_on(self.encode_async(encoder, buffers))
+    }
+
+    /// As [`encode`](Layer::encode), for an async program or a browser.
+    pub async fn encode_async(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        buffers: &Buffers<'_>,
+    ) -> Result<()> {
+        self.config().check()?;
+        let weights = self.weights.at(self.config().input_size)?;
+        let Some(network) = &mut self.network else {
+            let (expected, found) = ("a GPU, for a call on buffers".into(), self.engine.name().into());
+            return Err(Error::Setting { name: "engine", expected, found });
+        };
+        let arrays = buffers::check(weights.config(), buffers, network.gpu().limits.f16)?;
+        network.encode(weights, encoder, (buffers.steps, buffers.batch), arrays).await
+    }
+
+    /// The arrays that a call on buffers of T steps for a batch of N can have, and what each needs.
+    pub fn buffer_needs(&self, steps: usize, batch: usize) -> Vec<BufferNeed> {
+        buffers::needs(self.config(), steps, batch)
     }
 
     /// What the network is; its input size is 0 while it is open.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+mod buffers;
 mod call;
 mod cell;
 mod config;
@@ -20,6 +21,7 @@ mod stateful;
 mod weights;
 
 pub use activation::Activation;
+pub use buffers::{BufferArray, BufferNeed, Buffers};
 pub use call::{Call, Packed};
 pub use cell::Cell;
 pub use config::Config;

@@ -281,6 +281,11 @@ impl Transfer {
         (self.len_within(longest) * self.storage.bytes()).next_multiple_of(4)
     }
 
+    /// The other buffer, after so many time steps.
+    pub fn after(&self, steps: u64) -> BufferId {
+        self.buffer[(steps % 2) as usize]
+    }
+
     /// Bytes of all time steps.
     pub fn bytes(&self) -> u64 {
         self.bytes_within(u64::MAX)
@@ -396,6 +401,8 @@ pub enum Dims {
     Norm(NormDims),
     /// Of [`Kernel::Combine`]: the length in vectors of four.
     Combine(u32),
+    /// Of [`Kernel::Carry`].
+    Carry(CarryDims),
 }
 
 /// `Dims` of `project.wgsl`; all lengths but `rows` in vectors of four.
@@ -468,6 +475,32 @@ pub struct NormDims {
     pub first_step: u32,
 }
 
+/// `Dims` of `carry.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct CarryDims {
+    /// A·B.
+    pub rows: u32,
+    /// B.
+    pub batch: u32,
+    /// Numbers of a row that are written.
+    pub width: u32,
+    /// How many of them there are in the source; the others are zero.
+    pub used: u32,
+    /// Where the source begins.
+    pub from_offset: u32,
+    /// Its stride of A.
+    pub from_step: u32,
+    /// Its stride of B.
+    pub from_row: u32,
+    /// Where the target begins.
+    pub to_offset: u32,
+    /// Its stride of A.
+    pub to_step: u32,
+    /// Its stride of B.
+    pub to_row: u32,
+}
+
 impl Dims {
     /// As the GPU sees them.
     pub fn bytes(&self) -> &[u8] {
@@ -476,6 +509,7 @@ impl Dims {
             Dims::Step(dims) => bytemuck::bytes_of(dims),
             Dims::Norm(dims) => bytemuck::bytes_of(dims),
             Dims::Combine(len) => bytemuck::bytes_of(len),
+            Dims::Carry(dims) => bytemuck::bytes_of(dims),
         }
     }
 }

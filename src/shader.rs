@@ -15,6 +15,13 @@ pub enum Kernel {
     Norm,
     /// Two arrays become one: merged directions, residual connections.
     Combine,
+    /// An array of a caller's, of any strides, becomes one of ours, or the other way.
+    Carry {
+        /// What it reads.
+        from: Storage,
+        /// What it writes.
+        to: Storage,
+    },
 }
 
 /// What a step makes of its product; a file of `shaders/cell/`.
@@ -201,7 +208,9 @@ impl Kernel {
         let others = [Kernel::Project, Kernel::Norm, Kernel::Combine];
         let steps = Equation::ALL.into_iter().map(Kernel::Step);
         let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
-        steps.chain(in_one.map(Kernel::Sequence)).chain(others)
+        let both = [Storage::F32, Storage::F16];
+        let carries = both.into_iter().flat_map(move |from| both.map(|to| Kernel::Carry { from, to }));
+        steps.chain(in_one.map(Kernel::Sequence)).chain(others).chain(carries)
     }
 
     /// Its name: its file's, or its equation's.
@@ -214,6 +223,7 @@ impl Kernel {
             Kernel::Sequence(_) => "gru sequence",
             Kernel::Norm => "norm",
             Kernel::Combine => "combine",
+            Kernel::Carry { .. } => "carry",
         }
     }
 
@@ -223,7 +233,7 @@ impl Kernel {
             Kernel::Project => (3, 1),
             Kernel::Step(_) | Kernel::Sequence(_) => (5, 3),
             Kernel::Norm => (4, 3),
-            Kernel::Combine => (1, 1),
+            Kernel::Combine | Kernel::Carry { .. } => (1, 1),
         }
     }
 
@@ -244,7 +254,7 @@ impl Kernel {
             Kernel::Step(_) => tile.read != Read::Workgroup,
             Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
             // It has no rows of its own.
-            Kernel::Norm | Kernel::Combine => *tile == Tile::ALL[0],
+            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => *tile == Tile::ALL[0],
         })
     }
 
@@ -252,13 +262,17 @@ impl Kernel {
     pub const fn equation(self) -> Option<Equation> {
         match self {
             Kernel::Step(equation) | Kernel::Sequence(equation) => Some(equation),
-            Kernel::Project | Kernel::Norm | Kernel::Combine => None,
+            Kernel::Project | Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => None,
         }
     }
 
     /// The whole WGSL text: files, joined. Its entry point is `main`.
     pub fn wgsl(self, tile: Tile, step_index: StepIndex, storage: Storage) -> String {
         let gates = self.equation().map_or(VECTOR, Equation::gates);
+        let storage = match self {
+            Kernel::Carry { from: Storage::F16, .. } | Kernel::Carry { to: Storage::F16, .. } => Storage::F16,
+            _ => storage,
+        };
         let mut files = vec![
             // First, since it may enable an extension.
             match storage {
@@ -301,6 +315,18 @@ impl Kernel {
             Kernel::Combine => {
                 files.truncate(2);
                 files.push(include_str!("../shaders/combine.wgsl"));
+            }
+            Kernel::Carry { from, to } => {
+                files.truncate(2);
+                files.push(match from {
+                    Storage::F32 => include_str!("../shaders/carry/from_f32.wgsl"),
+                    Storage::F16 => include_str!("../shaders/carry/from_f16.wgsl"),
+                });
+                files.push(match to {
+                    Storage::F32 => include_str!("../shaders/carry/to_f32.wgsl"),
+                    Storage::F16 => include_str!("../shaders/carry/to_f16.wgsl"),
+                });
+                files.push(include_str!("../shaders/carry.wgsl"));
             }
         }
         files.join("\n")

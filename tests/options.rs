@@ -3,6 +3,8 @@
 //! Runs as `gpu.rs` does, and under the same variables. Where two options exclude each other, the refusal is what is tested.
 
 mod common;
+#[path = "common/encoded.rs"]
+mod encoded;
 #[path = "common/engines.rs"]
 mod engines;
 
@@ -11,9 +13,10 @@ use engines::{Offer, Outcome, Trials, own_device};
 use libtest_mimic::Failed;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use wgpu_rnn::plan::Shape;
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Output, Reset, Schedule,
-    Storage, Tuning, Weights,
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Output, Plan, Reset,
+    Schedule, Storage, Tuning, Weights,
 };
 
 /// What a case is made of: a network, and how it is called.
@@ -182,7 +185,7 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     }
     let ours = if setup.splits {
         let limits = engine.limits().ok_or("no GPU")?;
-        let plan = wgpu_rnn::Plan::new(&setup.config, setup.steps, setup.batch, &limits)?;
+        let plan = Plan::new(&setup.config, setup.steps, setup.batch, &limits)?;
         let parts = plan.buffers.iter().filter(|buffer| buffer.name.starts_with("input ")).count();
         if parts < 3 {
             return Err(format!("{parts} buffers of input, expected several").into());
@@ -191,6 +194,7 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     } else {
         run(engine, setup, &case)?
     };
+    encode(engine, setup, &case, &ours)?;
     // How badly a network magnifies rounding differs from case to case: the reference with as coarse numbers tells.
     let (base, times, off) = match setup.config.storage {
         Storage::F16 => (HALF, 8.0, distance(&reference(&rounded_to_half(&case)), &theirs)),
@@ -204,16 +208,42 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     Ok(difference_of_outputs(&ours, &theirs, tolerance)?)
 }
 
-fn run(engine: &Engine, setup: &Setup, case: &Case) -> wgpu_rnn::Result<wgpu_rnn::Output> {
+/// The same call, from buffers to buffers, which are strided in every second case.
+fn encode(engine: &Engine, setup: &Setup, case: &Case, ours: &Output) -> Outcome {
     let mut layer = Layer::new(engine, case.weights.clone());
-    layer.set_tuning(Tuning { schedule: setup.schedule, ..Tuning::default() });
-    match layer.call(&case.call()) {
-        // Directions that cannot be done at once: stepwise.
+    layer.set_tuning(Tuning { schedule: possible(engine, setup)?, ..Tuning::default() });
+    let strided = encoded::Lie { offset: 12, gap: 3, ..encoded::CONTIGUOUS };
+    let lie =
+        if setup.has_lengths || setup.config.outputs.every_layer { strided } else { encoded::CONTIGUOUS };
+    let refused = encoded::is_refused(&setup.config);
+    // What the program itself can hold in no buffer.
+    let most = engine.limits().map_or(0, |limits| limits.max_buffer_bytes);
+    if layer.buffer_needs(setup.steps, setup.batch).iter().any(|need| 2 * need.bytes > most) {
+        return Ok(());
+    }
+    match encoded::equals(engine, &mut layer, case, lie, ours) {
+        Ok(()) if refused => Err("expected that an encoded call is refused".into()),
+        Err(failed) if refused && failed.message().is_some_and(|m| m.starts_with("merge: ")) => Ok(()),
+        other => other.map_err(|failed| format!("encoded: {}", failed.message().unwrap_or("failed")).into()),
+    }
+}
+
+fn run(engine: &Engine, setup: &Setup, case: &Case) -> wgpu_rnn::Result<Output> {
+    let mut layer = Layer::new(engine, case.weights.clone());
+    layer.set_tuning(Tuning { schedule: possible(engine, setup)?, ..Tuning::default() });
+    layer.call(&case.call())
+}
+
+/// The schedule that was asked for; stepwise, if directions should be paired and cannot.
+fn possible(engine: &Engine, setup: &Setup) -> wgpu_rnn::Result<Option<Schedule>> {
+    let tuning = Tuning { schedule: setup.schedule, ..Tuning::default() };
+    let Setup { steps, batch, has_lengths, .. } = *setup;
+    let shape = Shape { steps, batch, has_lengths, tuning };
+    match Plan::of(&setup.config, &shape, &engine.limits().unwrap_or_default()) {
         Err(Error::Setting { name: "schedule", .. }) if setup.schedule == Some(Schedule::Paired) => {
-            layer.set_tuning(Schedule::Stepwise);
-            layer.call(&case.call())
+            Ok(Some(Schedule::Stepwise))
         }
-        other => other,
+        other => other.map(|_| setup.schedule),
     }
 }
 

@@ -5,7 +5,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::Storage;
-use wgpu_rnn::plan::{NormDims, ProjectDims, StepDims};
+use wgpu_rnn::plan::{CarryDims, NormDims, ProjectDims, StepDims};
 use wgpu_rnn::shader::{Kernel, StepIndex};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
@@ -67,7 +67,7 @@ fn translates_for_every_back_end() {
         assert!(hlsl.contains("numthreads(64, 1, 1)"), "{name}");
         count += 1;
     }
-    assert_eq!(count, (10 + 6 * 8 + 3 * 6 + 2) * 2 * 2);
+    assert_eq!(count, (10 + 6 * 8 + 3 * 6 + 2 + 4) * 2 * 2);
 }
 
 /// What the host writes stands where the shader reads it.
@@ -108,6 +108,18 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("first_step", offset_of!(NormDims, first_step)),
             ],
             Kernel::Combine => vec![("len", 0)],
+            Kernel::Carry { .. } => vec![
+                ("rows", offset_of!(CarryDims, rows)),
+                ("batch", offset_of!(CarryDims, batch)),
+                ("width", offset_of!(CarryDims, width)),
+                ("used", offset_of!(CarryDims, used)),
+                ("from_offset", offset_of!(CarryDims, from_offset)),
+                ("from_step", offset_of!(CarryDims, from_step)),
+                ("from_row", offset_of!(CarryDims, from_row)),
+                ("to_offset", offset_of!(CarryDims, to_offset)),
+                ("to_step", offset_of!(CarryDims, to_step)),
+                ("to_row", offset_of!(CarryDims, to_row)),
+            ],
         };
         let module = parse(&name, &wgsl);
         let (_, dims) =

@@ -1,9 +1,10 @@
 //! A plan's commands. Makes no pipeline, buffer or bind group.
 
+use super::bridge::Carry;
 use super::run::{Prepared, Run};
 use super::{Gpu, Longest, run::StepTable};
 use crate::Result;
-use crate::plan::{BufferId, Pass, Payload, Plan, Step};
+use crate::plan::{Pass, Payload, Plan, Step};
 use std::sync::Arc;
 
 impl Run {
@@ -12,32 +13,17 @@ impl Run {
     pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>) -> Result<()> {
         let steps = longest.steps;
         gpu.scoped(|| {
-            self.uploads.iter().for_each(|&BufferId(id)| self.buffers[id].unmap());
-            let mut prepared = self.dispatches.iter();
+            self.uploads.iter().for_each(|&id| self.buffer(id).unmap());
             let last = self.plan.submits.len() - 1;
             for (index, passes) in self.plan.submits.iter().enumerate() {
-                let is_empty =
-                    |pass: &Pass| pass.times.is_some_and(|times| times.iter(steps).next().is_none());
-                if index > 0 && index < last && passes.iter().all(is_empty) {
-                    let skipped = passes.iter().map(|pass| pass.dispatches.len()).sum::<usize>();
-                    prepared.by_ref().take(skipped).for_each(drop);
+                if index > 0 && index < last && passes.iter().all(|pass| is_empty(pass, steps)) {
                     continue;
                 }
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());
                 if index == 0 {
                     self.bring_in(&mut encoder, longest);
                 }
-                for planned in passes {
-                    let prepared: Vec<_> = prepared.by_ref().take(planned.dispatches.len()).collect();
-                    if is_empty(planned) {
-                        continue;
-                    }
-                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                        label: Some(&planned.label),
-                        timestamp_writes: None,
-                    });
-                    record(&mut pass, &self.plan, planned, &prepared, self.step_table.as_ref(), steps);
-                }
+                self.record_submit(&mut encoder, index, steps);
                 if index == last {
                     self.bring_out(&mut encoder, steps);
                 }
@@ -47,13 +33,31 @@ impl Run {
         .await
     }
 
+    /// Records the passes of one submit.
+    pub fn record_submit(&self, encoder: &mut wgpu::CommandEncoder, index: usize, steps: u64) {
+        let count = |passes: &[Pass]| passes.iter().map(|pass| pass.dispatches.len()).sum::<usize>();
+        let mut first = self.plan.submits[..index].iter().map(|passes| count(passes)).sum::<usize>();
+        for planned in &self.plan.submits[index] {
+            let prepared = &self.dispatches[first..first + planned.dispatches.len()];
+            first += prepared.len();
+            if is_empty(planned, steps) {
+                continue;
+            }
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some(&planned.label),
+                timestamp_writes: None,
+            });
+            record(&mut pass, &self.plan, planned, prepared, self.step_table.as_ref(), steps);
+        }
+    }
+
     fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, longest: &Longest<'_>) {
         for transfer in &self.plan.uploads {
-            let (mut from, mut offset) = (&self.buffers[transfer.staging.0], transfer.staging_offset);
+            let (mut from, mut offset) = (self.buffer(transfer.staging), transfer.staging_offset);
             if let (Payload::Lengths, Some(lengths)) = (transfer.what, longest.lengths) {
                 (from, offset) = (lengths, 0);
             }
-            let to = &self.buffers[transfer.buffer[0].0];
+            let to = self.buffer(transfer.buffer[0]);
             let bytes = transfer.bytes_within(longest.steps);
             if bytes > 0 {
                 let to_at = transfer.storage.bytes() * transfer.buffer_offset;
@@ -64,8 +68,8 @@ impl Run {
 
     fn bring_out(&self, encoder: &mut wgpu::CommandEncoder, steps: u64) {
         for transfer in &self.plan.downloads {
-            let from = &self.buffers[transfer.buffer[(steps % 2) as usize].0];
-            let to = &self.buffers[transfer.staging.0];
+            let from = self.buffer(transfer.after(steps));
+            let to = self.buffer(transfer.staging);
             let bytes = transfer.bytes_within(steps);
             if bytes > 0 {
                 let from_at = transfer.storage.bytes() * transfer.buffer_offset;
@@ -75,11 +79,27 @@ impl Run {
     }
 }
 
+/// Records what carries arrays in or out, as a pass.
+pub(super) fn record_carry(encoder: &mut wgpu::CommandEncoder, label: &str, carries: &[Carry]) {
+    let mut pass = encoder
+        .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None });
+    for Carry { prepared, workgroups: [x, y, z] } in carries {
+        pass.set_pipeline(&prepared.pipeline.pipeline);
+        pass.set_bind_group(0, &prepared.groups[0], &[]);
+        pass.dispatch_workgroups(*x, *y, *z);
+    }
+}
+
+/// Whether it begins after the longest sequence has ended.
+fn is_empty(pass: &Pass, steps: u64) -> bool {
+    pass.times.is_some_and(|times| times.iter(steps).next().is_none())
+}
+
 fn record(
     pass: &mut wgpu::ComputePass<'_>,
     plan: &Plan,
     planned: &Pass,
-    prepared: &[&Arc<Prepared>],
+    prepared: &[Arc<Prepared>],
     step_table: Option<&StepTable>,
     steps: u64,
 ) {

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::kernels::Pipeline;
-use crate::plan::{BufferId, Content, NormDims, Pass, Plan, ProjectDims, Shape, StepDims};
+use crate::plan::{BufferId, CarryDims, Content, NormDims, Pass, Plan, ProjectDims, Shape, StepDims};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,8 +11,8 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) struct Run {
     pub shape: Shape,
     pub plan: Plan,
-    /// By [`BufferId`].
-    pub buffers: Vec<wgpu::Buffer>,
+    /// By [`BufferId`]; staging buffers are there where the host writes and reads.
+    buffers: Vec<Option<wgpu::Buffer>>,
     /// By dispatch, in the plan's order.
     pub dispatches: Vec<Arc<Prepared>>,
     /// The table of time steps, where they are not immediate data.
@@ -43,6 +43,7 @@ impl Run {
         weights: &HashMap<Content, wgpu::Buffer>,
         plan: Plan,
         shape: Shape,
+        has_staging: bool,
     ) -> Result<Run> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {
@@ -52,13 +53,17 @@ impl Run {
                 Content::Download => Usage::MAP_READ | Usage::COPY_DST,
                 _ => Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
             };
-            buffers.push(match weights.get(&buffer.content) {
+            if !has_staging && matches!(buffer.content, Content::Upload | Content::Download) {
+                buffers.push(None);
+                continue;
+            }
+            buffers.push(Some(match weights.get(&buffer.content) {
                 Some(weights) => weights.clone(),
                 None => {
                     let made = gpu.buffer(&buffer.name, buffer.bytes(), usage).await;
                     made.map_err(|error| needing(error, &plan))?
                 }
-            });
+            }));
         }
         let dispatches = prepare(gpu, &plan, &buffers).await?;
         let layout = dispatches.iter().find_map(|prepared| prepared.pipeline.step_index.as_ref());
@@ -73,6 +78,15 @@ impl Run {
         let (uploads, downloads) = (of(Content::Upload), of(Content::Download));
         Ok(Run { shape, plan, buffers, dispatches, step_table, uploads, downloads })
     }
+
+    pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
+        of(&self.buffers, id)
+    }
+}
+
+/// Kernels have no staging buffers, and the host's calls have all of them.
+fn of(buffers: &[Option<wgpu::Buffer>], BufferId(id): BufferId) -> &wgpu::Buffer {
+    buffers[id].as_ref().expect("a buffer that the plan uses is there")
 }
 
 /// What there is too little memory for.
@@ -93,7 +107,7 @@ fn longest_segment(plan: &Plan) -> usize {
 
 /// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was cut where a submit
 /// was full has the same ones in each of its parts.
-async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<Arc<Prepared>>> {
+async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[Option<wgpu::Buffer>]) -> Result<Vec<Arc<Prepared>>> {
     let stride = uniform_stride(gpu);
     let mut passes: Vec<&Pass> = plan.passes().collect();
     passes.dedup_by(|pass, before| pass.dispatches == before.dispatches);
@@ -121,7 +135,7 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec
         }
         let mut groups = Vec::new();
         for order in orders {
-            let storage = order.iter().map(|&BufferId(id)| buffers[id].as_entire_binding());
+            let storage = order.iter().map(|&id| of(buffers, id).as_entire_binding());
             let entries: Vec<_> = (0..)
                 .zip([sizes.clone()].into_iter().chain(storage))
                 .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
@@ -171,7 +185,7 @@ async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> 
     Ok(StepTable { group, stride: stride as u32 })
 }
 
-async fn bind(
+pub(super) async fn bind(
     gpu: &Gpu,
     label: &str,
     layout: &wgpu::BindGroupLayout,
@@ -183,17 +197,17 @@ async fn bind(
 }
 
 /// From one slot of a uniform buffer to the next: aligned, and longer than any kernel's sizes.
-fn uniform_stride(gpu: &Gpu) -> usize {
+pub(super) fn uniform_stride(gpu: &Gpu) -> usize {
     (gpu.device.limits().min_uniform_buffer_offset_alignment as usize).max(LONGEST_DIMS)
 }
 
 /// A power of two, as alignments are.
 const LONGEST_DIMS: usize = 64;
 const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<ProjectDims>() <= LONGEST_DIMS);
-const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS && size_of::<CarryDims>() <= LONGEST_DIMS);
 
 /// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole sixteens.
-fn padded(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn padded(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.resize(bytes.len().next_multiple_of(16), 0);
     bytes
 }

@@ -21,7 +21,7 @@ impl Run {
         config: &Config,
     ) -> Result<()> {
         for &staging in &self.uploads {
-            let mut view = gpu.mapped(self.buffers[staging.0].get_mapped_range_mut(..))?;
+            let mut view = gpu.mapped(self.buffer(staging).get_mapped_range_mut(..))?;
             for transfer in self.plan.uploads.iter().filter(|transfer| transfer.staging == staging) {
                 let first = transfer.staging_offset as usize;
                 let bytes = transfer.bytes_within(longest.steps) as usize;
@@ -43,15 +43,8 @@ impl Run {
                             to.copy_from_slice(bytemuck::cast_slice(&lengths));
                         }
                     }
-                    Payload::Hidden { slot } => {
-                        let h = state.h.slice(s![slot, .., ..layer_of(config, slot).state_size]);
-                        put(&padded(h.insert_axis(Axis(0))));
-                    }
-                    Payload::Cell { slot } => {
-                        // A plan with cell states belongs to a network that has them.
-                        let c = state.c.as_ref().expect("the network has cell states");
-                        let c = c.slice(s![slot, .., ..layer_of(config, slot).cell_state_size()]);
-                        put(&c.iter().copied().collect::<Vec<f32>>());
+                    Payload::Hidden { .. } | Payload::Cell { .. } => {
+                        put(&state_of(config, state, transfer.what).unwrap_or_default());
                     }
                     Payload::Input(segment) => {
                         let first = segment.first as usize;
@@ -69,7 +62,7 @@ impl Run {
     /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this result.
     pub async fn wait(&self, gpu: &Gpu, wait: Wait) -> Result<()> {
         let map_all = |ids: &[BufferId], mode| -> Vec<Mapped> {
-            ids.iter().map(|&BufferId(id)| map(&self.buffers[id], mode)).collect()
+            ids.iter().map(|&id| map(self.buffer(id), mode)).collect()
         };
         let downloads = map_all(&self.downloads, wgpu::MapMode::Read);
         let uploads = map_all(&self.uploads, wgpu::MapMode::Write);
@@ -88,7 +81,7 @@ impl Run {
     pub fn read(&self, gpu: &Gpu, config: &Config, longest: &Longest<'_>) -> Result<Output> {
         let mut results = Results::new(config, self.shape.steps, self.shape.batch)?;
         for &staging in &self.downloads {
-            let buffer = &self.buffers[staging.0];
+            let buffer = self.buffer(staging);
             let view = gpu.mapped(buffer.get_mapped_range(..))?;
             let transfers = self.plan.downloads.iter().filter(|transfer| transfer.staging == staging);
             for transfer in transfers {
@@ -101,6 +94,23 @@ impl Run {
             buffer.unmap();
         }
         Ok(results.finish(gpu))
+    }
+}
+
+/// The rows of a slot's state, as its buffer holds them; none for other contents.
+pub(super) fn state_of(config: &Config, state: &State, what: Payload) -> Option<Vec<f32>> {
+    match what {
+        Payload::Hidden { slot } => {
+            let h = state.h.slice(s![slot, .., ..layer_of(config, slot).state_size]);
+            Some(padded(h.insert_axis(Axis(0))))
+        }
+        Payload::Cell { slot } => {
+            // A plan with cell states belongs to a network that has them.
+            let c = state.c.as_ref().expect("the network has cell states");
+            let c = c.slice(s![slot, .., ..layer_of(config, slot).cell_state_size()]);
+            Some(c.iter().copied().collect())
+        }
+        _ => None,
     }
 }
 

@@ -756,7 +756,7 @@ impl Builder<'_> {
             Kernel::Project | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
             // All columns in one workgroup.
             Kernel::Sequence(_) => (1, tiles),
-            Kernel::Norm | Kernel::Combine => (columns, rows),
+            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => (columns, rows),
         };
         let limit = self.plan.max_workgroups;
         // Tiles go along y, and along z where y is full.

@@ -1,0 +1,1 @@
+alias From = f32;

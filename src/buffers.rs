@@ -1,0 +1,322 @@
+//! A call whose arrays lie in buffers of the caller's.
+
+use crate::{Config, Error, Layout, Result, Storage};
+use std::fmt;
+
+/// An array in a buffer of the caller's: where it begins, how its rows lie, and what its numbers are stored as.
+///
+/// Without strides it is contiguous, in the order of the network's layout. The numbers of a row lie side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BufferArray<'a> {
+    pub(crate) buffer: &'a wgpu::Buffer,
+    pub(crate) offset: u64,
+    pub(crate) strides: Option<[u64; 2]>,
+    pub(crate) storage: Storage,
+}
+
+impl<'a> BufferArray<'a> {
+    /// f32, from the beginning of the buffer on.
+    pub fn new(buffer: &'a wgpu::Buffer) -> BufferArray<'a> {
+        BufferArray { buffer, offset: 0, strides: None, storage: Storage::F32 }
+    }
+
+    /// Where it begins, in bytes: whole numbers.
+    #[must_use]
+    pub fn offset(mut self, bytes: u64) -> BufferArray<'a> {
+        self.offset = bytes;
+        self
+    }
+
+    /// How many numbers lie from one time step to the next, and from one sequence of the batch to the next; of a state, from
+    /// one layer and direction to the next, and from one sequence to the next.
+    #[must_use]
+    pub fn strides(mut self, step: u64, sequence: u64) -> BufferArray<'a> {
+        self.strides = Some([step, sequence]);
+        self
+    }
+
+    /// What its numbers are stored as; f16 needs a device with `SHADER_F16`.
+    #[must_use]
+    pub fn storage(mut self, storage: Storage) -> BufferArray<'a> {
+        self.storage = storage;
+        self
+    }
+}
+
+/// The buffers of one call, for [`Layer::encode`](crate::Layer::encode): the input, and what else is wished.
+///
+/// | array | shape | needed |
+/// |---|---|---|
+/// | `input` | `[T, N, I]`, in layout NTC `[N, T, I]` | always |
+/// | `output` | `[T, N, C]`, in layout NTC `[N, T, C]`; with last only T is 1 | |
+/// | `output_reverse` | as `output`; with `Merge::Apart` alone | |
+/// | `cell_states` | `[T, N, D*H]`, as `output`; with `Config::cell_states` alone | |
+/// | `h_0`, `h_n` | `[L*D, N, H]`, or P of a projection | |
+/// | `c_0`, `c_n` | `[L*D, N, H]`, of an LSTM alone | |
+/// | `lengths` | `[N]` of u32 | |
+///
+/// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, and an offset in whole numbers.
+/// [`Layer::buffer_needs`](crate::Layer::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from zero, or from what
+/// was learned.
+#[derive(Clone, Debug)]
+pub struct Buffers<'a> {
+    pub(crate) steps: usize,
+    pub(crate) batch: usize,
+    pub(crate) arrays: Vec<(Role, BufferArray<'a>)>,
+}
+
+impl<'a> Buffers<'a> {
+    /// A call of T steps for a batch of N.
+    pub fn new(steps: usize, batch: usize, input: BufferArray<'a>) -> Buffers<'a> {
+        Buffers { steps, batch, arrays: vec![(Role::Input, input)] }
+    }
+
+    fn with(mut self, role: Role, array: BufferArray<'a>) -> Buffers<'a> {
+        self.arrays.retain(|(other, _)| *other != role);
+        self.arrays.push((role, array));
+        self
+    }
+
+    /// Where the output goes.
+    #[must_use]
+    pub fn output(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::Output, array)
+    }
+
+    /// Where the backward direction's output goes, of two that are kept apart.
+    #[must_use]
+    pub fn output_reverse(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::OutputReverse, array)
+    }
+
+    /// Where the last layer's cell states of every step go.
+    #[must_use]
+    pub fn cell_states(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::CellStates, array)
+    }
+
+    /// The hidden state to start from.
+    #[must_use]
+    pub fn h_0(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::H0, array)
+    }
+
+    /// The cell state to start from.
+    #[must_use]
+    pub fn c_0(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::C0, array)
+    }
+
+    /// Where the final hidden state goes; it may be where the first one comes from.
+    #[must_use]
+    pub fn h_n(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::Hn, array)
+    }
+
+    /// Where the final cell state goes; it may be where the first one comes from.
+    #[must_use]
+    pub fn c_n(self, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::Cn, array)
+    }
+
+    /// The length of each sequence: N u32.
+    #[must_use]
+    pub fn lengths(self, buffer: &'a wgpu::Buffer, offset: u64) -> Buffers<'a> {
+        self.with(Role::Lengths, BufferArray::new(buffer).offset(offset))
+    }
+
+    pub(crate) fn get(&self, role: Role) -> Option<&BufferArray<'a>> {
+        self.arrays.iter().find(|(other, _)| *other == role).map(|(_, array)| array)
+    }
+}
+
+/// What an array is to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    Input,
+    Output,
+    OutputReverse,
+    CellStates,
+    H0,
+    C0,
+    Hn,
+    Cn,
+    Lengths,
+}
+
+impl Role {
+    const ALL: [Role; 9] = [
+        Role::Input,
+        Role::Output,
+        Role::OutputReverse,
+        Role::CellStates,
+        Role::H0,
+        Role::C0,
+        Role::Hn,
+        Role::Cn,
+        Role::Lengths,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Input => "input",
+            Role::Output => "output",
+            Role::OutputReverse => "output_reverse",
+            Role::CellStates => "cell_states",
+            Role::H0 => "h_0",
+            Role::C0 => "c_0",
+            Role::Hn => "h_n",
+            Role::Cn => "c_n",
+            Role::Lengths => "lengths",
+        }
+    }
+
+    const fn usage(self) -> wgpu::BufferUsages {
+        match self {
+            Role::Lengths => wgpu::BufferUsages::COPY_SRC,
+            _ => wgpu::BufferUsages::STORAGE,
+        }
+    }
+
+    /// Its axes as time or slot, sequence, and number; none where the network has no such array.
+    fn shape(self, config: &Config, steps: usize, batch: usize) -> Option<[usize; 3]> {
+        let last = config.num_layers.saturating_sub(1);
+        let directions = config.directions.count();
+        let is_apart = config.merge == crate::Merge::Apart;
+        let output_steps = if config.outputs.last_only { 1 } else { steps };
+        match self {
+            Role::Input => Some([steps, batch, config.input_size]),
+            Role::Output => Some([output_steps, batch, config.output_size()]),
+            Role::OutputReverse if is_apart => Some([output_steps, batch, config.output_size()]),
+            Role::CellStates if config.outputs.cell_states => {
+                Some([steps, batch, directions * config.layer(last).cell_state_size()])
+            }
+            Role::H0 | Role::Hn => Some([config.slots(), batch, config.state_size()]),
+            Role::C0 | Role::Cn => config.cell_state_size().map(|size| [config.slots(), batch, size]),
+            Role::Lengths => Some([1, 1, batch]),
+            Role::OutputReverse | Role::CellStates => None,
+        }
+    }
+
+    /// Whether its first two axes are those of the network's layout.
+    const fn has_layout(self) -> bool {
+        matches!(self, Role::Input | Role::Output | Role::OutputReverse | Role::CellStates)
+    }
+
+    pub fn is_read(self) -> bool {
+        matches!(self, Role::Input | Role::H0 | Role::C0 | Role::Lengths)
+    }
+}
+
+/// What a call needs of one buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferNeed {
+    /// The array, as the methods of [`Buffers`] are called.
+    pub name: &'static str,
+    /// Its shape, in the order of the network's layout.
+    pub shape: Vec<usize>,
+    /// Its bytes where it is contiguous f32 (or u32), from its offset on.
+    pub bytes: u64,
+    /// What the buffer must be made for.
+    pub usage: wgpu::BufferUsages,
+    /// What its offset must be a multiple of, in bytes, and its half if it is f16.
+    pub alignment: u64,
+}
+
+impl fmt::Display for BufferNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BufferNeed { name, shape, bytes, usage, alignment } = self;
+        write!(
+            f,
+            "{name:<14} {:<16} {bytes:>12} bytes, {usage:?}, offset in {alignment}s",
+            format!("{shape:?}")
+        )
+    }
+}
+
+/// What a call of T steps for a batch of N may have, with or without.
+pub(crate) fn needs(config: &Config, steps: usize, batch: usize) -> Vec<BufferNeed> {
+    let need = |role: Role| {
+        let shape = role.shape(config, steps, batch)?;
+        let bytes = 4 * shape.iter().map(|&size| size as u64).product::<u64>();
+        let [a, b, c] = shape;
+        let shape = match config.layout {
+            _ if role == Role::Lengths => vec![c],
+            Layout::Ntc if role.has_layout() => vec![b, a, c],
+            _ => vec![a, b, c],
+        };
+        Some(BufferNeed { name: role.name(), shape, bytes, usage: role.usage(), alignment: 4 })
+    };
+    Role::ALL.into_iter().filter_map(need).collect()
+}
+
+/// An array that has been checked: where its numbers are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Placed {
+    pub buffer: wgpu::Buffer,
+    /// In numbers.
+    pub offset: u64,
+    /// Of time or slot, and of the sequence.
+    pub strides: [u64; 2],
+    pub shape: [usize; 3],
+    pub storage: Storage,
+}
+
+impl Placed {
+    /// The number after the last one.
+    pub fn end(&self) -> u64 {
+        let [a, b, c] = self.shape.map(|size| size as u64);
+        self.offset + (a - 1) * self.strides[0] + (b - 1) * self.strides[1] + c
+    }
+}
+
+/// Checks all arrays of a call, before anything is recorded.
+pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Result<Vec<(Role, Placed)>> {
+    for (name, size) in [("T", buffers.steps), ("N", buffers.batch), ("input_size", config.input_size)] {
+        if size == 0 {
+            return Err(Error::Setting { name, expected: "at least 1".into(), found: "0".into() });
+        }
+    }
+    if config.outputs.last_only && config.merge.is_elementwise() {
+        let expected = "directions side by side, for the last output only of an encoded call".into();
+        return Err(Error::Setting { name: "merge", expected, found: format!("{:?}", config.merge) });
+    }
+    let pairs = [(Role::H0, Role::C0), (Role::C0, Role::H0)];
+    for (one, other) in pairs {
+        if config.cell_state_size().is_some() && buffers.get(one).is_some() && buffers.get(other).is_none() {
+            let (expected, found) = (format!("an array beside {}", one.name()), "none".into());
+            return Err(Error::Setting { name: other.name(), expected, found });
+        }
+    }
+    let check = |(role, array): &(Role, BufferArray<'_>)| {
+        let refuse = |expected: String, found: String| Error::Setting { name: role.name(), expected, found };
+        let Some(shape) = role.shape(config, buffers.steps, buffers.batch) else {
+            return Err(refuse("none, for this network".into(), "an array".into()));
+        };
+        if array.storage == Storage::F16 && !has_f16 {
+            return Err(refuse("f32, on a device without SHADER_F16".into(), "f16".into()));
+        }
+        if !array.buffer.usage().contains(role.usage()) {
+            return Err(refuse(format!("usage {:?}", role.usage()), format!("{:?}", array.buffer.usage())));
+        }
+        let number = if *role == Role::Lengths { 4 } else { array.storage.bytes() };
+        if !array.offset.is_multiple_of(number) {
+            return Err(refuse(format!("an offset in {number}s of bytes"), array.offset.to_string()));
+        }
+        let [a, b, c] = shape.map(|size| size as u64);
+        let is_ntc = config.layout == Layout::Ntc && role.has_layout();
+        let strides = array.strides.unwrap_or(if is_ntc { [c, a * c] } else { [b * c, c] });
+        if strides.iter().zip([a, b]).any(|(&stride, size)| size > 1 && stride < c) {
+            return Err(refuse(format!("strides of at least {c}"), format!("{strides:?}")));
+        }
+        let offset = array.offset / number;
+        let placed = Placed { buffer: array.buffer.clone(), offset, strides, shape, storage: array.storage };
+        let needed = placed.end().saturating_mul(number);
+        if needed > array.buffer.size() {
+            let expected = format!("a buffer of at least {needed} bytes");
+            return Err(refuse(expected, array.buffer.size().to_string()));
+        }
+        Ok((*role, placed))
+    };
+    buffers.arrays.iter().map(check).collect()
+}
