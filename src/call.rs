@@ -140,7 +140,7 @@ impl Config {
         }
     }
 
-    fn check_state<T>(&self, state: &State<T>, batch: usize) -> Result<()> {
+    pub(crate) fn check_state<T>(&self, state: &State<T>, batch: usize) -> Result<()> {
         let check = |name: &str, found: &[usize], size: usize, letter: &str| {
             let expected = [self.slots(), batch, size];
             if found == expected {

@@ -8,14 +8,16 @@ mod context;
 mod encode;
 mod kernels;
 mod pack;
+mod resident;
 mod run;
 mod transfer;
 
 pub(crate) use context::{Gpu, Request};
+pub(crate) use resident::Resident;
 
 use crate::call::Checked;
 use crate::plan::{Content, Plan, Shape, Tuning};
-use crate::{Output, Result, Weights};
+use crate::{Config, Output, Result, State, Weights};
 use run::Run;
 use std::{collections::HashMap, collections::VecDeque, sync::Arc};
 
@@ -44,6 +46,18 @@ pub(crate) enum Wait {
     Elsewhere,
 }
 
+impl Wait {
+    /// In this thread, or not; a browser's thread never waits.
+    pub const fn here(here: bool) -> Wait {
+        #[cfg(not(target_arch = "wasm32"))]
+        if here {
+            return Wait::Here;
+        }
+        let _ = here;
+        Wait::Elsewhere
+    }
+}
+
 /// How far a call goes.
 #[derive(Debug)]
 pub(crate) struct Longest<'a> {
@@ -51,6 +65,8 @@ pub(crate) struct Longest<'a> {
     pub steps: u64,
     /// Where its lengths are, if they are on the GPU already.
     pub lengths: Option<&'a wgpu::Buffer>,
+    /// Where its states are, if they stay on the GPU.
+    pub resident: Option<&'a Resident>,
 }
 
 impl Network {
@@ -77,13 +93,14 @@ impl Network {
         weights: &Weights,
         call: &Checked<'_, f32>,
         lengths: Option<&wgpu::Buffer>,
+        resident: Option<&Resident>,
         wait: Wait,
     ) -> Result<Output> {
         let config = weights.config();
         let has_lengths = call.lengths.is_some() || lengths.is_some();
         let (steps, batch, tuning) = (call.steps(), call.batch(), self.tuning);
         let shape = Shape { steps, batch, has_lengths, tuning };
-        let longest = Longest { steps: call.longest() as u64, lengths };
+        let longest = Longest { steps: call.longest() as u64, lengths, resident };
         // Out of the cache while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
         let run = match self.runs.iter().position(|run| run.shape == shape) {
             Some(index) => self.runs.remove(index).expect("the index was just found"),
@@ -95,11 +112,10 @@ impl Network {
         };
         // After the plan, which refuses what is too large.
         let initial = match call.state {
-            Some(_) => None,
-            None => Some(weights.initial_state(shape.batch)?),
+            None if resident.is_none() => Some(weights.initial_state(shape.batch)?),
+            _ => None,
         };
-        // One of them is there.
-        let state = call.state.or(initial.as_ref()).expect("given, or just made");
+        let state = call.state.or(initial.as_ref());
         run.write(&self.gpu, call, state, &longest, config)?;
         run.submit(&self.gpu, &longest).await?;
         run.wait(&self.gpu, wait).await?;
@@ -107,6 +123,28 @@ impl Network {
         self.runs.push_front(run);
         self.runs.truncate(KEPT_RUNS);
         Ok(output)
+    }
+
+    /// States that stay here, for a batch, each what a call without one starts from.
+    pub async fn resident(&self, weights: &Weights, batch: usize) -> Result<Resident> {
+        let shape = Shape { steps: 1, batch, has_lengths: true, tuning: self.tuning };
+        let plan = Plan::of(weights.config(), &shape, &self.gpu.limits)?;
+        Resident::new(&self.gpu, weights, &plan, batch).await
+    }
+
+    /// Reads a sequence's state back.
+    pub async fn resident_state(&self, config: &Config, resident: &Resident, row: usize) -> Result<State> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = self.gpu.buffer("saved state", resident.row_bytes(), usage).await?;
+        self.gpu
+            .scoped(|| {
+                let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+                resident.copy_row(&mut encoder, row, &staging);
+                self.gpu.queue.submit([encoder.finish()]);
+            })
+            .await?;
+        let bytes = transfer::read_whole(&self.gpu, &staging).await?;
+        resident.state_from(config, &bytes)
     }
 
     async fn upload_weights(&mut self, weights: &Weights, plan: &Plan) -> Result<()> {

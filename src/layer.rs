@@ -3,7 +3,7 @@
 use crate::buffers;
 use crate::call::Checked;
 use crate::engine::Kind;
-use crate::gpu::{Network, Wait};
+use crate::gpu::{Network, Resident, Wait};
 use crate::plan::Tuning;
 use crate::weights::Deferred;
 use crate::{
@@ -101,7 +101,7 @@ impl Layer {
     /// Those of [`forward`](Layer::forward), and [`Error::Setting`](crate::Error::Setting) for a wrong length.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
-        pollster::block_on(self.run(call, None, Wait::Here))
+        pollster::block_on(self.run(call, None, None, true))
     }
 
     /// As [`call`](Layer::call), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
@@ -113,7 +113,7 @@ impl Layer {
     /// lengths are given on the host as well.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn call_with_lengths_on_gpu(&mut self, call: &Call<'_>, lengths: &wgpu::Buffer) -> Result<Output> {
-        pollster::block_on(self.run(call, Some(lengths), Wait::Here))
+        pollster::block_on(self.run(call, Some(lengths), None, true))
     }
 
     /// As [`call_with_lengths_on_gpu`](Layer::call_with_lengths_on_gpu), without holding up the thread while the GPU works.
@@ -122,7 +122,7 @@ impl Layer {
         call: &Call<'_>,
         lengths: &wgpu::Buffer,
     ) -> Result<Output> {
-        self.run(call, Some(lengths), Wait::Elsewhere).await
+        self.run(call, Some(lengths), None, false).await
     }
 
     /// Runs the network over packed sequences, and gives the output packed in the same way beside the whole answer. The
@@ -132,7 +132,7 @@ impl Layer {
     /// As [`call`](Layer::call), and [`Error::Setting`](crate::Error::Setting) for `batch_sizes` that do not fit.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn forward_packed(&mut self, packed: &Packed, state: Option<&State>) -> Result<(Packed, Output)> {
-        pollster::block_on(self.run_packed(packed, state, Wait::Here))
+        pollster::block_on(self.run_packed(packed, state, true))
     }
 
     /// As [`forward_packed`](Layer::forward_packed), without holding up the thread while the GPU works.
@@ -141,17 +141,17 @@ impl Layer {
         packed: &Packed,
         state: Option<&State>,
     ) -> Result<(Packed, Output)> {
-        self.run_packed(packed, state, Wait::Elsewhere).await
+        self.run_packed(packed, state, false).await
     }
 
     async fn run_packed(
         &mut self,
         packed: &Packed,
         state: Option<&State>,
-        wait: Wait,
+        here: bool,
     ) -> Result<(Packed, Output)> {
         let padded = packed.padded(self.config())?;
-        let answer = self.run(&padded.call(state), None, wait).await?;
+        let answer = self.run(&padded.call(state), None, None, here).await?;
         padded.pack(self.config(), answer)
     }
 
@@ -168,10 +168,17 @@ impl Layer {
 
     /// As [`call`](Layer::call), without holding up the thread while the GPU works.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
-        self.run(call, None, Wait::Elsewhere).await
+        self.run(call, None, None, false).await
     }
 
-    async fn run(&mut self, call: &Call<'_>, lengths: Option<&wgpu::Buffer>, wait: Wait) -> Result<Output> {
+    /// Runs a call, with lengths or states that are on the GPU already, and waits for it in this thread or elsewhere.
+    pub(crate) async fn run(
+        &mut self,
+        call: &Call<'_>,
+        lengths: Option<&wgpu::Buffer>,
+        resident: Option<&Resident>,
+        here: bool,
+    ) -> Result<Output> {
         let checked = self.config().checked(call)?;
         if let Some(buffer) = lengths {
             check_lengths_on_gpu(buffer, &checked, self.network.is_some())?;
@@ -179,7 +186,7 @@ impl Layer {
         let weights = self.weights.at(checked.input.dim().2)?;
         match &mut self.network {
             None => cpu::call(weights, call),
-            Some(network) => network.forward(weights, &checked, lengths, wait).await,
+            Some(network) => network.forward(weights, &checked, lengths, resident, Wait::here(here)).await,
         }
     }
 
@@ -235,6 +242,25 @@ impl Layer {
     /// The arrays that a call on buffers of T steps for a batch of N can have, and what each needs.
     pub fn buffer_needs(&self, steps: usize, batch: usize) -> Vec<BufferNeed> {
         buffers::needs(self.config(), steps, batch)
+    }
+
+    /// What a call without a state starts from.
+    pub(crate) fn initial_state(&mut self, batch: usize) -> Result<State> {
+        self.weights.at(self.config().input_size)?.initial_state(batch)
+    }
+
+    /// States that stay on the GPU; none where the engine is not one.
+    pub(crate) async fn resident(&mut self, batch: usize) -> Result<Option<Resident>> {
+        let weights = self.weights.at(self.config().input_size)?;
+        match &self.network {
+            Some(network) => Ok(Some(network.resident(weights, batch).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The network on the GPU, for states that have been made there.
+    pub(crate) fn on_gpu(&self) -> Option<&Network> {
+        self.network.as_ref()
     }
 
     /// What the network is; its input size is 0 while it is open.

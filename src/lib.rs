@@ -18,6 +18,7 @@ pub mod plan;
 pub mod shader;
 mod state;
 mod stateful;
+mod streams;
 mod weights;
 
 pub use activation::Activation;
@@ -33,4 +34,5 @@ pub use options::{CellClip, Directions, Layout, Merge, Outputs, Reset, Storage};
 pub use plan::{Plan, Schedule, Tuning};
 pub use state::{Output, State};
 pub use stateful::Stateful;
+pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{Init, Naming, SlotWeights, Weights, mxnet};

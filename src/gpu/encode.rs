@@ -25,7 +25,7 @@ impl Run {
                 }
                 self.record_submit(&mut encoder, index, steps);
                 if index == last {
-                    self.bring_out(&mut encoder, steps);
+                    self.bring_out(&mut encoder, longest);
                 }
                 gpu.queue.submit([encoder.finish()]);
             }
@@ -57,6 +57,9 @@ impl Run {
             if let (Payload::Lengths, Some(lengths)) = (transfer.what, longest.lengths) {
                 (from, offset) = (lengths, 0);
             }
+            if let Some(state) = longest.resident.and_then(|resident| resident.place_of(transfer)) {
+                (from, offset) = (state, 0);
+            }
             let to = self.buffer(transfer.buffer[0]);
             let bytes = transfer.bytes_within(longest.steps);
             if bytes > 0 {
@@ -66,14 +69,18 @@ impl Run {
         }
     }
 
-    fn bring_out(&self, encoder: &mut wgpu::CommandEncoder, steps: u64) {
+    fn bring_out(&self, encoder: &mut wgpu::CommandEncoder, longest: &Longest<'_>) {
+        let steps = longest.steps;
         for transfer in &self.plan.downloads {
             let from = self.buffer(transfer.after(steps));
-            let to = self.buffer(transfer.staging);
+            let (mut to, mut offset) = (self.buffer(transfer.staging), transfer.staging_offset);
+            if let Some(state) = longest.resident.and_then(|resident| resident.place_of(transfer)) {
+                (to, offset) = (state, 0);
+            }
             let bytes = transfer.bytes_within(steps);
             if bytes > 0 {
                 let from_at = transfer.storage.bytes() * transfer.buffer_offset;
-                encoder.copy_buffer_to_buffer(from, from_at, to, transfer.staging_offset, bytes);
+                encoder.copy_buffer_to_buffer(from, from_at, to, offset, bytes);
             }
         }
     }

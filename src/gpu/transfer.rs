@@ -16,7 +16,7 @@ impl Run {
         &self,
         gpu: &Gpu,
         call: &Checked<'_, f32>,
-        state: &State,
+        state: Option<&State>,
         longest: &Longest<'_>,
         config: &Config,
     ) -> Result<()> {
@@ -44,7 +44,11 @@ impl Run {
                         }
                     }
                     Payload::Hidden { .. } | Payload::Cell { .. } => {
-                        put(&state_of(config, state, transfer.what).unwrap_or_default());
+                        // None where it stays on the GPU.
+                        if let Some(numbers) = state.and_then(|state| state_of(config, state, transfer.what))
+                        {
+                            put(&numbers);
+                        }
                     }
                     Payload::Input(segment) => {
                         let first = segment.first as usize;
@@ -83,8 +87,10 @@ impl Run {
         for &staging in &self.downloads {
             let buffer = self.buffer(staging);
             let view = gpu.mapped(buffer.get_mapped_range(..))?;
+            let stays =
+                |transfer: &&Transfer| longest.resident.is_some_and(|r| r.place_of(transfer).is_some());
             let transfers = self.plan.downloads.iter().filter(|transfer| transfer.staging == staging);
-            for transfer in transfers {
+            for transfer in transfers.filter(|transfer| !stays(transfer)) {
                 let first = transfer.staging_offset as usize;
                 let len = transfer.len_within(longest.steps) * transfer.storage.bytes();
                 let numbers = pack::load(&view[first..first + len as usize], transfer.storage);
@@ -112,6 +118,28 @@ pub(super) fn state_of(config: &Config, state: &State, what: Payload) -> Option<
         }
         _ => None,
     }
+}
+
+/// The numbers of a sequence's state in a slot.
+pub(super) fn row_of(config: &Config, what: Payload) -> usize {
+    match what {
+        Payload::Hidden { slot } => layer_of(config, slot).state_size,
+        Payload::Cell { slot } => layer_of(config, slot).cell_state_size(),
+        _ => 0,
+    }
+}
+
+/// The bytes of a buffer that can be mapped, once what was submitted is done.
+pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+    let mapped = map(buffer, wgpu::MapMode::Read);
+    poll(gpu, Wait::Elsewhere)?;
+    match mapped.receive().await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return Err(gpu.interrupted(&error.to_string())),
+        None => return Err(gpu.interrupted("it never answered")),
+    }
+    let view = gpu.mapped(buffer.get_mapped_range(..))?;
+    Ok(view.to_vec())
 }
 
 fn layer_of(config: &Config, slot: usize) -> crate::config::LayerConfig {

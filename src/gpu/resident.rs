@@ -1,0 +1,93 @@
+//! States that stay on the GPU between calls, a row for each sequence of the batch.
+
+use super::{Gpu, pack, transfer::state_of};
+use crate::plan::{Payload, Plan, Transfer};
+use crate::{Config, Result, State, Storage, Weights};
+
+/// The hidden and cell states of every slot, as a plan's buffers hold them.
+#[derive(Debug)]
+pub(crate) struct Resident {
+    states: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    what: Payload,
+    storage: Storage,
+    /// Bytes of a sequence's row.
+    row: u64,
+    buffer: wgpu::Buffer,
+}
+
+impl Resident {
+    /// States for a batch, each what a call without one starts from.
+    pub async fn new(gpu: &Gpu, weights: &Weights, plan: &Plan, batch: usize) -> Result<Resident> {
+        let initial = weights.initial_state(batch)?;
+        let mut states = Vec::new();
+        for transfer in &plan.uploads {
+            let Some(numbers) = state_of(weights.config(), &initial, transfer.what) else { continue };
+            let mut bytes = vec![0; transfer.bytes() as usize];
+            pack::store(&numbers, transfer.storage, &mut bytes);
+            let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+            let buffer = gpu.storage("states that stay", &bytes, usage).await?;
+            let row = transfer.len / batch as u64 * transfer.storage.bytes();
+            states.push(Held { what: transfer.what, storage: transfer.storage, row, buffer });
+        }
+        Ok(Resident { states })
+    }
+
+    /// Where a plan's state is kept; none for what is no state.
+    pub fn place_of(&self, transfer: &Transfer) -> Option<&wgpu::Buffer> {
+        self.states.iter().find(|held| held.what == transfer.what).map(|held| &held.buffer)
+    }
+
+    /// Puts a state `[L*D, 1, H]` in a sequence's place.
+    pub fn set(&self, gpu: &Gpu, config: &Config, row: usize, state: &State) {
+        for held in &self.states {
+            // All of them are states, of a network that has them.
+            let numbers = state_of(config, state, held.what).unwrap_or_default();
+            let mut bytes = vec![0; held.row as usize];
+            pack::store(&numbers, held.storage, &mut bytes);
+            gpu.queue.write_buffer(&held.buffer, row as u64 * held.row, &bytes);
+        }
+    }
+
+    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in between.
+    pub fn copy_row(&self, encoder: &mut wgpu::CommandEncoder, row: usize, into: &wgpu::Buffer) {
+        let mut at = 0;
+        for held in &self.states {
+            encoder.copy_buffer_to_buffer(&held.buffer, row as u64 * held.row, into, at, held.row);
+            at += held.row;
+        }
+    }
+
+    /// The bytes that a sequence's rows have together.
+    pub fn row_bytes(&self) -> u64 {
+        self.states.iter().map(|held| held.row).sum()
+    }
+
+    /// A state `[L*D, 1, H]` from the bytes of its rows.
+    pub fn state_from(&self, config: &Config, bytes: &[u8]) -> Result<State> {
+        let mut state = config.zero_state(1)?;
+        let mut rest = bytes;
+        for held in &self.states {
+            let (row, after) = rest.split_at(held.row as usize);
+            rest = after;
+            let numbers = pack::load(row, held.storage);
+            let (into, slot) = match held.what {
+                Payload::Cell { slot } => (state.c.as_mut(), slot),
+                Payload::Hidden { slot } => (Some(&mut state.h), slot),
+                _ => continue,
+            };
+            if let Some(into) = into {
+                let size = super::transfer::row_of(config, held.what);
+                let numbers = &numbers[..size];
+                into.slice_mut(ndarray::s![slot, 0, ..size])
+                    .iter_mut()
+                    .zip(numbers)
+                    .for_each(|(to, &from)| *to = from);
+            }
+        }
+        Ok(state)
+    }
+}

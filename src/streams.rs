@@ -1,0 +1,300 @@
+//! Many sequences that arrive a few steps at a time, their states kept where they are computed.
+
+use crate::gpu::Resident;
+use crate::{Call, Config, Directions, Error, Layer, Result, State};
+use ndarray::{Array2, Array3, ArrayView2, s};
+
+/// Live streams through one network: each joins, brings 1 to 16 steps a call or none, is saved, reset, and leaves, while the
+/// others go on. On a GPU their states stay there.
+///
+/// ```
+/// use ndarray::Array2;
+/// use wgpu_rnn::{Config, Engine, Init, Layer, Streams};
+///
+/// # fn main() -> wgpu_rnn::Result<()> {
+/// let layer = Layer::lazy(&Engine::auto(), &Config::gru(13).input_size(7), Init::pytorch())?;
+/// let mut streams = Streams::new(layer, 4)?; // four at once
+/// let (one, other) = (streams.join()?, streams.join()?);
+/// let outputs = streams.call(&[(one, Array2::ones((3, 7)).view()), (other, Array2::ones((1, 7)).view())])?;
+/// assert_eq!((outputs[0].dim(), outputs[1].dim()), ((3, 13), (1, 13)));
+/// let saved = streams.save(one)?; // to go on later, here or elsewhere
+/// streams.leave(one)?;
+/// let again = streams.join()?;
+/// streams.load(again, &saved)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A stream's results are those of one call over all of its steps, whatever the others do. A call that fails leaves all states
+/// as they were, unless the device is lost.
+#[derive(Debug)]
+pub struct Streams {
+    layer: Layer,
+    kept: Kept,
+    /// Which places are taken, and how often each was: a stream that has left is not another one's.
+    places: Vec<Place>,
+    /// The rows of a call of one step, and of one of more: `[T, N, I]`, made once.
+    inputs: [Array3<f32>; 2],
+    lengths: Vec<usize>,
+}
+
+/// A stream that has joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stream {
+    place: usize,
+    turn: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    turn: u64,
+    is_taken: bool,
+}
+
+/// Where the states are between calls.
+#[derive(Debug)]
+enum Kept {
+    Host(State),
+    Gpu(Resident),
+}
+
+/// Steps of a stream in one call.
+pub const MAX_STREAM_STEPS: usize = 16;
+
+impl Streams {
+    /// Room for so many streams at once (N). A forward-only network with a known input size, which gives all of its output.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a network that has to know the future, or another one that cannot stream.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new(layer: Layer, capacity: usize) -> Result<Streams> {
+        pollster::block_on(Streams::new_async(layer, capacity))
+    }
+
+    /// As [`new`](Streams::new), for an async program or a browser.
+    ///
+    /// # Errors
+    /// Those of [`new`](Streams::new).
+    pub async fn new_async(mut layer: Layer, capacity: usize) -> Result<Streams> {
+        check(layer.config(), capacity)?;
+        let kept = match layer.resident(capacity).await? {
+            Some(resident) => Kept::Gpu(resident),
+            None => Kept::Host(layer.initial_state(capacity)?),
+        };
+        let places = vec![Place::default(); capacity];
+        let features = layer.config().input_size;
+        let inputs = [1, MAX_STREAM_STEPS].map(|steps| Array3::zeros((steps, capacity, features)));
+        Ok(Streams { layer, kept, places, inputs, lengths: vec![0; capacity] })
+    }
+
+    /// Begins a stream, in the state that a call without one starts from.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if all places are taken.
+    pub fn join(&mut self) -> Result<Stream> {
+        let Some(place) = self.places.iter().position(|place| !place.is_taken) else {
+            let (expected, found) =
+                (format!("at most {} streams at once", self.places.len()), "one more".into());
+            return Err(Error::Setting { name: "join", expected, found });
+        };
+        let initial = self.layer.initial_state(1)?;
+        self.put(place, &initial)?;
+        self.places[place].is_taken = true;
+        self.places[place].turn += 1;
+        Ok(Stream { place, turn: self.places[place].turn })
+    }
+
+    /// Ends a stream; its place is free.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it has left before.
+    pub fn leave(&mut self, stream: Stream) -> Result<()> {
+        let place = self.place(stream)?;
+        self.places[place].is_taken = false;
+        Ok(())
+    }
+
+    /// Begins a stream anew.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it has left.
+    pub fn reset(&mut self, stream: Stream) -> Result<()> {
+        let place = self.place(stream)?;
+        let initial = self.layer.initial_state(1)?;
+        self.put(place, &initial)
+    }
+
+    /// Goes on from a state `[L, 1, H]`, as [`save`](Streams::save) gives it.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the stream has left, [`Error::Shape`] for a state of another size.
+    pub fn load(&mut self, stream: Stream, state: &State) -> Result<()> {
+        let place = self.place(stream)?;
+        self.layer.config().check_state(state, 1)?;
+        self.put(place, state)
+    }
+
+    /// Where a stream stands: h `[L, 1, H]`, and c of an LSTM.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it has left.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn save(&mut self, stream: Stream) -> Result<State> {
+        pollster::block_on(self.save_async(stream))
+    }
+
+    /// As [`save`](Streams::save), for an async program or a browser.
+    ///
+    /// # Errors
+    /// Those of [`save`](Streams::save).
+    pub async fn save_async(&mut self, stream: Stream) -> Result<State> {
+        let place = self.place(stream)?;
+        match &self.kept {
+            Kept::Host(state) => {
+                let row = s![.., place..place + 1, ..];
+                let c = state.c.as_ref().map(|c| c.slice(row).to_owned());
+                Ok(State { h: state.h.slice(row).to_owned(), c })
+            }
+            Kept::Gpu(resident) => match self.layer.on_gpu() {
+                Some(network) => network.resident_state(self.layer.config(), resident, place).await,
+                None => self.layer.config().zero_state(1),
+            },
+        }
+    }
+
+    /// Brings steps of some streams, `[T, I]` each with T from 1 to 16, and gives what comes out of them, `[T, C]` each, in the
+    /// same order. Streams that are not named stand still.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a stream that has left or is named twice, [`Error::Shape`] for steps of the wrong size.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn call(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
+        pollster::block_on(self.run(steps, true))
+    }
+
+    /// As [`call`](Streams::call), without holding up the thread while the GPU works.
+    ///
+    /// # Errors
+    /// Those of [`call`](Streams::call).
+    pub async fn call_async(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
+        self.run(steps, false).await
+    }
+
+    async fn run(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)], here: bool) -> Result<Vec<Array2<f32>>> {
+        let longest = self.check_steps(steps)?;
+        if longest == 0 {
+            return Ok(Vec::new());
+        }
+        // Two plans do for all: steps past the longest are not computed.
+        let input = &mut self.inputs[usize::from(longest > 1)];
+        for (stream, steps) in steps {
+            // What stands past a stream's own steps is not looked at.
+            input.slice_mut(s![..steps.nrows(), stream.place, ..]).assign(steps);
+        }
+        let call = Call::new(&*input).lengths(&self.lengths);
+        let output = match &mut self.kept {
+            Kept::Gpu(resident) => self.layer.run(&call, None, Some(&*resident), here).await?.output,
+            Kept::Host(state) => {
+                let answer = self.layer.run(&call.state(&*state), None, None, here).await?;
+                *state = answer.state();
+                answer.output
+            }
+        };
+        let part = |(stream, steps): &(Stream, ArrayView2<'_, f32>)| {
+            output.slice(s![..steps.nrows(), stream.place, ..]).to_owned()
+        };
+        Ok(steps.iter().map(part).collect())
+    }
+
+    /// Checks what a call brings, notes the lengths, and gives the longest.
+    fn check_steps(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<usize> {
+        self.lengths.fill(0);
+        for (stream, steps) in steps {
+            let place = self.place(*stream)?;
+            let features = self.layer.config().input_size;
+            if steps.ncols() != features || steps.nrows() == 0 || steps.nrows() > MAX_STREAM_STEPS {
+                let expected = format!("[T, {features}] with T from 1 to {MAX_STREAM_STEPS}");
+                let found = steps.shape().to_vec();
+                return Err(Error::Shape { name: "steps of a stream".into(), expected, found });
+            }
+            if self.lengths[place] > 0 {
+                let (expected, found) = ("each one once in a call".into(), "one twice".into());
+                return Err(Error::Setting { name: "stream", expected, found });
+            }
+            self.lengths[place] = steps.nrows();
+        }
+        Ok(self.lengths.iter().copied().max().unwrap_or(0))
+    }
+
+    fn place(&self, stream: Stream) -> Result<usize> {
+        match self.places.get(stream.place) {
+            Some(place) if place.is_taken && place.turn == stream.turn => Ok(stream.place),
+            _ => {
+                let (expected, found) = ("one that has joined".into(), "one that has left".into());
+                Err(Error::Setting { name: "stream", expected, found })
+            }
+        }
+    }
+
+    fn put(&mut self, place: usize, state: &State) -> Result<()> {
+        match &mut self.kept {
+            Kept::Gpu(resident) => {
+                if let Some(network) = self.layer.on_gpu() {
+                    resident.set(network.gpu(), self.layer.config(), place, state);
+                }
+                Ok(())
+            }
+            Kept::Host(kept) => {
+                let row = s![.., place..place + 1, ..];
+                kept.h.slice_mut(row).assign(&state.h);
+                if let (Some(kept), Some(c)) = (&mut kept.c, &state.c) {
+                    kept.slice_mut(row).assign(c);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Streams that have joined and not left.
+    pub fn len(&self) -> usize {
+        self.places.iter().filter(|place| place.is_taken).count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Streams that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The network.
+    pub fn layer(&self) -> &Layer {
+        &self.layer
+    }
+}
+
+/// Whether a network can stream.
+fn check(config: &Config, capacity: usize) -> Result<()> {
+    let refuse =
+        |name, expected: &str, found: String| Err(Error::Setting { name, expected: expected.into(), found });
+    if config.directions != Directions::Forward {
+        let found = format!("{:?}", config.directions);
+        return refuse("directions", "forward only, for streams whose end is not known", found);
+    }
+    if config.input_size == 0 {
+        return refuse("input_size", "a known one, for streams", "0".into());
+    }
+    if config.outputs.last_only {
+        return refuse("last_only", "an output for every step, for streams", "the last one only".into());
+    }
+    if config.layout != crate::Layout::Tnc {
+        return refuse("layout", "TNC, for streams", "NTC".into());
+    }
+    if capacity == 0 {
+        return refuse("capacity", "at least 1", "0".into());
+    }
+    Ok(())
+}

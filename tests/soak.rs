@@ -1,0 +1,57 @@
+//! Very many calls, in a process of their own: nothing grows.
+//!
+//! `WGPU_RNN_SOAK` sets the number of calls, 100,000 if it is not set.
+
+mod common;
+#[path = "common/engines.rs"]
+mod engines;
+
+use common::case;
+use engines::{Offer, Outcome, Trials};
+use ndarray::Array2;
+use wgpu_rnn::{Config, Engine, Layer, Streams};
+
+fn main() {
+    let mut trials = Trials::new();
+    trials.add(Offer::All, "calls_in_a_row", Box::new(soak));
+    trials.run();
+}
+
+/// Calls in a row: no object is made, and no memory is kept.
+fn soak(engine: &Engine) -> Outcome {
+    let calls: usize = match std::env::var("WGPU_RNN_SOAK") {
+        Ok(calls) => calls.parse()?,
+        Err(_) => 100_000,
+    };
+    let layer = Layer::new(engine, case(&Config::gru(8).input_size(4), 1, 1, 33).weights);
+    let mut streams = Streams::new(layer, 4)?;
+    let all = [streams.join()?, streams.join()?, streams.join()?];
+    let step = Array2::from_elem((1, 4), 0.5);
+    let mut run = |calls: usize| -> Outcome {
+        for call in 0..calls {
+            streams.call(&[(all[call % 3], step.view())])?;
+        }
+        Ok(())
+    };
+    run(2_000)?;
+    let (objects, memory) = (engine.objects_made(), resident_bytes()?);
+    run(calls)?;
+    let grown = resident_bytes()?.saturating_sub(memory);
+    println!("soak: {calls} calls, resident memory {memory} bytes before and {grown} more after");
+    if engine.objects_made() != objects {
+        return Err("objects were made in the steady state".into());
+    }
+    // A leak of a single byte a call would be a tenth of it.
+    if grown > 1 << 20 {
+        return Err(format!("{grown} bytes of memory more after {calls} calls").into());
+    }
+    Ok(())
+}
+
+/// What the system says that this process holds; where it does not say, nothing.
+fn resident_bytes() -> Result<usize, libtest_mimic::Failed> {
+    match std::fs::read_to_string("/proc/self/statm") {
+        Ok(pages) => Ok(pages.split(' ').nth(1).ok_or("statm has two numbers")?.parse::<usize>()? * 4096),
+        Err(_) => Ok(0),
+    }
+}
