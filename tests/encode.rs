@@ -1,0 +1,225 @@
+//! Calls into a caller's encoder: what is wrong is told before anything is recorded, and nothing is made in the steady state.
+//! That the results are those of the host's calls is tested with every option in `options.rs`.
+
+mod common;
+#[path = "common/encoded.rs"]
+mod encoded;
+#[path = "common/engines.rs"]
+mod engines;
+
+use common::{Case, case};
+use encoded::{CONTIGUOUS, Lie, buffer};
+use engines::{Offer, Outcome, Trials, own_device};
+use libtest_mimic::Failed;
+use wgpu::BufferUsages as Usage;
+use wgpu_rnn::{BufferArray, Buffers, Cell, Config, Engine, Error, Layer, Schedule, Storage};
+
+type Test = fn(&Engine) -> Outcome;
+
+fn main() {
+    let mut trials = Trials::new();
+    let tests: [(&str, Test); 6] = [
+        ("misuse_is_told_before_anything_is_recorded", misuse),
+        ("same_buffers_make_no_object", steady_state),
+        ("arrays_lie_anywhere", anywhere),
+        ("several_models_in_one_encoder", several_models),
+        ("larger_than_a_binding", larger_than_a_binding),
+        ("state_goes_on_in_its_place", state_in_place),
+    ];
+    for offer in [Offer::All, Offer::WebGpuDefaults] {
+        for (name, test) in tests {
+            trials.add(offer, name, Box::new(test));
+        }
+    }
+    trials.run();
+}
+
+fn network(seed: u32) -> Case {
+    case(&Config::lstm(13).bidirectional().num_layers(2).input_size(7), 5, 3, seed)
+}
+
+fn misuse(engine: &Engine) -> Outcome {
+    let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
+    let stranger = Engine::from_device(device, queue);
+    let case = network(40);
+    let mut layer = Layer::new(engine, case.weights.clone());
+    let (input_bytes, output_bytes) = (4 * 5 * 3 * 7, 4 * 5 * 3 * 26);
+    let needs = layer.buffer_needs(5, 3);
+    let of = |name: &str| needs.iter().find(|need| need.name == name).map(|need| (need.bytes, need.usage));
+    if of("input") != Some((input_bytes, Usage::STORAGE))
+        || of("output") != Some((output_bytes, Usage::STORAGE))
+    {
+        return Err(format!("the needs are {needs:?}").into());
+    }
+    let input = buffer(engine, input_bytes, Usage::STORAGE);
+    let output = buffer(engine, output_bytes, Usage::STORAGE);
+    let small = buffer(engine, output_bytes - 4, Usage::STORAGE);
+    let useless = buffer(engine, output_bytes, Usage::VERTEX);
+    let foreign = buffer(&stranger, output_bytes, Usage::STORAGE);
+    let state = buffer(engine, 4 * 4 * 3 * 13, Usage::STORAGE);
+    let plain = || Buffers::new(5, 3, BufferArray::new(&input));
+    let mut refuses = |buffers: Buffers<'_>, expected: &str| -> Outcome {
+        let device = engine.device().ok_or("no GPU")?;
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let error = match layer.encode(&mut encoder, &buffers) {
+            Ok(()) => return Err(format!("expected {expected:?}, found none").into()),
+            Err(error) => error.to_string(),
+        };
+        // What the encoder holds is whole.
+        engine.queue().ok_or("no GPU")?.submit([encoder.finish()]);
+        if error.starts_with(expected) {
+            Ok(())
+        } else {
+            Err(format!("expected {expected:?}, found {error:?}").into())
+        }
+    };
+    let at = |buffer| BufferArray::new(buffer);
+    refuses(plain().output(at(&small)), "output: expected a buffer of at least 1560 bytes, found 1556")?;
+    refuses(
+        plain().output(at(&output).offset(4)),
+        "output: expected a buffer of at least 1564 bytes, found 1560",
+    )?;
+    refuses(plain().output(at(&output).offset(6)), "output: expected an offset in 4s of bytes, found 6")?;
+    refuses(
+        plain().output(at(&output).strides(78, 25)),
+        "output: expected strides of at least 26, found [78, 25]",
+    )?;
+    refuses(
+        plain().output(at(&useless)),
+        "output: expected usage BufferUsages(STORAGE), found BufferUsages(",
+    )?;
+    refuses(plain().lengths(&useless, 1557), "lengths: expected an offset in 4s of bytes, found 1557")?;
+    refuses(plain().h_0(at(&state)), "c_0: expected an array beside h_0, found none")?;
+    refuses(
+        plain().cell_states(at(&output)),
+        "cell_states: expected none, for this network, found an array",
+    )?;
+    refuses(plain().output(at(&foreign)), "wgpu: Validation Error")?;
+    refuses(Buffers::new(5, 0, at(&input)), "N: expected at least 1, found 0")?;
+    if !engine.limits().is_some_and(|limits| limits.f16) {
+        let half = at(&output).storage(Storage::F16);
+        refuses(plain().output(half), "output: expected f32, on a device without SHADER_F16, found f16")?;
+    }
+    let mut on_cpu = Layer::new(&Engine::cpu(), case.weights.clone());
+    let mut encoder = engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
+    match on_cpu.encode(&mut encoder, &plain()) {
+        Err(Error::Setting { name: "engine", .. }) => {}
+        other => return Err(format!("on the CPU: {other:?}").into()),
+    }
+    // After all of that it works.
+    let host = Layer::new(engine, case.weights.clone()).call(&case.call())?;
+    encoded::equals(engine, &mut layer, &case, CONTIGUOUS, &host)
+}
+
+fn steady_state(engine: &Engine) -> Outcome {
+    for schedule in Schedule::ALL {
+        let case = network(41);
+        let mut layer = Layer::new(engine, case.weights.clone());
+        layer.set_tuning(schedule);
+        let make = || {
+            let input = buffer(engine, 4 * 5 * 3 * 7, Usage::STORAGE);
+            (input, buffer(engine, 4 * 5 * 3 * 26, Usage::STORAGE))
+        };
+        let sets = [make(), make()];
+        let mut encode = |count: usize| -> Result<u64, Failed> {
+            for index in 0..count {
+                let (input, output) = &sets[index % 2];
+                let mut encoder =
+                    engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
+                let buffers = Buffers::new(5, 3, BufferArray::new(input)).output(BufferArray::new(output));
+                layer.encode(&mut encoder, &buffers)?;
+                engine.queue().ok_or("no GPU")?.submit([encoder.finish()]);
+            }
+            Ok(engine.objects_made())
+        };
+        // Other trials may run on the same engine at the same time, and make theirs.
+        let made =
+            (0..20).map(|_| Ok(encode(2)?.abs_diff(encode(20)?))).collect::<Result<Vec<_>, Failed>>()?;
+        if made.iter().all(|&made| made > 0) {
+            return Err(format!("{}: objects were made in the steady state", schedule.name()).into());
+        }
+    }
+    Ok(())
+}
+
+/// Offsets, gaps between rows, and halves.
+fn anywhere(engine: &Engine) -> Outcome {
+    for cell in Cell::ALL {
+        let case = case(&Config::new(cell, 13).num_layers(2).input_size(7), 5, 3, 42);
+        let mut layer = Layer::new(engine, case.weights.clone());
+        let host = layer.call(&case.call())?;
+        let has_f16 = engine.limits().is_some_and(|limits| limits.f16);
+        for storage in [Storage::F32, Storage::F16] {
+            for (offset, gap) in [(0, 0), (4, 0), (260, 1), (1020, 9)] {
+                if storage == Storage::F32 || has_f16 {
+                    let lie = Lie { offset, gap, storage };
+                    encoded::equals(engine, &mut layer, &case, lie, &host)
+                        .map_err(|failed| format!("{cell:?}, {lie:?}: {failed:?}"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The output of one model is the input of another, with no submit in between.
+fn several_models(engine: &Engine) -> Outcome {
+    let first = case(&Config::gru(8).input_size(7), 5, 3, 43);
+    let second = case(&Config::lstm(6).bidirectional().input_size(8), 5, 3, 44);
+    let mut lower = Layer::new(engine, first.weights.clone());
+    let mut upper = Layer::new(engine, second.weights.clone());
+    let between = lower.forward(&first.input, None)?.output;
+    let expected = upper.forward(&between, None)?.output;
+    let input = buffer(engine, 4 * 5 * 3 * 7, Usage::STORAGE);
+    let middle = buffer(engine, 4 * 5 * 3 * 8, Usage::STORAGE);
+    let output = buffer(engine, 4 * 5 * 3 * 12, Usage::STORAGE);
+    let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
+    queue.write_buffer(&input, 0, bytemuck::cast_slice(first.input.as_slice().ok_or("contiguous")?));
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let at = |buffer| BufferArray::new(buffer);
+    lower.encode(&mut encoder, &Buffers::new(5, 3, at(&input)).output(at(&middle)))?;
+    upper.encode(&mut encoder, &Buffers::new(5, 3, at(&middle)).output(at(&output)))?;
+    queue.submit([encoder.finish()]);
+    let found: Vec<f32> = bytemuck::pod_collect_to_vec(&encoded::read(engine, &output)?);
+    if found.iter().eq(expected.iter()) { Ok(()) } else { Err("the second model's output differs".into()) }
+}
+
+/// Arrays that a kernel cannot see as a whole are carried in parts; in layout NTC a step is spread over all of one.
+fn larger_than_a_binding(_: &Engine) -> Outcome {
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 8 << 10, ..Default::default() };
+    let (device, queue) = own_device(limits, wgpu::Features::empty())?;
+    let engine = Engine::from_device(device, queue);
+    for layout in [wgpu_rnn::Layout::Tnc, wgpu_rnn::Layout::Ntc] {
+        let case = case(&Config::gru(9).bidirectional().layout(layout).input_size(7), 50, 9, 45);
+        let mut layer = Layer::new(&engine, case.weights.clone());
+        let host = layer.call(&case.call())?;
+        encoded::equals(&engine, &mut layer, &case, Lie { offset: 20, gap: 2, ..CONTIGUOUS }, &host)?;
+    }
+    Ok(())
+}
+
+/// h_n and c_n are written where h_0 and c_0 are read, call after call.
+fn state_in_place(engine: &Engine) -> Outcome {
+    let case = case(&Config::lstm(13).input_size(7), 6, 3, 46);
+    let mut layer = Layer::new(engine, case.weights.clone());
+    let expected = layer.forward(&case.input, None)?.state();
+    let input = buffer(engine, 4 * 6 * 3 * 7, Usage::STORAGE);
+    let [h, c] = [(); 2].map(|()| buffer(engine, 4 * 3 * 13, Usage::STORAGE));
+    let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
+    queue.write_buffer(&input, 0, bytemuck::cast_slice(case.input.as_slice().ok_or("contiguous")?));
+    let mut encoder = device.create_command_encoder(&Default::default());
+    for part in 0..2 {
+        let at = |buffer| BufferArray::new(buffer);
+        let steps = at(&input).offset(part * 4 * 3 * 3 * 7);
+        let buffers = Buffers::new(3, 3, steps).h_0(at(&h)).c_0(at(&c)).h_n(at(&h)).c_n(at(&c));
+        layer.encode(&mut encoder, &buffers)?;
+    }
+    queue.submit([encoder.finish()]);
+    for (found, expected) in [(&h, &expected.h), (&c, expected.c.as_ref().ok_or("an LSTM")?)] {
+        let found: Vec<f32> = bytemuck::pod_collect_to_vec(&encoded::read(engine, found)?);
+        if !found.iter().eq(expected.iter()) {
+            return Err("two halves differ from the whole".into());
+        }
+    }
+    Ok(())
+}
