@@ -8,6 +8,7 @@ mod context;
 mod encode;
 mod kernels;
 mod pack;
+mod profile;
 mod resident;
 mod run;
 mod transfer;
@@ -16,8 +17,9 @@ pub(crate) use context::{Gpu, Request};
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
-use crate::plan::{Content, Plan, Shape, Tuning};
+use crate::plan::{Content, PassTime, Plan, Shape, Tuning};
 use crate::{Config, Output, Result, State, Weights};
+use profile::Clock;
 use run::Run;
 use std::{collections::HashMap, collections::VecDeque, sync::Arc};
 
@@ -35,6 +37,25 @@ pub(crate) struct Network {
 
 /// Shapes whose buffers are kept.
 const KEPT_RUNS: usize = 4;
+
+/// What a call on the GPU may have beside what any call has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options<'a> {
+    /// Lengths that are there already.
+    pub lengths: Option<&'a wgpu::Buffer>,
+    /// States that stay there.
+    pub resident: Option<&'a Resident>,
+    /// Whether the passes are timed.
+    pub is_timed: bool,
+    pub wait: Wait,
+}
+
+impl Options<'_> {
+    /// None of them, waiting in this thread or not.
+    pub const fn new(here: bool) -> Self {
+        Options { lengths: None, resident: None, is_timed: false, wait: Wait::here(here) }
+    }
+}
 
 /// How a call waits for the GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +113,9 @@ impl Network {
         &mut self,
         weights: &Weights,
         call: &Checked<'_, f32>,
-        lengths: Option<&wgpu::Buffer>,
-        resident: Option<&Resident>,
-        wait: Wait,
-    ) -> Result<Output> {
+        options: &Options<'_>,
+    ) -> Result<(Output, Vec<PassTime>)> {
+        let Options { lengths, resident, .. } = *options;
         let config = weights.config();
         let has_lengths = call.lengths.is_some() || lengths.is_some();
         let (steps, batch, tuning) = (call.steps(), call.batch(), self.tuning);
@@ -117,12 +137,17 @@ impl Network {
         };
         let state = call.state.or(initial.as_ref());
         run.write(&self.gpu, call, state, &longest, config)?;
-        run.submit(&self.gpu, &longest).await?;
-        run.wait(&self.gpu, wait).await?;
+        let clock = if options.is_timed { Some(Clock::new(&self.gpu, &run).await?) } else { None };
+        run.submit(&self.gpu, &longest, clock.as_ref()).await?;
+        run.wait(&self.gpu, options.wait).await?;
         let output = run.read(&self.gpu, config, &longest)?;
+        let times = match clock {
+            Some(clock) => clock.read(&self.gpu, &run, &longest).await?,
+            None => Vec::new(),
+        };
         self.runs.push_front(run);
         self.runs.truncate(KEPT_RUNS);
-        Ok(output)
+        Ok((output, times))
     }
 
     /// States that stay here, for a batch, each what a call without one starts from.

@@ -3,8 +3,8 @@
 use crate::buffers;
 use crate::call::Checked;
 use crate::engine::Kind;
-use crate::gpu::{Network, Resident, Wait};
-use crate::plan::Tuning;
+use crate::gpu::{Network, Options, Resident};
+use crate::plan::{PassTime, Tuning};
 use crate::weights::Deferred;
 use crate::{
     BufferNeed, Buffers, Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu,
@@ -101,7 +101,7 @@ impl Layer {
     /// Those of [`forward`](Layer::forward), and [`Error::Setting`](crate::Error::Setting) for a wrong length.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
-        pollster::block_on(self.run(call, None, None, true))
+        Ok(pollster::block_on(self.run(call, &Options::new(true)))?.0)
     }
 
     /// As [`call`](Layer::call), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
@@ -113,7 +113,8 @@ impl Layer {
     /// lengths are given on the host as well.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn call_with_lengths_on_gpu(&mut self, call: &Call<'_>, lengths: &wgpu::Buffer) -> Result<Output> {
-        pollster::block_on(self.run(call, Some(lengths), None, true))
+        let options = Options { lengths: Some(lengths), ..Options::new(true) };
+        Ok(pollster::block_on(self.run(call, &options))?.0)
     }
 
     /// As [`call_with_lengths_on_gpu`](Layer::call_with_lengths_on_gpu), without holding up the thread while the GPU works.
@@ -122,7 +123,7 @@ impl Layer {
         call: &Call<'_>,
         lengths: &wgpu::Buffer,
     ) -> Result<Output> {
-        self.run(call, Some(lengths), None, false).await
+        Ok(self.run(call, &Options { lengths: Some(lengths), ..Options::new(false) }).await?.0)
     }
 
     /// Runs the network over packed sequences, and gives the output packed in the same way beside the whole answer. The
@@ -151,7 +152,7 @@ impl Layer {
         here: bool,
     ) -> Result<(Packed, Output)> {
         let padded = packed.padded(self.config())?;
-        let answer = self.run(&padded.call(state), None, None, here).await?;
+        let (answer, _) = self.run(&padded.call(state), &Options::new(here)).await?;
         padded.pack(self.config(), answer)
     }
 
@@ -168,25 +169,38 @@ impl Layer {
 
     /// As [`call`](Layer::call), without holding up the thread while the GPU works.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
-        self.run(call, None, None, false).await
+        Ok(self.run(call, &Options::new(false)).await?.0)
     }
 
-    /// Runs a call, with lengths or states that are on the GPU already, and waits for it in this thread or elsewhere.
+    /// As [`call`](Layer::call), and how long each pass of it took by the GPU's own clock: for finding out, not for use, since
+    /// it makes objects and waits twice. The answer to a network that is not on a GPU has no passes.
+    ///
+    /// # Errors
+    /// Also [`Error::Setting`](crate::Error::Setting) if the adapter has no `TIMESTAMP_QUERY`.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn profile(&mut self, call: &Call<'_>) -> Result<(Output, Vec<PassTime>)> {
+        pollster::block_on(self.run(call, &Options { is_timed: true, ..Options::new(true) }))
+    }
+
+    /// As [`profile`](Layer::profile), without holding up the thread while the GPU works.
+    pub async fn profile_async(&mut self, call: &Call<'_>) -> Result<(Output, Vec<PassTime>)> {
+        self.run(call, &Options { is_timed: true, ..Options::new(false) }).await
+    }
+
+    /// Runs a call on whatever the engine is.
     pub(crate) async fn run(
         &mut self,
         call: &Call<'_>,
-        lengths: Option<&wgpu::Buffer>,
-        resident: Option<&Resident>,
-        here: bool,
-    ) -> Result<Output> {
+        options: &Options<'_>,
+    ) -> Result<(Output, Vec<PassTime>)> {
         let checked = self.config().checked(call)?;
-        if let Some(buffer) = lengths {
+        if let Some(buffer) = options.lengths {
             check_lengths_on_gpu(buffer, &checked, self.network.is_some())?;
         }
         let weights = self.weights.at(checked.input.dim().2)?;
         match &mut self.network {
-            None => cpu::call(weights, call),
-            Some(network) => network.forward(weights, &checked, lengths, resident, Wait::here(here)).await,
+            None => Ok((cpu::call(weights, call)?, Vec::new())),
+            Some(network) => network.forward(weights, &checked, options).await,
         }
     }
 

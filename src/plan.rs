@@ -313,6 +313,17 @@ pub struct Pass {
     pub times: Option<Times>,
 }
 
+/// How long a pass took on the GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassTime {
+    /// The pass's label.
+    pub label: String,
+    /// Its dispatches, each time step counted.
+    pub dispatches: u64,
+    /// From its beginning to its end, as the GPU's clock tells.
+    pub time: std::time::Duration,
+}
+
 /// One dispatch, or one a time step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dispatch {

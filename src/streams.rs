@@ -1,6 +1,6 @@
 //! Many sequences that arrive a few steps at a time, their states kept where they are computed.
 
-use crate::gpu::Resident;
+use crate::gpu::{Options, Resident};
 use crate::{Call, Config, Directions, Error, Layer, Result, State};
 use ndarray::{Array2, Array3, ArrayView2, s};
 
@@ -193,9 +193,12 @@ impl Streams {
         }
         let call = Call::new(&*input).lengths(&self.lengths);
         let output = match &mut self.kept {
-            Kept::Gpu(resident) => self.layer.run(&call, None, Some(&*resident), here).await?.output,
+            Kept::Gpu(resident) => {
+                let options = Options { resident: Some(resident), ..Options::new(here) };
+                self.layer.run(&call, &options).await?.0.output
+            }
             Kept::Host(state) => {
-                let answer = self.layer.run(&call.state(&*state), None, None, here).await?;
+                let (answer, _) = self.layer.run(&call.state(&*state), &Options::new(here)).await?;
                 *state = answer.state();
                 answer.output
             }

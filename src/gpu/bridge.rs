@@ -100,7 +100,7 @@ impl Encoded {
         }
         record_carry(encoder, "carry in", &bridge.before);
         for submit in 0..run.plan.submits.len() {
-            run.record_submit(encoder, submit, run.plan.steps);
+            run.record_submit(encoder, submit, run.plan.steps, None);
         }
         record_carry(encoder, "carry out", &bridge.after);
     }

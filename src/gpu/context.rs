@@ -22,8 +22,10 @@ pub(crate) struct Gpu {
 }
 
 /// Asked for where the adapter has them; there is a way without each.
-const USED_FEATURES: wgpu::Features =
-    wgpu::Features::IMMEDIATES.union(wgpu::Features::SUBGROUP).union(wgpu::Features::SHADER_F16);
+const USED_FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
+    .union(wgpu::Features::SUBGROUP)
+    .union(wgpu::Features::SHADER_F16)
+    .union(wgpu::Features::TIMESTAMP_QUERY);
 
 /// What an adapter is chosen by.
 #[derive(Clone, Debug)]

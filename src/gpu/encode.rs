@@ -1,6 +1,7 @@
 //! A plan's commands. Makes no pipeline, buffer or bind group.
 
 use super::bridge::Carry;
+use super::profile::Clock;
 use super::run::{Prepared, Run};
 use super::{Gpu, Longest, run::StepTable};
 use crate::Result;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 impl Run {
     /// Records and submits the whole plan, up to the end of the longest sequence; what was written to the upload buffers is its
     /// input.
-    pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>) -> Result<()> {
+    pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>, clock: Option<&Clock>) -> Result<()> {
         let steps = longest.steps;
         gpu.scoped(|| {
             self.uploads.iter().for_each(|&id| self.buffer(id).unmap());
@@ -23,7 +24,7 @@ impl Run {
                 if index == 0 {
                     self.bring_in(&mut encoder, longest);
                 }
-                self.record_submit(&mut encoder, index, steps);
+                self.record_submit(&mut encoder, index, steps, clock);
                 if index == last {
                     self.bring_out(&mut encoder, longest);
                 }
@@ -34,10 +35,17 @@ impl Run {
     }
 
     /// Records the passes of one submit.
-    pub fn record_submit(&self, encoder: &mut wgpu::CommandEncoder, index: usize, steps: u64) {
+    pub fn record_submit(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        index: usize,
+        steps: u64,
+        clock: Option<&Clock>,
+    ) {
+        let first_pass = self.plan.submits[..index].iter().map(Vec::len).sum();
         let count = |passes: &[Pass]| passes.iter().map(|pass| pass.dispatches.len()).sum::<usize>();
         let mut first = self.plan.submits[..index].iter().map(|passes| count(passes)).sum::<usize>();
-        for planned in &self.plan.submits[index] {
+        for (number, planned) in (first_pass..).zip(&self.plan.submits[index]) {
             let prepared = &self.dispatches[first..first + planned.dispatches.len()];
             first += prepared.len();
             if is_empty(planned, steps) {
@@ -45,7 +53,7 @@ impl Run {
             }
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(&planned.label),
-                timestamp_writes: None,
+                timestamp_writes: clock.map(|clock| clock.of_pass(number)),
             });
             record(&mut pass, &self.plan, planned, prepared, self.step_table.as_ref(), steps);
         }
@@ -98,7 +106,7 @@ pub(super) fn record_carry(encoder: &mut wgpu::CommandEncoder, label: &str, carr
 }
 
 /// Whether it begins after the longest sequence has ended.
-fn is_empty(pass: &Pass, steps: u64) -> bool {
+pub(super) fn is_empty(pass: &Pass, steps: u64) -> bool {
     pass.times.is_some_and(|times| times.iter(steps).next().is_none())
 }
 

@@ -1,0 +1,141 @@
+//! Where the time of a call goes: each pass, by the GPU's own clock.
+//!
+//!     cargo run --release --example profile -- --cell lstm --hidden-size 256 --bidirectional
+
+use clap::{Parser, ValueEnum};
+use ndarray::Array3;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use wgpu_rnn::{Call, Cell, Config, Engine, Init, Layer, Schedule, Tuning, Weights};
+
+/// Measure the passes of one call of a recurrent network, on an adapter with timestamps.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The cell
+    #[arg(long, value_enum, default_value_t = Kind::Lstm)]
+    cell: Kind,
+
+    /// Units a layer and direction (H)
+    #[arg(long, default_value_t = 128)]
+    hidden_size: usize,
+
+    /// Features of the input (I)
+    #[arg(long, default_value_t = 128)]
+    input_size: usize,
+
+    /// Layers (L)
+    #[arg(long, default_value_t = 1)]
+    layers: usize,
+
+    /// Read the sequence both ways
+    #[arg(long)]
+    bidirectional: bool,
+
+    /// Time steps (T)
+    #[arg(long, default_value_t = 100)]
+    steps: usize,
+
+    /// Sequences in the batch (N)
+    #[arg(long, default_value_t = 16)]
+    batch: usize,
+
+    /// Calls, of which the median of each pass is shown
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+
+    /// How time steps become dispatches; the best, if not given
+    #[arg(long, value_parser = schedule)]
+    schedule: Option<Schedule>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    RnnRelu,
+    RnnTanh,
+    Lstm,
+    Gru,
+}
+
+fn schedule(name: &str) -> Result<Schedule, String> {
+    let names: Vec<_> = Schedule::ALL.iter().map(|schedule| schedule.name()).collect();
+    let found = Schedule::ALL.into_iter().find(|schedule| schedule.name() == name);
+    found.ok_or_else(|| format!("expected one of {}", names.join(", ")))
+}
+
+fn main() -> ExitCode {
+    match profile(&Arguments::parse()) {
+        Ok(table) => {
+            // Nobody need be listening.
+            let _ = write!(std::io::stdout(), "{table}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
+    let cell = match arguments.cell {
+        Kind::RnnRelu => Cell::RnnRelu,
+        Kind::RnnTanh => Cell::RnnTanh,
+        Kind::Lstm => Cell::Lstm,
+        Kind::Gru => Cell::Gru,
+    };
+    let mut config = Config::new(cell, arguments.hidden_size)
+        .num_layers(arguments.layers)
+        .input_size(arguments.input_size);
+    if arguments.bidirectional {
+        config = config.bidirectional();
+    }
+    let engine = Engine::gpu()?;
+    let mut layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    layer.set_tuning(Tuning { schedule: arguments.schedule, ..Tuning::default() });
+    let input = Array3::from_elem((arguments.steps, arguments.batch, arguments.input_size), 0.1);
+    // The first one makes the pipelines.
+    layer.profile(&Call::new(&input))?;
+    let mut times: BTreeMap<usize, (String, u64, Vec<Duration>)> = BTreeMap::new();
+    for _ in 0..arguments.runs {
+        for (index, pass) in layer.profile(&Call::new(&input))?.1.into_iter().enumerate() {
+            let entry = times.entry(index).or_insert_with(|| (pass.label, pass.dispatches, Vec::new()));
+            entry.2.push(pass.time);
+        }
+    }
+    Ok(table(engine.name(), times.into_values()))
+}
+
+/// A line a pass, with a bar as long as its part of the whole.
+fn table(adapter: &str, passes: impl Iterator<Item = (String, u64, Vec<Duration>)>) -> String {
+    let medians: Vec<_> = passes
+        .map(|(label, dispatches, mut times)| {
+            times.sort();
+            (label, dispatches, times[times.len() / 2].as_secs_f64() * 1e3)
+        })
+        .collect();
+    let whole: f64 = medians.iter().map(|(.., ms)| ms).sum();
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (bold, cyan, plain) = if colours { ("\x1b[1m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+    let mut text = format!("adapter: {adapter}\n");
+    text += &format!(
+        "{bold}{:<24} {:>10} {:>10} {:>14} {:>6}{plain}\n",
+        "pass", "dispatches", "ms", "us a dispatch", "%"
+    );
+    for (label, dispatches, ms) in &medians {
+        let part = ms / whole.max(f64::MIN_POSITIVE);
+        let bar = "█".repeat((30.0 * part).round() as usize);
+        let each = 1e3 * ms / *dispatches as f64;
+        let percent = 100.0 * part;
+        text += &format!(
+            "{label:<24} {dispatches:>10} {ms:>10.3} {each:>14.2} {percent:>6.1} {cyan}{bar}{plain}\n"
+        );
+    }
+    text + &format!(
+        "{bold}{:<24} {:>10} {whole:>10.3}{plain}\n",
+        "all",
+        medians.iter().map(|pass| pass.1).sum::<u64>()
+    )
+}
