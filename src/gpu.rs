@@ -1,15 +1,22 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`context`] owns the device, [`kernels`] its pipelines, [`pack`] the weights as kernels read them, [`run`] the objects of
-//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU.
+//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU; [`tune`] measures what is fastest, and
+//! [`kept`] keeps pipelines in a file.
 
 mod context;
 mod encode;
+#[cfg(not(target_arch = "wasm32"))]
+mod kept;
 mod kernels;
 mod pack;
 mod run;
 mod transfer;
+#[cfg(not(target_arch = "wasm32"))]
+mod tune;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use context::Keeps;
 pub(crate) use context::{Gpu, Request};
 
 use crate::call::Checked;
@@ -81,8 +88,12 @@ impl Network {
             Some(index) => self.runs.remove(index).expect("the index was just found"),
             None => {
                 let plan = Plan::of(config, &shape, &self.gpu.limits)?;
-                self.upload_weights(weights, &plan).await?;
-                Run::new(&self.gpu, &self.weights, plan, shape).await?
+                #[cfg(not(target_arch = "wasm32"))]
+                let plan = self.tuned(weights, &shape, plan, wait).await;
+                upload_weights(&self.gpu, &mut self.weights, weights, &plan).await?;
+                let run = Run::new(&self.gpu, &self.weights, plan, shape).await?;
+                self.gpu.kernels.save();
+                run
             }
         };
         // After the plan, which refuses what is too large.
@@ -100,17 +111,23 @@ impl Network {
         self.runs.truncate(KEPT_RUNS);
         Ok(output)
     }
+}
 
-    async fn upload_weights(&mut self, weights: &Weights, plan: &Plan) -> Result<()> {
-        for buffer in &plan.buffers {
-            if self.weights.contains_key(&buffer.content) {
-                continue;
-            }
-            if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
-                let made = self.gpu.buffer_with(&buffer.name, &numbers).await?;
-                self.weights.insert(buffer.content, made);
-            }
+/// What a plan needs and is not there yet.
+async fn upload_weights(
+    gpu: &Gpu,
+    uploaded: &mut HashMap<Content, wgpu::Buffer>,
+    weights: &Weights,
+    plan: &Plan,
+) -> Result<()> {
+    for buffer in &plan.buffers {
+        if uploaded.contains_key(&buffer.content) {
+            continue;
         }
-        Ok(())
+        if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
+            let made = gpu.buffer_with(&buffer.name, &numbers).await?;
+            uploaded.insert(buffer.content, made);
+        }
     }
+    Ok(())
 }

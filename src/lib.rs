@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+#[cfg(not(target_arch = "wasm32"))]
+mod cache;
 mod call;
 mod cell;
 mod config;
@@ -17,6 +19,8 @@ pub mod plan;
 pub mod shader;
 mod state;
 mod stateful;
+#[cfg(not(target_arch = "wasm32"))]
+mod tuner;
 mod weights;
 
 pub use activation::Activation;
