@@ -43,7 +43,7 @@ fn tuned_with(file: &Path) -> Result<Engine, wgpu_rnn::Error> {
 }
 
 fn small(hidden: usize) -> Config {
-    Config::gru(hidden).input_size(3)
+    Config::rnn_tanh(hidden).input_size(3)
 }
 
 /// The answer to a case, which must be right.
@@ -98,7 +98,7 @@ fn measured_once() -> Outcome {
 fn second_engine() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tunings");
-    let case = case(&small(6), 4, 3, 32);
+    let case = case(&small(6), 1, 1, 32);
     let first = tuned_with(&file)?;
     // It was opened when there was no file yet.
     let other = tuned_with(&file)?;
@@ -118,7 +118,7 @@ fn second_engine() -> Outcome {
 
 fn own_tuning() -> Outcome {
     let engine = Engine::builder().tuned().build()?;
-    let case = case(&small(4), 2, 2, 33);
+    let case = case(&small(4), 1, 1, 33);
     let mut layer = Layer::new(&engine, case.weights.clone());
     layer.set_tuning(Schedule::Stepwise);
     layer.call(&case.call())?;
@@ -149,10 +149,10 @@ fn heals(what: &str, file: &Path, bytes: &[u8], case: &Case, measures: u64) -> O
 fn broken_tunings() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tunings");
-    let case = case(&small(5), 2, 2, 34);
+    let case = case(&small(5), 1, 1, 34);
     let good = written(&file, &case)?;
     let header = good.iter().position(|&byte| byte == b'\n').ok_or("no header")?;
-    for cut in [0, 1, header, header + 1, header + 9, good.len() - 2, good.len() - 1] {
+    for cut in [0, header, header + 9, good.len() - 1] {
         heals(&format!("{cut} bytes of {}", good.len()), &file, &good[..cut], &case, 1)?;
     }
     let text = String::from_utf8(good.clone())?;
@@ -176,7 +176,7 @@ fn broken_tunings() -> Outcome {
 fn impossible_tunings() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tunings");
-    let case = case(&small(5), 2, 2, 35);
+    let case = case(&small(5), 1, 1, 35);
     let text = String::from_utf8(written(&file, &case)?)?;
     let key = text.trim_end().rsplitn(4, '\t').last().ok_or("no columns")?.to_owned();
     for columns in ["sometimes\t1\t1", "stepwise\t1\t3", "stepwise\t1\t64w", "paired\t1\t1", "stepwise\t1"] {
@@ -199,7 +199,7 @@ fn impossible_tunings() -> Outcome {
 /// Files that cannot be read or written, and yet each answer is right and measured for once.
 fn tunings_without_folder() -> Outcome {
     let folder = tempfile::tempdir()?;
-    let case = case(&small(5), 2, 2, 36);
+    let case = case(&small(5), 1, 1, 36);
     for file in
         [folder.path().join("missing").join("file"), folder.path().to_owned(), "/dev/null".into(), "".into()]
     {
@@ -225,7 +225,7 @@ fn keeps_pipelines(engine: &Engine) -> bool {
 fn pipelines_restored() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("pipelines");
-    let case = case(&small(6), 3, 2, 37);
+    let case = case(&small(6), 1, 1, 37);
     let first = with_pipelines(&file)?;
     expect("bytes at first", first.pipeline_bytes_restored(), 0)?;
     answer(&first, &case)?;
@@ -243,7 +243,7 @@ fn pipelines_restored() -> Outcome {
 fn broken_pipelines() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("pipelines");
-    let case = case(&small(6), 3, 2, 38);
+    let case = case(&small(6), 1, 1, 38);
     let first = with_pipelines(&file)?;
     if !keeps_pipelines(&first) {
         return Ok(());
@@ -252,10 +252,10 @@ fn broken_pipelines() -> Outcome {
     let good = std::fs::read(&file)?;
     let header = good.iter().position(|&byte| byte == b'\n').ok_or("no header")?;
     let mut broken: Vec<(String, Vec<u8>)> = Vec::new();
-    for cut in [0, 5, header, header + 1, header + 8, header + 9, good.len() / 2, good.len() - 1] {
+    for cut in [0, header, header + 8, good.len() - 1] {
         broken.push((format!("{cut} bytes of {}", good.len()), good[..cut].to_vec()));
     }
-    for at in [0, header - 1, header, header + 1, header + 8, header + 9, good.len() / 2, good.len() - 1] {
+    for at in [0, header, header + 8, header + 9, good.len() - 1] {
         let mut bytes = good.clone();
         bytes[at] ^= 0x10;
         broken.push((format!("byte {at} of {} flipped", good.len()), bytes));
@@ -283,7 +283,7 @@ fn work(folder: &Path, units: usize) -> Result<(), String> {
     let builder =
         Engine::builder().tuned_with(folder.join("tunings")).pipeline_cache(folder.join("pipelines"));
     let engine = builder.build().map_err(|error| error.to_string())?;
-    answer(&engine, &case(&small(units), 2, 1, 39))?;
+    answer(&engine, &case(&small(units), 1, 1, 39))?;
     expect("measured", engine.tunings_measured(), 1)
 }
 
@@ -296,7 +296,7 @@ fn is_whole(folder: &Path, units: std::ops::Range<usize>, fewest: usize) -> Outc
     }
     let engine = tuned_with(&folder.join("tunings"))?;
     for units in units.clone() {
-        answer(&engine, &case(&small(units), 2, 1, 39))?;
+        answer(&engine, &case(&small(units), 1, 1, 39))?;
     }
     expect("measured again", engine.tunings_measured(), (units.len() - lines) as u64)?;
     let restored = with_pipelines(&folder.join("pipelines"))?;
