@@ -2,7 +2,7 @@
 
 use crate::cache::{self, CacheFile};
 use crate::plan::{Limits, Shape};
-use crate::shader::Tile;
+use crate::shader::{Read, Tile};
 use crate::{Config, Layout, Plan, Result, Schedule, Tuning};
 use std::{
     collections::BTreeMap,
@@ -121,14 +121,18 @@ impl Class {
 }
 
 /// Tiles that a product of so many rows could be best done with, what the plan itself takes first.
-pub(crate) fn tiles(rows: usize) -> impl Iterator<Item = Option<Tile>> {
+pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option<Tile>> {
+    // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
+    let cpu = limits.cpu;
+    let is_for_gpus = move |tile: &Tile| cpu && matches!(tile.read, Read::Split | Read::Workgroup);
     let rows = rows as u64;
-    // Not those for which a smaller one of the kind has room enough.
+    // A smaller one of the kind has room enough.
     let is_wasteful = move |tile: &Tile| {
         let mut smaller = Tile::ALL.into_iter().filter(|one| one.read == tile.read && one.rows < tile.rows);
         smaller.any(|one| u64::from(one.rows) >= rows)
     };
-    [None].into_iter().chain(Tile::ALL.into_iter().filter(move |tile| !is_wasteful(tile)).map(Some))
+    let sensible = Tile::ALL.into_iter().filter(move |tile| !is_for_gpus(tile) && !is_wasteful(tile));
+    [None].into_iter().chain(sensible.map(Some))
 }
 
 /// The whole lines that say something.

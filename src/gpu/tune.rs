@@ -72,7 +72,7 @@ impl Trials<'_> {
         let in_steps =
             self.plan(short).is_ok_and(|plan| plan.passes().any(|p| p.times.is_some() && projects(p)));
         let shape = if in_steps { short } else { long };
-        for project in tuner::tiles(shape.steps.saturating_mul(shape.batch)) {
+        for project in tuner::tiles(shape.steps.saturating_mul(shape.batch), &self.network.gpu.limits) {
             self.try_one(shape, Tuning { project, ..shape.tuning }, &projects).await;
         }
     }
@@ -83,7 +83,7 @@ impl Trials<'_> {
         let own = Tuning { project, ..shape.tuning };
         let schedules = [None].into_iter().chain(Schedule::ALL.into_iter().map(Some));
         for schedule in schedules {
-            for step in tuner::tiles(shape.batch) {
+            for step in tuner::tiles(shape.batch, &self.network.gpu.limits) {
                 let tuning = Tuning { schedule, step, ..own };
                 self.try_one(shape, tuning, &|pass| pass.times.is_some()).await;
             }
