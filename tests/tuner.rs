@@ -156,6 +156,7 @@ fn broken_tunings() -> Outcome {
         heals(&format!("{cut} bytes of {}", good.len()), &file, &good[..cut], &case, 1)?;
     }
     let text = String::from_utf8(good.clone())?;
+    expect("the adapter in a line", text.contains(&format!("\n{}", tuned_with(&file)?.name())), true)?;
     let other_version = text.replacen("tunings 1", "tunings 2", 1);
     let other_driver = text.replacen("Vulkan", "Vulcan", 1);
     let garbage: Vec<u8> = (0..9_999_u32).map(|index| (index * index / 7) as u8).collect();
@@ -260,8 +261,9 @@ fn broken_pipelines() -> Outcome {
         bytes[at] ^= 0x10;
         broken.push((format!("byte {at} of {} flipped", good.len()), bytes));
     }
-    // The adapter's name ends where its back end begins.
+    // The adapter and its driver, whose name ends where its back end begins.
     let text = good.iter().map(|&byte| char::from(byte)).collect::<String>();
+    expect("the adapter in the header", text[..header].contains(first.name()), true)?;
     let other = text.replacen(" (Vulkan", "2 (Vulkan", 1);
     broken.push(("another adapter's".into(), other.chars().map(|c| c as u8).collect()));
     broken.push(("more behind it".into(), [good.as_slice(), b"more"].concat()));
