@@ -5,8 +5,9 @@
 use clap::{Parser, ValueEnum};
 use std::io::Write;
 use std::process::ExitCode;
-use wgpu_rnn::plan::Limits;
-use wgpu_rnn::{Cell, Config, Plan, Result};
+use wgpu_rnn::plan::{Limits, Shape};
+use wgpu_rnn::shader::Tile;
+use wgpu_rnn::{Cell, Config, Plan, Result, Schedule, Tuning};
 
 /// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter has.
 #[derive(Parser)]
@@ -43,6 +44,18 @@ struct Arguments {
     /// Plan for a CPU adapter (lavapipe) with subgroups of eight
     #[arg(long)]
     cpu_adapter: bool,
+
+    /// How time steps become dispatches, instead of the best way: stepwise, paired or sequence
+    #[arg(long)]
+    schedule: Option<Schedule>,
+
+    /// The tile of the input products, by its name in plans (4, 8s, 1k, 32w and others), instead of the best one
+    #[arg(long)]
+    project_tile: Option<Tile>,
+
+    /// The tile of the time steps, instead of the best one
+    #[arg(long)]
+    step_tile: Option<Tile>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,5 +98,7 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         limits.cpu = true;
         limits.subgroup_size = 8;
     }
-    Plan::new(&config, arguments.steps, arguments.batch, &limits)
+    let &Arguments { steps, batch, schedule, project_tile: project, step_tile: step, .. } = arguments;
+    let tuning = Tuning { schedule, project, step };
+    Plan::of(&config, &Shape { steps, batch, has_lengths: false, tuning }, &limits)
 }

@@ -1,7 +1,11 @@
 //! Where networks are computed, chosen once.
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::gpu::Keeps;
 use crate::gpu::{Gpu, Request};
 use crate::{Error, Result, cpu};
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A GPU, or the CPU reference; cheap to clone, and shared by all layers made on it.
@@ -74,6 +78,8 @@ impl Engine {
             adapter_name: std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty()),
             webgpu_defaults: false,
             unchecked: false,
+            #[cfg(not(target_arch = "wasm32"))]
+            keeps: Keeps::default(),
         })
     }
 
@@ -122,6 +128,25 @@ impl Engine {
         }
     }
 
+    /// Networks and sizes that were measured so far, by an engine that is [`tuned`](EngineBuilder::tuned); those that were known
+    /// to it or to its file do not count.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tunings_measured(&self) -> u64 {
+        match &self.0 {
+            Kind::Gpu(gpu) => gpu.tunings.as_ref().map_or(0, |tunings| tunings.measured()),
+            Kind::Cpu => 0,
+        }
+    }
+
+    /// Bytes of compiled pipelines that the engine's [`pipeline_cache`](EngineBuilder::pipeline_cache) had for it; 0 without one.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn pipeline_bytes_restored(&self) -> u64 {
+        match &self.0 {
+            Kind::Gpu(gpu) => gpu.kernels.kept.as_ref().map_or(0, |kept| kept.restored),
+            Kind::Cpu => 0,
+        }
+    }
+
     pub(crate) fn kind(&self) -> &Kind {
         &self.0
     }
@@ -154,6 +179,89 @@ impl EngineBuilder {
     #[must_use]
     pub fn unchecked(mut self) -> EngineBuilder {
         self.0.unchecked = true;
+        self
+    }
+
+    /// Measures the schedules and tiles that the first call of a network with a new size could have, and takes the fastest one
+    /// from then on; the engine remembers it for all networks like that one. Off by default.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ndarray::Array3;
+    /// use wgpu_rnn::{Config, Engine, Init, Layer};
+    ///
+    /// let Ok(engine) = Engine::builder().tuned().build() else { return Ok(()) }; // no adapter
+    /// let config = Config::gru(5).input_size(3);
+    /// let mut layer = Layer::lazy(&engine, &config, Init::pytorch())?;
+    /// layer.forward(&Array3::ones((4, 2, 3)), None)?;
+    /// assert_eq!(engine.tunings_measured(), 1);
+    /// layer.forward(&Array3::ones((3, 2, 3)), None)?; // as good as the same size
+    /// assert_eq!(engine.tunings_measured(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A size is N, and T rounded up to a power of two, 256 at most. It is measured on zeros with the network's own weights:
+    /// the input's products on 256 steps at most, the time steps on 32. Most of the time goes into
+    /// compiling some twenty candidates: on Mesa's software Vulkan with two cores 4 to 6 s for two layers of a BiRNN of 64 units, 12
+    /// to 14 s for a BiLSTM of 128 (`cargo bench --bench first`). It has not been measured on a real GPU yet.
+    ///
+    /// Results stay right, but two tunings may round differently: for the same bits from one run of a program to the next, use a
+    /// file ([`tuned_with`](EngineBuilder::tuned_with)), or leave it off. Layers with a tuning of their own
+    /// ([`Layer::set_tuning`](crate::Layer::set_tuning)) are not measured.
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tuned(mut self) -> EngineBuilder {
+        self.0.keeps.is_tuned = true;
+        self
+    }
+
+    /// As [`tuned`](EngineBuilder::tuned), and keeps the choices in a file, for all engines that name the same one: those of
+    /// other programs, and of other adapters and drivers, which have lines of their own there.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wgpu_rnn::Engine;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let cache = folder.path();
+    /// let engine = Engine::builder().tuned_with(cache.join("tunings")).build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The file is text: adapter, driver, network and size; schedule; tile of the input's products; tile of the time steps; with
+    /// tabs between. Where it is missing, broken or cannot be written, that is logged, and the engine measures for itself.
+    /// A file that is something else is replaced.
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tuned_with(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
+        self.0.keeps.tunings = Some(file.into());
+        self.tuned()
+    }
+
+    /// Keeps compiled pipelines in a file, from which the next engine that names it takes them, if the adapter can do that
+    /// (Vulkan, mostly, and not with [`webgpu_defaults`](EngineBuilder::webgpu_defaults)). Many drivers do so by themselves.
+    /// Mesa's software Vulkan (22.3) gives out an empty one, so that it saves nothing there.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wgpu_rnn::Engine;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let cache = folder.path();
+    /// let engine = Engine::builder().pipeline_cache(cache.join("pipelines")).build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Name a file that nobody else can write: the driver believes what is in it. It belongs to one adapter, driver and version of
+    /// this library; where it is another one's, missing, broken or cannot be written, that is logged, and pipelines are compiled
+    /// anew. A file that is something else is replaced.
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn pipeline_cache(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
+        self.0.keeps.pipelines = Some(file.into());
         self
     }
 

@@ -1,18 +1,26 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`context`] owns the device, [`kernels`] its pipelines, [`pack`] the weights as kernels read them, [`run`] the objects of
-//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU, [`bridge`] callers' own buffers.
+//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU, [`bridge`] callers' own buffers,
+//! [`resident`] states that stay; [`tune`] measures what is fastest, [`profile`] what takes how long, and [`kept`] keeps
+//! pipelines in a file.
 
 mod bridge;
 mod context;
 mod encode;
+#[cfg(not(target_arch = "wasm32"))]
+mod kept;
 mod kernels;
 mod pack;
 mod profile;
 mod resident;
 mod run;
 mod transfer;
+#[cfg(not(target_arch = "wasm32"))]
+mod tune;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use context::Keeps;
 pub(crate) use context::{Gpu, Request};
 pub(crate) use resident::Resident;
 
@@ -126,8 +134,12 @@ impl Network {
             Some(index) => self.runs.remove(index).expect("the index was just found"),
             None => {
                 let plan = Plan::of(config, &shape, &self.gpu.limits)?;
-                self.upload_weights(weights, &plan).await?;
-                Run::new(&self.gpu, &self.weights, plan, shape, true).await?
+                #[cfg(not(target_arch = "wasm32"))]
+                let plan = self.tuned(weights, &shape, plan, options.wait).await;
+                upload_weights(&self.gpu, &mut self.weights, weights, &plan).await?;
+                let run = Run::new(&self.gpu, &self.weights, plan, shape, true).await?;
+                self.gpu.kernels.save();
+                run
             }
         };
         // After the plan, which refuses what is too large.
@@ -171,19 +183,25 @@ impl Network {
         let bytes = transfer::read_whole(&self.gpu, &staging).await?;
         resident.state_from(config, &bytes)
     }
+}
 
-    async fn upload_weights(&mut self, weights: &Weights, plan: &Plan) -> Result<()> {
-        for buffer in &plan.buffers {
-            if self.weights.contains_key(&buffer.content) {
-                continue;
-            }
-            if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
-                let mut bytes = vec![0; buffer.bytes() as usize];
-                pack::store(&numbers, buffer.storage, &mut bytes);
-                let made = self.gpu.storage(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await?;
-                self.weights.insert(buffer.content, made);
-            }
+/// What a plan needs and is not there yet.
+async fn upload_weights(
+    gpu: &Gpu,
+    uploaded: &mut HashMap<Content, wgpu::Buffer>,
+    weights: &Weights,
+    plan: &Plan,
+) -> Result<()> {
+    for buffer in &plan.buffers {
+        if uploaded.contains_key(&buffer.content) {
+            continue;
         }
-        Ok(())
+        if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
+            let mut bytes = vec![0; buffer.bytes() as usize];
+            pack::store(&numbers, buffer.storage, &mut bytes);
+            let made = gpu.storage(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await?;
+            uploaded.insert(buffer.content, made);
+        }
     }
+    Ok(())
 }

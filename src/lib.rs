@@ -2,6 +2,8 @@
 
 mod activation;
 mod buffers;
+#[cfg(not(target_arch = "wasm32"))]
+mod cache;
 mod call;
 mod cell;
 mod config;
@@ -19,6 +21,8 @@ pub mod shader;
 mod state;
 mod stateful;
 mod streams;
+#[cfg(not(target_arch = "wasm32"))]
+mod tuner;
 mod weights;
 
 pub use activation::Activation;

@@ -127,6 +127,18 @@ pub struct Tuning {
     pub step: Option<Tile>,
 }
 
+impl std::str::FromStr for Schedule {
+    type Err = crate::Error;
+
+    /// From its name, as plans show it.
+    fn from_str(name: &str) -> crate::Result<Schedule> {
+        Schedule::ALL.into_iter().find(|schedule| schedule.name() == name).ok_or_else(|| {
+            let (expected, found) = (Schedule::ALL.map(Schedule::name).join(", "), name.into());
+            crate::Error::Setting { name: "schedule", expected, found }
+        })
+    }
+}
+
 impl From<Schedule> for Tuning {
     fn from(schedule: Schedule) -> Tuning {
         Tuning { schedule: Some(schedule), ..Tuning::default() }

@@ -1,8 +1,10 @@
 //! A caller's buffers and encoder: carries arrays between them and a plan's own, on the GPU. Makes its objects once for a set of
 //! buffers, and none after that.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::Wait;
 use super::run::{Prepared, Run, bind, padded, uniform_stride};
-use super::{Gpu, Network, encode::record_carry};
+use super::{Gpu, Network, encode::record_carry, upload_weights};
 use crate::buffers::{Placed, Role};
 use crate::config::LayerConfig;
 use crate::plan::{BufferId, CarryDims, Dims, Dispatch, Payload, Plan, Shape, Transfer};
@@ -57,7 +59,9 @@ impl Network {
             Some(index) => self.encoded.remove(index).expect("the index was just found"),
             None => {
                 let plan = Plan::of(config, &shape, &self.gpu.limits)?;
-                self.upload_weights(weights, &plan).await?;
+                #[cfg(not(target_arch = "wasm32"))]
+                let plan = self.tuned(weights, &shape, plan, Wait::here(true)).await;
+                upload_weights(&self.gpu, &mut self.weights, weights, &plan).await?;
                 let learned = learned(&self.gpu, weights, &plan, batch).await?;
                 let run = Run::new(&self.gpu, &self.weights, plan, shape, false).await?;
                 Encoded { run, learned, bridges: VecDeque::new() }
@@ -67,6 +71,7 @@ impl Network {
             Some(index) => encoded.bridges.remove(index).expect("the index was just found"),
             None => Bridge::new(&self.gpu, config, &encoded.run, arrays).await?,
         };
+        self.gpu.kernels.save();
         let recorded = self.gpu.scoped(|| encoded.record(encoder, &bridge)).await;
         encoded.bridges.push_front(bridge);
         encoded.bridges.truncate(KEPT_BRIDGES);

@@ -16,6 +16,9 @@ pub(crate) struct Gpu {
     pub name: Arc<str>,
     pub limits: Limits,
     pub kernels: Kernels,
+    /// Where the fastest plans are to be found by measuring.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub tunings: Option<crate::tuner::Tunings>,
     /// Buffers, bind groups, pipelines and shader modules made so far.
     made: AtomicU64,
     lost: Arc<OnceLock<String>>,
@@ -37,6 +40,20 @@ pub(crate) struct Request {
     pub webgpu_defaults: bool,
     /// Whether kernels do without wgpu's checks.
     pub unchecked: bool,
+    #[cfg(not(target_arch = "wasm32"))]
+    pub keeps: Keeps,
+}
+
+/// What is kept from one engine to the next.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keeps {
+    /// Whether plans are tuned.
+    pub is_tuned: bool,
+    /// The file of tunings.
+    pub tunings: Option<std::path::PathBuf>,
+    /// The file of pipelines.
+    pub pipelines: Option<std::path::PathBuf>,
 }
 
 impl Gpu {
@@ -60,6 +77,10 @@ impl Gpu {
         if !request.webgpu_defaults {
             descriptor.required_limits = adapter.limits();
             descriptor.required_features = adapter.features() & USED_FEATURES;
+            #[cfg(not(target_arch = "wasm32"))]
+            if request.keeps.pipelines.is_some() {
+                descriptor.required_features |= adapter.features() & wgpu::Features::PIPELINE_CACHE;
+            }
         }
         let refused = |error: wgpu::RequestDeviceError| {
             Error::NoAdapter(format!("{} gives no device: {error}", adapter.get_info().name))
@@ -72,7 +93,21 @@ impl Gpu {
         });
         // Errors are caught in scopes; what a driver reports outside of any is not lost, and no panic.
         device.on_uncaptured_error(Arc::new(|error| log::error!("outside of a call: {error}")));
-        Ok(Gpu::new(device, queue, lost, request.unchecked))
+        let gpu = Gpu::new(device, queue, lost, request.unchecked);
+        #[cfg(not(target_arch = "wasm32"))]
+        let gpu = gpu.keeping(&request.keeps).await;
+        Ok(gpu)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    async fn keeping(mut self, keeps: &Keeps) -> Gpu {
+        if keeps.is_tuned {
+            self.tunings = Some(crate::tuner::Tunings::open(keeps.tunings.clone()));
+        }
+        if let Some(path) = &keeps.pipelines {
+            self.kernels.kept = super::kept::Kept::open(&self, path.clone()).await;
+        }
+        self
     }
 
     /// On a caller's device, whose callbacks stay the caller's.
@@ -104,7 +139,17 @@ impl Gpu {
         };
         let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
         log::info!("using {name}");
-        Gpu { device, queue, name: name.into(), limits, kernels, made: AtomicU64::new(0), lost }
+        Gpu {
+            device,
+            queue,
+            name: name.into(),
+            limits,
+            kernels,
+            #[cfg(not(target_arch = "wasm32"))]
+            tunings: None,
+            made: AtomicU64::new(0),
+            lost,
+        }
     }
 
     /// Runs `make` and passes on whatever error wgpu reports for it.

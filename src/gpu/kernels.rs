@@ -1,6 +1,8 @@
 //! Pipelines, made when first needed and kept with the device.
 
 use super::Gpu;
+#[cfg(not(target_arch = "wasm32"))]
+use super::kept::{Kept, Verified};
 use crate::plan::Dispatch;
 use crate::shader::{Kernel, StepIndex, Tile};
 use crate::{Result, Storage};
@@ -26,6 +28,9 @@ pub(crate) struct Kernels {
     /// Whether they do without wgpu's checks of indices and loops, and workgroup memory is not zeroed.
     unchecked: bool,
     made: Mutex<HashMap<Key, Arc<Pipeline>>>,
+    /// Where they are kept in a file.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub kept: Option<Kept>,
 }
 
 /// What makes a pipeline another one: its files, and the bits of the numbers set in it.
@@ -34,7 +39,36 @@ type Key = (Kernel, Tile, Storage, Vec<(&'static str, u64)>);
 impl Kernels {
     pub fn new(immediates: bool, unchecked: bool) -> Kernels {
         let step_index = if immediates { StepIndex::Immediate } else { StepIndex::Uniform };
-        Kernels { step_index, unchecked, made: Mutex::default() }
+        Kernels {
+            step_index,
+            unchecked,
+            made: Mutex::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            kept: None,
+        }
+    }
+
+    /// What all of them have in common, in words.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn kind(&self) -> String {
+        format!(
+            "; {:?} step index, {}",
+            self.step_index,
+            if self.unchecked { "unchecked" } else { "checked" }
+        )
+    }
+
+    /// Writes them into their file, if they have one.
+    pub fn save(&self) {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.kept.iter().for_each(Kept::save);
+    }
+
+    fn cache(&self) -> Option<&wgpu::PipelineCache> {
+        #[cfg(not(target_arch = "wasm32"))]
+        return self.kept.as_ref().map(Kept::cache);
+        #[cfg(target_arch = "wasm32")]
+        None
     }
 
     pub async fn get(&self, gpu: &Gpu, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
@@ -86,7 +120,7 @@ impl Kernels {
                 // Every kernel writes what it then reads of it.
                 zero_initialize_workgroup_memory: !self.unchecked,
             },
-            cache: None,
+            cache: self.cache(),
         });
         gpu.count();
         Pipeline { pipeline, buffers, step_index }
@@ -112,6 +146,20 @@ impl Kernels {
         // Loops: each counts up to a size, or halves a constant.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }
+}
+
+/// The one place where bytes of a file reach the driver.
+#[cfg(not(target_arch = "wasm32"))]
+#[allow(unsafe_code, reason = "the driver sees only what it has given out itself")]
+pub(super) fn pipeline_cache(device: &wgpu::Device, data: Option<&Verified>) -> wgpu::PipelineCache {
+    let data = data.map(Verified::bytes);
+    let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
+    // SAFETY: The data has to be what `PipelineCache::get_data` once gave. Only `Kept::save` writes such files, whole, with a
+    // checksum of that data, which `Verified` has found to be right; their first line, which names this library's version, the
+    // adapter and its driver, was found to be this device's. wgpu compares its own version and the adapter's key once more, and
+    // begins with an empty cache where they differ (`fallback`). A checksum is no signature: who can write the file can deceive
+    // it, which is why `EngineBuilder::pipeline_cache` asks for a file that nobody else can write.
+    unsafe { device.create_pipeline_cache(&descriptor) }
 }
 
 fn layout(

@@ -729,17 +729,17 @@ impl Builder<'_> {
             // The smallest that holds all rows, and from five rows on reads for its neighbours if it can; else the largest.
             let shares = of(Read::Shared).next().is_some() && rows > 4;
             let mut those = of(if shares { Read::Shared } else { Read::Each });
-            let largest = those.clone().last().unwrap_or(usable[0]);
+            let largest = those.clone().next_back().unwrap_or(usable[0]);
             return those.find(|tile| u64::from(tile.rows) >= rows).unwrap_or(largest);
         }
         let fills_with_groups = |tile: &Tile| {
             count(tile) * columns.div_ceil(u64::from(tile.columns())) * u64::from(WORKGROUP) >= FULL_GPU
         };
         let fills = |tile: &Tile| count(tile) * columns >= FULL_GPU;
-        let in_groups = of(Read::Workgroup).filter(fills_with_groups).last();
-        let direct = || of(Read::Each).filter(fills).last();
+        let in_groups = of(Read::Workgroup).rfind(fills_with_groups);
+        let direct = || of(Read::Each).rfind(fills);
         // So few that each sum is split.
-        let split = || of(Read::Split).filter(|tile| rows > 1 || tile.rows == 1).last();
+        let split = || of(Read::Split).rfind(|tile| rows > 1 || tile.rows == 1);
         in_groups.or_else(direct).or_else(split).unwrap_or(usable[0])
     }
 

@@ -1,0 +1,102 @@
+//! Files that only save time: what cannot be read is made again, what cannot be written is done without, and both are logged.
+
+use crate::file;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// A file that begins with a line which tells what is in it, and for whom.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheFile {
+    path: PathBuf,
+    header: String,
+}
+
+/// Tries to merge with what other processes write at the same time.
+const MERGES: usize = 3;
+
+impl CacheFile {
+    /// A header is one line; what is below belongs to another one if it differs.
+    pub fn new(path: PathBuf, header: &str) -> CacheFile {
+        CacheFile { path, header: one_line(header) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is below the header; nothing if there is no such file, or it is someone else's.
+    pub fn read(&self) -> Option<Vec<u8>> {
+        let path = self.path.display();
+        let read = || {
+            // What is no file might have no end.
+            if !std::fs::metadata(&self.path)?.is_file() {
+                return Err(io::Error::other("not a regular file"));
+            }
+            std::fs::read(&self.path)
+        };
+        match read() {
+            Ok(bytes) => {
+                let body =
+                    bytes.strip_prefix(self.header.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));
+                if body.is_none() && !bytes.is_empty() {
+                    log::warn!("{path} is ignored: it does not begin with \"{}\"", self.header);
+                }
+                body.map(<[u8]>::to_vec)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                log::warn!("{path} is ignored: {error}");
+                None
+            }
+        }
+    }
+
+    /// Replaces the whole file.
+    pub fn write(&self, body: &[u8]) {
+        let bytes = [self.header.as_bytes(), b"\n", body].concat();
+        if let Err(error) = file::replace(&self.path, &bytes) {
+            log::warn!("not kept: {error}");
+        }
+    }
+
+    /// Replaces the file by what `merge` makes of it, until it makes nothing new of it.
+    ///
+    /// Threads of a process take turns. Processes do not: each looks whether the others have left what it has written.
+    pub fn update(&self, merge: impl Fn(Option<&[u8]>) -> Vec<u8>) {
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..MERGES {
+            let old = self.read();
+            let new = merge(old.as_deref());
+            if old.as_ref() == Some(&new) {
+                return;
+            }
+            self.write(&new);
+        }
+    }
+}
+
+/// With spaces for what would end a line or a column.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// FNV-1a of 64 bits: tells apart any two texts that differ in one byte, and most others.
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn checksums_are_fnv_1a() {
+        assert_eq!(super::checksum(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(super::checksum(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(super::checksum(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}

@@ -1,0 +1,139 @@
+//! Measures which schedule and tiles are the fastest. All of them are right; their results may differ by rounding.
+
+use super::{Longest, Network, Wait, run::Run};
+use crate::plan::{Content, Pass, Plan, Shape, Tuning};
+use crate::shader::Kernel;
+use crate::{Error, Result, Schedule, Weights, tuner};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+/// Runs of a candidate, after one that does not count; the fastest counts.
+const RUNS: usize = 3;
+
+/// One that takes so many times the best one's time is not run again.
+const HOPELESS: f64 = 1.5;
+
+/// One has to be faster by so much to be preferred, lest noise decide.
+const FASTER: f64 = 0.97;
+
+impl Network {
+    /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the first such call.
+    pub(super) async fn tuned(&self, weights: &Weights, shape: &Shape, own: Plan, wait: Wait) -> Plan {
+        let asked = shape.tuning;
+        let is_open = asked.schedule.is_none() && asked.project.is_none() && asked.step.is_none();
+        let Some(tunings) = self.gpu.tunings.as_ref().filter(|_| is_open) else { return own };
+        let (config, limits) = (weights.config(), &self.gpu.limits);
+        let engine = format!("{}{}", self.gpu.name, self.gpu.kernels.kind());
+        let Ok(class) = tuner::Class::of(config, shape, limits, &engine) else { return own };
+        let planned = |tuning: Tuning| Plan::of(config, &Shape { tuning, ..*shape }, limits);
+        if let Some(tuning) = tunings.get(&class) {
+            match planned(tuning) {
+                Ok(plan) => return plan,
+                Err(error) => log::warn!("a known tuning is ignored: {error}"),
+            }
+        }
+        let start = Instant::now();
+        let mut trials = Trials {
+            network: self,
+            weights,
+            on_gpu: self.weights.clone(),
+            wait,
+            measured: Vec::new(),
+            best: None,
+        };
+        trials.project(&class.project, &class.steps).await;
+        trials.steps(&class.steps).await;
+        let Some((tuning, _)) = trials.best else { return own };
+        let (names, seconds) = (tuner::columns(&tuning).replace('\t', " "), start.elapsed().as_secs_f64());
+        log::info!("{}: {names}, of {} in {seconds:.2} s", own.title, trials.measured.len());
+        tunings.put(&class, tuning);
+        planned(tuning).unwrap_or(own)
+    }
+}
+
+/// Candidates that compete.
+struct Trials<'a> {
+    network: &'a Network,
+    weights: &'a Weights,
+    /// Apart from the network's own, since each schedule has its own order of weights.
+    on_gpu: HashMap<Content, wgpu::Buffer>,
+    wait: Wait,
+    /// What was run, since different names may mean the same.
+    measured: Vec<Plan>,
+    best: Option<(Tuning, Duration)>,
+}
+
+impl Trials<'_> {
+    /// Of the input's products, which do not depend on the schedule; with those of a time step, where they are such kernels too.
+    async fn project(&mut self, long: &Shape, short: &Shape) {
+        let projects = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Project);
+        let in_steps =
+            self.plan(short).is_ok_and(|plan| plan.passes().any(|p| p.times.is_some() && projects(p)));
+        let shape = if in_steps { short } else { long };
+        for project in tuner::tiles(shape.steps.saturating_mul(shape.batch), &self.network.gpu.limits) {
+            self.try_one(shape, Tuning { project, ..shape.tuning }, &projects).await;
+        }
+    }
+
+    /// Of the time steps, with the best of the above.
+    async fn steps(&mut self, shape: &Shape) {
+        let project = self.best.take().and_then(|(tuning, _)| tuning.project);
+        let own = Tuning { project, ..shape.tuning };
+        let schedules = [None].into_iter().chain(Schedule::ALL.into_iter().map(Some));
+        for schedule in schedules {
+            for step in tuner::tiles(shape.batch, &self.network.gpu.limits) {
+                let tuning = Tuning { schedule, step, ..own };
+                self.try_one(shape, tuning, &|pass| pass.times.is_some()).await;
+            }
+        }
+    }
+
+    /// Some passes of a plan, if there is such a plan. What cannot be run here is no candidate.
+    async fn try_one(&mut self, shape: &Shape, tuning: Tuning, counts: &(dyn Fn(&Pass) -> bool + Sync)) {
+        let Ok(mut plan) = self.plan(&Shape { tuning, ..*shape }) else { return };
+        plan.submits = vec![plan.submits.into_iter().flatten().filter(counts).collect()];
+        if self.measured.contains(&plan) {
+            return;
+        }
+        self.measured.push(plan.clone());
+        let names = tuner::columns(&tuning).replace('\t', " ");
+        match self.time(plan, shape).await {
+            Ok(time) => {
+                log::debug!("{names}: {time:?}");
+                if self.best.is_none_or(|(_, best)| time < best.mul_f64(FASTER)) {
+                    self.best = Some((tuning, time));
+                }
+            }
+            Err(error) => log::debug!("{names}: {error}"),
+        }
+    }
+
+    fn plan(&self, shape: &Shape) -> Result<Plan, Error> {
+        Plan::of(self.weights.config(), shape, &self.network.gpu.limits)
+    }
+
+    /// On an input of zeros, which is what new buffers hold.
+    async fn time(&mut self, plan: Plan, shape: &Shape) -> Result<Duration> {
+        let gpu = &self.network.gpu;
+        super::upload_weights(gpu, &mut self.on_gpu, self.weights, &plan).await?;
+        let run = Run::new(gpu, &self.on_gpu, plan, *shape, true).await?;
+        let longest = Longest { steps: shape.steps as u64, lengths: None, resident: None };
+        let mut fastest = Duration::MAX;
+        for index in 0..=RUNS {
+            let start = Instant::now();
+            run.submit(gpu, &longest, None).await?;
+            run.wait(gpu, self.wait).await?;
+            let time = start.elapsed();
+            run.downloads.iter().for_each(|&id| run.buffer(id).unmap());
+            if index > 0 {
+                fastest = fastest.min(time);
+                if self.best.is_some_and(|(_, best)| time > best.mul_f64(HOPELESS)) {
+                    break;
+                }
+            }
+        }
+        Ok(fastest)
+    }
+}

@@ -1,0 +1,173 @@
+//! What was measured to be fastest, by adapter and by network and size; `gpu/tune.rs` measures it.
+
+use crate::cache::{self, CacheFile};
+use crate::plan::{Limits, Shape};
+use crate::shader::{Read, Tile};
+use crate::{Config, Layout, Plan, Result, Schedule, Tuning};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The first line of a file of tunings.
+const HEADER: &str = "wgpu-rnn tunings 1";
+
+/// To be counted up whenever kernels or candidates change in such a way that old measurements mean nothing.
+const CANDIDATES: u32 = 1;
+
+/// More steps than these tell nothing new about a time step.
+const MOST_STEPS: usize = 32;
+
+/// Nor more than these about the input's product.
+const MOST_PROJECT_STEPS: usize = 256;
+
+/// Stands for what is left to the plan.
+const LEFT: &str = "-";
+
+/// The choices of one engine, which are its file's too.
+#[derive(Debug)]
+pub(crate) struct Tunings {
+    file: Option<CacheFile>,
+    known: Mutex<Known>,
+    measured: AtomicU64,
+}
+
+type Known = BTreeMap<String, Tuning>;
+
+impl Tunings {
+    /// In memory alone, if there is no path.
+    pub fn open(path: Option<PathBuf>) -> Tunings {
+        let file = path.map(|path| CacheFile::new(path, HEADER));
+        let known = file.as_ref().and_then(CacheFile::read).map(|body| parse(&body)).unwrap_or_default();
+        Tunings { file, known: Mutex::new(known), measured: AtomicU64::new(0) }
+    }
+
+    /// What is known of a class, by this engine or, since then, by another one with the same file.
+    pub fn get(&self, class: &Class) -> Option<Tuning> {
+        if let Some(&tuning) = self.known().get(&class.key) {
+            return Some(tuning);
+        }
+        let others = parse(&self.file.as_ref()?.read()?);
+        let mut known = self.known();
+        for (key, tuning) in others {
+            known.entry(key).or_insert(tuning);
+        }
+        known.get(&class.key).copied()
+    }
+
+    /// Keeps what was measured.
+    pub fn put(&self, class: &Class, tuning: Tuning) {
+        self.measured.fetch_add(1, Ordering::Relaxed);
+        self.known().insert(class.key.clone(), tuning);
+        let Some(file) = &self.file else { return };
+        file.update(|old| {
+            let mut all = old.map(parse).unwrap_or_default();
+            all.insert(class.key.clone(), tuning);
+            show(&all).into_bytes()
+        });
+    }
+
+    /// Classes that were measured, instead of known.
+    pub fn measured(&self) -> u64 {
+        self.measured.load(Ordering::Relaxed)
+    }
+
+    /// It is only ever whole: an insert is all that is done under its lock.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls that one measurement serves.
+#[derive(Debug)]
+pub(crate) struct Class {
+    key: String,
+    /// What the input's products are measured on.
+    pub project: Shape,
+    /// What the time steps are measured on.
+    pub steps: Shape,
+}
+
+impl Class {
+    /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and beyond
+    /// [`MOST_PROJECT_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate is spared.
+    pub fn of(config: &Config, shape: &Shape, limits: &Limits, engine: &str) -> Result<Class> {
+        let steps = |most: usize| {
+            let steps = shape.steps.min(most).next_power_of_two();
+            Shape { steps, has_lengths: false, ..*shape }
+        };
+        let (project, steps) = (steps(MOST_PROJECT_STEPS), steps(MOST_STEPS));
+        // A longer call may be possible with fewer of them.
+        let possible: Vec<_> = Schedule::ALL
+            .into_iter()
+            .filter(|&schedule| {
+                let tuning = Tuning { schedule: Some(schedule), ..Tuning::default() };
+                Plan::of(config, &Shape { tuning, ..*shape }, limits).is_ok()
+            })
+            .collect();
+        // What is the same to all kernels.
+        let plain = Config { layout: Layout::Tnc, learned_state: false, ..config.clone() };
+        let rest = format!("{plain:?} {limits:?} {possible:?} {:?}", shape.tuning);
+        let title = Plan::of(config, &project, limits)?.title;
+        let rest = cache::checksum(rest.as_bytes());
+        let version = env!("CARGO_PKG_VERSION");
+        let key = format!("{engine}; wgpu-rnn {version}.{CANDIDATES}; {title}; {rest:016x}");
+        Ok(Class { key: cache::one_line(&key), project, steps })
+    }
+}
+
+/// Tiles that a product of so many rows could be best done with, what the plan itself takes first.
+pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option<Tile>> {
+    // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
+    let cpu = limits.cpu;
+    let is_for_gpus = move |tile: &Tile| cpu && matches!(tile.read, Read::Split | Read::Workgroup);
+    let rows = rows as u64;
+    // A smaller one of the kind has room enough.
+    let is_wasteful = move |tile: &Tile| {
+        let mut smaller = Tile::ALL.into_iter().filter(|one| one.read == tile.read && one.rows < tile.rows);
+        smaller.any(|one| u64::from(one.rows) >= rows)
+    };
+    let sensible = Tile::ALL.into_iter().filter(move |tile| !is_for_gpus(tile) && !is_wasteful(tile));
+    [None].into_iter().chain(sensible.map(Some))
+}
+
+/// The whole lines that say something.
+fn parse(body: &[u8]) -> Known {
+    let lines = body.split_inclusive(|&byte| byte == b'\n').map(|line| {
+        let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
+        let mut columns = line.rsplitn(4, '\t');
+        let step = named(columns.next()?)?;
+        let project = named(columns.next()?)?;
+        let schedule = named(columns.next()?)?;
+        Some((columns.next()?.to_owned(), Tuning { schedule, project, step }))
+    });
+    let (good, bad): (Vec<_>, Vec<_>) = lines.partition(Option::is_some);
+    if !bad.is_empty() {
+        log::warn!("{} lines of the file of tunings are ignored", bad.len());
+    }
+    good.into_iter().flatten().collect()
+}
+
+/// What a column names, or nothing that can be named.
+fn named<T: std::str::FromStr>(name: &str) -> Option<Option<T>> {
+    if name == LEFT { Some(None) } else { name.parse().ok().map(Some) }
+}
+
+fn show(known: &Known) -> String {
+    let mut lines = String::new();
+    for (key, tuning) in known {
+        lines += &format!("{key}\t{}\n", columns(tuning));
+    }
+    lines
+}
+
+/// Schedule, project tile and step tile.
+pub(crate) fn columns(tuning: &Tuning) -> String {
+    let tile = |tile: Option<Tile>| tile.map_or(LEFT.to_owned(), |tile| tile.to_string());
+    let schedule = tuning.schedule.map_or(LEFT, Schedule::name);
+    [schedule, &tile(tuning.project), &tile(tuning.step)].join("\t")
+}
