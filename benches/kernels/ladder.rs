@@ -26,8 +26,9 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// Verifies, times and prints.
-    pub fn run(&self, gpu: &Gpu, rounds: usize) -> Result<(), Failure> {
+    /// Verifies, times and prints those whose names contain `only`.
+    pub fn run(&mut self, gpu: &Gpu, rounds: usize, only: &str) -> Result<(), Failure> {
+        self.versions.retain(|version| version.name.contains(only));
         for version in &self.versions {
             gpu.time(&version.launches)?;
             self.verify(gpu, version)
@@ -40,8 +41,8 @@ impl Ladder {
             }
         }
         let head = format!(
-            "{:<34} {:>10} {:>10} {:>9} {:>7} {:>10} {:>8}",
-            self.title, "median ms", "fastest ms", "GFLOP/s", "GB/s", "dispatches", "faster"
+            "{:<34} {:>10} {:>10} {:>15} {:>7} {:>10} {:>8}",
+            self.title, "median ms", "fastest ms", "GFLOP/s (best)", "GB/s", "dispatches", "faster"
         );
         println!("{}", paint(&head, "1"));
         let mut first = None;
@@ -49,13 +50,14 @@ impl Ladder {
             times.sort_by(f64::total_cmp);
             let steps = self.steps as f64;
             let (median, fastest) = (times[times.len() / 2] / steps, times[0] / steps);
+            let flops = self.flops as f64 / steps;
             let plainest = *first.get_or_insert(median);
             let line = format!(
-                "{:<34} {:>10.3} {:>10.3} {:>9.2} {:>7.2} {:>10} {:>7.1}x",
+                "{:<34} {:>10.3} {:>10.3} {:>15} {:>7.2} {:>10} {:>7.1}x",
                 version.name,
                 1e3 * median,
                 1e3 * fastest,
-                self.flops as f64 / steps / median / 1e9,
+                format!("{:.2} ({:.2})", flops / median / 1e9, flops / fastest / 1e9),
                 version.bytes as f64 / steps / median / 1e9,
                 version.launches.len() / self.steps,
                 plainest / median,

@@ -33,6 +33,10 @@ struct Arguments {
     #[arg(long, default_value_t = 20)]
     rounds: usize,
 
+    /// Only versions whose names contain this: `ships`, say
+    #[arg(long, value_name = "PART", default_value = "")]
+    only: String,
+
     /// Given by cargo bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -51,10 +55,10 @@ fn main() -> Result<(), Failure> {
     }
     let shapes = if arguments.quick { 1 } else { usize::MAX };
     for shape in product::SHAPES.into_iter().take(shapes) {
-        product::ladder(&gpu, shape)?.run(&gpu, rounds)?;
+        product::ladder(&gpu, shape)?.run(&gpu, rounds, &arguments.only)?;
     }
     for shape in step::SHAPES.into_iter().take(shapes) {
-        step::ladder(&gpu, shape)?.run(&gpu, rounds)?;
+        step::ladder(&gpu, shape)?.run(&gpu, rounds, &arguments.only)?;
     }
     Ok(())
 }
