@@ -4,7 +4,8 @@
 //!
 //! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
 //! turn: the schedule that the plan chooses (`best`), the others by name, the best on an engine without wgpu's checks
-//! (`unchecked`), numbers stored as f16 (`half`), and `oneshot`, which makes its buffers, bind groups and weights anew.
+//! (`unchecked`), numbers stored as f16 (`half`), and `oneshot`, which makes its buffers, bind groups and weights anew. The other
+//! ones are prepared: they have been called before. GB/s are the bytes that the plan's kernels read and write at least.
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::plan::Shape;
@@ -34,8 +35,8 @@ fn main() -> Result<(), Failure> {
     let unchecked = Engine::builder().unchecked().build()?;
     println!("adapter: {}; wgpu 30; {RUNS} runs in turn, ms, median (fastest)", engine.name());
     println!(
-        "{:<12} {:>4} {:>3} {:<9} {:>16} {:>9} {:>9} {:>11} {:>8}",
-        "network", "T", "N", "by", "ms", "GFLOP/s", "us/step", "dispatches", "submits"
+        "{:<12} {:>4} {:>3} {:<9} {:>16} {:>9} {:>7} {:>9} {:>11} {:>8}",
+        "network", "T", "N", "by", "ms", "GFLOP/s", "GB/s", "us/step", "dispatches", "submits"
     );
     for (name, config, steps, batch) in shapes() {
         let weights = Weights::init(&config, &Init::pytorch())?;
@@ -48,6 +49,10 @@ fn main() -> Result<(), Failure> {
             Box::new(move || Ok(layer.forward(&input, None)?.output)) as Call<'_>
         };
         let plan = Plan::new(&config, steps, batch, &engine.limits().unwrap_or_default())?;
+        let moved = plan
+            .passes()
+            .map(|pass| pass.steps() * pass.dispatches.iter().map(|dispatch| dispatch.bytes).sum::<u64>());
+        let bytes: u64 = moved.sum();
         let mut contenders = vec![("best", RUNS, prepared(&engine, None))];
         for schedule in Schedule::ALL.into_iter().filter(|&schedule| schedule != plan.schedule) {
             let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
@@ -88,9 +93,10 @@ fn main() -> Result<(), Failure> {
                 _ => Default::default(),
             };
             println!(
-                "{name:<12} {steps:>4} {batch:>3} {by:<9} {:>16} {:>9.2} {:>9.1} {dispatches:>11} {submits:>8}",
+                "{name:<12} {steps:>4} {batch:>3} {by:<9} {:>16} {:>9.2} {:>7.2} {:>9.1} {dispatches:>11} {submits:>8}",
                 format!("{median:.1} ({fastest:.1})"),
                 plan.flops() as f64 / median / 1e6,
+                bytes as f64 / median / 1e6,
                 median * 1e3 / steps as f64,
             );
         }

@@ -139,9 +139,15 @@ impl std::str::FromStr for Schedule {
     }
 }
 
+impl From<Option<Schedule>> for Tuning {
+    fn from(schedule: Option<Schedule>) -> Tuning {
+        Tuning { schedule, ..Tuning::default() }
+    }
+}
+
 impl From<Schedule> for Tuning {
     fn from(schedule: Schedule) -> Tuning {
-        Tuning { schedule: Some(schedule), ..Tuning::default() }
+        Some(schedule).into()
     }
 }
 

@@ -468,23 +468,30 @@ fn steady_state(engine: &Engine) -> Outcome {
     // A device of its own, since other tests make objects on the shared one meanwhile.
     let defaults = engine.device().is_some_and(|device| device.features().is_empty());
     let engine = if defaults { Engine::builder().webgpu_defaults() } else { Engine::builder() }.build()?;
-    let mut layer = Layer::new(&engine, case.weights.clone());
-    let first = layer.call(&case.call())?;
-    // Another shape in between, so that the first is not merely the latest.
-    layer.forward(&case.input.slice(s![..3, .., ..]), None)?;
     // What we count, and what wgpu counts.
     let objects = || {
         let hal = engine.device().unwrap().get_internal_counters().hal;
         let alive = [hal.buffers.read(), hal.bind_groups.read(), hal.compute_pipelines.read()];
         (engine.objects_made(), alive)
     };
-    let before = objects();
-    let second = layer.call(&case.call())?;
-    if before.0 == 0 || before.1.contains(&0) || objects() != before {
-        return Err(format!("a second call of one shape: {before:?} objects became {:?}", objects()).into());
-    }
-    if first != second {
-        return Err("the same call twice is not bit-identical".into());
+    for schedule in Schedule::ALL.into_iter().map(Some).chain([None]) {
+        let mut layer = Layer::new(&engine, case.weights.clone());
+        layer.set_tuning(schedule);
+        let with_lengths = Case { lengths: Some(vec![5, 0, 2]), ..case.clone() };
+        // Other shapes in between, so that none is merely the latest.
+        let mut all = || -> Result<_, Failed> {
+            let shorter = layer.forward(&case.input.slice(s![..3, .., ..]), None)?;
+            Ok((layer.call(&case.call())?, shorter, layer.call(&with_lengths.call())?))
+        };
+        let first = all()?;
+        let before = objects();
+        let second = all()?;
+        if before.0 == 0 || before.1.contains(&0) || objects() != before {
+            return Err(format!("{schedule:?}: {before:?} objects became {:?}", objects()).into());
+        }
+        if first != second {
+            return Err(format!("{schedule:?}: the same call twice is not bit-identical").into());
+        }
     }
     Ok(())
 }
