@@ -17,7 +17,8 @@ def pytorch(cell, layers, tensors, device="cpu", half=False, tf32=False):
     torch.backends.cudnn.rnn.fp32_precision = "tf32" if tf32 else "ieee"
     both = "weight_ih_l0_reverse" in tensors
     hidden = tensors["weight_hh_l0"].shape[1]
-    module = getattr(torch.nn, cell.upper())(tensors["input"].shape[2], hidden, layers, bidirectional=both)
+    kind, extra = (torch.nn.RNN, {"nonlinearity": cell[4:]}) if cell.startswith("rnn") else (getattr(torch.nn, cell.upper()), {})
+    module = kind(tensors["input"].shape[2], hidden, layers, bidirectional=both, **extra)
     module.load_state_dict({name: torch.tensor(value) for name, value in tensors.items() if name != "input"})
     module = module.to(device)
     dtype = torch.float16 if half else torch.float32

@@ -1,6 +1,6 @@
 //! What is computed: a network, its weights, an input, and what the reference makes of them.
 
-use ndarray::{Array3, ArrayD};
+use ndarray::{Array3, ArrayD, s};
 use wgpu_rnn::{Cell, Config, Directions, Init, Naming, Weights, cpu, mxnet};
 
 /// One network and size.
@@ -10,8 +10,10 @@ pub struct Configuration {
     pub cell: Cell,
     pub num_layers: usize,
     pub directions: Directions,
-    /// I and H.
+    /// H.
     pub size: usize,
+    /// I.
+    pub features: usize,
     /// T.
     pub steps: usize,
     /// N.
@@ -37,6 +39,7 @@ const fn lstm(
         num_layers: 1,
         directions: Directions::Forward,
         size,
+        features: size,
         steps,
         batch,
         peers,
@@ -61,13 +64,95 @@ pub const CONFIGURATIONS: [Configuration; 10] = [
     lstm("LSTM 256 N16 T30", 256, 16, 30, RLX),
 ];
 
+/// What cuDNN is known by, for an NVIDIA card: Baidu's DeepBench, and a network of speech recognition.
+pub const CUDNN: &[&str] = &["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
+
+/// Cell, H, T and each N of DeepBench's recurrent layers, forward: the training list, and then the server's inference list.
+const DEEPBENCH: [(Cell, usize, usize, &[usize]); 53] = [
+    (Cell::RnnRelu, 1760, 50, &[16, 32, 64, 128]),
+    (Cell::RnnRelu, 2048, 50, &[16, 32, 64, 128]),
+    (Cell::RnnRelu, 2560, 50, &[16, 32, 64, 128]),
+    (Cell::Lstm, 512, 25, &[16, 32, 64, 128]),
+    (Cell::Lstm, 1024, 25, &[16, 32, 64, 128]),
+    (Cell::Lstm, 2048, 25, &[16, 32, 64, 128]),
+    (Cell::Lstm, 4096, 25, &[16, 32, 64, 128]),
+    (Cell::Lstm, 1536, 50, &[8, 16, 32]),
+    (Cell::Lstm, 256, 150, &[16, 32, 64]),
+    (Cell::Gru, 2816, 1500, &[32]),
+    (Cell::Gru, 2816, 750, &[32]),
+    (Cell::Gru, 2816, 375, &[32]),
+    (Cell::Gru, 2816, 187, &[32]),
+    (Cell::Gru, 2560, 1500, &[32]),
+    (Cell::Gru, 2560, 750, &[32]),
+    (Cell::Gru, 2560, 375, &[32]),
+    (Cell::Gru, 2560, 187, &[32]),
+    (Cell::Gru, 2048, 1500, &[32]),
+    (Cell::Gru, 2048, 750, &[32]),
+    (Cell::Gru, 2048, 375, &[32]),
+    (Cell::Gru, 2048, 187, &[32]),
+    (Cell::Gru, 1536, 1500, &[32]),
+    (Cell::Gru, 1536, 750, &[32]),
+    (Cell::Gru, 1536, 375, &[32]),
+    (Cell::Gru, 1536, 187, &[32]),
+    (Cell::Gru, 512, 1, &[32]),
+    (Cell::Gru, 1024, 1500, &[32, 64]),
+    // Inference.
+    (Cell::Lstm, 512, 25, &[1, 2, 4]),
+    (Cell::Lstm, 1024, 25, &[1, 2, 4]),
+    (Cell::Lstm, 2048, 25, &[1, 2, 4]),
+    (Cell::Lstm, 1536, 50, &[1, 2, 4]),
+    (Cell::Lstm, 256, 150, &[1, 2, 4]),
+    (Cell::Gru, 2816, 1500, &[1, 2, 4]),
+    (Cell::Gru, 2816, 750, &[1, 2, 4]),
+    (Cell::Gru, 2816, 375, &[1, 2, 4]),
+    (Cell::Gru, 2816, 187, &[1, 2, 4]),
+    (Cell::Gru, 2560, 1500, &[1, 2, 4]),
+    (Cell::Gru, 2560, 750, &[1, 2, 4]),
+    (Cell::Gru, 2560, 375, &[1, 2, 4]),
+    (Cell::Gru, 2560, 187, &[1, 2, 4]),
+    (Cell::Gru, 2048, 1500, &[1, 2, 4]),
+    (Cell::Gru, 2048, 750, &[1, 2, 4]),
+    (Cell::Gru, 2048, 375, &[1, 2, 4]),
+    (Cell::Gru, 2048, 187, &[1, 2, 4]),
+    (Cell::Gru, 1536, 1500, &[1, 2, 4]),
+    (Cell::Gru, 1536, 750, &[1, 2, 4]),
+    (Cell::Gru, 1536, 375, &[1, 2, 4]),
+    (Cell::Gru, 1536, 187, &[1, 2, 4]),
+    (Cell::Gru, 512, 1, &[1, 2, 4]),
+    (Cell::Gru, 1024, 1500, &[1, 2, 4]),
+    // Inference on a device.
+    (Cell::RnnRelu, 32, 672, &[1]),
+    (Cell::RnnRelu, 64, 96, &[1]),
+    (Cell::Lstm, 256, 150, &[1]),
+];
+
+/// Those of an NVIDIA card.
+pub fn for_cudnn() -> Vec<Configuration> {
+    let mut all = vec![Configuration {
+        num_layers: 4,
+        features: 123,
+        ..both(lstm("4x BiLSTM 320 N32 T1000", 320, 32, 1000, CUDNN))
+    }];
+    for (cell, size, steps, batches) in DEEPBENCH {
+        for &batch in batches {
+            let name = format!("DeepBench {} {size} N{batch} T{steps}", cell.name());
+            // A name for the whole run; the list has one twice.
+            if all.iter().all(|other| other.name != name) {
+                all.push(Configuration { cell, ..lstm(name.leak(), size, batch, steps, CUDNN) });
+            }
+        }
+    }
+    all
+}
+
 /// A configuration with numbers.
 pub struct Case {
     pub configuration: Configuration,
     pub weights: Weights,
     /// `[T, N, I]`
     pub input: Array3<f32>,
-    /// The reference's output in f64.
+    /// The reference's output in f64: of so many rows of the batch, and so many steps from the first on, as it does in a few seconds.
+    /// Rows know nothing of each other, nor the steps of one direction of those to come.
     pub truth: Array3<f64>,
 }
 
@@ -76,13 +161,32 @@ impl Configuration {
         let config = Config::new(self.cell, self.size)
             .num_layers(self.num_layers)
             .directions(self.directions)
-            .input_size(self.size);
+            .input_size(self.features);
         let weights = Weights::init(&config, &Init::pytorch().seed(1))?;
-        let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (self.steps, self.batch, self.size));
-        let truth = cpu::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
+        let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (self.steps, self.batch, self.features));
+        let (steps, rows) = self.verified();
+        let part = input.slice(s![..steps, ..rows, ..]).mapv(f64::from);
+        let truth = cpu::forward(&weights.cast::<f64>(), &part, None)?.output;
         Ok(Case { configuration: self, weights, input, truth })
     }
 }
+
+impl Configuration {
+    /// Steps and rows of the batch that are verified.
+    fn verified(&self) -> (usize, usize) {
+        let wide = self.directions.count() * self.size;
+        let numbers = self.cell.gates() * self.size * (wide + self.size) * self.directions.count();
+        let a_step = (numbers * self.num_layers).max(1);
+        let steps = match self.directions {
+            Directions::Both => self.steps,
+            _ => (VERIFIED / a_step).clamp(1, self.steps),
+        };
+        (steps, (VERIFIED / (a_step * steps)).clamp(1, self.batch))
+    }
+}
+
+/// Multiplications of the reference, at most, or a row's.
+const VERIFIED: usize = 2_000_000_000;
 
 impl Case {
     /// A weight tensor under PyTorch's name.
@@ -102,9 +206,11 @@ impl Case {
 
     /// The largest distance of `[T, N, C]` from the truth.
     pub fn error(&self, output: &Array3<f32>) -> f64 {
-        if output.dim() != self.truth.dim() {
+        let (steps, rows, columns) = self.truth.dim();
+        if output.dim() != (self.configuration.steps, self.configuration.batch, columns) {
             return f64::INFINITY;
         }
+        let output = output.slice(s![..steps, ..rows, ..]);
         let distances = output.iter().zip(&self.truth).map(|(&ours, truth)| (f64::from(ours) - truth).abs());
         distances
             .fold(0.0, |worst, distance| if distance.is_nan() { f64::INFINITY } else { worst.max(distance) })

@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
 
-    /// PyTorch on an NVIDIA card, with cuDNN, as well: f32, TF32 and f16
+    /// PyTorch on an NVIDIA card, with cuDNN, as well (f32 with TF32 off, then on, and f16), and the networks of DeepBench beside it
     #[arg(long, requires = "python")]
     cudnn: bool,
 
@@ -56,7 +56,9 @@ fn main() -> Result<(), Failure> {
     let adapter = engine.name().to_owned();
     eprintln!("adapter: {adapter}");
     let runs = if arguments.quick { 5 } else { arguments.runs };
-    let chosen: Vec<_> = CONFIGURATIONS.iter().filter(|one| one.name.contains(&arguments.only)).collect();
+    let more = if arguments.cudnn { case::for_cudnn() } else { Vec::new() };
+    let all = CONFIGURATIONS.into_iter().chain(more);
+    let chosen: Vec<_> = all.filter(|one| one.name.contains(&arguments.only)).collect();
     let bar = ProgressBar::new((chosen.len() * runs) as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     let mut rows = Vec::new();
@@ -116,9 +118,9 @@ fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar
         contenders.push(("rlx-wgpu".into(), rlx_wgpu::prepare(case)));
     }
     if let Some(python) = &arguments.python {
-        let cudnn = ["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
         let others = ["onnxruntime", "pytorch"].into_iter().filter(|peer| is_for(peer));
-        for peer in others.chain(cudnn.into_iter().filter(|_| arguments.cudnn && is_for("pytorch"))) {
+        let is_measured = |peer: &&str| arguments.cudnn && (is_for("pytorch") || is_for(peer));
+        for peer in others.chain(case::CUDNN.iter().copied().filter(is_measured)) {
             contenders.push((peer.into(), python::prepare(python, peer, case)));
         }
     }
