@@ -2,7 +2,9 @@
 
 use crate::options::Layout;
 use crate::{Config, Error, Output, Result, State, memory};
-use ndarray::{Array2, Array3, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3, s};
+use ndarray::{
+    Array2, Array3, ArrayBase, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3, RawData, s,
+};
 use num_traits::{PrimInt, Zero};
 
 /// One call of a network: the input and, if wished, the state to start from and the sequences' lengths.
@@ -191,19 +193,24 @@ fn checked_lengths(lengths: &[i64], steps: usize, batch: usize) -> Result<Vec<us
 
 impl Layout {
     /// From this layout's axes to T, N, C, or back; only ever a swap.
-    fn swap<T>(self, array: ArrayView3<'_, T>) -> ArrayView3<'_, T> {
+    pub(crate) fn swap<S: RawData>(self, array: ArrayBase<S, Ix3>) -> ArrayBase<S, Ix3> {
         match self {
             Layout::Tnc => array,
             Layout::Ntc => array.permuted_axes([1, 0, 2]),
         }
     }
 
+    /// A T, N, C array of zeros that is in standard order once it is swapped.
+    pub(crate) fn zeros<T: Clone + Zero>(self, steps: usize, batch: usize, width: usize) -> Array3<T> {
+        match self {
+            Layout::Tnc => Array3::zeros((steps, batch, width)),
+            Layout::Ntc => self.swap(Array3::zeros((batch, steps, width))),
+        }
+    }
+
     /// A T, N, C array as the caller sees it, in standard order.
     pub(crate) fn restore<T: Clone>(self, array: Array3<T>) -> Array3<T> {
-        let array = match self {
-            Layout::Tnc => array,
-            Layout::Ntc => array.permuted_axes([1, 0, 2]),
-        };
+        let array = self.swap(array);
         if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
     }
 }

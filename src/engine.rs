@@ -1,10 +1,11 @@
 //! Where networks are computed, chosen once.
 
+use crate::fast::Cpu;
 use crate::gpu::{Gpu, Request};
 use crate::{Error, Result, cpu};
 use std::sync::Arc;
 
-/// A GPU, or the CPU reference; cheap to clone, and shared by all layers made on it.
+/// A GPU, the CPU, or the reference that judges both; cheap to clone, and shared by all layers made on it.
 ///
 /// ```
 /// use wgpu_rnn::Engine;
@@ -24,7 +25,8 @@ pub struct Engine(Kind);
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Gpu(Arc<Gpu>),
-    Cpu,
+    Cpu(Arc<Cpu>),
+    Reference,
 }
 
 /// Chooses an adapter.
@@ -43,7 +45,7 @@ impl Engine {
         Engine::builder().build_async().await
     }
 
-    /// The best GPU adapter, or the CPU reference where there is none; which one, and why, is logged.
+    /// The best GPU adapter, or the CPU where there is none; which one, and why, is logged.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn auto() -> Engine {
         pollster::block_on(Engine::auto_async())
@@ -52,14 +54,21 @@ impl Engine {
     /// As [`auto`](Engine::auto), for an async program or a browser.
     pub async fn auto_async() -> Engine {
         Engine::gpu_async().await.unwrap_or_else(|error| {
-            log::warn!("{error}; using the {}", cpu::NAME);
-            Engine::cpu()
+            let engine = Engine::cpu();
+            log::warn!("{error}; using the {}", engine.name());
+            engine
         })
     }
 
-    /// The CPU reference: plain loops, no GPU needed. See [`cpu::forward`](crate::cpu::forward) for f64.
+    /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is worth them. How many there
+    /// are changes no bit of a result.
     pub fn cpu() -> Engine {
-        Engine(Kind::Cpu)
+        Engine(Kind::Cpu(Arc::new(Cpu::new())))
+    }
+
+    /// The CPU reference: plain loops, which judge the other engines. See [`cpu::forward`](crate::cpu::forward) for f64.
+    pub fn reference() -> Engine {
+        Engine(Kind::Reference)
     }
 
     /// A device and queue of the caller's. The library makes buffers and pipelines on it, and leaves its callbacks alone.
@@ -77,11 +86,12 @@ impl Engine {
         })
     }
 
-    /// The adapter with its back end and driver, or `CPU reference`.
+    /// The adapter with its back end and driver, `CPU` with its vectors and threads, or `CPU reference`.
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::Gpu(gpu) => &gpu.name,
-            Kind::Cpu => cpu::NAME,
+            Kind::Cpu(cpu) => &cpu.name,
+            Kind::Reference => cpu::NAME,
         }
     }
 
@@ -94,7 +104,7 @@ impl Engine {
     pub fn limits(&self) -> Option<crate::plan::Limits> {
         match &self.0 {
             Kind::Gpu(gpu) => Some(gpu.limits),
-            Kind::Cpu => None,
+            Kind::Cpu(_) | Kind::Reference => None,
         }
     }
 
@@ -102,7 +112,7 @@ impl Engine {
     pub fn device(&self) -> Option<&wgpu::Device> {
         match &self.0 {
             Kind::Gpu(gpu) => Some(&gpu.device),
-            Kind::Cpu => None,
+            Kind::Cpu(_) | Kind::Reference => None,
         }
     }
 
@@ -110,7 +120,7 @@ impl Engine {
     pub fn objects_made(&self) -> u64 {
         match &self.0 {
             Kind::Gpu(gpu) => gpu.objects_made(),
-            Kind::Cpu => 0,
+            Kind::Cpu(_) | Kind::Reference => 0,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use crate::call::Checked;
 use crate::engine::Kind;
-use crate::gpu::{Network, Wait};
+use crate::gpu::Wait;
 use crate::plan::Schedule;
 use crate::weights::Deferred;
-use crate::{Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu};
+use crate::{Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu, fast, gpu};
 use ndarray::{ArrayRef, Dimension};
 
 /// A stacked recurrent network with its weights on an engine.
@@ -28,8 +28,15 @@ use ndarray::{ArrayRef, Dimension};
 pub struct Layer {
     engine: Engine,
     weights: Drawn,
-    /// Where the engine is a GPU.
-    network: Option<Network>,
+    network: Network,
+}
+
+/// What an engine keeps of a network.
+#[derive(Debug)]
+enum Network {
+    Gpu(gpu::Network),
+    Cpu(fast::Network),
+    Reference,
 }
 
 #[derive(Debug)]
@@ -59,8 +66,9 @@ impl Layer {
 
     fn with(engine: &Engine, weights: Drawn) -> Layer {
         let network = match engine.kind() {
-            Kind::Gpu(gpu) => Some(Network::new(gpu)),
-            Kind::Cpu => None,
+            Kind::Gpu(gpu) => Network::Gpu(gpu::Network::new(gpu)),
+            Kind::Cpu(cpu) => Network::Cpu(fast::Network::new(cpu)),
+            Kind::Reference => Network::Reference,
         };
         Layer { engine: engine.clone(), weights, network }
     }
@@ -69,7 +77,7 @@ impl Layer {
     ///
     /// A call that it is not possible for gives [`Error::Setting`].
     pub fn set_schedule(&mut self, schedule: impl Into<Option<Schedule>>) {
-        if let Some(network) = &mut self.network {
+        if let Network::Gpu(network) = &mut self.network {
             network.set_schedule(schedule.into());
         }
     }
@@ -170,12 +178,13 @@ impl Layer {
     async fn run(&mut self, call: &Call<'_>, lengths: Option<&wgpu::Buffer>, wait: Wait) -> Result<Output> {
         let checked = self.config().checked(call)?;
         if let Some(buffer) = lengths {
-            check_lengths_on_gpu(buffer, &checked, self.network.is_some())?;
+            check_lengths_on_gpu(buffer, &checked, self.engine.is_gpu())?;
         }
         let weights = self.weights.at(checked.input.dim().2)?;
         match &mut self.network {
-            None => cpu::call(weights, call),
-            Some(network) => network.forward(weights, &checked, lengths, wait).await,
+            Network::Gpu(network) => network.forward(weights, &checked, lengths, wait).await,
+            Network::Cpu(network) => network.call(weights, &checked),
+            Network::Reference => cpu::call(weights, call),
         }
     }
 
