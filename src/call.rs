@@ -3,7 +3,8 @@
 use crate::options::Layout;
 use crate::{Config, Error, Output, Result, State, memory};
 use ndarray::{
-    Array2, Array3, ArrayBase, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3, RawData, s,
+    Array2, Array3, ArrayBase, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3,
+    RawData, s,
 };
 use num_traits::{PrimInt, Zero};
 
@@ -117,7 +118,7 @@ impl Config {
 
     /// The input with its axes in the order T, N, I.
     fn time_first<'a, T>(&self, input: &ArrayViewD<'a, T>) -> Result<ArrayView3<'a, T>> {
-        let shape = input.shape().to_vec();
+        let shape = input.shape();
         let features = shape.last().copied().unwrap_or(0);
         let fits = if self.input_size == 0 { features > 0 } else { features == self.input_size };
         let view = match shape.len() {
@@ -136,7 +137,7 @@ impl Config {
                 Err(Error::Shape {
                     name: "input".into(),
                     expected: format!("[{letters}, {features}] or [T, {features}], with T and N at least 1"),
-                    found: shape,
+                    found: shape.to_vec(),
                 })
             }
         }

@@ -25,6 +25,12 @@ use std::sync::Arc;
 /// Products and sums of a layer below which other threads are not woken.
 const WORTH_A_THREAD: f64 = 1e6;
 
+/// Those of a step below which it is not shared by threads.
+const WORTH_A_SHARE: f64 = 4e6;
+
+/// Bytes of weights that stay in a core's cache beside all else.
+const CACHED: usize = 1 << 20;
+
 /// Rows below which a batch is not split: weights are read once for all rows of a part.
 const LEAST_ROWS: usize = 2;
 
@@ -39,7 +45,8 @@ impl Cpu {
     /// The vectors that this machine has, and rayon's threads.
     pub fn new() -> Cpu {
         let arch = Arch::new();
-        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let [lanes, threads] =
             [counted(matrix::lanes(arch), "lane"), counted(rayon::current_num_threads(), "thread")];
         Cpu { arch, name: format!("CPU ({lanes}, {threads})").into() }
@@ -51,6 +58,8 @@ impl Cpu {
 pub(crate) struct Network {
     cpu: Arc<Cpu>,
     slots: Vec<Slot>,
+    /// The last T and N that there was memory for.
+    fits: [usize; 2],
     buffers: Buffers,
 }
 
@@ -68,21 +77,23 @@ struct Buffers {
 
 impl Network {
     pub fn new(cpu: &Arc<Cpu>) -> Network {
-        Network { cpu: cpu.clone(), slots: Vec::new(), buffers: Buffers::default() }
+        Network { cpu: cpu.clone(), slots: Vec::new(), fits: [0; 2], buffers: Buffers::default() }
     }
 
     pub fn call(&mut self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
         let config = weights.config();
         let (steps, batch, directions) = (call.steps(), call.batch(), config.directions.count());
         if self.slots.is_empty() {
-            let slots = slots_of(config).map(|(layer, direction)| {
-                Slot::pack(self.cpu.arch, weights, layer, direction)
-            });
+            let slots = slots_of(config)
+                .map(|(layer, direction)| Slot::pack(self.cpu.arch, weights, layer, direction));
             self.slots = slots.collect();
         }
-        let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
-        for shape in [call.input.shape(), &[steps, batch, directions, lines::padded(wide)]] {
-            memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
+        if self.fits != [steps, batch] {
+            let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
+            for shape in [call.input.shape(), &[steps, batch, directions, lines::padded(wide)]] {
+                memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
+            }
+            self.fits = [steps, batch];
         }
         let initial = match call.state {
             Some(state) => state.clone(),
@@ -91,8 +102,7 @@ impl Network {
         let (mut h_n, mut c_n) = (initial.h, initial.c);
         let top = config.layer(config.num_layers - 1);
         let result = |steps, width| config.layout.zeros(steps, batch, width);
-        let mut cell_states =
-            config.outputs.cell_states.then(|| result(steps, directions * top.hidden_size));
+        let mut cell_states = config.outputs.cell_states.then(|| result(steps, directions * top.hidden_size));
         let mut lower: Vec<Array3<f32>> = Vec::new();
         let mut output = None;
 
@@ -126,6 +136,11 @@ impl Network {
             let first = layer * directions;
             let states = s![first..first + directions, .., ..own.state_size];
             let cells = s![first..first + directions, .., ..own.cell_state_size()];
+            // Past a layer's own size a state is zero, whatever the caller's was.
+            h_n.slice_mut(s![first..first + directions, .., own.state_size..]).fill(0.0);
+            if let Some(c_n) = &mut c_n {
+                c_n.slice_mut(s![first..first + directions, .., own.cell_state_size()..]).fill(0.0);
+            }
             Layer {
                 slots,
                 lengths: call.lengths.as_deref(),
@@ -145,7 +160,6 @@ impl Network {
             }
             std::mem::swap(&mut source, &mut target);
         }
-        // A state is as wide as the widest layer's, and zero past a layer's own.
         if config.outputs.last_only {
             let first = config.slots() - directions;
             let mut last = result(1, top.state_size * config.merged_directions());
@@ -215,7 +229,7 @@ impl Layer<'_> {
             // Past the ends, where nothing is written.
             output.fill(0.0);
         }
-        let parts = parts(self.slots, steps * batch, batch);
+        let (parts, threads) = parts(self.slots, steps, batch);
         if scratches.len() < parts {
             scratches.resize_with(parts, Scratch::default);
         }
@@ -231,8 +245,14 @@ impl Layer<'_> {
             h: self.h,
             c: self.c,
             scratches: &mut scratches[..parts],
+            threads,
         };
-        pass.run();
+        if parts * threads > 1 {
+            // On one of the pool's threads from the beginning, which the others then help.
+            rayon::scope(|_| pass.run());
+        } else {
+            pass.run();
+        }
         if let Some(mut gives) = gives.filter(|_| changes) {
             let sides = view(sides, (steps, batch, self.slots.len() * size));
             merge(self.merge, sides.axis_chunks_iter(Axis(2), size), gives.view_mut());
@@ -243,15 +263,21 @@ impl Layer<'_> {
     }
 }
 
-/// How many threads a layer is worth.
-fn parts(slots: &[Slot], rows: usize, batch: usize) -> usize {
+/// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of a part.
+fn parts(slots: &[Slot], steps: usize, batch: usize) -> (usize, usize) {
     let LayerConfig { input_size, state_size, .. } = slots[0].layer;
-    let products = (input_size + state_size) as f64 * slots[0].layer.gate_rows() as f64;
-    if products * rows as f64 * (slots.len() as f64) < WORTH_A_THREAD {
-        return 1;
+    let of_step = state_size as f64 * slots[0].layer.gate_rows() as f64 * batch as f64;
+    let of_input = of_step / state_size as f64 * input_size as f64;
+    if (of_step + of_input) * steps as f64 * (slots.len() as f64) < WORTH_A_THREAD {
+        return (1, 1);
     }
     let threads = rayon::current_num_threads();
-    threads.min(slots.len()) * (threads / slots.len()).clamp(1, (batch / LEAST_ROWS).max(1))
+    let (directions, each) = (threads.min(slots.len()), (threads / slots.len()).max(1));
+    // Every part reads all weights at every step: those that do not stay in a core's cache are better shared out.
+    if slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE {
+        return (directions, each);
+    }
+    (directions * each.min((batch / LEAST_ROWS).max(1)), 1)
 }
 
 /// One array of one direction or two, `[T, N, P]` each.

@@ -1,4 +1,4 @@
-//! Every option, alone and with every other one: the GPU against the reference in double precision.
+//! Every option, alone and with every other one: the engines against the reference in double precision.
 //!
 //! Runs as `gpu.rs` does, and under the same variables. Where two options exclude each other, the refusal is what is tested.
 
@@ -115,7 +115,7 @@ fn plain(indices: &[usize]) -> Setup {
 
 fn main() {
     let mut trials = Trials::new();
-    for offer in [Offer::All, Offer::WebGpuDefaults] {
+    for offer in [Offer::All, Offer::WebGpuDefaults, Offer::Cpu] {
         for (index, (name, _)) in OPTIONS.iter().enumerate() {
             let test = move |engine: &Engine| {
                 (index..OPTIONS.len()).try_for_each(|other| pair(engine, index, other))
@@ -158,7 +158,7 @@ fn pair(engine: &Engine, one: usize, other: usize) -> Outcome {
         .map_err(|failed| format!("{}: {}", names.join(" and "), failed.message().unwrap_or("failed")).into())
 }
 
-/// That the GPU gives what the reference does, or that the setup is refused.
+/// That the engine gives what the reference does, or that the setup is refused.
 fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     if let Err(refused) = Weights::init(&setup.config, &Init::gluon()) {
         return match refused {
@@ -168,7 +168,8 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     }
     let case = drawn(setup, seed);
     let theirs = reference(&case);
-    let ours = if setup.splits {
+    // The CPU has no bindings.
+    let ours = if setup.splits && engine.is_gpu() {
         let engine = small_bindings()?;
         let limits = engine.limits().ok_or("no GPU")?;
         let plan = wgpu_rnn::Plan::new(&setup.config, setup.steps, setup.batch, &limits)?;

@@ -129,3 +129,63 @@ fn exp_parts_unclipped<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     }
     (scale, simd.mul_add_e_f32s(simd.mul_f32s(r, r), series, r))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::{Arch, WithSimd};
+
+    struct Activate<'a>(Activation, &'a mut [f32]);
+
+    impl WithSimd for Activate<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            activate(simd, self.0, S::as_mut_simd_f32s(self.1).0);
+        }
+    }
+
+    /// The largest distance from `truth` in f64, in units of it, over numbers of every size to both sides.
+    fn worst(arch: Arch, activation: Activation, truth: impl Fn(f64) -> f64) -> f64 {
+        // Every 997th float from 1e-30 to 80 and their negatives, in whole vectors.
+        let bits = (1e-30_f32.to_bits()..80_f32.to_bits()).step_by(997);
+        let mut inputs: Vec<f32> =
+            bits.flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]).collect();
+        inputs.resize(inputs.len().next_multiple_of(16), 0.5);
+        let mut outputs = inputs.clone();
+        arch.dispatch(Activate(activation, &mut outputs));
+        let errors = inputs.iter().zip(&outputs).map(|(&x, &y)| {
+            let truth = truth(f64::from(x));
+            // Past f32's normal numbers there are fewer digits.
+            (f64::from(y) - truth).abs() / truth.abs().max(f64::from(f32::MIN_POSITIVE))
+        });
+        errors.fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn tanh_sigmoid_and_elu_are_right_to_their_digits() {
+        for arch in [Arch::new(), Arch::Scalar] {
+            let tanh = worst(arch, Activation::Tanh, f64::tanh);
+            assert!(tanh < 2.5e-7, "tanh: {tanh:e}");
+            let sigmoid = worst(arch, Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp()));
+            assert!(sigmoid < 2.5e-7, "sigmoid: {sigmoid:e}");
+            let elu = worst(arch, Activation::Elu { alpha: 1.0 }, |x| if x < 0.0 { x.exp_m1() } else { x });
+            assert!(elu < 2.5e-7, "elu: {elu:e}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        for activation in Activation::ALL {
+            let mut values = [f32::NAN; 16];
+            Arch::new().dispatch(Activate(activation, &mut values));
+            assert!(values.iter().all(|y| y.is_nan()), "{activation}");
+            let mut values = [f32::INFINITY; 16];
+            values[1] = f32::NEG_INFINITY;
+            Arch::new().dispatch(Activate(activation, &mut values));
+            let is_bounded = matches!(activation, Activation::Tanh | Activation::Sigmoid);
+            assert!(!is_bounded || values.iter().all(|y| y.is_finite()), "{activation}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! A weight matrix, packed once, and its product with rows of numbers.
 
 use super::lines::{Lines, padded};
-use ndarray::{ArrayView1, ArrayView2, ArrayView3};
+use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Rows that are multiplied at a time.
@@ -55,9 +55,41 @@ impl Matrix {
         self.columns
     }
 
-    /// `[rows, columns]`: each row times the matrix, and the bias. A row's result does not depend on what other rows there are.
-    pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32]) {
-        arch.dispatch(Product { matrix: self, rows, out });
+    /// Bytes that are read.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.panels)
+    }
+
+    /// `[rows, columns]`: each row times the matrix, and the bias, on so many threads. A row's result does not depend on what
+    /// other rows there are.
+    pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
+        let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
+        self.some_columns(arch, rows, 0, out, threads);
+    }
+
+    fn some_columns(
+        &self,
+        arch: Arch,
+        rows: Rows<'_>,
+        first: usize,
+        out: ArrayViewMut2<'_, f32>,
+        threads: usize,
+    ) {
+        let panels = out.ncols() / self.width;
+        let threads = threads.min(panels);
+        if threads > 1 {
+            let half = threads / 2;
+            let columns = panels * half / threads * self.width;
+            let (one, other) = out.split_at(Axis(1), columns);
+            rayon::join(
+                || self.some_columns(arch, rows, first, one, half),
+                || self.some_columns(arch, rows, first + columns, other, threads - half),
+            );
+        } else {
+            let end = first + out.ncols();
+            let panels = &self.panels[first * self.depth..end * self.depth];
+            arch.dispatch(Product { panels, bias: &self.bias[first..end], depth: self.depth, rows, out });
+        }
     }
 }
 
@@ -125,9 +157,11 @@ impl WithSimd for Lanes {
 }
 
 struct Product<'a> {
-    matrix: &'a Matrix,
+    panels: &'a [f32],
+    bias: &'a [f32],
+    depth: usize,
     rows: Rows<'a>,
-    out: &'a mut [f32],
+    out: ArrayViewMut2<'a, f32>,
 }
 
 impl WithSimd for Product<'_> {
@@ -142,24 +176,24 @@ impl WithSimd for Product<'_> {
 impl Product<'_> {
     /// A panel after the other, which stays in the cache for all rows.
     #[inline(always)]
-    fn panels<S: Simd, const V: usize>(self, simd: S) {
-        let (matrix, count) = (self.matrix, self.rows.count);
+    fn panels<S: Simd, const V: usize>(mut self, simd: S) {
+        let (rows, count) = (self.rows, self.rows.count);
         // As even as can be: 16 rows are 6, 5 and 5.
         let blocks = count.div_ceil(TILE);
-        let panels = S::as_simd_f32s(&matrix.panels).0.as_chunks::<V>().0.chunks_exact(matrix.depth);
-        let biases = S::as_simd_f32s(&matrix.bias).0.as_chunks::<V>().0;
+        let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0.chunks_exact(self.depth);
+        let biases = S::as_simd_f32s(self.bias).0.as_chunks::<V>().0;
         for (index, (panel, bias)) in panels.zip(biases).enumerate() {
+            let column = index * V * S::F32_LANES;
             for block in 0..blocks {
                 let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
-                let out = &mut self.out[first * matrix.columns + index * matrix.width..];
-                let rows = &self.rows;
+                let (out, at) = (&mut self.out, (first, column));
                 match end - first {
-                    1 => tile::<S, V, 1>(simd, panel, bias, rows, first, out, matrix.columns),
-                    2 => tile::<S, V, 2>(simd, panel, bias, rows, first, out, matrix.columns),
-                    3 => tile::<S, V, 3>(simd, panel, bias, rows, first, out, matrix.columns),
-                    4 => tile::<S, V, 4>(simd, panel, bias, rows, first, out, matrix.columns),
-                    5 => tile::<S, V, 5>(simd, panel, bias, rows, first, out, matrix.columns),
-                    _ => tile::<S, V, TILE>(simd, panel, bias, rows, first, out, matrix.columns),
+                    1 => tile::<S, V, 1>(simd, panel, bias, &rows, out, at),
+                    2 => tile::<S, V, 2>(simd, panel, bias, &rows, out, at),
+                    3 => tile::<S, V, 3>(simd, panel, bias, &rows, out, at),
+                    4 => tile::<S, V, 4>(simd, panel, bias, &rows, out, at),
+                    5 => tile::<S, V, 5>(simd, panel, bias, &rows, out, at),
+                    _ => tile::<S, V, TILE>(simd, panel, bias, &rows, out, at),
                 }
             }
         }
@@ -173,9 +207,8 @@ fn tile<S: Simd, const V: usize, const M: usize>(
     panel: &[[S::f32s; V]],
     bias: &[S::f32s; V],
     rows: &Rows<'_>,
-    first: usize,
-    out: &mut [f32],
-    stride: usize,
+    out: &mut ArrayViewMut2<'_, f32>,
+    (first, column): (usize, usize),
 ) {
     let mut tile: [&[f32]; M] = [&[]; M];
     for (m, row) in tile.iter_mut().enumerate() {
@@ -191,7 +224,8 @@ fn tile<S: Simd, const V: usize, const M: usize>(
         }
     }
     for (m, sums) in sums.iter().enumerate() {
-        let out = &mut out[m * stride..][..V * S::F32_LANES];
-        S::as_mut_simd_f32s(out).0.copy_from_slice(sums);
+        // Rows of the product lie in one piece.
+        let out = out.row_mut(first + m).into_slice().expect("a row in one piece");
+        S::as_mut_simd_f32s(&mut out[column..][..V * S::F32_LANES]).0.copy_from_slice(sums);
     }
 }

@@ -5,9 +5,10 @@ use super::lines::{Lines, padded};
 use super::matrix::Rows;
 use super::slot::Slot;
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
+use rayon::prelude::*;
 
 /// Rows of the input that are multiplied in one go, so that their products are still in the cache when their steps come.
-const CHUNK: usize = 96;
+const CHUNK: usize = 256;
 
 /// What a thread needs beside weights and arrays, kept from call to call.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ pub struct Pass<'a> {
     pub c: Option<ArrayViewMut3<'a, f32>>,
     /// One a part that it is split into.
     pub scratches: &'a mut [Scratch],
+    /// Those that share the work of each step of a part.
+    pub threads: usize,
 }
 
 impl Pass<'_> {
@@ -70,9 +73,11 @@ impl Pass<'_> {
         let (h, other_h) = self.h.split_at(axis, index);
         let (c, other_c) = self.c.map(|c| c.split_at(axis, index)).unzip();
         let (scratches, other_scratches) = self.scratches.split_at_mut(parts);
-        let (slots, other_slots) = if directions > 1 { self.slots.split_at(1) } else { (self.slots, self.slots) };
-        let Pass { input, first_row, steps, lengths, .. } = self;
-        let one = Pass { slots, input, first_row, steps, lengths, output, cell_states, h, c, scratches };
+        let (slots, other_slots) =
+            if directions > 1 { self.slots.split_at(1) } else { (self.slots, self.slots) };
+        let Pass { input, first_row, steps, lengths, threads, .. } = self;
+        let one =
+            Pass { slots, input, first_row, steps, lengths, output, cell_states, h, c, scratches, threads };
         let other = Pass {
             slots: other_slots,
             input,
@@ -84,6 +89,7 @@ impl Pass<'_> {
             h: other_h,
             c: other_c,
             scratches: other_scratches,
+            threads,
         };
         (one, other)
     }
@@ -96,8 +102,7 @@ impl Pass<'_> {
         let mut output = self.output.as_mut().map(|output| output.slice_mut(own(slot.layer.state_size)));
         let mut cell_states = self.cell_states.as_mut().map(|c| c.slice_mut(own(slot.layer.hidden_size)));
         let lengths = self.lengths.map(|lengths| &lengths[self.first_row..][..batch]);
-        let longest =
-            lengths.map_or(self.steps, |lengths| lengths.iter().copied().max().unwrap_or_default());
+        let longest = lengths.map_or(self.steps, |lengths| lengths.iter().copied().max().unwrap_or_default());
         let columns = slot.input.columns();
         let scratch = &mut self.scratches[0];
         scratch.begin(slot, batch);
@@ -111,12 +116,12 @@ impl Pass<'_> {
         while done < longest {
             let count = chunk.min(longest - done);
             let first = if slot.backward { longest - done - count } else { done };
-            scratch.products(slot, self.input.part(first, count, self.first_row, batch));
+            scratch.products(slot, self.input.part(first, count, self.first_row, batch), self.threads);
             for step in 0..count {
                 let index = if slot.backward { count - 1 - step } else { step };
                 let t = first + index;
                 let is_active = |row: usize| lengths.is_none_or(|lengths| t < lengths[row]);
-                scratch.step(slot, index, batch, is_active);
+                scratch.step(slot, index, self.threads, &is_active);
                 if let Some(output) = &mut output {
                     store(&scratch.h, output.index_axis_mut(Axis(0), t), is_active);
                 }
@@ -137,7 +142,8 @@ impl Scratch {
     fn begin(&mut self, slot: &Slot, batch: usize) {
         let columns = |matrix: &super::matrix::Matrix| matrix.columns();
         self.gates.resize(batch * slot.recurrent.columns());
-        self.candidate.resize(batch * slot.candidate.as_ref().map_or(0, columns));
+        // Never without a length, so that it has rows.
+        self.candidate.resize(batch * slot.candidate.as_ref().map_or(1, columns));
         self.projected.resize(batch * slot.projection.as_ref().map_or(0, columns));
         self.h.resize(batch * slot.state());
         self.c.resize(batch * slot.units());
@@ -145,10 +151,10 @@ impl Scratch {
     }
 
     /// The input's gates of some steps.
-    fn products(&mut self, slot: &Slot, rows: Rows<'_>) {
+    fn products(&mut self, slot: &Slot, rows: Rows<'_>, threads: usize) {
         let columns = slot.input.columns();
         let products = &mut self.input[..rows.count() * columns];
-        slot.input.product(slot.arch, rows, products);
+        slot.input.product(slot.arch, rows, products, threads);
         if let Some(norm) = &slot.norm {
             let units = slot.layer.hidden_size;
             slot.arch.dispatch(Normalise { norm, units, rows: products, columns });
@@ -156,16 +162,25 @@ impl Scratch {
     }
 
     /// A step of all rows; those that have ended keep their state.
-    fn step(&mut self, slot: &Slot, index: usize, batch: usize, is_active: impl Fn(usize) -> bool) {
-        slot.recurrent.product(slot.arch, Rows::of_matrix(&self.h, slot.state()), &mut self.gates);
+    fn step(
+        &mut self,
+        slot: &Slot,
+        index: usize,
+        threads: usize,
+        is_active: &(impl Fn(usize) -> bool + Sync),
+    ) {
+        let hidden = Rows::of_matrix(&self.h, slot.state());
+        slot.recurrent.product(slot.arch, hidden, &mut self.gates, threads);
         let first = if slot.candidate.is_some() { Phase::Reset } else { Phase::Whole };
-        self.update(slot, index, batch, first, &is_active);
+        self.update(slot, index, threads, first, is_active);
         if let Some(candidate) = &slot.candidate {
-            candidate.product(slot.arch, Rows::of_matrix(&self.m, slot.units()), &mut self.candidate);
-            self.update(slot, index, batch, Phase::Candidate, &is_active);
+            let reset = Rows::of_matrix(&self.m, slot.units());
+            candidate.product(slot.arch, reset, &mut self.candidate, threads);
+            self.update(slot, index, threads, Phase::Candidate, is_active);
         }
         if let Some(projection) = &slot.projection {
-            projection.product(slot.arch, Rows::of_matrix(&self.m, slot.units()), &mut self.projected);
+            let whole = Rows::of_matrix(&self.m, slot.units());
+            projection.product(slot.arch, whole, &mut self.projected, threads);
             let projected = self.projected.chunks_exact(projection.columns());
             for (row, (h, projected)) in self.h.chunks_exact_mut(slot.state()).zip(projected).enumerate() {
                 if is_active(row) {
@@ -179,24 +194,27 @@ impl Scratch {
         &mut self,
         slot: &Slot,
         index: usize,
-        batch: usize,
+        threads: usize,
         phase: Phase,
-        is_active: &impl Fn(usize) -> bool,
+        is_active: &(impl Fn(usize) -> bool + Sync),
     ) {
-        let (columns, units, state) = (slot.input.columns(), slot.units(), slot.state());
-        for row in (0..batch).filter(|&row| is_active(row)) {
-            let gates = self.gates.len() / batch;
-            let candidate = self.candidate.len() / batch;
-            let row = Row {
-                input: &self.input[(index * batch + row) * columns..][..columns],
-                gates: &mut self.gates[row * gates..][..gates],
-                candidate: &mut self.candidate[row * candidate..][..candidate],
-                h: &mut self.h[row * state..][..state],
-                c: &mut self.c[row * units..][..units],
-                m: &mut self.m[row * units..][..units],
-            };
-            slot.arch.dispatch(Update { slot, row, phase });
-        }
+        let (columns, units) = (slot.input.columns(), slot.units());
+        let batch = self.c.len() / units;
+        let input = &self.input[index * batch * columns..][..batch * columns];
+        let row = |((row, input), ((gates, candidate), (h, (c, m))))| {
+            if is_active(row) {
+                let row = Row { input, gates, candidate, h, c, m };
+                slot.arch.dispatch(Update { slot, row, phase });
+            }
+        };
+        let input = input.par_chunks_exact(columns).enumerate();
+        let gates = self.gates.par_chunks_exact_mut(slot.recurrent.columns());
+        let width = self.candidate.len() / batch;
+        let candidate = self.candidate.par_chunks_exact_mut(width);
+        let states = self.h.par_chunks_exact_mut(slot.state());
+        let cells = self.c.par_chunks_exact_mut(units).zip(self.m.par_chunks_exact_mut(units));
+        let rows = input.zip(gates.zip(candidate).zip(states.zip(cells)));
+        rows.with_min_len(batch.div_ceil(threads)).for_each(row);
     }
 }
 
