@@ -1,10 +1,10 @@
-//! One forward call of the sizes that matter, on the adapter and on the CPU reference.
+//! One forward call of the sizes that matter, on the adapter and on the CPU.
 //!
 //!     cargo bench --bench forward
 //!
 //! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
 //! turn: the schedule that the plan chooses (`best`), `stepwise` by name, the best on an engine without wgpu's checks
-//! (`unchecked`), and `oneshot`, which makes its buffers, bind groups and weights anew.
+//! (`unchecked`), the CPU engine (`cpu`), and `oneshot`, which makes its buffers, bind groups and weights anew.
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Weights, cpu, mxnet};
@@ -52,6 +52,7 @@ fn main() -> Result<(), Failure> {
             contenders.push(("stepwise", RUNS, prepared(&engine, Some(Schedule::Stepwise))));
         }
         contenders.push(("unchecked", RUNS, prepared(&unchecked, None)));
+        contenders.push(("cpu", RUNS, prepared(&Engine::cpu(), None)));
         let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);
         contenders.push(("oneshot", 5, Box::new(oneshot)));
         contenders.push(("reference", 2, Box::new(|| Ok(cpu::forward(&weights, &input, None)?.output))));
