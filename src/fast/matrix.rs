@@ -7,6 +7,9 @@ use pulp::{Arch, Simd, WithSimd};
 /// Rows that are multiplied at a time.
 const TILE: usize = 6;
 
+/// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache for all rows.
+const DEPTH: usize = 128;
+
 /// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of AVX2's 16.
 const fn vectors(lanes: usize) -> usize {
     if lanes == 8 { 2 } else { 4 }
@@ -184,23 +187,26 @@ impl Product<'_> {
         let biases = S::as_simd_f32s(self.bias).0.as_chunks::<V>().0;
         for (index, (panel, bias)) in panels.zip(biases).enumerate() {
             let column = index * V * S::F32_LANES;
-            for block in 0..blocks {
-                let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
-                let (out, at) = (&mut self.out, (first, column));
-                match end - first {
-                    1 => tile::<S, V, 1>(simd, panel, bias, &rows, out, at),
-                    2 => tile::<S, V, 2>(simd, panel, bias, &rows, out, at),
-                    3 => tile::<S, V, 3>(simd, panel, bias, &rows, out, at),
-                    4 => tile::<S, V, 4>(simd, panel, bias, &rows, out, at),
-                    5 => tile::<S, V, 5>(simd, panel, bias, &rows, out, at),
-                    _ => tile::<S, V, TILE>(simd, panel, bias, &rows, out, at),
+            for (part, panel) in panel.chunks(DEPTH).enumerate() {
+                let k = part * DEPTH;
+                for block in 0..blocks {
+                    let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
+                    let (out, at) = (&mut self.out, (first, column, k));
+                    match end - first {
+                        1 => tile::<S, V, 1>(simd, panel, bias, &rows, out, at),
+                        2 => tile::<S, V, 2>(simd, panel, bias, &rows, out, at),
+                        3 => tile::<S, V, 3>(simd, panel, bias, &rows, out, at),
+                        4 => tile::<S, V, 4>(simd, panel, bias, &rows, out, at),
+                        5 => tile::<S, V, 5>(simd, panel, bias, &rows, out, at),
+                        _ => tile::<S, V, TILE>(simd, panel, bias, &rows, out, at),
+                    }
                 }
             }
         }
     }
 }
 
-/// M rows times a panel. Each sum is taken in the order of k, whatever M.
+/// M rows times a panel from k on, added to what is there, or to the bias. Each sum is taken in the order of k, whatever M.
 #[inline(always)]
 fn tile<S: Simd, const V: usize, const M: usize>(
     simd: S,
@@ -208,13 +214,18 @@ fn tile<S: Simd, const V: usize, const M: usize>(
     bias: &[S::f32s; V],
     rows: &Rows<'_>,
     out: &mut ArrayViewMut2<'_, f32>,
-    (first, column): (usize, usize),
+    (first, column, k): (usize, usize, usize),
 ) {
     let mut tile: [&[f32]; M] = [&[]; M];
     for (m, row) in tile.iter_mut().enumerate() {
-        *row = rows.row(first + m, panel.len());
+        *row = &rows.row(first + m, k + panel.len())[k..];
     }
     let mut sums = [*bias; M];
+    if k > 0 {
+        for (m, sums) in sums.iter_mut().enumerate() {
+            sums.copy_from_slice(S::as_simd_f32s(part::<S, V>(out, first + m, column)).0);
+        }
+    }
     for (k, weights) in panel.iter().enumerate() {
         for m in 0..M {
             let x = simd.splat_f32s(tile[m][k]);
@@ -224,8 +235,18 @@ fn tile<S: Simd, const V: usize, const M: usize>(
         }
     }
     for (m, sums) in sums.iter().enumerate() {
-        // Rows of the product lie in one piece.
-        let out = out.row_mut(first + m).into_slice().expect("a row in one piece");
-        S::as_mut_simd_f32s(&mut out[column..][..V * S::F32_LANES]).0.copy_from_slice(sums);
+        S::as_mut_simd_f32s(part::<S, V>(out, first + m, column)).0.copy_from_slice(sums);
     }
+}
+
+/// A panel's part of a row of the product.
+#[inline(always)]
+fn part<'a, S: Simd, const V: usize>(
+    out: &'a mut ArrayViewMut2<'_, f32>,
+    row: usize,
+    column: usize,
+) -> &'a mut [f32] {
+    // Rows of the product lie in one piece.
+    let row = out.row_mut(row).into_slice().expect("a row in one piece");
+    &mut row[column..][..V * S::F32_LANES]
 }
