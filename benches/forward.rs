@@ -1,10 +1,10 @@
-//! One forward call of the sizes that matter, on the adapter and on the CPU reference.
+//! One forward call of the sizes that matter, on the adapter and on the CPU.
 //!
 //!     cargo bench --bench forward
 //!
 //! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
 //! turn: the schedule that the plan chooses (`best`), the others by name, the best on an engine without wgpu's checks
-//! (`unchecked`), numbers stored as f16 (`half`), and `oneshot`, which makes its buffers, bind groups and weights anew. The other
+//! (`unchecked`), numbers stored as f16 (`half`), the CPU engine (`cpu`), and `oneshot`, which makes its buffers, bind groups and weights anew. The other
 //! ones are prepared: they have been called before. GB/s are the bytes that the plan's kernels read and write at least.
 
 use std::time::{Duration, Instant};
@@ -66,6 +66,7 @@ fn main() -> Result<(), Failure> {
             let input = input.clone();
             contenders.push(("half", RUNS, Box::new(move || Ok(layer.forward(&input, None)?.output))));
         }
+        contenders.push(("cpu", RUNS, prepared(&Engine::cpu(), None)));
         let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);
         contenders.push(("oneshot", 5, Box::new(oneshot)));
         contenders.push(("reference", 2, Box::new(|| Ok(cpu::forward(&weights, &input, None)?.output))));

@@ -2,7 +2,10 @@
 
 use crate::options::Layout;
 use crate::{Config, Error, Output, Result, State, memory};
-use ndarray::{Array2, Array3, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3, s};
+use ndarray::{
+    Array2, Array3, ArrayBase, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3,
+    RawData, s,
+};
 use num_traits::{PrimInt, Zero};
 
 /// One call of a network: the input and, if wished, the state to start from and the sequences' lengths.
@@ -115,7 +118,7 @@ impl Config {
 
     /// The input with its axes in the order T, N, I.
     fn time_first<'a, T>(&self, input: &ArrayViewD<'a, T>) -> Result<ArrayView3<'a, T>> {
-        let shape = input.shape().to_vec();
+        let shape = input.shape();
         let features = shape.last().copied().unwrap_or(0);
         let fits = if self.input_size == 0 { features > 0 } else { features == self.input_size };
         let view = match shape.len() {
@@ -134,7 +137,7 @@ impl Config {
                 Err(Error::Shape {
                     name: "input".into(),
                     expected: format!("[{letters}, {features}] or [T, {features}], with T and N at least 1"),
-                    found: shape,
+                    found: shape.to_vec(),
                 })
             }
         }
@@ -191,19 +194,24 @@ fn checked_lengths(lengths: &[i64], steps: usize, batch: usize) -> Result<Vec<us
 
 impl Layout {
     /// From this layout's axes to T, N, C, or back; only ever a swap.
-    fn swap<T>(self, array: ArrayView3<'_, T>) -> ArrayView3<'_, T> {
+    pub(crate) fn swap<S: RawData>(self, array: ArrayBase<S, Ix3>) -> ArrayBase<S, Ix3> {
         match self {
             Layout::Tnc => array,
             Layout::Ntc => array.permuted_axes([1, 0, 2]),
         }
     }
 
+    /// A T, N, C array of zeros that is in standard order once it is swapped.
+    pub(crate) fn zeros<T: Clone + Zero>(self, steps: usize, batch: usize, width: usize) -> Array3<T> {
+        match self {
+            Layout::Tnc => Array3::zeros((steps, batch, width)),
+            Layout::Ntc => self.swap(Array3::zeros((batch, steps, width))),
+        }
+    }
+
     /// A T, N, C array as the caller sees it, in standard order.
     pub(crate) fn restore<T: Clone>(self, array: Array3<T>) -> Array3<T> {
-        let array = match self {
-            Layout::Tnc => array,
-            Layout::Ntc => array.permuted_axes([1, 0, 2]),
-        };
+        let array = self.swap(array);
         if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
     }
 }

@@ -1,5 +1,6 @@
 //! Where networks are computed, chosen once.
 
+use crate::fast::Cpu;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::Keeps;
 use crate::gpu::{Gpu, Request};
@@ -8,7 +9,7 @@ use crate::{Error, Result, cpu};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A GPU, or the CPU reference; cheap to clone, and shared by all layers made on it.
+/// A GPU, the CPU, or the reference that judges both; cheap to clone, and shared by all layers made on it.
 ///
 /// ```
 /// use wgpu_rnn::Engine;
@@ -28,7 +29,8 @@ pub struct Engine(Kind);
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Gpu(Arc<Gpu>),
-    Cpu,
+    Cpu(Arc<Cpu>),
+    Reference,
 }
 
 /// Chooses an adapter.
@@ -47,7 +49,7 @@ impl Engine {
         Engine::builder().build_async().await
     }
 
-    /// The best GPU adapter, or the CPU reference where there is none; which one, and why, is logged.
+    /// The best GPU adapter, or the CPU where there is none; which one, and why, is logged.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn auto() -> Engine {
         pollster::block_on(Engine::auto_async())
@@ -56,14 +58,21 @@ impl Engine {
     /// As [`auto`](Engine::auto), for an async program or a browser.
     pub async fn auto_async() -> Engine {
         Engine::gpu_async().await.unwrap_or_else(|error| {
-            log::warn!("{error}; using the {}", cpu::NAME);
-            Engine::cpu()
+            let engine = Engine::cpu();
+            log::warn!("{error}; using the {}", engine.name());
+            engine
         })
     }
 
-    /// The CPU reference: plain loops, no GPU needed. See [`cpu::forward`](crate::cpu::forward) for f64.
+    /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is worth them. How many there
+    /// are changes no bit of a result.
     pub fn cpu() -> Engine {
-        Engine(Kind::Cpu)
+        Engine(Kind::Cpu(Arc::new(Cpu::new())))
+    }
+
+    /// The CPU reference: plain loops, which judge the other engines. See [`cpu::forward`](crate::cpu::forward) for f64.
+    pub fn reference() -> Engine {
+        Engine(Kind::Reference)
     }
 
     /// A device and queue of the caller's. The library makes buffers and pipelines on it, and leaves its callbacks alone.
@@ -83,11 +92,12 @@ impl Engine {
         })
     }
 
-    /// The adapter with its back end and driver, or `CPU reference`.
+    /// The adapter with its back end and driver, `CPU` with its vectors and threads, or `CPU reference`.
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::Gpu(gpu) => &gpu.name,
-            Kind::Cpu => cpu::NAME,
+            Kind::Cpu(cpu) => &cpu.name,
+            Kind::Reference => cpu::NAME,
         }
     }
 
@@ -100,7 +110,7 @@ impl Engine {
     pub fn limits(&self) -> Option<crate::plan::Limits> {
         match &self.0 {
             Kind::Gpu(gpu) => Some(gpu.limits),
-            Kind::Cpu => None,
+            Kind::Cpu(_) | Kind::Reference => None,
         }
     }
 
@@ -108,7 +118,7 @@ impl Engine {
     pub fn device(&self) -> Option<&wgpu::Device> {
         match &self.0 {
             Kind::Gpu(gpu) => Some(&gpu.device),
-            Kind::Cpu => None,
+            Kind::Cpu(_) | Kind::Reference => None,
         }
     }
 
@@ -116,7 +126,7 @@ impl Engine {
     pub fn queue(&self) -> Option<&wgpu::Queue> {
         match &self.0 {
             Kind::Gpu(gpu) => Some(&gpu.queue),
-            Kind::Cpu => None,
+            Kind::Cpu(_) | Kind::Reference => None,
         }
     }
 
@@ -124,7 +134,7 @@ impl Engine {
     pub fn objects_made(&self) -> u64 {
         match &self.0 {
             Kind::Gpu(gpu) => gpu.objects_made(),
-            Kind::Cpu => 0,
+            Kind::Cpu(_) | Kind::Reference => 0,
         }
     }
 
@@ -134,7 +144,7 @@ impl Engine {
     pub fn tunings_measured(&self) -> u64 {
         match &self.0 {
             Kind::Gpu(gpu) => gpu.tunings.as_ref().map_or(0, |tunings| tunings.measured()),
-            Kind::Cpu => 0,
+            Kind::Cpu(_) | Kind::Reference => 0,
         }
     }
 
@@ -143,7 +153,7 @@ impl Engine {
     pub fn pipeline_bytes_restored(&self) -> u64 {
         match &self.0 {
             Kind::Gpu(gpu) => gpu.kernels.kept.as_ref().map_or(0, |kept| kept.restored),
-            Kind::Cpu => 0,
+            Kind::Cpu(_) | Kind::Reference => 0,
         }
     }
 

@@ -3,11 +3,12 @@
 use crate::buffers;
 use crate::call::Checked;
 use crate::engine::Kind;
-use crate::gpu::{Network, Options, Resident};
+use crate::gpu::{Options, Resident};
 use crate::plan::{PassTime, Tuning};
 use crate::weights::Deferred;
 use crate::{
     BufferNeed, Buffers, Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu,
+    fast, gpu,
 };
 use ndarray::{ArrayRef, Dimension};
 
@@ -31,8 +32,15 @@ use ndarray::{ArrayRef, Dimension};
 pub struct Layer {
     engine: Engine,
     weights: Drawn,
-    /// Where the engine is a GPU.
-    network: Option<Network>,
+    network: Network,
+}
+
+/// What an engine keeps of a network.
+#[derive(Debug)]
+enum Network {
+    Gpu(gpu::Network),
+    Cpu(fast::Network),
+    Reference,
 }
 
 #[derive(Debug)]
@@ -62,8 +70,9 @@ impl Layer {
 
     fn with(engine: &Engine, weights: Drawn) -> Layer {
         let network = match engine.kind() {
-            Kind::Gpu(gpu) => Some(Network::new(gpu)),
-            Kind::Cpu => None,
+            Kind::Gpu(gpu) => Network::Gpu(gpu::Network::new(gpu)),
+            Kind::Cpu(cpu) => Network::Cpu(fast::Network::new(cpu)),
+            Kind::Reference => Network::Reference,
         };
         Layer { engine: engine.clone(), weights, network }
     }
@@ -73,7 +82,7 @@ impl Layer {
     ///
     /// A call that it is not possible for gives [`Error::Setting`].
     pub fn set_tuning(&mut self, tuning: impl Into<Tuning>) {
-        if let Some(network) = &mut self.network {
+        if let Network::Gpu(network) = &mut self.network {
             network.set_tuning(tuning.into());
         }
     }
@@ -195,12 +204,13 @@ impl Layer {
     ) -> Result<(Output, Vec<PassTime>)> {
         let checked = self.config().checked(call)?;
         if let Some(buffer) = options.lengths {
-            check_lengths_on_gpu(buffer, &checked, self.network.is_some())?;
+            check_lengths_on_gpu(buffer, &checked, self.engine.is_gpu())?;
         }
         let weights = self.weights.at(checked.input.dim().2)?;
         match &mut self.network {
-            None => Ok((cpu::call(weights, call)?, Vec::new())),
-            Some(network) => network.forward(weights, &checked, options).await,
+            Network::Gpu(network) => network.forward(weights, &checked, options).await,
+            Network::Cpu(network) => Ok((network.call(weights, &checked)?, Vec::new())),
+            Network::Reference => Ok((cpu::call(weights, call)?, Vec::new())),
         }
     }
 
@@ -245,7 +255,7 @@ impl Layer {
     ) -> Result<()> {
         self.config().check()?;
         let weights = self.weights.at(self.config().input_size)?;
-        let Some(network) = &mut self.network else {
+        let Network::Gpu(network) = &mut self.network else {
             let (expected, found) = ("a GPU, for a call on buffers".into(), self.engine.name().into());
             return Err(Error::Setting { name: "engine", expected, found });
         };
@@ -267,14 +277,17 @@ impl Layer {
     pub(crate) async fn resident(&mut self, batch: usize) -> Result<Option<Resident>> {
         let weights = self.weights.at(self.config().input_size)?;
         match &self.network {
-            Some(network) => Ok(Some(network.resident(weights, batch).await?)),
-            None => Ok(None),
+            Network::Gpu(network) => Ok(Some(network.resident(weights, batch).await?)),
+            Network::Cpu(_) | Network::Reference => Ok(None),
         }
     }
 
     /// The network on the GPU, for states that have been made there.
-    pub(crate) fn on_gpu(&self) -> Option<&Network> {
-        self.network.as_ref()
+    pub(crate) fn on_gpu(&self) -> Option<&gpu::Network> {
+        match &self.network {
+            Network::Gpu(network) => Some(network),
+            Network::Cpu(_) | Network::Reference => None,
+        }
     }
 
     /// What the network is; its input size is 0 while it is open.

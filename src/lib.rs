@@ -10,6 +10,7 @@ mod config;
 pub mod cpu;
 mod engine;
 mod error;
+mod fast;
 pub mod file;
 mod float;
 mod gpu;

@@ -2,12 +2,16 @@
 
 use crate::{Error, Result};
 
+/// Bytes that are not asked for, since whoever has none of them has no memory at all.
+const SMALL: usize = 1 << 20;
+
 /// Whether an array of this shape can be had.
 pub(crate) fn check<T>(what: impl FnOnce() -> String, shape: &[usize]) -> Result<()> {
     let size = size_of::<T>().max(1);
     let elements = shape.iter().try_fold(1_usize, |product, &axis| product.checked_mul(axis));
     let limit = isize::MAX as usize / size;
     match elements {
+        Some(elements) if elements <= SMALL / size => Ok(()),
         Some(elements) if elements <= limit && Vec::<T>::new().try_reserve_exact(elements).is_ok() => Ok(()),
         Some(elements) if elements <= limit => {
             Err(Error::Memory { what: what(), needed: (elements * size) as u64 })

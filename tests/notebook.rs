@@ -1,4 +1,4 @@
-//! The notebook on the CPU reference; `gpu.rs` does the same on the GPU.
+//! The notebook on the CPU reference; `gpu.rs` does the same on the other engines.
 
 mod common;
 #[path = "common/notebook.rs"]
@@ -6,5 +6,5 @@ mod notebook;
 
 #[test]
 fn equals_mxnet_on_the_reference() {
-    notebook::check(&wgpu_rnn::Engine::cpu()).unwrap();
+    notebook::check(&wgpu_rnn::Engine::reference()).unwrap();
 }

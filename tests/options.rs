@@ -1,4 +1,4 @@
-//! Every option, alone and with every other one: the GPU against the reference in double precision.
+//! Every option, alone and with every other one: the engines against the reference in double precision.
 //!
 //! Runs as `gpu.rs` does, and under the same variables. Where two options exclude each other, the refusal is what is tested.
 
@@ -121,7 +121,7 @@ fn plain(indices: &[usize]) -> Setup {
 
 fn main() {
     let mut trials = Trials::new();
-    for offer in [Offer::All, Offer::WebGpuDefaults] {
+    for offer in [Offer::All, Offer::WebGpuDefaults, Offer::Cpu] {
         for (index, (name, _)) in OPTIONS.iter().enumerate() {
             let test = move |engine: &Engine| {
                 (index..OPTIONS.len()).try_for_each(|other| pair(engine, index, other))
@@ -164,7 +164,7 @@ fn pair(engine: &Engine, one: usize, other: usize) -> Outcome {
         .map_err(|failed| format!("{}: {}", names.join(" and "), failed.message().unwrap_or("failed")).into())
 }
 
-/// That the GPU gives what the reference does, or that the setup is refused.
+/// That the engine gives what the reference does, or that the setup is refused.
 fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     if let Err(refused) = Weights::init(&setup.config, &Init::gluon()) {
         return match refused {
@@ -174,8 +174,10 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     }
     let case = drawn(setup, seed);
     let theirs = reference(&case);
-    let engine = if setup.splits { small_bindings()? } else { engine };
-    if setup.config.storage == Storage::F16 && !engine.limits().is_some_and(|limits| limits.f16) {
+    // The CPU has no bindings.
+    let engine = if setup.splits && engine.is_gpu() { small_bindings()? } else { engine };
+    let has_half = engine.limits().is_none_or(|limits| limits.f16);
+    if setup.config.storage == Storage::F16 && !has_half {
         return match run(engine, setup, &case) {
             Err(Error::Setting { name: "storage", .. }) => Ok(()),
             other => {
@@ -183,7 +185,7 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
             }
         };
     }
-    let ours = if setup.splits {
+    let ours = if setup.splits && engine.is_gpu() {
         let limits = engine.limits().ok_or("no GPU")?;
         let plan = Plan::new(&setup.config, setup.steps, setup.batch, &limits)?;
         let parts = plan.buffers.iter().filter(|buffer| buffer.name.starts_with("input ")).count();
@@ -194,7 +196,9 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     } else {
         run(engine, setup, &case)?
     };
-    encode(engine, setup, &case, &ours)?;
+    if engine.is_gpu() {
+        encode(engine, setup, &case, &ours)?;
+    }
     // How badly a network magnifies rounding differs from case to case: the reference with as coarse numbers tells.
     let (base, times, off) = match setup.config.storage {
         Storage::F16 => (HALF, 8.0, distance(&reference(&rounded_to_half(&case)), &theirs)),
@@ -236,10 +240,11 @@ fn run(engine: &Engine, setup: &Setup, case: &Case) -> wgpu_rnn::Result<Output> 
 
 /// The schedule that was asked for; stepwise, if directions should be paired and cannot.
 fn possible(engine: &Engine, setup: &Setup) -> wgpu_rnn::Result<Option<Schedule>> {
+    let Some(limits) = engine.limits() else { return Ok(None) };
     let tuning = Tuning { schedule: setup.schedule, ..Tuning::default() };
     let Setup { steps, batch, has_lengths, .. } = *setup;
     let shape = Shape { steps, batch, has_lengths, tuning };
-    match Plan::of(&setup.config, &shape, &engine.limits().unwrap_or_default()) {
+    match Plan::of(&setup.config, &shape, &limits) {
         Err(Error::Setting { name: "schedule", .. }) if setup.schedule == Some(Schedule::Paired) => {
             Ok(Some(Schedule::Stepwise))
         }

@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
 
-    /// Where to compute; auto takes the CPU reference if there is no GPU adapter
+    /// Where to compute; auto takes the CPU if there is no GPU adapter
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
 

@@ -14,6 +14,8 @@ pub enum Offer {
     WebGpuDefaults,
     /// All, and kernels without wgpu's checks.
     Unchecked,
+    /// No adapter, but the CPU engine.
+    Cpu,
 }
 
 impl Offer {
@@ -22,25 +24,32 @@ impl Offer {
             Offer::All => "adapter",
             Offer::WebGpuDefaults => "webgpu_defaults",
             Offer::Unchecked => "unchecked",
+            Offer::Cpu => "cpu",
         }
     }
 
-    /// One device for all tests.
+    pub fn needs_gpu(self) -> bool {
+        !matches!(self, Offer::Cpu)
+    }
+
+    /// One for all tests.
     pub fn engine(self) -> Result<&'static Engine, Failed> {
         static ALL: OnceLock<Result<Engine, String>> = OnceLock::new();
         static UNCHECKED: OnceLock<Result<Engine, String>> = OnceLock::new();
         static DEFAULTS: OnceLock<Result<Engine, String>> = OnceLock::new();
+        static CPU: OnceLock<Result<Engine, String>> = OnceLock::new();
         let open = |builder: wgpu_rnn::EngineBuilder| builder.build().map_err(|error| error.to_string());
         let engine = match self {
             Offer::All => ALL.get_or_init(|| open(Engine::builder())),
             Offer::Unchecked => UNCHECKED.get_or_init(|| open(Engine::builder().unchecked())),
             Offer::WebGpuDefaults => DEFAULTS.get_or_init(|| open(Engine::builder().webgpu_defaults())),
+            Offer::Cpu => CPU.get_or_init(|| Ok(Engine::cpu())),
         };
         engine.as_ref().map_err(|error| Failed::from(format!("{error}; or set WGPU_RNN_GPU=skip")))
     }
 }
 
-/// Tests on a GPU, each with an engine.
+/// Tests of an engine.
 pub struct Trials {
     trials: Vec<Trial>,
     arguments: Arguments,
@@ -58,7 +67,7 @@ impl Trials {
     pub fn add(&mut self, offer: Offer, name: &str, test: Box<dyn FnOnce(&Engine) -> Outcome + Send>) {
         let name = format!("{}::{name}", offer.name());
         let trial = Trial::test(name, move || test(offer.engine()?));
-        self.trials.push(trial.with_ignored_flag(self.skip));
+        self.trials.push(trial.with_ignored_flag(self.skip && offer.needs_gpu()));
     }
 
     pub fn run(self) {

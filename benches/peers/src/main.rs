@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use wgpu_rnn::Engine;
 
-/// Time wgpu-rnn beside its peers on the same adapter.
+/// Time wgpu-rnn beside its peers: on the same adapter, and on the CPU.
 #[derive(Parser)]
 struct Arguments {
     /// Fewer runs of each: under three minutes
@@ -105,27 +105,35 @@ fn plain(rows: &[Row]) -> String {
     text
 }
 
-/// A peer's name, and the network that it has made, or why it could not.
-type Contender = (String, Result<Box<dyn Prepared>, Failure>);
+/// A peer's name, which of ours it is measured by, and the network that it has made, or why it could not.
+type Contender = (String, &'static str, Result<Box<dyn Prepared>, Failure>);
+
+/// Ours, on the adapter and on the CPU.
+const GPU: &str = "wgpu-rnn";
+const CPU: &str = "wgpu-rnn-cpu";
 
 fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar: &ProgressBar) -> Vec<Row> {
     let is_for = |peer: &str| case.configuration.peers.contains(&peer);
-    let mut contenders: Vec<Contender> = vec![("wgpu-rnn".into(), Ok(ours::prepare(engine, case)))];
+    let mut contenders: Vec<Contender> = vec![(GPU.into(), GPU, Ok(ours::prepare(engine, case)))];
     if is_for("burn-wgpu") {
-        contenders.push(("burn-wgpu".into(), burn_wgpu::prepare(case)));
+        contenders.push(("burn-wgpu".into(), GPU, burn_wgpu::prepare(case)));
     }
     if is_for("rlx-wgpu") {
-        contenders.push(("rlx-wgpu".into(), rlx_wgpu::prepare(case)));
+        contenders.push(("rlx-wgpu".into(), GPU, rlx_wgpu::prepare(case)));
     }
     if let Some(python) = &arguments.python {
         let others = ["onnxruntime", "pytorch"].into_iter().filter(|peer| is_for(peer));
         let is_measured = |peer: &&str| arguments.cudnn && (is_for("pytorch") || is_for(peer));
-        for peer in others.chain(case::CUDNN.iter().copied().filter(is_measured)) {
-            contenders.push((peer.into(), python::prepare(python, peer, case)));
+        let cudnn = case::CUDNN.iter().copied().filter(is_measured);
+        if is_for("pytorch") || is_for("onnxruntime") {
+            contenders.push((CPU.into(), CPU, Ok(ours::prepare(&Engine::cpu(), case))));
+        }
+        for (peer, by) in others.map(|peer| (peer, CPU)).chain(cudnn.map(|peer| (peer, GPU))) {
+            contenders.push((peer.into(), by, python::prepare(python, peer, case)));
         }
     }
     let mut rows: Vec<Row> = Vec::new();
-    for (peer, made) in &mut contenders {
+    for (peer, _, made) in &mut contenders {
         let mut row = Row {
             configuration: case.configuration.name,
             peer: peer.clone(),
@@ -149,7 +157,7 @@ fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar
         rows.push(row);
     }
     for _ in 0..runs {
-        for ((_, made), row) in contenders.iter_mut().zip(&mut rows) {
+        for ((_, _, made), row) in contenders.iter_mut().zip(&mut rows) {
             let (Ok(prepared), None) = (made, &row.failure) else { continue };
             match prepared.run() {
                 Ok((output, time)) => {
@@ -162,9 +170,10 @@ fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar
         bar.inc(1);
     }
     rows.iter_mut().for_each(|row| row.milliseconds.sort_by(f64::total_cmp));
-    let ours = rows[0].median();
-    for row in &mut rows[1..] {
-        if row.is_right() && row.failure.is_none() {
+    let ours: Vec<_> = rows.iter().map(|row| (row.peer.clone(), row.median())).collect();
+    for ((peer, by, _), row) in contenders.iter().zip(&mut rows) {
+        let ours = ours.iter().find(|(name, _)| name == by && name != peer);
+        if let (Some((_, ours)), true, None) = (ours, row.is_right(), &row.failure) {
             row.ratio = Some(row.median() / ours);
         }
     }

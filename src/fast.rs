@@ -1,0 +1,316 @@
+//! The CPU engine: f32, in vectors, on as many threads as a layer is worth.
+//!
+//! [`slot`] has the weights as they are read, [`matrix`] their product, [`cell`] and [`activation`] the equations, [`pass`] a
+//! direction's way through time. It shares no equation with the reference, which judges it.
+
+mod activation;
+mod cell;
+mod lines;
+mod matrix;
+mod pass;
+mod slot;
+
+use crate::call::Checked;
+use crate::config::LayerConfig;
+use crate::weights::slots_of;
+use crate::{Merge, Output, Result, Weights, memory};
+use lines::Lines;
+use matrix::Rows;
+use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis, Zip, s};
+use pass::{Pass, Scratch};
+use pulp::Arch;
+use slot::Slot;
+use std::sync::Arc;
+
+/// Products and sums of a layer below which other threads are not woken.
+const WORTH_A_THREAD: f64 = 1e6;
+
+/// Those of a step below which it is not shared by threads.
+const WORTH_A_SHARE: f64 = 4e6;
+
+/// Bytes of weights that stay in a core's cache beside all else.
+const CACHED: usize = 1 << 20;
+
+/// Rows below which a batch is not split: weights are read once for all rows of a part.
+const LEAST_ROWS: usize = 2;
+
+/// Where it runs.
+#[derive(Debug)]
+pub(crate) struct Cpu {
+    arch: Arch,
+    pub name: Arc<str>,
+}
+
+impl Cpu {
+    /// The vectors that this machine has, and rayon's threads.
+    pub fn new() -> Cpu {
+        let arch = Arch::new();
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let [lanes, threads] =
+            [counted(matrix::lanes(arch), "lane"), counted(rayon::current_num_threads(), "thread")];
+        Cpu { arch, name: format!("CPU ({lanes}, {threads})").into() }
+    }
+}
+
+/// A network on the CPU: its weights as they are read, and the memory that calls work in.
+#[derive(Debug)]
+pub(crate) struct Network {
+    cpu: Arc<Cpu>,
+    slots: Vec<Slot>,
+    /// The last T and N that there was memory for.
+    fits: [usize; 2],
+    buffers: Buffers,
+}
+
+/// Memory that is kept from call to call.
+#[derive(Debug, Default)]
+struct Buffers {
+    /// The input, where its numbers do not lie in one piece.
+    input: Lines,
+    /// What a layer reads, and what it gives to the next.
+    sequences: [Lines; 2],
+    /// A layer's directions, before they are merged or added to.
+    sides: Lines,
+    scratches: Vec<Scratch>,
+}
+
+impl Network {
+    pub fn new(cpu: &Arc<Cpu>) -> Network {
+        Network { cpu: cpu.clone(), slots: Vec::new(), fits: [0; 2], buffers: Buffers::default() }
+    }
+
+    pub fn call(&mut self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
+        let config = weights.config();
+        let (steps, batch, directions) = (call.steps(), call.batch(), config.directions.count());
+        if self.slots.is_empty() {
+            let slots = slots_of(config)
+                .map(|(layer, direction)| Slot::pack(self.cpu.arch, weights, layer, direction));
+            self.slots = slots.collect();
+        }
+        if self.fits != [steps, batch] {
+            let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
+            for shape in [call.input.shape(), &[steps, batch, directions, lines::padded(wide)]] {
+                memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
+            }
+            self.fits = [steps, batch];
+        }
+        let initial = match call.state {
+            Some(state) => state.clone(),
+            None => weights.initial_state(batch)?,
+        };
+        let (mut h_n, mut c_n) = (initial.h, initial.c);
+        let top = config.layer(config.num_layers - 1);
+        let result = |steps, width| config.layout.zeros(steps, batch, width);
+        let mut cell_states = config.outputs.cell_states.then(|| result(steps, directions * top.hidden_size));
+        let mut lower: Vec<Array3<f32>> = Vec::new();
+        let mut output = None;
+
+        let Buffers { input, sequences, sides, scratches } = &mut self.buffers;
+        let [mut source, mut target] = sequences.each_mut();
+        let given = match Rows::of_sequence(call.input.view()) {
+            Some(_) => call.input.view(),
+            None => {
+                shaped(input, call.input.dim()).assign(&call.input);
+                view(input, call.input.dim())
+            }
+        };
+        for (layer, slots) in self.slots.chunks_exact(directions).enumerate() {
+            let own = config.layer(layer);
+            let is_top = layer + 1 == config.num_layers;
+            // What the layer below has given, wherever that is.
+            let below = match (layer, lower.last()) {
+                (0, _) => given.view(),
+                (_, Some(lower)) => lower.view(),
+                (_, None) => view(source, (steps, batch, own.input_size)),
+            };
+            let shape = (steps, batch, own.state_size * config.merged_directions());
+            let is_result = if is_top { config.merge != Merge::Apart } else { config.outputs.every_layer };
+            let is_read = !(is_top && config.outputs.last_only);
+            let mut made = (is_result && is_read).then(|| result(steps, shape.2));
+            let gives = match &mut made {
+                Some(array) => Some(array.view_mut()),
+                None if is_read => Some(shaped(target, shape)),
+                None => None,
+            };
+            let first = layer * directions;
+            let states = s![first..first + directions, .., ..own.state_size];
+            let cells = s![first..first + directions, .., ..own.cell_state_size()];
+            // Past a layer's own size a state is zero, whatever the caller's was.
+            h_n.slice_mut(s![first..first + directions, .., own.state_size..]).fill(0.0);
+            if let Some(c_n) = &mut c_n {
+                c_n.slice_mut(s![first..first + directions, .., own.cell_state_size()..]).fill(0.0);
+            }
+            Layer {
+                slots,
+                lengths: call.lengths.as_deref(),
+                merge: config.merge,
+                adds_input: config.residual && layer > 0,
+                below,
+                gives,
+                cell_states: cell_states.as_mut().filter(|_| is_top).map(|array| array.view_mut()),
+                h: h_n.slice_mut(states),
+                c: c_n.as_mut().filter(|_| own.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
+            }
+            .run(sides, scratches);
+            match made {
+                Some(array) if is_top => output = Some(array),
+                Some(array) => lower.push(array),
+                None => {}
+            }
+            std::mem::swap(&mut source, &mut target);
+        }
+        if config.outputs.last_only {
+            let first = config.slots() - directions;
+            let mut last = result(1, top.state_size * config.merged_directions());
+            let ends = h_n.slice(s![first.., .., ..top.state_size]);
+            merge(config.merge, ends.axis_chunks_iter(Axis(0), 1), last.view_mut());
+            output = Some(last);
+        }
+        let mut output_reverse = None;
+        if config.merge == Merge::Apart {
+            let whole = match &output {
+                Some(last) => last.view(),
+                None => view(source, (steps, batch, 2 * top.state_size)),
+            };
+            let mut halves = whole.axis_chunks_iter(Axis(2), top.state_size).map(|half| {
+                let mut array = result(half.dim().0, top.state_size);
+                array.assign(&half);
+                array
+            });
+            (output, output_reverse) = (halves.next(), halves.next());
+        }
+        let seen = |array| config.layout.swap(array);
+        Ok(Output {
+            // Every network has a layer.
+            output: output.map(seen).expect("the last layer has given it"),
+            output_reverse: output_reverse.map(seen),
+            cell_states: cell_states.map(seen),
+            lower: lower.into_iter().map(seen).collect(),
+            h_n,
+            c_n,
+            engine: self.cpu.name.clone(),
+        })
+    }
+}
+
+/// A layer of one call.
+struct Layer<'a> {
+    /// One a direction.
+    slots: &'a [Slot],
+    lengths: Option<&'a [usize]>,
+    merge: Merge,
+    adds_input: bool,
+    /// `[T, N, I]`
+    below: ArrayView3<'a, f32>,
+    /// `[T, N, C]`
+    gives: Option<ArrayViewMut3<'a, f32>>,
+    /// `[T, N, D*H]`
+    cell_states: Option<ArrayViewMut3<'a, f32>>,
+    /// `[D, N, P]`
+    h: ArrayViewMut3<'a, f32>,
+    /// `[D, N, H]`
+    c: Option<ArrayViewMut3<'a, f32>>,
+}
+
+impl Layer<'_> {
+    fn run(self, sides: &mut Lines, scratches: &mut Vec<Scratch>) {
+        let (steps, batch, _) = self.below.dim();
+        let size = self.slots[0].layer.state_size;
+        let changes = self.merge.is_elementwise() || self.adds_input;
+        let mut gives = self.gives;
+        // Directions write side by side into what the layer gives, or into what that is then made of.
+        let mut output = match &mut gives {
+            Some(_) if changes => Some(shaped(sides, (steps, batch, self.slots.len() * size))),
+            Some(gives) => Some(gives.view_mut()),
+            None => None,
+        };
+        if let (Some(output), Some(_)) = (&mut output, self.lengths) {
+            // Past the ends, where nothing is written.
+            output.fill(0.0);
+        }
+        let (parts, threads) = parts(self.slots, steps, batch);
+        if scratches.len() < parts {
+            scratches.resize_with(parts, Scratch::default);
+        }
+        let pass = Pass {
+            slots: self.slots,
+            // Inputs that are not so have been copied.
+            input: Rows::of_sequence(self.below).expect("a sequence in one piece"),
+            first_row: 0,
+            steps,
+            lengths: self.lengths,
+            output,
+            cell_states: self.cell_states,
+            h: self.h,
+            c: self.c,
+            scratches: &mut scratches[..parts],
+            threads,
+        };
+        if parts * threads > 1 {
+            // On one of the pool's threads from the beginning, which the others then help.
+            rayon::scope(|_| pass.run());
+        } else {
+            pass.run();
+        }
+        if let Some(mut gives) = gives.filter(|_| changes) {
+            let sides = view(sides, (steps, batch, self.slots.len() * size));
+            merge(self.merge, sides.axis_chunks_iter(Axis(2), size), gives.view_mut());
+            if self.adds_input {
+                gives += &self.below;
+            }
+        }
+    }
+}
+
+/// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of a part.
+fn parts(slots: &[Slot], steps: usize, batch: usize) -> (usize, usize) {
+    let LayerConfig { input_size, state_size, .. } = slots[0].layer;
+    let of_step = state_size as f64 * slots[0].layer.gate_rows() as f64 * batch as f64;
+    let of_input = of_step / state_size as f64 * input_size as f64;
+    if (of_step + of_input) * steps as f64 * (slots.len() as f64) < WORTH_A_THREAD {
+        return (1, 1);
+    }
+    let threads = rayon::current_num_threads();
+    let (directions, each) = (threads.min(slots.len()), (threads / slots.len()).max(1));
+    // Every part reads all weights at every step: those that do not stay in a core's cache are better shared out.
+    if slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE {
+        return (directions, each);
+    }
+    (directions * each.min((batch / LEAST_ROWS).max(1)), 1)
+}
+
+/// One array of one direction or two, `[T, N, P]` each.
+fn merge<'a>(
+    how: Merge,
+    mut directions: impl Iterator<Item = ArrayView3<'a, f32>>,
+    mut target: ArrayViewMut3<'_, f32>,
+) {
+    let (Some(forward), backward) = (directions.next(), directions.next()) else { return };
+    let size = forward.dim().2;
+    match (backward, how) {
+        (None, _) => target.assign(&forward),
+        (Some(backward), Merge::Concatenate | Merge::Apart) => {
+            target.slice_mut(s![.., .., ..size]).assign(&forward);
+            target.slice_mut(s![.., .., size..]).assign(&backward);
+        }
+        (Some(backward), _) => Zip::from(target).and(forward).and(backward).for_each(|target, &a, &b| {
+            *target = match how {
+                Merge::Multiply => a * b,
+                Merge::Average => (a + b) / 2.0,
+                _ => a + b,
+            }
+        }),
+    }
+}
+
+/// Kept memory as an array of this shape.
+fn shaped(lines: &mut Lines, shape: (usize, usize, usize)) -> ArrayViewMut3<'_, f32> {
+    lines.resize(shape.0 * shape.1 * shape.2);
+    ArrayViewMut3::from_shape(shape, lines).expect("made as long")
+}
+
+/// What [`shaped`] has made.
+fn view(lines: &Lines, shape: (usize, usize, usize)) -> ArrayView3<'_, f32> {
+    ArrayView3::from_shape(shape, lines).expect("made as long")
+}

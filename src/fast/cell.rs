@@ -1,0 +1,261 @@
+//! The cells' equations for the rows of one step, a vector of units at a time.
+
+use super::activation::{activate, clip};
+use super::slot::{Norm, Slot};
+use crate::{Cell, CellClip};
+use pulp::{Simd, WithSimd};
+
+/// Added to a variance (PyTorch's LayerNorm).
+const EPSILON: f32 = 1e-5;
+
+/// Which of the updates of a step: a GRU with reset before has two, with a product between them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// All that there is.
+    Whole,
+    /// The gates r and z, and r ∘ h.
+    Reset,
+    /// What follows the candidate's product.
+    Candidate,
+}
+
+/// The numbers of one batch row, padded with whatever there is to whole lines.
+pub struct Row<'a> {
+    /// W_ih x + b_ih by gate, `[G, Hp]`.
+    pub input: &'a [f32],
+    /// W_hh h + b_hh by gate, and then whatever comes of it, `[G, Hp]`.
+    pub gates: &'a mut [f32],
+    /// The candidate's product of a GRU with reset before, `[Hp]`.
+    pub candidate: &'a mut [f32],
+    /// h, unless it is projected.
+    pub h: &'a mut [f32],
+    pub c: &'a mut [f32],
+    /// What is yet to be multiplied: r ∘ h, or the output that is projected.
+    pub m: &'a mut [f32],
+}
+
+/// One row's step.
+pub struct Update<'a> {
+    pub slot: &'a Slot,
+    pub row: Row<'a>,
+    pub phase: Phase,
+}
+
+impl WithSimd for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.slot.layer.cell {
+            Cell::RnnRelu | Cell::RnnTanh => self.rnn(simd),
+            Cell::Lstm => self.lstm(simd),
+            Cell::Gru => self.gru(simd),
+        }
+    }
+}
+
+/// Vectors of a slice of whole lines.
+#[inline(always)]
+fn read<S: Simd>(numbers: &[f32]) -> &[S::f32s] {
+    S::as_simd_f32s(numbers).0
+}
+
+#[inline(always)]
+fn write<S: Simd>(numbers: &mut [f32]) -> &mut [S::f32s] {
+    S::as_mut_simd_f32s(numbers).0
+}
+
+impl Update<'_> {
+    /// h_t = f(x + h)
+    #[inline(always)]
+    fn rnn<S: Simd>(self, simd: S) {
+        let units = self.slot.units();
+        let (input, gates) = (read::<S>(&self.row.input[..units]), write::<S>(&mut self.row.gates[..units]));
+        add(simd, gates, input);
+        squash(simd, self.slot, 0, gates);
+        write::<S>(self.row.h).copy_from_slice(gates);
+    }
+
+    #[inline(always)]
+    fn gru<S: Simd>(self, simd: S) {
+        let (slot, row, units) = (self.slot, self.row, self.slot.units());
+        let (input, h) = (row.input, write::<S>(row.h));
+        let (r, rest) = row.gates.split_at_mut(units);
+        let (z, rest) = rest.split_at_mut(units);
+        let (r, z) = (write::<S>(r), write::<S>(z));
+        if self.phase != Phase::Candidate {
+            for (gate, values) in [&mut *r, &mut *z].into_iter().enumerate() {
+                add(simd, values, read::<S>(&input[gate * units..][..units]));
+                squash(simd, slot, 0, values);
+            }
+        }
+        if self.phase == Phase::Reset {
+            for ((m, r), h) in write::<S>(row.m).iter_mut().zip(&*r).zip(&*h) {
+                *m = simd.mul_f32s(*r, *h);
+            }
+            return;
+        }
+        let x = read::<S>(&input[2 * units..][..units]);
+        let n = if self.phase == Phase::Candidate {
+            // n = g(x_n + W_hn (r ∘ h) + b_hn)
+            let n = write::<S>(&mut row.candidate[..units]);
+            add(simd, n, x);
+            n
+        } else {
+            // n = g(x_n + r ∘ (W_hn h + b_hn))
+            let n = write::<S>(&mut rest[..units]);
+            for ((n, x), r) in n.iter_mut().zip(x).zip(&*r) {
+                *n = simd.mul_add_e_f32s(*r, *n, *x);
+            }
+            n
+        };
+        squash(simd, slot, 1, n);
+        // h_t = (1 - z) n + z h_{t-1}
+        let one = simd.splat_f32s(1.0);
+        for ((h, n), z) in h.iter_mut().zip(&*n).zip(&*z) {
+            *h = simd.mul_add_e_f32s(simd.sub_f32s(one, *z), *n, simd.mul_f32s(*z, *h));
+        }
+    }
+
+    #[inline(always)]
+    fn lstm<S: Simd>(self, simd: S) {
+        let (slot, row, units) = (self.slot, self.row, self.slot.units());
+        if let Some(norm) = &slot.norm {
+            normalise(row.gates, norm.gates, slot.layer.hidden_size, &norm.hh);
+        }
+        let (i, rest) = row.gates.split_at_mut(units);
+        let (f, rest) = rest.split_at_mut(units);
+        let (g, rest) = rest.split_at_mut(units);
+        let [i, f, g, o] = [i, f, g, &mut rest[..units]].map(|gate| write::<S>(gate));
+        let input = |gate: usize| read::<S>(&row.input[gate * units..][..units]);
+        let peephole = |index: usize| Some(read::<S>(&slot.peepholes.as_ref()?[index * units..][..units]));
+        let c = write::<S>(row.c);
+        let one = simd.splat_f32s(1.0);
+
+        add(simd, i, input(0));
+        add_product(simd, i, peephole(0), c);
+        squash(simd, slot, 0, i);
+        if slot.coupled_input_forget {
+            for (f, i) in f.iter_mut().zip(&*i) {
+                *f = simd.sub_f32s(one, *i);
+            }
+        } else {
+            add(simd, f, input(1));
+            add_product(simd, f, peephole(2), c);
+            squash(simd, slot, 0, f);
+        }
+        add(simd, g, input(2));
+        squash(simd, slot, 1, g);
+        // c_t = f c_{t-1} + i g
+        for (((c, f), i), g) in c.iter_mut().zip(&*f).zip(&*i).zip(&*g) {
+            *c = simd.mul_add_e_f32s(*f, *c, simd.mul_f32s(*i, *g));
+        }
+        clip_cell(simd, slot.cell_clip, c);
+        add(simd, o, input(3));
+        add_product(simd, o, peephole(1), c);
+        squash(simd, slot, 0, o);
+        // h_t = o h(c_t), or o h(LN(c_t)); i has done its part
+        i.copy_from_slice(c);
+        if let Some(norm) = &slot.norm {
+            normalise(bytemuck::cast_slice_mut(i), 1, slot.layer.hidden_size, &norm.c);
+        }
+        activate(simd, slot.activations[2], i);
+        let out = if slot.projection.is_some() { row.m } else { row.h };
+        for ((out, o), seen) in write::<S>(out).iter_mut().zip(&*o).zip(&*i) {
+            *out = simd.mul_f32s(*o, *seen);
+        }
+    }
+}
+
+#[inline(always)]
+fn add<S: Simd>(simd: S, values: &mut [S::f32s], more: &[S::f32s]) {
+    for (value, more) in values.iter_mut().zip(more) {
+        *value = simd.add_f32s(*value, *more);
+    }
+}
+
+#[inline(always)]
+fn add_product<S: Simd>(simd: S, values: &mut [S::f32s], weights: Option<&[S::f32s]>, c: &[S::f32s]) {
+    for ((value, weight), c) in values.iter_mut().zip(weights.unwrap_or_default()).zip(c) {
+        *value = simd.mul_add_e_f32s(*weight, *c, *value);
+    }
+}
+
+/// An activation of the slot's, of what goes into it.
+#[inline(always)]
+fn squash<S: Simd>(simd: S, slot: &Slot, activation: usize, values: &mut [S::f32s]) {
+    if let Some(bound) = slot.preactivation_clip {
+        let (min, max) = (simd.splat_f32s(-bound), simd.splat_f32s(bound));
+        for value in &mut *values {
+            *value = clip(simd, *value, min, max);
+        }
+    }
+    activate(simd, slot.activations[activation], values);
+}
+
+#[inline(always)]
+fn clip_cell<S: Simd>(simd: S, bounds: Option<CellClip>, c: &mut [S::f32s]) {
+    let Some(CellClip { min, max, nan }) = bounds else { return };
+    let (min, max) = (simd.splat_f32s(min), simd.splat_f32s(max));
+    for c in c {
+        // A NaN does not equal itself.
+        let known = if nan { simd.select_f32s(simd.equal_f32s(*c, *c), *c, min) } else { *c };
+        *c = clip(simd, known, min, max);
+    }
+}
+
+/// Over the units of all gates, which are padded to whole lines: gain (x - mean) / sqrt(variance + epsilon) + bias.
+#[inline(always)]
+fn normalise(values: &mut [f32], gates: usize, units: usize, [gain, bias]: &[super::lines::Lines; 2]) {
+    let stride = super::lines::padded(units);
+    let count = (gates * units) as f32;
+    let mut sum = 0.0;
+    for gate in values.chunks(stride).take(gates) {
+        sum += total(&gate[..units], 0.0, |x| x);
+    }
+    let mean = sum / count;
+    let mut squares = 0.0;
+    for gate in values.chunks(stride).take(gates) {
+        squares += total(&gate[..units], mean, |x| x * x);
+    }
+    let deviation = (squares / count + EPSILON).sqrt();
+    for ((value, gain), bias) in values.iter_mut().zip(&**gain).zip(&**bias) {
+        *value = gain * (*value - mean) / deviation + bias;
+    }
+}
+
+/// The sum of a function of each number less another, in lanes, so that it is exact to few digits less and can be vectors.
+#[inline(always)]
+fn total(values: &[f32], less: f32, of: impl Fn(f32) -> f32) -> f32 {
+    let (lines, rest) = values.as_chunks::<{ super::lines::LINE }>();
+    let mut sums = [0.0; super::lines::LINE];
+    for line in lines {
+        for (sum, &value) in sums.iter_mut().zip(line) {
+            *sum += of(value - less);
+        }
+    }
+    for (sum, &value) in sums.iter_mut().zip(rest) {
+        *sum += of(value - less);
+    }
+    sums.iter().sum()
+}
+
+/// The normalisation of the input's products.
+pub struct Normalise<'a> {
+    pub norm: &'a Norm,
+    pub units: usize,
+    /// `[rows, columns]`
+    pub rows: &'a mut [f32],
+    pub columns: usize,
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.columns) {
+            normalise(row, self.norm.gates, self.units, &self.norm.ih);
+        }
+    }
+}

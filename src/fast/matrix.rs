@@ -1,0 +1,252 @@
+//! A weight matrix, packed once, and its product with rows of numbers.
+
+use super::lines::{Lines, padded};
+use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
+use pulp::{Arch, Simd, WithSimd};
+
+/// Rows that are multiplied at a time.
+const TILE: usize = 6;
+
+/// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache for all rows.
+const DEPTH: usize = 128;
+
+/// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of AVX2's 16.
+const fn vectors(lanes: usize) -> usize {
+    if lanes == 8 { 2 } else { 4 }
+}
+
+/// Gates of H units over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of gate g, where Hp is H
+/// in whole lines.
+#[derive(Debug)]
+pub struct Matrix {
+    /// `[panels, K, width]`, zero where there is no unit.
+    panels: Lines,
+    /// `[columns]`
+    bias: Lines,
+    depth: usize,
+    columns: usize,
+    width: usize,
+}
+
+impl Matrix {
+    pub fn pack(
+        arch: Arch,
+        weight: ArrayView2<'_, f32>,
+        bias: Option<ArrayView1<'_, f32>>,
+        gates: usize,
+    ) -> Matrix {
+        let (rows, depth) = weight.dim();
+        let units = rows / gates;
+        let stride = padded(units);
+        let width = lanes(arch) * vectors(lanes(arch));
+        let columns = (gates * stride).next_multiple_of(width);
+        let mut panels = Lines::zeros(columns * depth);
+        let mut padded_bias = Lines::zeros(columns);
+        for (index, row) in weight.rows().into_iter().enumerate() {
+            let column = index / units * stride + index % units;
+            let first = column / width * width * depth + column % width;
+            for (k, &number) in row.iter().enumerate() {
+                panels[first + k * width] = number;
+            }
+            padded_bias[column] = bias.map_or(0.0, |bias| bias[index]);
+        }
+        Matrix { panels, bias: padded_bias, depth, columns, width }
+    }
+
+    /// The length of a row of the product.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes that are read.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.panels)
+    }
+
+    /// `[rows, columns]`: each row times the matrix, and the bias, on so many threads. A row's result does not depend on what
+    /// other rows there are.
+    pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
+        let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
+        self.some_columns(arch, rows, 0, out, threads);
+    }
+
+    fn some_columns(
+        &self,
+        arch: Arch,
+        rows: Rows<'_>,
+        first: usize,
+        out: ArrayViewMut2<'_, f32>,
+        threads: usize,
+    ) {
+        let panels = out.ncols() / self.width;
+        let threads = threads.min(panels);
+        if threads > 1 {
+            let half = threads / 2;
+            let columns = panels * half / threads * self.width;
+            let (one, other) = out.split_at(Axis(1), columns);
+            rayon::join(
+                || self.some_columns(arch, rows, first, one, half),
+                || self.some_columns(arch, rows, first + columns, other, threads - half),
+            );
+        } else {
+            let end = first + out.ncols();
+            let panels = &self.panels[first * self.depth..end * self.depth];
+            arch.dispatch(Product { panels, bias: &self.bias[first..end], depth: self.depth, rows, out });
+        }
+    }
+}
+
+/// Rows of numbers, one a step and batch row.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    data: &'a [f32],
+    /// From a step to the next, and from a batch row to the next.
+    strides: [usize; 2],
+    batch: usize,
+    count: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// `[rows, stride]`
+    pub fn of_matrix(data: &'a [f32], stride: usize) -> Rows<'a> {
+        let count = data.len() / stride.max(1);
+        Rows { data, strides: [0, stride], batch: count, count }
+    }
+
+    /// `[T, N, I]` whose numbers lie in memory without gaps, a row's side by side; none for another.
+    pub fn of_sequence(view: ArrayView3<'a, f32>) -> Option<Rows<'a>> {
+        let (steps, batch, width) = view.dim();
+        let stride = |axis: usize| match view.shape()[axis] {
+            1 => Some(0),
+            _ => usize::try_from(view.strides()[axis]).ok(),
+        };
+        let strides = [stride(0)?, stride(1)?];
+        let side_by_side = width == 1 || view.strides()[2] == 1;
+        let data = view.to_slice_memory_order().filter(|_| side_by_side)?;
+        Some(Rows { data, strides, batch, count: steps * batch })
+    }
+
+    /// Some steps of some batch rows.
+    pub fn part(self, first_step: usize, steps: usize, first_row: usize, batch: usize) -> Rows<'a> {
+        let offset = first_step * self.strides[0] + first_row * self.strides[1];
+        Rows { data: &self.data[offset..], batch, count: steps * batch, ..self }
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    #[inline(always)]
+    fn row(&self, index: usize, len: usize) -> &'a [f32] {
+        let (step, row) = (index / self.batch, index % self.batch);
+        &self.data[step * self.strides[0] + row * self.strides[1]..][..len]
+    }
+}
+
+/// The numbers in a vector.
+pub fn lanes(arch: Arch) -> usize {
+    arch.dispatch(Lanes)
+}
+
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+struct Product<'a> {
+    panels: &'a [f32],
+    bias: &'a [f32],
+    depth: usize,
+    rows: Rows<'a>,
+    out: ArrayViewMut2<'a, f32>,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if vectors(S::F32_LANES) == 2 { self.panels::<S, 2>(simd) } else { self.panels::<S, 4>(simd) }
+    }
+}
+
+impl Product<'_> {
+    /// A panel after the other, which stays in the cache for all rows.
+    #[inline(always)]
+    fn panels<S: Simd, const V: usize>(mut self, simd: S) {
+        let (rows, count) = (self.rows, self.rows.count);
+        // As even as can be: 16 rows are 6, 5 and 5.
+        let blocks = count.div_ceil(TILE);
+        let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0.chunks_exact(self.depth);
+        let biases = S::as_simd_f32s(self.bias).0.as_chunks::<V>().0;
+        for (index, (panel, bias)) in panels.zip(biases).enumerate() {
+            let column = index * V * S::F32_LANES;
+            for (part, panel) in panel.chunks(DEPTH).enumerate() {
+                let k = part * DEPTH;
+                for block in 0..blocks {
+                    let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
+                    let (out, at) = (&mut self.out, (first, column, k));
+                    match end - first {
+                        1 => tile::<S, V, 1>(simd, panel, bias, &rows, out, at),
+                        2 => tile::<S, V, 2>(simd, panel, bias, &rows, out, at),
+                        3 => tile::<S, V, 3>(simd, panel, bias, &rows, out, at),
+                        4 => tile::<S, V, 4>(simd, panel, bias, &rows, out, at),
+                        5 => tile::<S, V, 5>(simd, panel, bias, &rows, out, at),
+                        _ => tile::<S, V, TILE>(simd, panel, bias, &rows, out, at),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// M rows times a panel from k on, added to what is there, or to the bias. Each sum is taken in the order of k, whatever M.
+#[inline(always)]
+fn tile<S: Simd, const V: usize, const M: usize>(
+    simd: S,
+    panel: &[[S::f32s; V]],
+    bias: &[S::f32s; V],
+    rows: &Rows<'_>,
+    out: &mut ArrayViewMut2<'_, f32>,
+    (first, column, k): (usize, usize, usize),
+) {
+    let mut tile: [&[f32]; M] = [&[]; M];
+    for (m, row) in tile.iter_mut().enumerate() {
+        *row = &rows.row(first + m, k + panel.len())[k..];
+    }
+    let mut sums = [*bias; M];
+    if k > 0 {
+        for (m, sums) in sums.iter_mut().enumerate() {
+            sums.copy_from_slice(S::as_simd_f32s(part::<S, V>(out, first + m, column)).0);
+        }
+    }
+    for (k, weights) in panel.iter().enumerate() {
+        for m in 0..M {
+            let x = simd.splat_f32s(tile[m][k]);
+            for v in 0..V {
+                sums[m][v] = simd.mul_add_e_f32s(weights[v], x, sums[m][v]);
+            }
+        }
+    }
+    for (m, sums) in sums.iter().enumerate() {
+        S::as_mut_simd_f32s(part::<S, V>(out, first + m, column)).0.copy_from_slice(sums);
+    }
+}
+
+/// A panel's part of a row of the product.
+#[inline(always)]
+fn part<'a, S: Simd, const V: usize>(
+    out: &'a mut ArrayViewMut2<'_, f32>,
+    row: usize,
+    column: usize,
+) -> &'a mut [f32] {
+    // Rows of the product lie in one piece.
+    let row = out.row_mut(row).into_slice().expect("a row in one piece");
+    &mut row[column..][..V * S::F32_LANES]
+}

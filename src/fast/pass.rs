@@ -1,0 +1,251 @@
+//! A direction's way through time for some rows of the batch, on one thread.
+
+use super::cell::{Normalise, Phase, Row, Update};
+use super::lines::{Lines, padded};
+use super::matrix::Rows;
+use super::slot::Slot;
+use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
+use rayon::prelude::*;
+
+/// Rows of the input that are multiplied in one go, so that their products are still in the cache when their steps come.
+const CHUNK: usize = 256;
+
+/// What a thread needs beside weights and arrays, kept from call to call.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The input's gates of some steps, `[steps, N, columns]`.
+    input: Lines,
+    /// `[N, columns]`
+    gates: Lines,
+    candidate: Lines,
+    /// `[N, Pp]`
+    h: Lines,
+    projected: Lines,
+    /// `[N, Hp]`
+    c: Lines,
+    m: Lines,
+}
+
+/// The directions of a layer over some rows of the batch; none depends on what the others are.
+pub struct Pass<'a> {
+    /// One a direction.
+    pub slots: &'a [Slot],
+    /// `[T, N, I]` of the whole batch.
+    pub input: Rows<'a>,
+    /// Where its rows begin in the batch.
+    pub first_row: usize,
+    pub steps: usize,
+    /// Of the whole batch.
+    pub lengths: Option<&'a [usize]>,
+    /// `[T, N, D*P]` of its rows, as the next ones; zero where a row has ended.
+    pub output: Option<ArrayViewMut3<'a, f32>>,
+    /// `[T, N, D*H]`
+    pub cell_states: Option<ArrayViewMut3<'a, f32>>,
+    /// `[D, N, P]`; what it starts from, and then what it ends with.
+    pub h: ArrayViewMut3<'a, f32>,
+    /// `[D, N, H]`
+    pub c: Option<ArrayViewMut3<'a, f32>>,
+    /// One a part that it is split into.
+    pub scratches: &'a mut [Scratch],
+    /// Those that share the work of each step of a part.
+    pub threads: usize,
+}
+
+impl Pass<'_> {
+    /// Runs it on as many threads as it has scratches, each with a direction, or some of its rows.
+    pub fn run(mut self) {
+        if self.scratches.len() > 1 {
+            let (one, other) = self.split();
+            rayon::join(|| one.run(), || other.run());
+        } else {
+            (0..self.slots.len()).for_each(|direction| self.direction(direction));
+        }
+    }
+
+    /// A direction each; with one, some rows each.
+    fn split(self) -> (Self, Self) {
+        let (directions, batch) = (self.slots.len(), self.h.dim().1);
+        let parts = self.scratches.len() / 2;
+        let rows = if directions > 1 { 0 } else { batch * parts / self.scratches.len() };
+        let (output, other_output) = halves(self.output, directions, rows);
+        let (cell_states, other_cell_states) = halves(self.cell_states, directions, rows);
+        let (axis, index) = if directions > 1 { (Axis(0), 1) } else { (Axis(1), rows) };
+        let (h, other_h) = self.h.split_at(axis, index);
+        let (c, other_c) = self.c.map(|c| c.split_at(axis, index)).unzip();
+        let (scratches, other_scratches) = self.scratches.split_at_mut(parts);
+        let (slots, other_slots) =
+            if directions > 1 { self.slots.split_at(1) } else { (self.slots, self.slots) };
+        let Pass { input, first_row, steps, lengths, threads, .. } = self;
+        let one =
+            Pass { slots, input, first_row, steps, lengths, output, cell_states, h, c, scratches, threads };
+        let other = Pass {
+            slots: other_slots,
+            input,
+            first_row: first_row + rows,
+            steps,
+            lengths,
+            output: other_output,
+            cell_states: other_cell_states,
+            h: other_h,
+            c: other_c,
+            scratches: other_scratches,
+            threads,
+        };
+        (one, other)
+    }
+
+    fn direction(&mut self, direction: usize) {
+        let (slot, batch) = (&self.slots[direction], self.h.dim().1);
+        let mut h = self.h.index_axis_mut(Axis(0), direction);
+        let mut c = self.c.as_mut().map(|c| c.index_axis_mut(Axis(0), direction));
+        let own = |size: usize| s![.., .., direction * size..(direction + 1) * size];
+        let mut output = self.output.as_mut().map(|output| output.slice_mut(own(slot.layer.state_size)));
+        let mut cell_states = self.cell_states.as_mut().map(|c| c.slice_mut(own(slot.layer.hidden_size)));
+        let lengths = self.lengths.map(|lengths| &lengths[self.first_row..][..batch]);
+        let longest = lengths.map_or(self.steps, |lengths| lengths.iter().copied().max().unwrap_or_default());
+        let columns = slot.input.columns();
+        let scratch = &mut self.scratches[0];
+        scratch.begin(slot, batch);
+        load(&h, &mut scratch.h);
+        if let Some(c) = &c {
+            load(c, &mut scratch.c);
+        }
+        let chunk = CHUNK.div_ceil(batch);
+        scratch.input.resize(chunk.min(longest) * batch * columns);
+        let mut done = 0;
+        while done < longest {
+            let count = chunk.min(longest - done);
+            let first = if slot.backward { longest - done - count } else { done };
+            scratch.products(slot, self.input.part(first, count, self.first_row, batch), self.threads);
+            for step in 0..count {
+                let index = if slot.backward { count - 1 - step } else { step };
+                let t = first + index;
+                let is_active = |row: usize| lengths.is_none_or(|lengths| t < lengths[row]);
+                scratch.step(slot, index, self.threads, &is_active);
+                if let Some(output) = &mut output {
+                    store(&scratch.h, output.index_axis_mut(Axis(0), t), is_active);
+                }
+                if let Some(cell_states) = &mut cell_states {
+                    store(&scratch.c, cell_states.index_axis_mut(Axis(0), t), is_active);
+                }
+            }
+            done += count;
+        }
+        store(&scratch.h, h.view_mut(), |_| true);
+        if let Some(c) = &mut c {
+            store(&scratch.c, c.view_mut(), |_| true);
+        }
+    }
+}
+
+impl Scratch {
+    fn begin(&mut self, slot: &Slot, batch: usize) {
+        let columns = |matrix: &super::matrix::Matrix| matrix.columns();
+        self.gates.resize(batch * slot.recurrent.columns());
+        // Never without a length, so that it has rows.
+        self.candidate.resize(batch * slot.candidate.as_ref().map_or(1, columns));
+        self.projected.resize(batch * slot.projection.as_ref().map_or(0, columns));
+        self.h.resize(batch * slot.state());
+        self.c.resize(batch * slot.units());
+        self.m.resize(batch * slot.units());
+    }
+
+    /// The input's gates of some steps.
+    fn products(&mut self, slot: &Slot, rows: Rows<'_>, threads: usize) {
+        let columns = slot.input.columns();
+        let products = &mut self.input[..rows.count() * columns];
+        slot.input.product(slot.arch, rows, products, threads);
+        if let Some(norm) = &slot.norm {
+            let units = slot.layer.hidden_size;
+            slot.arch.dispatch(Normalise { norm, units, rows: products, columns });
+        }
+    }
+
+    /// A step of all rows; those that have ended keep their state.
+    fn step(
+        &mut self,
+        slot: &Slot,
+        index: usize,
+        threads: usize,
+        is_active: &(impl Fn(usize) -> bool + Sync),
+    ) {
+        let hidden = Rows::of_matrix(&self.h, slot.state());
+        slot.recurrent.product(slot.arch, hidden, &mut self.gates, threads);
+        let first = if slot.candidate.is_some() { Phase::Reset } else { Phase::Whole };
+        self.update(slot, index, threads, first, is_active);
+        if let Some(candidate) = &slot.candidate {
+            let reset = Rows::of_matrix(&self.m, slot.units());
+            candidate.product(slot.arch, reset, &mut self.candidate, threads);
+            self.update(slot, index, threads, Phase::Candidate, is_active);
+        }
+        if let Some(projection) = &slot.projection {
+            let whole = Rows::of_matrix(&self.m, slot.units());
+            projection.product(slot.arch, whole, &mut self.projected, threads);
+            let projected = self.projected.chunks_exact(projection.columns());
+            for (row, (h, projected)) in self.h.chunks_exact_mut(slot.state()).zip(projected).enumerate() {
+                if is_active(row) {
+                    h.copy_from_slice(&projected[..h.len()]);
+                }
+            }
+        }
+    }
+
+    fn update(
+        &mut self,
+        slot: &Slot,
+        index: usize,
+        threads: usize,
+        phase: Phase,
+        is_active: &(impl Fn(usize) -> bool + Sync),
+    ) {
+        let (columns, units) = (slot.input.columns(), slot.units());
+        let batch = self.c.len() / units;
+        let input = &self.input[index * batch * columns..][..batch * columns];
+        let row = |((row, input), ((gates, candidate), (h, (c, m))))| {
+            if is_active(row) {
+                let row = Row { input, gates, candidate, h, c, m };
+                slot.arch.dispatch(Update { slot, row, phase });
+            }
+        };
+        let input = input.par_chunks_exact(columns).enumerate();
+        let gates = self.gates.par_chunks_exact_mut(slot.recurrent.columns());
+        let width = self.candidate.len() / batch;
+        let candidate = self.candidate.par_chunks_exact_mut(width);
+        let states = self.h.par_chunks_exact_mut(slot.state());
+        let cells = self.c.par_chunks_exact_mut(units).zip(self.m.par_chunks_exact_mut(units));
+        let rows = input.zip(gates.zip(candidate).zip(states.zip(cells)));
+        rows.with_min_len(batch.div_ceil(threads)).for_each(row);
+    }
+}
+
+/// Rows into rows of whole lines.
+fn load(rows: &ArrayViewMut2<'_, f32>, lines: &mut [f32]) {
+    let width = rows.ncols();
+    for (row, line) in rows.outer_iter().zip(lines.chunks_exact_mut(padded(width))) {
+        for (number, &loaded) in line.iter_mut().zip(row) {
+            *number = loaded;
+        }
+    }
+}
+
+/// Rows of whole lines into those of an array that are active.
+fn store(lines: &[f32], mut rows: ArrayViewMut2<'_, f32>, is_active: impl Fn(usize) -> bool) {
+    let width = rows.ncols();
+    for (index, (mut row, line)) in rows.outer_iter_mut().zip(lines.chunks_exact(padded(width))).enumerate() {
+        if is_active(index) {
+            // Rows of results lie in one piece.
+            row.as_slice_mut().expect("a row in one piece").copy_from_slice(&line[..width]);
+        }
+    }
+}
+
+type Halves<'a> = (Option<ArrayViewMut3<'a, f32>>, Option<ArrayViewMut3<'a, f32>>);
+
+/// `[T, N, C]` of each of two directions, or of the first rows and the others.
+fn halves(array: Option<ArrayViewMut3<'_, f32>>, directions: usize, rows: usize) -> Halves<'_> {
+    let (axis, index) = match &array {
+        Some(array) if directions > 1 => (Axis(2), array.dim().2 / 2),
+        _ => (Axis(1), rows),
+    };
+    array.map(|array| array.split_at(axis, index)).unzip()
+}

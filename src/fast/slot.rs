@@ -1,0 +1,110 @@
+//! One layer and direction: its weights as the engine reads them, and its settings.
+
+use super::lines::{Lines, padded};
+use super::matrix::Matrix;
+use crate::config::LayerConfig;
+use crate::weights::Kind;
+use crate::{Activation, Cell, CellClip, Reset, Weights};
+use ndarray::{ArrayView1, Axis, Slice};
+use pulp::Arch;
+
+#[derive(Debug)]
+pub struct Slot {
+    pub arch: Arch,
+    pub layer: LayerConfig,
+    pub activations: [Activation; 3],
+    pub coupled_input_forget: bool,
+    pub cell_clip: Option<CellClip>,
+    pub preactivation_clip: Option<f32>,
+    pub backward: bool,
+    /// W_ih x + b_ih
+    pub input: Matrix,
+    /// W_hh h + b_hh; of a GRU with reset before, those of r and z alone.
+    pub recurrent: Matrix,
+    /// W_hn h + b_hn of a GRU with reset before.
+    pub candidate: Option<Matrix>,
+    /// W_hr m
+    pub projection: Option<Matrix>,
+    /// Of gates i, o, f, `[3, Hp]`.
+    pub peepholes: Option<Lines>,
+    pub norm: Option<Norm>,
+}
+
+/// Layer normalisation of the input's product, the recurrent one and the cell state.
+#[derive(Debug)]
+pub struct Norm {
+    /// Gates and units that a product has.
+    pub gates: usize,
+    pub ih: [Lines; 2],
+    pub hh: [Lines; 2],
+    pub c: [Lines; 2],
+}
+
+impl Slot {
+    pub fn pack(arch: Arch, weights: &Weights, layer: usize, direction: usize) -> Slot {
+        let config = weights.config();
+        let slot = weights.slot(layer * config.directions.count() + direction);
+        let own = config.layer(layer);
+        let (gates, units) = (own.cell.gates(), own.hidden_size);
+        let lines = |kind: Kind, blocks: usize, added: Option<ArrayView1<'_, f32>>| {
+            let numbers = slot.vector(kind)?;
+            let mut lines = Lines::zeros(blocks * padded(units));
+            for (index, &number) in numbers.iter().enumerate() {
+                let more = added.map_or(0.0, |added| added[index]);
+                lines[index / units * padded(units) + index % units] = number + more;
+            }
+            Some(lines)
+        };
+        // A product's bias follows its normalisation, and is one with that one's.
+        let of_gates = |weight, bias, added| Some([lines(weight, gates, None)?, lines(bias, gates, added)?]);
+        let norm = || {
+            Some(Norm {
+                gates,
+                ih: of_gates(Kind::NormIhWeight, Kind::NormIhBias, slot.bias_ih())?,
+                hh: of_gates(Kind::NormHhWeight, Kind::NormHhBias, slot.bias_hh())?,
+                c: [lines(Kind::NormCWeight, 1, None)?, lines(Kind::NormCBias, 1, None)?],
+            })
+        };
+        let norm = norm();
+        let [bias_ih, bias_hh] = match norm {
+            Some(_) => [None, None],
+            None => [slot.bias_ih(), slot.bias_hh()],
+        };
+        let pack = |weight, bias, gates| Matrix::pack(arch, weight, bias, gates);
+        let split = own.cell == Cell::Gru && config.gru_reset == Reset::Before;
+        let whole = slot.weight_hh();
+        let (recurrent, candidate) = if split {
+            let (first, rest) = whole.split_at(Axis(0), 2 * units);
+            let [bias_first, bias_rest] = [Slice::from(..2 * units), Slice::from(2 * units..)]
+                .map(|part| bias_hh.map(|bias| bias.slice_axis_move(Axis(0), part)));
+            (pack(first, bias_first, 2), Some(pack(rest, bias_rest, 1)))
+        } else {
+            (pack(whole, bias_hh, gates), None)
+        };
+        Slot {
+            arch,
+            layer: own,
+            activations: config.activations_of(own.cell, direction),
+            coupled_input_forget: config.coupled_input_forget,
+            cell_clip: config.cell_clip,
+            preactivation_clip: config.preactivation_clip,
+            backward: config.directions.is_backward(direction),
+            input: pack(slot.weight_ih(), bias_ih, gates),
+            recurrent,
+            candidate,
+            projection: slot.matrix(Kind::WeightHr).map(|weight| pack(weight, None, 1)),
+            peepholes: lines(Kind::Peephole, 3, None),
+            norm,
+        }
+    }
+
+    /// Hp: H in whole lines.
+    pub fn units(&self) -> usize {
+        padded(self.layer.hidden_size)
+    }
+
+    /// The hidden state in whole lines.
+    pub fn state(&self) -> usize {
+        padded(self.layer.state_size)
+    }
+}

@@ -1,0 +1,66 @@
+//! The CPU engine's threads, which change no bit of a result, and its memory.
+
+mod common;
+
+use common::{Case, case};
+use wgpu_rnn::{Cell, Config, Engine, Layer, Output, Reset};
+
+/// What a pool of so many threads makes of a case.
+fn with_threads(threads: usize, case: &Case) -> Output {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| Layer::new(&Engine::cpu(), case.weights.clone()).call(&case.call()).unwrap())
+}
+
+#[test]
+fn their_number_changes_no_bit() {
+    let rows = Config::lstm(96).bidirectional().input_size(40).proj_size(24).num_layers(2);
+    let shared = Config::lstm(400).input_size(30);
+    let networks = [
+        (rows.clone(), 6, 17),
+        (rows.layer_norm(), 6, 5),
+        (Config::gru(97).bidirectional().gru_reset(Reset::Before).input_size(50), 7, 13),
+        (Config::new(Cell::RnnTanh, 200).input_size(60), 9, 7),
+        // Weights that threads share.
+        (shared.clone(), 4, 19),
+        (shared.proj_size(390).bidirectional(), 3, 11),
+        (Config::gru(420).gru_reset(Reset::Before).input_size(30), 4, 16),
+        (Config::lstm(1100).input_size(30), 3, 1),
+    ];
+    for (index, (config, steps, batch)) in networks.into_iter().enumerate() {
+        let mut case = case(&config, steps, batch, index as u32);
+        for lengths in [None, Some((0..batch).map(|row| (3 * row + 1) % (steps + 1)).collect())] {
+            case.lengths = lengths;
+            let alone = with_threads(1, &case);
+            for threads in [2, 3, 4, 7] {
+                let mut other = with_threads(threads, &case);
+                assert!(other.engine.contains(&format!("{threads} threads")), "{}", other.engine);
+                other.engine = alone.engine.clone();
+                assert!(other == alone, "{threads} threads, {config:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_allocates_what_it_returns_and_nothing_a_step() {
+    let lstm = Config::lstm(13).num_layers(3).bidirectional().input_size(7);
+    let networks = [
+        (lstm.clone(), 3),
+        (lstm.clone().layer_norm().residual().cell_clip(-0.5, 0.5), 3),
+        (lstm.clone().proj_size(5).cell_states(), 4),
+        (lstm.merge(wgpu_rnn::Merge::Sum).peepholes().last_only(), 3),
+        (Config::gru(13).gru_reset(Reset::Before).input_size(7).layout(wgpu_rnn::Layout::Ntc), 2),
+    ];
+    for (config, results) in networks {
+        for steps in [100, 1, 100] {
+            let mut case = case(&config, steps, 3, 1);
+            case.state = None;
+            let mut layer = Layer::new(&Engine::cpu(), case.weights.clone());
+            let first = layer.call(&case.call()).unwrap();
+            let mut second = None;
+            let counted = allocation_counter::measure(|| second = Some(layer.call(&case.call()).unwrap()));
+            assert_eq!(second.unwrap(), first);
+            assert_eq!(counted.count_total, results, "T {steps}, {config:?}");
+        }
+    }
+}
