@@ -363,7 +363,7 @@ fn a_stateful_layer_goes_on() {
     let config = Config::lstm(5).num_layers(2).learned_state().input_size(7);
     let weights = Weights::init(&config, &Init::pytorch()).unwrap();
     let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (9, 3, 7));
-    let whole = cpu::forward(&weights, &input, None).unwrap();
+    let whole = Layer::new(&Engine::cpu(), weights.clone()).forward(&input, None).unwrap();
     let mut stream = Stateful::new(Layer::new(&Engine::cpu(), weights));
     for _ in 0..2 {
         let (early, late) = input.view().split_at(ndarray::Axis(0), 4);
@@ -380,7 +380,7 @@ fn a_stateful_layer_goes_on() {
 
 #[test]
 fn inputs_and_states_are_refused() {
-    for engine in [Engine::cpu()] {
+    for engine in [Engine::cpu(), Engine::reference()] {
         let config = Config::lstm(5).num_layers(2).bidirectional().input_size(7);
         let weights = Weights::init(&config, &Init::gluon()).unwrap();
         let mut layer = Layer::new(&engine, weights.clone());

@@ -97,15 +97,15 @@ impl Config {
             if clip.nan && clip.min == f32::NEG_INFINITY && clip.max == f32::INFINITY {
                 return refuse("cell_clip_nan", "a cell_clip beside it", "none");
             }
-            let found = format!("min {}, max {}", clip.min, clip.max);
+            let found = || format!("min {}, max {}", clip.min, clip.max);
             // A NaN is not at most anything.
             let in_order = clip.min <= clip.max;
             if !in_order {
-                return refuse("cell_clip", "min at most max", found);
+                return refuse("cell_clip", "min at most max", found());
             }
             // A bound that does not bind is f32::MAX.
             if !(clip.min.is_finite() && clip.max.is_finite()) {
-                return refuse("cell_clip", "finite bounds", found);
+                return refuse("cell_clip", "finite bounds", found());
             }
         }
         match self.preactivation_clip {
