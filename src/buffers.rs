@@ -238,7 +238,7 @@ impl fmt::Display for BufferNeed {
 pub(crate) fn needs(config: &Config, steps: usize, batch: usize) -> Vec<BufferNeed> {
     let need = |role: Role| {
         let shape = role.shape(config, steps, batch)?;
-        let bytes = 4 * shape.iter().map(|&size| size as u64).product::<u64>();
+        let bytes = shape.iter().fold(4, |bytes: u64, &size| bytes.saturating_mul(size as u64));
         let [a, b, c] = shape;
         let shape = match config.layout {
             _ if role == Role::Lengths => vec![c],
@@ -263,10 +263,12 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// The number after the last one.
+    /// The number after the last one; what is absurd is larger than any buffer.
     pub fn end(&self) -> u64 {
         let [a, b, c] = self.shape.map(|size| size as u64);
-        self.offset + (a - 1) * self.strides[0] + (b - 1) * self.strides[1] + c
+        let steps = (a - 1).saturating_mul(self.strides[0]);
+        let rows = (b - 1).saturating_mul(self.strides[1]);
+        self.offset.saturating_add(steps).saturating_add(rows).saturating_add(c)
     }
 }
 
@@ -305,7 +307,8 @@ pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Re
         }
         let [a, b, c] = shape.map(|size| size as u64);
         let is_ntc = config.layout == Layout::Ntc && role.has_layout();
-        let strides = array.strides.unwrap_or(if is_ntc { [c, a * c] } else { [b * c, c] });
+        let contiguous = if is_ntc { [c, a.saturating_mul(c)] } else { [b.saturating_mul(c), c] };
+        let strides = array.strides.unwrap_or(contiguous);
         if strides.iter().zip([a, b]).any(|(&stride, size)| size > 1 && stride < c) {
             return Err(refuse(format!("strides of at least {c}"), format!("{strides:?}")));
         }

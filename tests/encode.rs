@@ -88,6 +88,11 @@ fn misuse(engine: &Engine) -> Outcome {
         plain().output(at(&useless)),
         "output: expected usage BufferUsages(STORAGE), found BufferUsages(",
     )?;
+    let absurd = at(&output).strides(u64::MAX / 2, u64::MAX / 3).offset(u64::MAX - 3);
+    refuses(
+        plain().output(absurd),
+        "output: expected a buffer of at least 18446744073709551615 bytes, found 1560",
+    )?;
     refuses(plain().lengths(&useless, 1557), "lengths: expected an offset in 4s of bytes, found 1557")?;
     refuses(plain().h_0(at(&state)), "c_0: expected an array beside h_0, found none")?;
     refuses(
