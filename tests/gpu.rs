@@ -65,7 +65,8 @@ fn main() {
             ("relu_overflows_where_the_reference_does", relu_overflows),
             ("async_equals_blocking", async_equals_blocking),
         ];
-        let of_gpus: [(&str, Test); 9] = [
+        let of_gpus: [(&str, Test); 10] = [
+            ("a_profile_is_a_call_and_its_passes", profile),
             ("every_tile_by_name", every_tile),
             ("schedules_are_equal_to_the_last_bit", schedules_are_equal),
             ("lengths_on_the_gpu_are_lengths", lengths_on_gpu),
@@ -628,6 +629,41 @@ fn all_schedules(
             let theirs = reference(&case);
             difference_of_outputs(&best, &theirs, F32.scaled_to(&theirs))?;
         }
+    }
+    Ok(())
+}
+
+fn profile(engine: &Engine) -> Outcome {
+    let mut case = case(&primes(Cell::Lstm), 9, 3, 26);
+    case.lengths = Some(vec![2, 4, 0]);
+    let mut layer = Layer::new(engine, case.weights.clone());
+    layer.set_tuning(Schedule::Stepwise);
+    let expected = layer.call(&case.call())?;
+    let profile = layer.profile(&case.call());
+    let has_clock =
+        engine.device().is_some_and(|device| device.features().contains(wgpu::Features::TIMESTAMP_QUERY));
+    if !has_clock {
+        return match profile {
+            Err(Error::Setting { name: "profile", .. }) => Ok(()),
+            other => Err(format!("expected Error::Setting, found {other:?}").into()),
+        };
+    }
+    let (answer, passes) = profile?;
+    if answer != expected {
+        return Err("a profiled call gives something else".into());
+    }
+    // Two layers, each an input's product (one a direction below) and two ways of four of the nine steps.
+    let found: Vec<_> = passes.iter().map(|pass| (pass.label.as_str(), pass.dispatches)).collect();
+    let expected = [
+        ("layer 0 input", 1),
+        ("layer 0 forward", 4),
+        ("layer 0 backward", 4),
+        ("layer 1 input", 2),
+        ("layer 1 forward", 4),
+        ("layer 1 backward", 4),
+    ];
+    if found != expected || passes.iter().all(|pass| pass.time.is_zero()) {
+        return Err(format!("the passes are {passes:?}").into());
     }
     Ok(())
 }

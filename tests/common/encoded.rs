@@ -168,6 +168,8 @@ pub fn equals(
     }
     let device = engine.device().ok_or("no GPU")?;
     let mut encoder = device.create_command_encoder(&Default::default());
+    // Twice: the second one must not see what the first one left.
+    layer.encode(&mut encoder, &buffers)?;
     layer.encode(&mut encoder, &buffers)?;
     engine.queue().ok_or("no GPU")?.submit([encoder.finish()]);
 
