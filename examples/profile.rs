@@ -2,67 +2,28 @@
 //!
 //!     cargo run --release --example profile -- --cell lstm --hidden-size 256 --bidirectional
 
-use clap::{Parser, ValueEnum};
+#[path = "common/network.rs"]
+mod network;
+
+use clap::Parser;
 use ndarray::Array3;
+use network::Network;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
-use wgpu_rnn::{Call, Cell, Config, Engine, Init, Layer, Schedule, Tuning, Weights};
+use wgpu_rnn::{Call, Engine, Init, Layer, Weights};
 
 /// Measure the passes of one call of a recurrent network, on an adapter with timestamps.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The cell
-    #[arg(long, value_enum, default_value_t = Kind::Lstm)]
-    cell: Kind,
-
-    /// Units a layer and direction (H)
-    #[arg(long, default_value_t = 128)]
-    hidden_size: usize,
-
-    /// Features of the input (I)
-    #[arg(long, default_value_t = 128)]
-    input_size: usize,
-
-    /// Layers (L)
-    #[arg(long, default_value_t = 1)]
-    layers: usize,
-
-    /// Read the sequence both ways
-    #[arg(long)]
-    bidirectional: bool,
-
-    /// Time steps (T)
-    #[arg(long, default_value_t = 100)]
-    steps: usize,
-
-    /// Sequences in the batch (N)
-    #[arg(long, default_value_t = 16)]
-    batch: usize,
+    #[command(flatten)]
+    network: Network,
 
     /// Calls, of which the median of each pass is shown
     #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-
-    /// How time steps become dispatches; the best, if not given
-    #[arg(long, value_parser = schedule)]
-    schedule: Option<Schedule>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Kind {
-    RnnRelu,
-    RnnTanh,
-    Lstm,
-    Gru,
-}
-
-fn schedule(name: &str) -> Result<Schedule, String> {
-    let names: Vec<_> = Schedule::ALL.iter().map(|schedule| schedule.name()).collect();
-    let found = Schedule::ALL.into_iter().find(|schedule| schedule.name() == name);
-    found.ok_or_else(|| format!("expected one of {}", names.join(", ")))
 }
 
 fn main() -> ExitCode {
@@ -80,22 +41,12 @@ fn main() -> ExitCode {
 }
 
 fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
-    let cell = match arguments.cell {
-        Kind::RnnRelu => Cell::RnnRelu,
-        Kind::RnnTanh => Cell::RnnTanh,
-        Kind::Lstm => Cell::Lstm,
-        Kind::Gru => Cell::Gru,
-    };
-    let mut config = Config::new(cell, arguments.hidden_size)
-        .num_layers(arguments.layers)
-        .input_size(arguments.input_size);
-    if arguments.bidirectional {
-        config = config.bidirectional();
-    }
+    let Network { steps, batch, .. } = arguments.network;
+    let config = arguments.network.config();
     let engine = Engine::gpu()?;
     let mut layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
-    layer.set_tuning(Tuning { schedule: arguments.schedule, ..Tuning::default() });
-    let input = Array3::from_elem((arguments.steps, arguments.batch, arguments.input_size), 0.1);
+    layer.set_tuning(arguments.network.tuning());
+    let input = Array3::from_elem((steps, batch, config.input_size), 0.1);
     // The first one makes the pipelines.
     layer.profile(&Call::new(&input))?;
     let mut times: BTreeMap<usize, (String, u64, Vec<Duration>)> = BTreeMap::new();
