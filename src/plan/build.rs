@@ -360,7 +360,9 @@ impl Builder<'_> {
                 dispatch.buffers = vec![source, weight, bias, into];
                 dispatch.segment = segment;
                 dispatch.flops = 2 * FOUR * FOUR * rows * depth * columns;
-                dispatch.bytes = 4 * FOUR * (rows * depth + FOUR * depth * columns + rows * columns);
+                dispatch.bytes = self.config.storage.bytes()
+                    * FOUR
+                    * (rows * depth + FOUR * depth * columns + rows * columns);
                 dispatches.push(dispatch);
                 weight_offset += depth;
             }
@@ -533,7 +535,7 @@ impl Builder<'_> {
             dispatch.buffers =
                 vec![self.input_gates, left, parameters, lengths, next, output, slot.cell_state];
             dispatch.flops = 0;
-            dispatch.bytes = 4 * self.batch * hidden * (4 * gates + 3);
+            dispatch.bytes = self.config.storage.bytes() * self.batch * hidden * (4 * gates + 3);
         } else {
             let name = if is_last && index > 0 { phase.weight_name } else { "weight_hh" };
             let content = Content::RecurrentWeight { slot: slot.index, count: slot.count, part: phase.part };
@@ -573,7 +575,9 @@ impl Builder<'_> {
             let row = phase.read_size(config) * gates;
             dispatch.sides = sides;
             dispatch.flops = 2 * sides * self.batch * units * row;
-            dispatch.bytes = 4 * sides * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
+            dispatch.bytes = self.config.storage.bytes()
+                * sides
+                * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
         }
         let bound = Bound { has_lengths: self.lengths.is_some(), slot, is_last };
         dispatch.overrides = phase.overrides(self.config, &bound);
@@ -634,7 +638,7 @@ impl Builder<'_> {
                 dispatch.buffers = vec![other, mine];
                 dispatch.overrides = vec![("OPERATION", f64::from(operation))];
                 dispatch.segment = Some(segment);
-                dispatch.bytes = 4 * FOUR * 3 * len;
+                dispatch.bytes = self.config.storage.bytes() * FOUR * 3 * len;
                 dispatches.push(dispatch);
             }
             if !dispatches.is_empty() {
