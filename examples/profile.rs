@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
-use wgpu_rnn::{Call, Engine, Init, Layer, Weights};
+use wgpu_rnn::plan::Shape;
+use wgpu_rnn::{Call, Engine, Init, Layer, Plan, Weights};
 
 /// Measure the passes of one call of a recurrent network, on an adapter with timestamps.
 #[derive(Parser)]
@@ -44,6 +45,9 @@ fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
     let Network { steps, batch, .. } = arguments.network;
     let config = arguments.network.config();
     let engine = Engine::gpu()?;
+    // What is too large is told before anything is made.
+    let shape = Shape { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
+    Plan::of(&config, &shape, &engine.limits().unwrap_or_default())?;
     let mut layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
     layer.set_tuning(arguments.network.tuning());
     let input = Array3::from_elem((steps, batch, config.input_size), 0.1);

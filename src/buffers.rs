@@ -55,7 +55,9 @@ impl<'a> BufferArray<'a> {
 /// | `c_0`, `c_n` | `[L*D, N, H]`, of an LSTM alone | |
 /// | `lengths` | `[N]` of u32 | |
 ///
-/// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, and an offset in whole numbers.
+/// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, an offset in whole numbers, and its buffer whole fours of
+/// bytes to its end. All buffers are of the engine's device; arrays that are written lie apart from each other. What was encoded
+/// last for a shape is remembered with its buffers, eight sets of them, which so live on.
 /// [`Layer::buffer_needs`](crate::Layer::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from zero, or from what
 /// was learned.
 #[derive(Clone, Debug)]
@@ -263,6 +265,11 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
+    /// The bytes from its first number to its last.
+    fn bytes(&self) -> std::ops::Range<u64> {
+        self.offset * self.storage.bytes()..self.end() * self.storage.bytes()
+    }
+
     /// The number after the last one; what is absurd is larger than any buffer.
     pub fn end(&self) -> u64 {
         let [a, b, c] = self.shape.map(|size| size as u64);
@@ -312,14 +319,36 @@ pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Re
         if strides.iter().zip([a, b]).any(|(&stride, size)| size > 1 && stride < c) {
             return Err(refuse(format!("strides of at least {c}"), format!("{strides:?}")));
         }
+        // One axis lies within a step of the other.
+        let within = |inner: usize, outer: usize| {
+            let [sizes, last] = [[a, b], [a - 1, b - 1]];
+            sizes[outer] == 1
+                || strides[outer] >= last[inner].saturating_mul(strides[inner]).saturating_add(c)
+        };
+        if !role.is_read() && !within(0, 1) && !within(1, 0) {
+            return Err(refuse("strides that keep its rows apart".into(), format!("{strides:?}")));
+        }
         let offset = array.offset / number;
         let placed = Placed { buffer: array.buffer.clone(), offset, strides, shape, storage: array.storage };
-        let needed = placed.end().saturating_mul(number);
+        // Kernels see whole fours of bytes.
+        let needed = placed.end().saturating_mul(number).div_ceil(4).saturating_mul(4);
         if needed > array.buffer.size() {
             let expected = format!("a buffer of at least {needed} bytes");
             return Err(refuse(expected, array.buffer.size().to_string()));
         }
         Ok((*role, placed))
     };
-    buffers.arrays.iter().map(check).collect()
+    let placed: Vec<_> = buffers.arrays.iter().map(check).collect::<Result<_>>()?;
+    let written = || placed.iter().filter(|(role, _)| !role.is_read());
+    for (role, one) in written() {
+        let overlaps = |(other, two): &&(Role, Placed)| {
+            let [one, two] = [one, two].map(|array| (array.buffer.clone(), array.bytes()));
+            other != role && one.0 == two.0 && one.1.start < two.1.end && two.1.start < one.1.end
+        };
+        if let Some((other, _)) = written().find(overlaps) {
+            let (expected, found) = (format!("a place apart from {}", other.name()), "the same one".into());
+            return Err(Error::Setting { name: role.name(), expected, found });
+        }
+    }
+    Ok(placed)
 }

@@ -75,9 +75,10 @@ impl Engine {
         Engine(Kind::Reference)
     }
 
-    /// A device and queue of the caller's. The library makes buffers and pipelines on it, and leaves its callbacks alone.
+    /// A device and queue of the caller's. The library makes buffers and pipelines on it, and leaves its callbacks alone. All
+    /// clones of the engine share them; [`EngineBuilder::on`] is the same with a builder's settings.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Engine {
-        Engine(Kind::Gpu(Arc::new(Gpu::from_device(device, queue))))
+        Engine::builder().on(device, queue)
     }
 
     /// Chooses an adapter by name or back end.
@@ -273,6 +274,13 @@ impl EngineBuilder {
     pub fn pipeline_cache(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
         self.0.keeps.pipelines = Some(file.into());
         self
+    }
+
+    /// Takes a device and queue of the caller's instead of opening an adapter: unchecked, tuned, with a cache of pipelines (which
+    /// needs the device's feature `PIPELINE_CACHE`), as it was told; what chooses an adapter means nothing.
+    pub fn on(self, device: wgpu::Device, queue: wgpu::Queue) -> Engine {
+        // Nothing in it waits.
+        Engine(Kind::Gpu(Arc::new(pollster::block_on(Gpu::from_device(device, queue, &self.0)))))
     }
 
     /// Opens the adapter.

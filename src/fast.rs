@@ -13,7 +13,7 @@ mod slot;
 use crate::call::Checked;
 use crate::config::LayerConfig;
 use crate::weights::slots_of;
-use crate::{Merge, Output, Result, Weights, memory};
+use crate::{Merge, Output, Result, State, Weights, memory};
 use lines::Lines;
 use matrix::Rows;
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis, Zip, s};
@@ -90,13 +90,21 @@ impl Network {
         }
         if self.fits != [steps, batch] {
             let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
-            for shape in [call.input.shape(), &[steps, batch, directions, lines::padded(wide)]] {
+            // What a direction works in: its state, and the gates of a step and of the input of some.
+            let gates =
+                (0..config.num_layers).map(|layer| 5 * lines::padded(config.layer(layer).gate_rows()));
+            let scratch = [batch, directions, 2 * gates.max().unwrap_or(0)];
+            for shape in [call.input.shape(), &[steps, batch, directions, lines::padded(wide)], &scratch] {
                 memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
             }
             self.fits = [steps, batch];
         }
         let initial = match call.state {
-            Some(state) => state.clone(),
+            // In the standard order, whatever the caller's is.
+            Some(state) => State {
+                h: state.h.as_standard_layout().into_owned(),
+                c: state.c.as_ref().map(|c| c.as_standard_layout().into_owned()),
+            },
             None => weights.initial_state(batch)?,
         };
         let (mut h_n, mut c_n) = (initial.h, initial.c);

@@ -254,7 +254,7 @@ impl Layer {
         buffers: &Buffers<'_>,
     ) -> Result<()> {
         self.config().check()?;
-        let weights = self.weights.at(self.config().input_size)?;
+        let weights = self.weights.now()?;
         let Network::Gpu(network) = &mut self.network else {
             let (expected, found) = ("a GPU, for a call on buffers".into(), self.engine.name().into());
             return Err(Error::Setting { name: "engine", expected, found });
@@ -270,12 +270,12 @@ impl Layer {
 
     /// What a call without a state starts from.
     pub(crate) fn initial_state(&mut self, batch: usize) -> Result<State> {
-        self.weights.at(self.config().input_size)?.initial_state(batch)
+        self.weights.now()?.initial_state(batch)
     }
 
     /// States that stay on the GPU; none where the engine is not one.
     pub(crate) async fn resident(&mut self, batch: usize) -> Result<Option<Resident>> {
-        let weights = self.weights.at(self.config().input_size)?;
+        let weights = self.weights.now()?;
         match &self.network {
             Network::Gpu(network) => Ok(Some(network.resident(weights, batch).await?)),
             Network::Cpu(_) | Network::Reference => Ok(None),
@@ -313,6 +313,17 @@ impl Layer {
 }
 
 impl Drawn {
+    /// All weights, where no input tells the input size.
+    fn now(&self) -> Result<&Weights> {
+        match self {
+            Drawn::Whole(weights) => Ok(weights),
+            Drawn::Waiting(_) => {
+                let (expected, found) = ("a known one, for a call without an input".into(), "0".into());
+                Err(Error::Setting { name: "input_size", expected, found })
+            }
+        }
+    }
+
     /// All weights, drawing what waited for the input size.
     fn at(&mut self, input_size: usize) -> Result<&Weights> {
         if let Drawn::Waiting(deferred) = self {

@@ -1,8 +1,9 @@
 //! Many sequences that arrive a few steps at a time, their states kept where they are computed.
 
 use crate::gpu::{Options, Resident};
-use crate::{Call, Config, Directions, Error, Layer, Result, State};
+use crate::{Call, Config, Directions, Error, Layer, Result, State, memory};
 use ndarray::{Array2, Array3, ArrayView2, s};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Live streams through one network: each joins, brings 1 to 16 steps a call or none, is saved, reset, and leaves, while the
 /// others go on. On a GPU their states stay there.
@@ -25,10 +26,12 @@ use ndarray::{Array2, Array3, ArrayView2, s};
 /// # }
 /// ```
 ///
-/// A stream's results are those of one call over all of its steps, whatever the others do. A call that fails leaves all states
-/// as they were, unless the device is lost.
+/// A stream's results are those of one call over all of its steps, whatever the others do. A call that is refused leaves all
+/// states as they were; one that fails while the GPU works, or whose future is dropped then, may have moved them on.
 #[derive(Debug)]
 pub struct Streams {
+    /// No other one has it.
+    id: u64,
     layer: Layer,
     kept: Kept,
     /// Which places are taken, and how often each was: a stream that has left is not another one's.
@@ -41,6 +44,8 @@ pub struct Streams {
 /// A stream that has joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream {
+    /// Whose it is.
+    owner: u64,
     place: usize,
     turn: u64,
 }
@@ -57,6 +62,9 @@ enum Kept {
     Host(State),
     Gpu(Resident),
 }
+
+/// The next one's id.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Steps of a stream in one call.
 pub const MAX_STREAM_STEPS: usize = 16;
@@ -77,6 +85,8 @@ impl Streams {
     /// Those of [`new`](Streams::new).
     pub async fn new_async(mut layer: Layer, capacity: usize) -> Result<Streams> {
         check(layer.config(), capacity)?;
+        let shape = [1 + MAX_STREAM_STEPS, capacity, layer.config().input_size.max(4)];
+        memory::check::<f32>(|| format!("the steps of {capacity} streams"), &shape)?;
         let kept = match layer.resident(capacity).await? {
             Some(resident) => Kept::Gpu(resident),
             None => Kept::Host(layer.initial_state(capacity)?),
@@ -84,7 +94,8 @@ impl Streams {
         let places = vec![Place::default(); capacity];
         let features = layer.config().input_size;
         let inputs = [1, MAX_STREAM_STEPS].map(|steps| Array3::zeros((steps, capacity, features)));
-        Ok(Streams { layer, kept, places, inputs, lengths: vec![0; capacity] })
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Streams { id, layer, kept, places, inputs, lengths: vec![0; capacity] })
     }
 
     /// Begins a stream, in the state that a call without one starts from.
@@ -101,7 +112,7 @@ impl Streams {
         self.put(place, &initial)?;
         self.places[place].is_taken = true;
         self.places[place].turn += 1;
-        Ok(Stream { place, turn: self.places[place].turn })
+        Ok(Stream { owner: self.id, place, turn: self.places[place].turn })
     }
 
     /// Ends a stream; its place is free.
@@ -231,7 +242,9 @@ impl Streams {
 
     fn place(&self, stream: Stream) -> Result<usize> {
         match self.places.get(stream.place) {
-            Some(place) if place.is_taken && place.turn == stream.turn => Ok(stream.place),
+            Some(place) if stream.owner == self.id && place.is_taken && place.turn == stream.turn => {
+                Ok(stream.place)
+            }
             _ => {
                 let (expected, found) = ("one that has joined".into(), "one that has left".into());
                 Err(Error::Setting { name: "stream", expected, found })

@@ -56,6 +56,8 @@ fn misuse(engine: &Engine) -> Outcome {
     let small = buffer(engine, output_bytes - 4, Usage::STORAGE);
     let useless = buffer(engine, output_bytes, Usage::VERTEX);
     let foreign = buffer(&stranger, output_bytes, Usage::STORAGE);
+    let foreign_lengths = buffer(&stranger, 12, Usage::COPY_SRC);
+    let large = buffer(engine, 1 << 16, Usage::STORAGE);
     let state = buffer(engine, 4 * 4 * 3 * 13, Usage::STORAGE);
     let plain = || Buffers::new(5, 3, BufferArray::new(&input));
     let mut refuses = |buffers: Buffers<'_>, expected: &str| -> Outcome {
@@ -88,10 +90,10 @@ fn misuse(engine: &Engine) -> Outcome {
         plain().output(at(&useless)),
         "output: expected usage BufferUsages(STORAGE), found BufferUsages(",
     )?;
-    let absurd = at(&output).strides(u64::MAX / 2, u64::MAX / 3).offset(u64::MAX - 3);
+    let absurd = at(&input).strides(u64::MAX / 2, u64::MAX / 3).offset(u64::MAX - 3);
     refuses(
-        plain().output(absurd),
-        "output: expected a buffer of at least 18446744073709551615 bytes, found 1560",
+        Buffers::new(5, 3, absurd),
+        "input: expected a buffer of at least 18446744073709551615 bytes, found 420",
     )?;
     refuses(plain().lengths(&useless, 1557), "lengths: expected an offset in 4s of bytes, found 1557")?;
     refuses(plain().h_0(at(&state)), "c_0: expected an array beside h_0, found none")?;
@@ -99,11 +101,24 @@ fn misuse(engine: &Engine) -> Outcome {
         plain().cell_states(at(&output)),
         "cell_states: expected none, for this network, found an array",
     )?;
-    refuses(plain().output(at(&foreign)), "wgpu: Validation Error")?;
+    refuses(plain().output(at(&foreign)), "wgpu: Validation Error Caused by: ")?;
+    refuses(plain().lengths(&foreign_lengths, 0), "wgpu: Validation Error Caused by: ")?;
+    refuses(
+        plain().output(at(&large).strides(26, 26)),
+        "output: expected strides that keep its rows apart, found [26, 26]",
+    )?;
+    let both = plain().output(at(&large)).h_n(at(&large).offset(1556));
+    refuses(both, "output: expected a place apart from h_n, found the same one")?;
     refuses(Buffers::new(5, 0, at(&input)), "N: expected at least 1, found 0")?;
     if !engine.limits().is_some_and(|limits| limits.f16) {
         let half = at(&output).storage(Storage::F16);
         refuses(plain().output(half), "output: expected f32, on a device without SHADER_F16, found f16")?;
+    }
+    let mut open = Layer::lazy(engine, &Config::gru(5), wgpu_rnn::Init::pytorch())?;
+    let mut encoder = engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
+    match open.encode(&mut encoder, &plain()) {
+        Err(Error::Setting { name: "input_size", .. }) => {}
+        other => return Err(format!("with an open input size: {other:?}").into()),
     }
     let mut on_cpu = Layer::new(&Engine::cpu(), case.weights.clone());
     let mut encoder = engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());

@@ -7,7 +7,7 @@ mod engines;
 use common::case;
 use engines::{Offer, Outcome, Trials};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
-use wgpu_rnn::{Cell, Config, Engine, Layer, MAX_STREAM_STEPS, Schedule, Streams, Tuning};
+use wgpu_rnn::{Cell, Config, Engine, Error, Layer, MAX_STREAM_STEPS, Schedule, Streams, Tuning};
 
 fn main() {
     let mut trials = Trials::new();
@@ -134,6 +134,10 @@ fn wrong_use(engine: &Engine) -> Outcome {
         refused(Streams::new(layer(config), 2).map(|_| ()), expected)?;
     }
     refused(Streams::new(layer(plain.clone()), 0).map(|_| ()), "capacity: expected at least 1, found 0")?;
+    let huge = Streams::new(layer(plain.clone()), 1 << 60);
+    if !matches!(huge, Err(Error::Memory { .. })) {
+        return Err(format!("room for 2^60 streams: {:?}", huge.map(|streams| streams.capacity())).into());
+    }
     let mut streams = Streams::new(layer(plain), 1)?;
     let one = streams.join()?;
     refused(streams.join().map(|_| ()), "join: expected at most 1 streams at once, found one more")?;
@@ -145,9 +149,12 @@ fn wrong_use(engine: &Engine) -> Outcome {
     let step = steps.slice(s![..1, ..]);
     let twice = streams.call(&[(one, step), (one, step)]).map(|_| ());
     refused(twice, "stream: expected each one once in a call, found one twice")?;
+    let stranger = Streams::new(layer(Config::gru(5).input_size(3)), 1)?.join()?;
     streams.leave(one)?;
     let gone = "stream: expected one that has joined, found one that has left";
     refused(call(&mut streams, step), gone)?;
+    // Another one's, at the same place.
+    refused(streams.leave(stranger), gone)?;
     // Its place has been taken by another one.
     let other = streams.join()?;
     refused(call(&mut streams, step), gone)?;

@@ -15,8 +15,11 @@ var<workgroup> next_hidden: array<Number, STATE_NUMBERS>;
 var<private> first_row: u32;
 
 fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
-    first_row = tile_of(group, groups) * ROWS;
-    if first_row >= dims.batch {
+    // By a name of its own, and `step` below too: barriers may hang on nothing that an invocation could change by itself, which
+    // WGSL takes a private variable for.
+    let first = tile_of(group, groups) * ROWS;
+    first_row = first;
+    if first >= dims.batch {
         return;
     }
     for (var i = local; i < STATE_NUMBERS; i += WORKGROUP) {
@@ -26,7 +29,8 @@ fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
     }
     workgroupBarrier();
     let steps = time_steps();
-    for (; taken < steps; taken += 1u) {
+    for (var step = 0u; step < steps; step += 1u) {
+        taken = step;
         for (var i = local; i < STATE_VECTORS; i += WORKGROUP) {
             let at = 4u * i;
             hidden[i] = Vector(next_hidden[at], next_hidden[at + 1u], next_hidden[at + 2u], next_hidden[at + 3u]);

@@ -155,6 +155,19 @@ impl Bridge {
         // A uniform cannot be empty.
         bytes.resize(bytes.len().max(1), 0);
         let dims = gpu.storage("sizes of arrays", &padded(bytes), wgpu::BufferUsages::UNIFORM).await?;
+        if let Some((_, lengths)) = arrays.iter().find(|(role, _)| *role == Role::Lengths) {
+            // wgpu finds fault with a copy when its encoder is finished: here with one of our own, not with the caller's.
+            let to = run.plan.uploads.iter().find(|transfer| transfer.what == Payload::Lengths);
+            gpu.scoped(|| {
+                let mut encoder = gpu.device.create_command_encoder(&Default::default());
+                if let Some(to) = to {
+                    let into = run.buffer(to.buffer[0]);
+                    encoder.copy_buffer_to_buffer(&lengths.buffer, 4 * lengths.offset, into, 0, to.bytes());
+                }
+                drop(encoder.finish());
+            })
+            .await?;
+        }
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for (index, (role, way)) in ways.into_iter().enumerate() {
             let carry = way.prepare(gpu, run, &dims, (index * stride) as u64).await?;
@@ -274,7 +287,7 @@ fn ways_of<'a>(
     let (mut ways, mut parts) = (Vec::new(), vec![(part, 0)]);
     while let Some((part, step_of_ours)) = parts.pop() {
         let (_, size) = placed.range(&part);
-        let limit = gpu.limits.max_binding_bytes;
+        let limit = gpu.limits.max_binding_bytes.min(2 * u64::from(u32::MAX));
         if size <= limit {
             ways.push(way(run, role, placed, transfer, part, step_of_ours));
             continue;

@@ -110,9 +110,12 @@ impl Gpu {
         self
     }
 
-    /// On a caller's device, whose callbacks stay the caller's.
-    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Gpu {
-        Gpu::new(device, queue, Arc::default(), false)
+    /// On a caller's device, whose callbacks stay the caller's; adapter, back ends and limits are what they are.
+    pub async fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
+        let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked);
+        #[cfg(not(target_arch = "wasm32"))]
+        let gpu = gpu.keeping(&request.keeps).await;
+        gpu
     }
 
     fn new(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>, unchecked: bool) -> Gpu {
@@ -162,7 +165,7 @@ impl Gpu {
                 Some(wgpu::Error::OutOfMemory { source }) => {
                     return Err(Error::OutOfMemory(source.to_string()));
                 }
-                Some(error) => return Err(Error::Gpu(error.to_string())),
+                Some(error) => return Err(Error::Gpu(in_a_line(&error.to_string()))),
             }
         }
         match self.lost.get() {
@@ -240,6 +243,11 @@ impl Gpu {
     pub fn objects_made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
     }
+}
+
+/// wgpu tells its errors as a tree, a line each.
+fn in_a_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 async fn named_adapter(

@@ -143,6 +143,8 @@ impl Kernels {
         // (`row_at`, `right_at`, `finish`), the third one of a segment's, and of sizes by which the plan has measured the very
         // buffers. Numbers that come from outside (input, weights, states, lengths) are computed with and compared, but never
         // index anything.
+        // A caller's arrays: `buffers.rs` has found, without overflow, that they lie within their buffers, and `bridge.rs` binds
+        // what they lie in; a binding is seen with 32 bits.
         // Loops: each counts up to a size, or halves a constant.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }

@@ -8,7 +8,7 @@ use super::{
     Shape, StepDims, Times, Tuning,
 };
 use crate::config::LayerConfig;
-use crate::shader::{BLOCK, Kernel, Read, Tile, VECTOR, WORKGROUP};
+use crate::shader::{BLOCK, Equation, Kernel, Read, Tile, VECTOR, WORKGROUP};
 use crate::{Config, Error, Merge, Result, Storage};
 use std::collections::HashMap;
 
@@ -230,6 +230,15 @@ impl Builder<'_> {
         let best =
             *possible.iter().rfind(|&&one| one != Schedule::Sequence || is_small).unwrap_or(&possible[0]);
         match self.tuning.schedule {
+            Some(Schedule::Sequence)
+                if !possible.contains(&Schedule::Sequence) && self.tuning.step.is_some() =>
+            {
+                let usable = self.usable_tiles(Kernel::Sequence(Equation::Rnn));
+                let names: Vec<_> = usable.iter().map(Tile::to_string).collect();
+                let expected = format!("one of {}, and few enough rows, for a sequence", names.join(", "));
+                let found = self.tuning.step.map(|tile| tile.to_string()).unwrap_or_default();
+                Err(Error::Setting { name: "step tile", expected, found })
+            }
             Some(asked) if !possible.contains(&asked) => {
                 let names: Vec<_> = possible.iter().map(|schedule| schedule.name()).collect();
                 let expected = format!("{} for this network and size", names.join(" or "));
@@ -244,7 +253,8 @@ impl Builder<'_> {
     fn sequence_tile(&self, layer: usize, can_pair: bool) -> Option<Tile> {
         let config = self.config.layer(layer);
         let phases = phases(self.config, &config, 0, Schedule::Sequence);
-        if phases.len() > 1 || !matches!(phases[0].kernel, Kernel::Sequence(_)) {
+        let is_whole = phases.len() == 1 && matches!(phases[0].kernel, Kernel::Sequence(_));
+        if !is_whole || u64::from(self.limits.workgroup_size) < LANES {
             return None;
         }
         let row = product(&[2, self.config.storage.bytes(), padded(config.state_size)]);
@@ -701,7 +711,10 @@ impl Builder<'_> {
     /// The largest buffer that a kernel can see as a whole.
     fn binding_bytes(&self) -> u64 {
         // Kernels index with 32 bits.
-        self.limits.max_binding_bytes.min(self.limits.max_buffer_bytes).min(4 * u64::from(u32::MAX))
+        self.limits
+            .max_binding_bytes
+            .min(self.limits.max_buffer_bytes)
+            .min(self.config.storage.bytes() * u64::from(u32::MAX))
     }
 
     /// The tile that is asked for, if the kernel and the adapter have it, or the best.
