@@ -56,7 +56,8 @@ impl<'a> BufferArray<'a> {
 /// | `lengths` | `[N]` of u32 | |
 ///
 /// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, an offset in whole numbers, and its buffer whole fours of
-/// bytes to its end. All buffers are of the engine's device; arrays that are written lie apart from each other. What was encoded
+/// bytes to its end. All buffers are of the engine's device (one of another wgpu instance is
+/// not recognised as such); arrays that are written lie apart from each other. What was encoded
 /// last for a shape is remembered with its buffers, eight sets of them, which so live on.
 /// [`Layer::buffer_needs`](crate::Layer::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from zero, or from what
 /// was learned.

@@ -87,6 +87,16 @@ impl Trials {
     }
 }
 
+/// Two devices of one adapter.
+pub fn two_devices() -> Result<[(wgpu::Device, wgpu::Queue); 2], Failed> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    let instance = wgpu::Instance::new(descriptor);
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
+    let open = || pollster::block_on(adapter.request_device(&Default::default()));
+    Ok([open()?, open()?])
+}
+
 /// A device as a program of its own would open it, with those of the features that the adapter has.
 pub fn own_device(
     limits: wgpu::Limits,
