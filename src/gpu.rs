@@ -2,11 +2,13 @@
 //!
 //! [`context`] owns the device, [`kernels`] its pipelines, [`pack`] the weights as kernels read them, [`run`] the objects of
 //! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU, [`bridge`] callers' own buffers,
-//! [`resident`] states that stay; [`tune`] measures what is fastest, [`profile`] what takes how long, and [`kept`] keeps
-//! pipelines in a file.
+//! [`resident`] states that stay; [`tune`] measures what is fastest, [`profile`] what takes how long, [`kept`] keeps
+//! pipelines in a file, and `cooperative` finds out whether cooperative matrices can be trusted.
 
 mod bridge;
 mod context;
+#[cfg(feature = "cooperative-matrix")]
+mod cooperative;
 mod encode;
 #[cfg(not(target_arch = "wasm32"))]
 mod kept;

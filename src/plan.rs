@@ -26,6 +26,9 @@ pub struct Limits {
     pub workgroup_size: u32,
     /// Whether kernels can read and write f16 (`SHADER_F16`).
     pub f16: bool,
+    /// Whether kernels can multiply cooperative matrices of f16, and were found to be right; only with the Cargo feature
+    /// `cooperative-matrix`.
+    pub cooperative: bool,
 }
 
 impl Default for Limits {
@@ -39,6 +42,7 @@ impl Default for Limits {
             workgroup_bytes: 16 << 10,
             workgroup_size: 256,
             f16: false,
+            cooperative: false,
         }
     }
 }

@@ -113,6 +113,8 @@ pub enum Read {
     Split,
     /// A workgroup reads rows and weights into its own memory.
     Workgroup,
+    /// And its subgroups multiply them as cooperative matrices, of f16.
+    Cooperative,
 }
 
 impl Read {
@@ -123,13 +125,14 @@ impl Read {
             Read::Shared => "s",
             Read::Split => "k",
             Read::Workgroup => "w",
+            Read::Cooperative => "c",
         }
     }
 }
 
 impl Tile {
     /// Every tile, smaller ones first.
-    pub const ALL: [Tile; 10] = [
+    pub const ALL: [Tile; 11] = [
         Tile { rows: 1, read: Read::Each },
         Tile { rows: 4, read: Read::Each },
         Tile { rows: 8, read: Read::Each },
@@ -140,6 +143,7 @@ impl Tile {
         Tile { rows: 4, read: Read::Split },
         Tile { rows: 32, read: Read::Workgroup },
         Tile { rows: 64, read: Read::Workgroup },
+        Tile { rows: 64, read: Read::Cooperative },
     ];
 
     /// Columns, or units, that a workgroup computes.
@@ -147,8 +151,13 @@ impl Tile {
         match self.read {
             Read::Each | Read::Shared => WORKGROUP,
             Read::Split => BLOCK as u32,
-            Read::Workgroup => 16,
+            Read::Workgroup | Read::Cooperative => 16,
         }
+    }
+
+    /// Whether it can read numbers that are stored so.
+    pub const fn reads(self, storage: Storage) -> bool {
+        !matches!((self.read, storage), (Read::Cooperative, Storage::F32))
     }
 
     fn wgsl(self) -> [&'static str; 3] {
@@ -157,6 +166,7 @@ impl Tile {
             Read::Shared => include_str!("../shaders/read_shared.wgsl"),
             Read::Split => include_str!("../shaders/read_split.wgsl"),
             Read::Workgroup => include_str!("../shaders/read_workgroup.wgsl"),
+            Read::Cooperative => include_str!("../shaders/read_cooperative.wgsl"),
         };
         let rows = match (self.rows, self.read) {
             (1, Read::Split) => include_str!("../shaders/rows/split_1.wgsl"),
@@ -168,6 +178,7 @@ impl Tile {
             (16, _) => include_str!("../shaders/rows/shared_16.wgsl"),
             (32, Read::Workgroup) => include_str!("../shaders/rows/workgroup_32.wgsl"),
             (32, _) => include_str!("../shaders/rows/shared_32.wgsl"),
+            (_, Read::Cooperative) => include_str!("../shaders/rows/cooperative_64.wgsl"),
             _ => include_str!("../shaders/rows/workgroup_64.wgsl"),
         };
         [include_str!("../shaders/rows/quad.wgsl"), read, rows]
@@ -177,7 +188,7 @@ impl Tile {
 impl std::str::FromStr for Tile {
     type Err = crate::Error;
 
-    /// From its name, as plans show it: the rows, and `s`, `k` or `w`.
+    /// From its name, as plans show it: the rows, and `s`, `k`, `w` or `c`.
     fn from_str(name: &str) -> crate::Result<Tile> {
         Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
             let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();
@@ -251,7 +262,7 @@ impl Kernel {
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Project => true,
-            Kernel::Step(_) => tile.read != Read::Workgroup,
+            Kernel::Step(_) => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
             Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
             // It has no rows of its own.
             Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => *tile == Tile::ALL[0],
@@ -289,6 +300,9 @@ impl Kernel {
         ];
         if self.has_tiles() {
             files.extend(tile.wgsl());
+        }
+        if tile.read == Read::Cooperative {
+            files.insert(0, include_str!("../shaders/storage/cooperative.wgsl"));
         }
         if self.has_step_index() {
             files.push(include_str!("../shaders/activation.wgsl"));

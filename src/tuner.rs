@@ -125,13 +125,17 @@ pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option
     // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
     let cpu = limits.cpu;
     let is_for_gpus = move |tile: &Tile| cpu && matches!(tile.read, Read::Split | Read::Workgroup);
+    let cooperates = limits.cooperative;
+    let is_missing = move |tile: &Tile| !cooperates && tile.read == Read::Cooperative;
     let rows = rows as u64;
     // A smaller one of the kind has room enough.
     let is_wasteful = move |tile: &Tile| {
         let mut smaller = Tile::ALL.into_iter().filter(|one| one.read == tile.read && one.rows < tile.rows);
         smaller.any(|one| u64::from(one.rows) >= rows)
     };
-    let sensible = Tile::ALL.into_iter().filter(move |tile| !is_for_gpus(tile) && !is_wasteful(tile));
+    let sensible = Tile::ALL
+        .into_iter()
+        .filter(move |tile| !is_for_gpus(tile) && !is_missing(tile) && !is_wasteful(tile));
     [None].into_iter().chain(sensible.map(Some))
 }
 

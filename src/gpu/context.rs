@@ -73,6 +73,13 @@ impl Gpu {
                 instance.request_adapter(&options).await.map_err(none)?
             }
         };
+        let gpu = Gpu::open_best(&adapter, request).await?;
+        #[cfg(not(target_arch = "wasm32"))]
+        let gpu = gpu.keeping(&request.keeps).await;
+        Ok(gpu)
+    }
+
+    async fn open_best(adapter: &wgpu::Adapter, request: &Request) -> Result<Gpu> {
         let mut descriptor = wgpu::DeviceDescriptor { label: Some("wgpu-rnn"), ..Default::default() };
         if !request.webgpu_defaults {
             descriptor.required_limits = adapter.limits();
@@ -82,10 +89,24 @@ impl Gpu {
                 descriptor.required_features |= adapter.features() & wgpu::Features::PIPELINE_CACHE;
             }
         }
+        #[cfg(feature = "cooperative-matrix")]
+        if !request.webgpu_defaults
+            && let Some(gpu) = super::cooperative::open(adapter, &descriptor, request.unchecked).await
+        {
+            return Ok(gpu);
+        }
+        Gpu::open(adapter, &descriptor, request.unchecked).await
+    }
+
+    pub async fn open(
+        adapter: &wgpu::Adapter,
+        descriptor: &wgpu::DeviceDescriptor<'_>,
+        unchecked: bool,
+    ) -> Result<Gpu> {
         let refused = |error: wgpu::RequestDeviceError| {
             Error::NoAdapter(format!("{} gives no device: {error}", adapter.get_info().name))
         };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(refused)?;
+        let (device, queue) = adapter.request_device(descriptor).await.map_err(refused)?;
         let lost = Arc::new(OnceLock::new());
         let report = lost.clone();
         device.set_device_lost_callback(move |reason, message| {
@@ -93,10 +114,7 @@ impl Gpu {
         });
         // Errors are caught in scopes; what a driver reports outside of any is not lost, and no panic.
         device.on_uncaptured_error(Arc::new(|error| log::error!("outside of a call: {error}")));
-        let gpu = Gpu::new(device, queue, lost, request.unchecked);
-        #[cfg(not(target_arch = "wasm32"))]
-        let gpu = gpu.keeping(&request.keeps).await;
-        Ok(gpu)
+        Ok(Gpu::new(device, queue, lost, unchecked))
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -139,6 +157,8 @@ impl Gpu {
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
             f16: features.contains(wgpu::Features::SHADER_F16),
+            // Until they were found to be right.
+            cooperative: false,
         };
         let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
         log::info!("using {name}");

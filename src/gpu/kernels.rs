@@ -145,6 +145,8 @@ impl Kernels {
         // index anything.
         // A caller's arrays: `buffers.rs` has found, without overflow, that they lie within their buffers, and `bridge.rs` binds
         // what they lie in; a binding is seen with 32 bits.
+        // Cooperative matrices: each is sixteen rows of a constant stride in workgroup memory, begun at a constant or at a
+        // subgroup's own rows, of subgroups that have some (`rows/cooperative_64.wgsl`).
         // Loops: each counts up to a size, or halves a constant.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }

@@ -735,7 +735,12 @@ impl Builder<'_> {
 
     /// Those that this adapter can have.
     fn usable_tiles(&self, kernel: Kernel) -> Vec<Tile> {
-        kernel.tiles().filter(|tile| tile.read != Read::Shared || self.limits.subgroup_size >= 8).collect()
+        let has = |tile: &Tile| match tile.read {
+            Read::Shared => self.limits.subgroup_size >= 8,
+            Read::Cooperative => self.limits.cooperative && tile.reads(self.config.storage),
+            Read::Each | Read::Split | Read::Workgroup => true,
+        };
+        kernel.tiles().filter(has).collect()
     }
 
     /// Batch rows an invocation: all of them where reads are dear, few where there would be too few invocations.
@@ -753,7 +758,8 @@ impl Builder<'_> {
             count(tile) * columns.div_ceil(u64::from(tile.columns())) * u64::from(WORKGROUP) >= FULL_GPU
         };
         let fills = |tile: &Tile| count(tile) * columns >= FULL_GPU;
-        let in_groups = of(Read::Workgroup).rfind(fills_with_groups);
+        let of_groups = |read| of(read).rfind(fills_with_groups);
+        let in_groups = of_groups(Read::Cooperative).or_else(|| of_groups(Read::Workgroup));
         let direct = || of(Read::Each).rfind(fills);
         // So few that each sum is split.
         let split = || of(Read::Split).rfind(|tile| rows > 1 || tile.rows == 1);

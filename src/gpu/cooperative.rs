@@ -1,0 +1,239 @@
+//! Cooperative matrices are experimental in wgpu 30, and drivers are known that compute them wrongly. A device gets them only
+//! where the adapter offers the ones that the kernel needs, and is used only if that kernel agrees with a plain one.
+
+use super::{Gpu, pack, run::Run, transfer::read_whole};
+use crate::plan::{BufferId, Limits, Pass, Plan, Shape};
+use crate::shader::{Kernel, Read, Tile, WORKGROUP};
+use crate::{Config, Init, Result, Schedule, Storage, Tuning, Weights};
+use std::collections::HashMap;
+
+const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+    .union(wgpu::Features::SHADER_F16)
+    .union(wgpu::Features::SUBGROUP);
+
+/// What the others are compared with.
+const DIRECT: Tile = Tile { rows: 1, read: Read::Each };
+
+/// Times that each product is computed, since a race is not lost every time.
+const RUNS: usize = 4;
+
+/// Of a number, and of 1: four roundings to f16, since sums in another order may round to a neighbour.
+const TOLERANCE: f32 = 2e-3;
+
+/// A device that has them, if they are right on it. One on which they are not is given up as a whole, be it lost or not.
+pub(super) async fn open(
+    adapter: &wgpu::Adapter,
+    plain: &wgpu::DeviceDescriptor<'_>,
+    unchecked: bool,
+) -> Option<Gpu> {
+    if !is_offered(adapter) {
+        return None;
+    }
+    match open_and_check(adapter, plain, unchecked).await {
+        Ok(gpu) => Some(gpu),
+        Err(reason) => {
+            log::warn!("cooperative matrices are not used: {reason}");
+            None
+        }
+    }
+}
+
+/// Whether an adapter has the matrices that the kernel is written for, and subgroups that a workgroup is whole ones of.
+fn is_offered(adapter: &wgpu::Adapter) -> bool {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let sizes = adapter.cooperative_matrix_properties();
+    adapter.features().contains(FEATURES)
+        && adapter.get_info().subgroup_max_size <= WORKGROUP
+        && sizes.iter().any(|one| {
+            [one.m_size, one.n_size, one.k_size] == [16; 3] && (one.ab_type, one.cr_type) == (F16, F32)
+        })
+}
+
+async fn open_and_check(
+    adapter: &wgpu::Adapter,
+    plain: &wgpu::DeviceDescriptor<'_>,
+    unchecked: bool,
+) -> Result<Gpu, String> {
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: plain.required_features | FEATURES,
+        experimental_features: experimental(),
+        ..plain.clone()
+    };
+    let mut gpu = Gpu::open(adapter, &descriptor, unchecked).await.map_err(|error| error.to_string())?;
+    for tile in Tile::ALL.into_iter().filter(|tile| tile.read == Read::Cooperative) {
+        check(&gpu, tile).await.map_err(|reason| format!("tile {tile}: {reason}"))?;
+    }
+    gpu.limits.cooperative = true;
+    Ok(gpu)
+}
+
+/// The one place where wgpu's experimental features are allowed.
+#[allow(unsafe_code, reason = "who chose the Cargo feature has asked for it")]
+fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: wgpu asks that its user knows that these features may have bugs that reach undefined behaviour. The Cargo feature
+    // says so and is off by default; it is the only one of them that is asked for, and one kernel of the library's own is all
+    // that uses it. The kernel loads and stores whole matrices at constant strides inside of its own arrays of workgroup memory,
+    // by every invocation of a subgroup at once.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
+
+/// Whether a tile of the input's products gives what the direct one gives, where rows, columns and K end in the middle of it, on
+/// a K of many pieces, and on sums that go on from an earlier dispatch's.
+async fn check(gpu: &Gpu, tile: Tile) -> Result<(), String> {
+    for (config, steps, batch) in [
+        (Config::rnn_tanh(3).input_size(3), 1, 1),
+        (Config::gru(33).bidirectional().input_size(70), 3, 23),
+        (Config::lstm(37).bidirectional().num_layers(2).input_size(5), 5, 27),
+        (Config::lstm(16).input_size(530), 2, 64),
+    ] {
+        let config = config.storage(Storage::F16);
+        let weights = Weights::init(&config, &Init::pytorch()).map_err(|error| error.to_string())?;
+        let product = async |tile| {
+            let product = product(gpu, &weights, (steps, batch), tile).await;
+            product.map_err(|error| format!("{config:?}: {error}"))
+        };
+        let expected = product(DIRECT).await?;
+        for _ in 0..RUNS {
+            agree(&product(tile).await?, &expected).map_err(|reason| format!("{config:?}: {reason}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The gates of the last layer's input, of a network that is fed with the same numbers in every layer.
+async fn product(
+    gpu: &Gpu,
+    weights: &Weights,
+    (steps, batch): (usize, usize),
+    tile: Tile,
+) -> Result<Vec<f32>> {
+    let limits = Limits { cooperative: true, ..gpu.limits };
+    let tuning = Tuning { schedule: Some(Schedule::Stepwise), project: Some(tile), step: None };
+    let shape = Shape { steps, batch, has_lengths: false, tuning };
+    let mut plan = Plan::of(weights.config(), &shape, &limits)?;
+    let is_product = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Project);
+    plan.submits = vec![plan.submits.into_iter().flatten().filter(is_product).collect()];
+    let mut on_gpu = HashMap::new();
+    super::upload_weights(gpu, &mut on_gpu, weights, &plan).await?;
+    let run = Run::new(gpu, &on_gpu, plan, shape, false).await?;
+
+    let dispatches = || run.plan.passes().flat_map(|pass| &pass.dispatches);
+    let sources: Vec<BufferId> = dispatches().map(|one| one.buffers[0]).collect();
+    let target = dispatches().last().expect("a network has a product").buffers[3];
+    let planned = &run.plan.buffers[target.0];
+    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+    let staging = gpu.buffer("product", planned.bytes(), usage).await?;
+    gpu.scoped(|| {
+        for &source in &sources {
+            let buffer = &run.plan.buffers[source.0];
+            let mut bytes = vec![0; buffer.bytes() as usize];
+            pack::store(&numbers(buffer.len), buffer.storage, &mut bytes);
+            gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
+        }
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        run.record_submit(&mut encoder, 0, steps as u64, None);
+        encoder.copy_buffer_to_buffer(run.buffer(target), 0, &staging, 0, planned.bytes());
+        gpu.queue.submit([encoder.finish()]);
+    })
+    .await?;
+    let mut found = pack::load(&read_whole(gpu, &staging).await?, planned.storage);
+    found.truncate(planned.len as usize);
+    Ok(found)
+}
+
+/// From -1 to 1, none of them rounded when it is stored.
+fn numbers(len: u64) -> Vec<f32> {
+    (0..len).map(|index| (index * 37 % 129) as f32 / 64.0 - 1.0).collect()
+}
+
+/// Whether two products are the same but for rounding. Nothing is near a NaN.
+fn agree(found: &[f32], expected: &[f32]) -> Result<(), String> {
+    let is_near =
+        |(found, expected): (&f32, &f32)| (found - expected).abs() <= TOLERANCE * (1.0 + expected.abs());
+    match found.iter().zip(expected).position(|pair| !is_near(pair)) {
+        Some(at) => Err(format!("number {at} is {} instead of {}", found[at], expected[at])),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Engine, Naming, engine::Kind};
+    use std::sync::Arc;
+
+    /// The adapter, unless the tests are told to do without.
+    fn gpu() -> Option<Arc<Gpu>> {
+        if std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip") {
+            println!("WGPU_RNN_GPU=skip: nothing is tested");
+            return None;
+        }
+        let engine = Engine::gpu().expect("an adapter; or set WGPU_RNN_GPU=skip");
+        let Kind::Gpu(gpu) = engine.kind() else { unreachable!("an engine of a GPU") };
+        Some(gpu.clone())
+    }
+
+    fn tile(name: &str) -> Tile {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn right_kernels_are_found_right() {
+        let Some(gpu) = gpu() else { return };
+        for name in ["4", "32w", "64w"] {
+            pollster::block_on(check(&gpu, tile(name))).unwrap();
+        }
+    }
+
+    /// A device that has none: the test says why, and the device goes on.
+    #[test]
+    fn a_kernel_that_cannot_be_made_is_found_wrong() {
+        let Some(gpu) = gpu().filter(|gpu| !gpu.device.features().contains(FEATURES)) else { return };
+        assert!(!gpu.limits.cooperative);
+        let reason = pollster::block_on(check(&gpu, tile("64c"))).unwrap_err();
+        assert!(reason.contains("cooperative"), "{reason}");
+        pollster::block_on(check(&gpu, tile("64w"))).unwrap();
+    }
+
+    /// A kernel that multiplies with other weights: one row of them twice, or one k forgotten.
+    #[test]
+    fn wrong_kernels_are_found_wrong() {
+        let Some(gpu) = gpu() else { return };
+        let config = Config::gru(33).input_size(70).storage(Storage::F16);
+        let right = Weights::init(&config, &Init::pytorch()).unwrap();
+        let changed = |change: fn(&mut ndarray::ArrayViewMut2<'_, f32>)| {
+            let tensors = right.tensors(Naming::PyTorch).map(|(name, tensor)| {
+                let mut tensor = tensor.to_owned();
+                if name == "weight_ih_l0" {
+                    change(&mut tensor.view_mut().into_dimensionality().unwrap());
+                }
+                (name, tensor)
+            });
+            Weights::from_tensors(tensors, None).unwrap()
+        };
+        let product = |weights: &Weights, name: &str| {
+            pollster::block_on(product(&gpu, weights, (3, 23), tile(name))).unwrap()
+        };
+        let expected = product(&right, "1");
+        agree(&product(&right, "32w"), &expected).unwrap();
+        let (row_twice, without_k) = (
+            changed(|weight| {
+                let row = weight.row(97).to_owned();
+                weight.row_mut(98).assign(&row);
+            }),
+            changed(|weight| weight.column_mut(69).fill(0.0)),
+        );
+        for wrong in [row_twice, without_k] {
+            agree(&product(&wrong, "32w"), &expected).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn nothing_is_near_a_nan_and_rounding_is_forgiven() {
+        agree(&[1.0, -300.0], &[1.001, -300.25]).unwrap();
+        agree(&[1.0, -300.0], &[1.0, -302.0]).unwrap_err();
+        agree(&[f32::NAN], &[0.0]).unwrap_err();
+        agree(&[0.0], &[f32::NAN]).unwrap_err();
+        agree(&[f32::INFINITY], &[65504.0]).unwrap_err();
+    }
+}
