@@ -4,7 +4,7 @@
 use super::{Gpu, pack, run::Run, transfer::read_whole};
 use crate::plan::{BufferId, Limits, Pass, Plan, Shape};
 use crate::shader::{Kernel, Read, Tile, WORKGROUP};
-use crate::{Config, Init, Result, Schedule, Storage, Tuning, Weights};
+use crate::{Config, Init, Result, Schedule, Tuning, Weights};
 use std::collections::HashMap;
 
 const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
@@ -86,7 +86,7 @@ async fn check(gpu: &Gpu, tile: Tile) -> Result<(), String> {
         (Config::lstm(37).bidirectional().num_layers(2).input_size(5), 5, 27),
         (Config::lstm(16).input_size(530), 2, 64),
     ] {
-        let config = config.storage(Storage::F16);
+        let config = config.half();
         let weights = Weights::init(&config, &Init::pytorch()).map_err(|error| error.to_string())?;
         let product = async |tile| {
             let product = product(gpu, &weights, (steps, batch), tile).await;
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn wrong_kernels_are_found_wrong() {
         let Some(gpu) = gpu() else { return };
-        let config = Config::gru(33).input_size(70).storage(Storage::F16);
+        let config = Config::gru(33).input_size(70).half();
         let right = Weights::init(&config, &Init::pytorch()).unwrap();
         let changed = |change: fn(&mut ndarray::ArrayViewMut2<'_, f32>)| {
             let tensors = right.tensors(Naming::PyTorch).map(|(name, tensor)| {
