@@ -175,3 +175,17 @@ pub(crate) fn columns(tuning: &Tuning) -> String {
     let schedule = tuning.schedule.map_or(LEFT, Schedule::name);
     [schedule, &tile(tuning.project), &tile(tuning.step)].join("\t")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_that_the_adapter_lacks_is_no_candidate() {
+        for (cooperative, expected) in [(false, 0), (true, 1)] {
+            let limits = Limits { cooperative, ..Limits::default() };
+            let found = tiles(64, &limits).flatten().filter(|tile| tile.read == Read::Cooperative);
+            assert_eq!(found.count(), expected);
+        }
+    }
+}

@@ -364,3 +364,34 @@ fn what_cannot_fit_says_how_much_it_needs() {
     let error = Plan::new(&Config::gru(3), 1, 1, &Limits::default()).unwrap_err();
     assert_eq!(error.to_string(), "input_size: expected at least 1, found 0");
 }
+
+/// Cooperative matrices: of f16, for products that fill a GPU, on an adapter that has them; refused by name on any other.
+#[test]
+fn cooperative_tiles_are_for_large_products_of_f16() {
+    let config = Config::lstm(128).input_size(64);
+    let limits = Limits { f16: true, cooperative: true, ..Limits::default() };
+    let tiles = |plan: &Plan| -> Vec<String> {
+        plan.passes().flat_map(|pass| &pass.dispatches).map(|one| one.tile.to_string()).collect()
+    };
+    let large = Plan::new(&config.clone().half(), 100, 64, &limits).unwrap();
+    let of_project = |plan: &Plan| tiles(plan)[0].clone();
+    assert_eq!(of_project(&large), "64c");
+    assert_eq!(tiles(&large).iter().filter(|tile| *tile == "64c").count(), 1, "steps have none");
+    let product = &large.passes().next().unwrap().dispatches[0];
+    assert_eq!(large.workgroups(product, 100), [128 / 16, 6400 / 64, 1]);
+    let small = Plan::new(&config.clone().half(), 10, 4, &limits).unwrap();
+    assert_ne!(of_project(&small), "64c");
+    let single = Plan::new(&config, 100, 64, &limits).unwrap();
+    assert_eq!(of_project(&single), "64w");
+    let without = Limits { cooperative: false, ..limits };
+    assert_eq!(of_project(&Plan::new(&config.clone().half(), 100, 64, &without).unwrap()), "64w");
+
+    let tuning = Tuning { project: Some("64c".parse().unwrap()), ..Tuning::default() };
+    let asked = Shape { steps: 2, batch: 2, has_lengths: false, tuning };
+    assert_eq!(of_project(&Plan::of(&config.clone().half(), &asked, &limits).unwrap()), "64c");
+    for (config, limits) in [(config.clone().half(), without), (config, limits)] {
+        let error = Plan::of(&config, &asked, &limits).unwrap_err();
+        assert!(matches!(error, Error::Setting { name: "project tile", .. }), "{error}");
+        assert!(error.to_string().ends_with("64w on this adapter, found 64c"), "{error}");
+    }
+}

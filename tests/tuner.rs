@@ -180,7 +180,14 @@ fn impossible_tunings() -> Outcome {
     let case = case(&small(5), 1, 1, 35);
     let text = String::from_utf8(written(&file, &case)?)?;
     let key = text.trim_end().rsplitn(4, '\t').last().ok_or("no columns")?.to_owned();
-    for columns in ["sometimes\t1\t1", "stepwise\t1\t3", "stepwise\t1\t64w", "paired\t1\t1", "stepwise\t1"] {
+    for columns in [
+        "sometimes\t1\t1",
+        "stepwise\t1\t3",
+        "stepwise\t1\t64w",
+        "stepwise\t64c\t1",
+        "paired\t1\t1",
+        "stepwise\t1",
+    ] {
         heals(columns, &file, format!("{key}\t{columns}\n").as_bytes(), &case, 1)?;
     }
     heals("possible ones", &file, format!("{key}\tstepwise\t1\t4\n").as_bytes(), &case, 0)?;
