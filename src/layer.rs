@@ -218,6 +218,9 @@ impl Layer {
     /// from buffers to buffers: no submit, no wait, no copy on the host, and no object made after the first call of a shape
     /// with the same buffers (of the last eight sets). A network whose input size is open takes it from its weights only.
     ///
+    /// An engine that is [`tuned`](crate::EngineBuilder::tuned) measures at the first call of a size, which does submit and wait. What
+    /// it does not give are the layers below the last ([`Config::every_layer`]) and a last output that is merged by number.
+    ///
     /// Of a long sequence all steps are in the one encoder; over some 256 of them on a slow GPU, a driver's watchdog may
     /// want it cut into several calls that hand the state on.
     ///
