@@ -279,8 +279,7 @@ impl EngineBuilder {
     /// Takes a device and queue of the caller's instead of opening an adapter: unchecked, tuned, with a cache of pipelines (which
     /// needs the device's feature `PIPELINE_CACHE`), as it was told; what chooses an adapter means nothing.
     pub fn on(self, device: wgpu::Device, queue: wgpu::Queue) -> Engine {
-        // Nothing in it waits.
-        Engine(Kind::Gpu(Arc::new(pollster::block_on(Gpu::from_device(device, queue, &self.0)))))
+        Engine(Kind::Gpu(Arc::new(Gpu::from_device(device, queue, &self.0))))
     }
 
     /// Opens the adapter.

@@ -129,10 +129,10 @@ impl Gpu {
     }
 
     /// On a caller's device, whose callbacks stay the caller's; adapter, back ends and limits are what they are.
-    pub async fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
         let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked);
         #[cfg(not(target_arch = "wasm32"))]
-        let gpu = gpu.keeping(&request.keeps).await;
+        let gpu = pollster::block_on(gpu.keeping(&request.keeps)); // nothing in it waits
         gpu
     }
 
