@@ -2,7 +2,7 @@
 //   left [N, K], weight [K, U, G], parameters [U, G], input [S, N, D, H, G]  ->  next [N, U], output[t] [N, U], cell_state
 // A cell with two products is two such steps: of U units each, what the first one writes (next) is left of the second.
 // One invocation computes all gates of one unit for ROWS rows of the batch. Where both directions are computed at once, all
-// arrays but the input, which has both, and the lengths begin with the forward one's and go on with the backward one's. What is written is bound by single numbers, and
+// arrays but the input, which has both, and the lengths begin with the forward one's and go on with the reverse one's. What is written is bound by single numbers, and
 // is another buffer than what is read by fours: neighbours that each write a part of one vector may undo each other's.
 
 // The gates of a unit in the input, and the first of them that is read; all, or a part of them.

@@ -86,7 +86,7 @@ impl<'a> Buffers<'a> {
         self.with(Role::Output, array)
     }
 
-    /// Where the backward direction's output goes, of two that are kept apart.
+    /// Where the reverse direction's output goes, of two that are kept apart.
     #[must_use]
     pub fn output_reverse(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::OutputReverse, array)

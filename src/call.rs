@@ -43,7 +43,7 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// The length of each sequence, from 0 to T, in any order. The backward direction begins at a sequence's own end, the final
+    /// The length of each sequence, from 0 to T, in any order. The reverse direction begins at a sequence's own end, the final
     /// states are those there, and output past it is zero. A sequence's result does not depend on what stands past its end.
     #[must_use]
     pub fn lengths<I: PrimInt>(mut self, lengths: &[I]) -> Call<'a, T> {

@@ -157,7 +157,7 @@ impl Config {
         self.directions(Directions::Both)
     }
 
-    /// The ways the sequence is read, where that is decided at run time, or only backward.
+    /// The ways the sequence is read, where that is decided at run time, or only reverse.
     #[must_use]
     pub fn directions(mut self, directions: Directions) -> Config {
         self.directions = directions;
@@ -309,7 +309,7 @@ impl Config {
         if self.merge == Merge::Apart { size } else { size.saturating_mul(self.merged_directions()) }
     }
 
-    /// L·D: one slot a layer and direction; slot = layer · D + direction, forward 0, backward 1.
+    /// L·D: one slot a layer and direction; slot = layer · D + direction, forward 0, reverse 1.
     pub fn slots(&self) -> usize {
         self.num_layers.saturating_mul(self.directions.count())
     }

@@ -74,13 +74,13 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
             let slot = layer * config.directions.count() + direction;
             let equations = Equations::new(config, layer, direction);
             let carried = (&mut h_n, &mut c_n, slot);
-            let backward = config.directions.is_backward(direction);
+            let reverse = config.directions.is_reverse(direction);
             directions.push(one_direction(
                 &equations,
                 &weights.slots()[slot],
                 &sequences[layer],
                 &call,
-                backward,
+                reverse,
                 carried,
             ));
         }
@@ -158,7 +158,7 @@ fn one_direction<T: Float>(
     weights: &SlotWeights<T>,
     sequence: &Array3<T>,
     call: &Checked<'_, T>,
-    backward: bool,
+    reverse: bool,
     (h_n, c_n, slot): (&mut Array3<T>, &mut Array3<T>, usize),
 ) -> Steps<T> {
     let (steps, batch, _) = sequence.dim();
@@ -170,7 +170,7 @@ fn one_direction<T: Float>(
         let mut c = c_n.slice(s![slot, n, ..cell_size]).to_vec();
         let length = call.length(n);
         for step in 0..length {
-            let t = if backward { length - 1 - step } else { step };
+            let t = if reverse { length - 1 - step } else { step };
             (h, c) = equations.step(weights, sequence.slice(s![t, n, ..]), &h, &c);
             output.h.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&h));
             output.c.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&c));

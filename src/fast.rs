@@ -294,15 +294,15 @@ fn merge<'a>(
     mut directions: impl Iterator<Item = ArrayView3<'a, f32>>,
     mut target: ArrayViewMut3<'_, f32>,
 ) {
-    let (Some(forward), backward) = (directions.next(), directions.next()) else { return };
+    let (Some(forward), reverse) = (directions.next(), directions.next()) else { return };
     let size = forward.dim().2;
-    match (backward, how) {
+    match (reverse, how) {
         (None, _) => target.assign(&forward),
-        (Some(backward), Merge::Concatenate | Merge::Apart) => {
+        (Some(reverse), Merge::Concatenate | Merge::Apart) => {
             target.slice_mut(s![.., .., ..size]).assign(&forward);
-            target.slice_mut(s![.., .., size..]).assign(&backward);
+            target.slice_mut(s![.., .., size..]).assign(&reverse);
         }
-        (Some(backward), _) => Zip::from(target).and(forward).and(backward).for_each(|target, &a, &b| {
+        (Some(reverse), _) => Zip::from(target).and(forward).and(reverse).for_each(|target, &a, &b| {
             *target = match how {
                 Merge::Multiply => a * b,
                 Merge::Average => (a + b) / 2.0,

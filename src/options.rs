@@ -6,7 +6,7 @@ pub enum Directions {
     /// From the first step to the last: D = 1.
     Forward,
     /// From the last step to the first: D = 1 (ONNX `reverse`, WebNN `backward`). The output stays in natural order.
-    Backward,
+    Reverse,
     /// Both ways, forward first: D = 2.
     Both,
 }
@@ -15,14 +15,14 @@ impl Directions {
     /// D.
     pub const fn count(self) -> usize {
         match self {
-            Directions::Forward | Directions::Backward => 1,
+            Directions::Forward | Directions::Reverse => 1,
             Directions::Both => 2,
         }
     }
 
     /// Whether direction 0 or 1 goes from the last step to the first.
-    pub(crate) const fn is_backward(self, direction: usize) -> bool {
-        direction == 1 || matches!(self, Directions::Backward)
+    pub(crate) const fn is_reverse(self, direction: usize) -> bool {
+        direction == 1 || matches!(self, Directions::Reverse)
     }
 }
 
@@ -40,13 +40,13 @@ pub enum Layout {
 pub enum Merge {
     /// Side by side on the last axis, forward first (the default; `concat`).
     Concatenate,
-    /// forward + backward (`sum`).
+    /// forward + reverse (`sum`).
     Sum,
-    /// (forward + backward) / 2 (`ave`).
+    /// (forward + reverse) / 2 (`ave`).
     Average,
-    /// forward · backward (`mul`).
+    /// forward · reverse (`mul`).
     Multiply,
-    /// Two arrays, of which the backward one is [`Output::output_reverse`](crate::Output); a layer above reads them side by
+    /// Two arrays, of which the reverse one is [`Output::output_reverse`](crate::Output); a layer above reads them side by
     /// side (Keras's `None`).
     Apart,
 }

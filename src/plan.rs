@@ -385,10 +385,10 @@ pub struct Times {
     /// How many.
     pub count: u64,
     /// Whether t falls.
-    pub backward: bool,
+    pub reverse: bool,
     /// The time step that the kernels know as 0.
     pub origin: u64,
-    /// Whether the backward direction goes along, from the other end.
+    /// Whether the reverse direction goes along, from the other end.
     pub is_paired: bool,
     /// Whether they are all done in one dispatch.
     pub at_once: bool,
@@ -399,7 +399,7 @@ pub struct Times {
 pub struct Step {
     /// t, as the kernels know it.
     pub t: u32,
-    /// That of the backward direction which goes along, or the same.
+    /// That of the reverse direction which goes along, or the same.
     pub t_of_other: u32,
     /// Steps taken before.
     pub taken: u64,
@@ -410,12 +410,12 @@ pub struct Step {
 impl Times {
     /// What is dispatched for its steps, where the longest sequence has so many.
     pub fn iter(self, longest: u64) -> impl Iterator<Item = Step> {
-        let Times { first, count, backward, origin, is_paired, at_once } = self;
+        let Times { first, count, reverse, origin, is_paired, at_once } = self;
         let end = (first + count).min(longest);
         let count = if at_once { end.saturating_sub(first) } else { 1 };
         (first..end).step_by((count as usize).max(1)).map(move |step| {
-            let t = if backward { first + end - 1 - step } else { step };
-            let taken = if backward { longest - 1 - t } else { t };
+            let t = if reverse { first + end - 1 - step } else { step };
+            let taken = if reverse { longest - 1 - t } else { t };
             let other = if is_paired { longest - 1 - t } else { t };
             // A call has far fewer steps than 2^32.
             Step { t: (t - origin) as u32, t_of_other: (other - origin) as u32, taken, count: count as u32 }

@@ -30,14 +30,14 @@ pub struct Output<T = f32> {
     /// The last layer's output at every step, C = D·H, forward first; D·P with a projection; H where directions are merged
     /// or kept apart. With [`last_only`](crate::Config::last_only) it is what each direction ends with, and T is 1.
     pub output: Array3<T>,
-    /// The backward direction's output, where directions are kept [apart](crate::Merge::Apart); `output` is then the
+    /// The reverse direction's output, where directions are kept [apart](crate::Merge::Apart); `output` is then the
     /// forward one's.
     pub output_reverse: Option<Array3<T>>,
     /// The last layer's cell state at every step, C = D·H, where [`cell_states`](crate::Config::cell_states) asks for it.
     pub cell_states: Option<Array3<T>>,
     /// What each layer but the last gives to the next, where [`every_layer`](crate::Config::every_layer) asks for it.
     pub lower: Vec<Array3<T>>,
-    /// The final hidden states, `[L*D, N, H]` (P with a projection). A backward direction ends at t = 0.
+    /// The final hidden states, `[L*D, N, H]` (P with a projection). A reverse direction ends at t = 0.
     pub h_n: Array3<T>,
     /// The LSTM's final cell states, `[L*D, N, H]`.
     pub c_n: Option<Array3<T>>,

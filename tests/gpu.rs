@@ -38,7 +38,7 @@ fn main() {
                 ("equals_the_reference_at_edges", edges),
                 ("equals_the_reference_anywhere", anywhere),
                 ("rows_are_independent", rows_are_independent),
-                ("backward_is_forward_on_reversed_input", backward_is_forward_reversed),
+                ("reverse_is_forward_on_reversed_input", reverse_is_forward_reversed),
                 ("a_run_equals_two_joined_by_the_state", joined_runs),
                 ("saturates", saturates),
                 ("a_nan_stays_one", nan_stays),
@@ -191,7 +191,7 @@ fn reversed(array: &Array3<f32>) -> Array3<f32> {
     array.slice(s![..;-1, .., ..]).to_owned()
 }
 
-fn backward_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
+fn reverse_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
     let both = case(&Config::new(cell, 13).bidirectional().input_size(7), 5, 3, 4);
     let answer = run(engine, &both)?;
     let tensors = both
@@ -206,10 +206,10 @@ fn backward_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
         lengths: None,
     };
     let forward = run(engine, &forward)?;
-    let backward_half = answer.output.slice(s![.., .., 13..]).to_owned();
-    difference("output", &backward_half, &reversed(&forward.output), F32)?;
+    let reverse_half = answer.output.slice(s![.., .., 13..]).to_owned();
+    difference("output", &reverse_half, &reversed(&forward.output), F32)?;
     if answer.h_n.index_axis(Axis(0), 1) != answer.output.slice(s![0, .., 13..]) {
-        return Err("the backward final state is not the output at t = 0".into());
+        return Err("the reverse final state is not the output at t = 0".into());
     }
     Ok(difference("h_n", &second(&answer.h_n), &forward.h_n, F32)?)
 }
@@ -561,11 +561,11 @@ fn schedules_are_equal(engine: &Engine) -> Outcome {
             all_schedules(engine, &primes(cell), &Schedule::ALL, (steps, batch))?;
         }
     }
-    // One direction: units and rows of several turns of a workgroup; backward, and of several submits.
+    // One direction: units and rows of several turns of a workgroup; reverse, and of several submits.
     let one_way = [Schedule::Stepwise, Schedule::Sequence];
     all_schedules(engine, &Config::gru(300).input_size(3), &one_way, (2, 9))?;
-    let backward = Config::lstm(13).directions(Directions::Backward).num_layers(2).input_size(3);
-    all_schedules(engine, &backward, &one_way, (260, 5))
+    let reverse = Config::lstm(13).directions(Directions::Reverse).num_layers(2).input_size(3);
+    all_schedules(engine, &reverse, &one_way, (260, 5))
 }
 
 /// Every tile by name, of the input product and of the steps; sizes around those of tiles, of groups of columns and pieces of K.
@@ -663,10 +663,10 @@ fn profile(engine: &Engine) -> Outcome {
     let expected = [
         ("layer 0 input", 1),
         ("layer 0 forward", 4),
-        ("layer 0 backward", 4),
+        ("layer 0 reverse", 4),
         ("layer 1 input", 2),
         ("layer 1 forward", 4),
-        ("layer 1 backward", 4),
+        ("layer 1 reverse", 4),
     ];
     if found != expected || passes.iter().all(|pass| pass.time.is_zero()) {
         return Err(format!("the passes are {passes:?}").into());

@@ -157,7 +157,7 @@ fn every_option_is_the_librarys() {
         ),
         ("--residual --every-layer", |c| c.residual().every_layer(), gru, &["output", "output_l0", "h_n"]),
         ("--last-only", Config::last_only, gru, &["output", "h_n"]),
-        ("--backward", |c| c.directions(Directions::Backward), one, &["output", "h_n"]),
+        ("--reverse", |c| c.directions(Directions::Reverse), one, &["output", "h_n"]),
         (
             "--activations hard_sigmoid:0.25:0.5,ScaledTanh:1.5:0.5",
             |c| {
@@ -323,7 +323,7 @@ fn wrong_options_are_one_line() {
     let gru = case(&Config::gru(5).bidirectional().input_size(7), 4, 3, 3);
     save(&folder, &gru, Naming::PyTorch);
     fails("--cell-clip -1,1", "cell_clip: expected an LSTM, found gru");
-    fails("--backward", "--backward: expected weights of one direction, found two");
+    fails("--reverse", "--reverse: expected weights of one direction, found two");
     fails("--cell-states", "cell_states: expected an LSTM as last layer, found gru");
 }
 

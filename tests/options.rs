@@ -86,7 +86,7 @@ const OPTIONS: [(&str, Change); 37] = [
         s.config.activations = (0..2 * count).map(|index| all[(index * 3) % 4]).collect();
     }),
     ("bidirectional", |s| s.config.directions = Directions::Both),
-    ("backward", |s| s.config.directions = Directions::Backward),
+    ("reverse", |s| s.config.directions = Directions::Reverse),
     ("merge sum", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Sum)),
     ("merge average", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Average)),
     ("merge multiply", |s| (s.config.directions, s.config.merge) = (Directions::Both, Merge::Multiply)),
@@ -318,7 +318,7 @@ fn anything(engine: &Engine) -> Outcome {
     result.map_err(|error| error.to_string().into())
 }
 
-/// Each in each of its places, and as other ones for the backward direction.
+/// Each in each of its places, and as other ones for the reverse direction.
 fn every_activation(engine: &Engine) -> Outcome {
     let mut all = Activation::ALL;
     all.reverse();

@@ -191,9 +191,9 @@ fn directions_share_no_writable_buffer() {
         let dispatches = passes.flat_map(|pass| &pass.dispatches);
         dispatches.flat_map(|d| d.buffers[d.kernel.bindings().0..].iter().map(|id| id.0)).collect()
     };
-    let (forward, backward) = (written("forward"), written("backward"));
-    assert!(!forward.is_empty() && !backward.is_empty());
-    assert!(forward.iter().all(|id| !backward.contains(id)));
+    let (forward, reverse) = (written("forward"), written("reverse"));
+    assert!(!forward.is_empty() && !reverse.is_empty());
+    assert!(forward.iter().all(|id| !reverse.contains(id)));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn every_time_step_is_taken_once_in_its_direction() {
         let found: Vec<_> = found.map(|step| (step.t, step.t_of_other, step.count)).collect();
         assert_eq!(found, expected);
     }
-    for way in ["forward", "backward"] {
+    for way in ["forward", "reverse"] {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
         let times: Vec<_> = passes.map(|pass| pass.times.unwrap()).collect();
         // All of them, or those within the longest sequence; t, and the steps taken before it.
@@ -230,8 +230,8 @@ fn every_time_step_is_taken_once_in_its_direction() {
             let found = times.iter().flat_map(|times| times.iter(longest));
             let found: Vec<_> = found.map(|step| (step.t, step.taken)).collect();
             let forward = (0..longest as u32).map(|t| (t, u64::from(t)));
-            let backward = (0..longest).map(|taken| ((longest - 1 - taken) as u32, taken));
-            let expected: Vec<_> = if way == "forward" { forward.collect() } else { backward.collect() };
+            let reverse = (0..longest).map(|taken| ((longest - 1 - taken) as u32, taken));
+            let expected: Vec<_> = if way == "forward" { forward.collect() } else { reverse.collect() };
             assert_eq!(found, expected, "{way}, {longest}");
         }
     }

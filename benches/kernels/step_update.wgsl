@@ -8,7 +8,7 @@ struct Dims {
     // From row to row, and from gate to gate, of the products.
     row: u32,
     gate: u32,
-    // 1 for the backward direction.
+    // 1 for the reverse direction.
     direction: u32,
 }
 

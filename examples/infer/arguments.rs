@@ -73,8 +73,8 @@ pub struct Arguments {
     coupled_input_forget: bool,
 
     /// Reads sequences from their end, where the weights have one direction
-    #[arg(long)]
-    backward: bool,
+    #[arg(long, alias = "backward")]
+    reverse: bool,
 
     /// What becomes of the two directions of each layer (Keras merge_mode); apart gives `output` and `output_reverse`
     #[arg(long, value_enum, default_value_t = Merging::Concatenate)]
@@ -171,8 +171,8 @@ impl Arguments {
         }
         config.preactivation_clip = self.preactivation_clip;
         config.coupled_input_forget = self.coupled_input_forget;
-        if self.backward && config.directions == Directions::Forward {
-            config.directions = Directions::Backward;
+        if self.reverse && config.directions == Directions::Forward {
+            config.directions = Directions::Reverse;
         }
         config.merge = match self.merge {
             Merging::Concatenate => Merge::Concatenate,
@@ -197,8 +197,8 @@ impl Arguments {
             let cell = config.cell.name();
             return Err(format!("--activation: expected none for the weights of a {cell}, found one"));
         }
-        if self.backward && config.directions == Directions::Both {
-            return Err("--backward: expected weights of one direction, found two".into());
+        if self.reverse && config.directions == Directions::Both {
+            return Err("--reverse: expected weights of one direction, found two".into());
         }
         Ok(())
     }

@@ -158,9 +158,9 @@ impl Report {
             let text = format!("the last step of {name}'s forward half is its forward final state");
             println!("{}", report.verdict(forward, &text));
             if directions == 2 {
-                let backward = output.slice(s![0, .., hidden..]) == h_n.index_axis(Axis(0), top + 1);
-                let text = format!("the first step of {name}'s backward half is its backward final state");
-                println!("{}", report.verdict(backward, &text));
+                let reverse = output.slice(s![0, .., hidden..]) == h_n.index_axis(Axis(0), top + 1);
+                let text = format!("the first step of {name}'s reverse half is its reverse final state");
+                println!("{}", report.verdict(reverse, &text));
             }
         };
         ends(self, &call.answer, config.num_layers);
@@ -169,7 +169,7 @@ impl Report {
             let lower = lower_layer(engine, network, call)?;
             ends(self, &lower, 1);
             let first = call.answer.h_n.slice(s![..directions, .., ..]) == lower.h_n;
-            let order = ["L1 forward, L2 forward", "L1 forward, L1 backward, L2 forward, L2 backward"];
+            let order = ["L1 forward, L2 forward", "L1 forward, L1 reverse, L2 forward, L2 reverse"];
             let text = format!("states are ordered {}", order[directions - 1]);
             println!("{}", self.verdict(first, &text));
         }

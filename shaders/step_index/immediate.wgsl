@@ -1,7 +1,7 @@
 // The time step, where the adapter has immediates; in a struct, since naga's HLSL writer refuses a bare number.
 struct StepIndex {
     t: u32,
-    // Of the backward direction, where both are computed at once.
+    // Of the reverse direction, where both are computed at once.
     t_of_other: u32,
     // Steps from there on, where a dispatch has many.
     count: u32,

@@ -4,7 +4,7 @@ struct StepIndex {
 }
 
 @group(1) @binding(0) var<uniform> step_index: StepIndex;
-// Of the backward direction, where both are computed at once.
+// Of the reverse direction, where both are computed at once.
 @group(1) @binding(1) var<uniform> step_index_of_other: StepIndex;
 // Steps from there on, where a dispatch has many.
 @group(1) @binding(2) var<uniform> step_count: StepIndex;

@@ -115,10 +115,10 @@ impl Pass<'_> {
         let mut done = 0;
         while done < longest {
             let count = chunk.min(longest - done);
-            let first = if slot.backward { longest - done - count } else { done };
+            let first = if slot.reverse { longest - done - count } else { done };
             scratch.products(slot, self.input.part(first, count, self.first_row, batch), self.threads);
             for step in 0..count {
-                let index = if slot.backward { count - 1 - step } else { step };
+                let index = if slot.reverse { count - 1 - step } else { step };
                 let t = first + index;
                 let is_active = |row: usize| lengths.is_none_or(|lengths| t < lengths[row]);
                 scratch.step(slot, index, self.threads, &is_active);

@@ -16,7 +16,7 @@ pub struct Slot {
     pub coupled_input_forget: bool,
     pub cell_clip: Option<CellClip>,
     pub preactivation_clip: Option<f32>,
-    pub backward: bool,
+    pub reverse: bool,
     /// W_ih x + b_ih
     pub input: Matrix,
     /// W_hh h + b_hh; of a GRU with reset before, those of r and z alone.
@@ -88,7 +88,7 @@ impl Slot {
             coupled_input_forget: config.coupled_input_forget,
             cell_clip: config.cell_clip,
             preactivation_clip: config.preactivation_clip,
-            backward: config.directions.is_backward(direction),
+            reverse: config.directions.is_reverse(direction),
             input: pack(slot.weight_ih(), bias_ih, gates),
             recurrent,
             candidate,

@@ -167,9 +167,9 @@ impl Builder<'_> {
                 of_layer.iter().try_for_each(|slot| self.run(slot, 0, directions, 0))?;
             } else {
                 for slot in of_layer {
-                    let backward = self.config.directions.is_backward(slot.direction);
+                    let reverse = self.config.directions.is_reverse(slot.direction);
                     for index in 0..self.segments.len() {
-                        let index = if backward { self.segments.len() - 1 - index } else { index };
+                        let index = if reverse { self.segments.len() - 1 - index } else { index };
                         self.project(layer, slot.direction, 1, index, &sources)?;
                         self.run(slot, slot.direction, 1, index)?;
                     }
@@ -448,8 +448,8 @@ impl Builder<'_> {
             dispatches.extend(self.phase(slot, phase, index, (first, count), segment)?);
         }
         let is_paired = slot.count == 2;
-        let backward = !is_paired && self.config.directions.is_backward(slot.direction);
-        let way = if is_paired { "both" } else { ["forward", "backward"][usize::from(backward)] };
+        let reverse = !is_paired && self.config.directions.is_reverse(slot.direction);
+        let way = if is_paired { "both" } else { ["forward", "reverse"][usize::from(reverse)] };
         let label = format!("layer {} {way}", slot.layer);
         let at_once = self.plan.schedule == Schedule::Sequence;
         let at_most =
@@ -462,8 +462,8 @@ impl Builder<'_> {
                 self.submitted = 0;
             }
             let count = (steps - done).min(STEPS_A_SUBMIT - self.submitted).min(at_most);
-            let first = if backward { origin + steps - done - count } else { origin + done };
-            let times = Some(Times { first, count, backward, origin, is_paired, at_once });
+            let first = if reverse { origin + steps - done - count } else { origin + done };
+            let times = Some(Times { first, count, reverse, origin, is_paired, at_once });
             self.pass(Pass { label: label.clone(), dispatches: dispatches.clone(), times });
             self.submitted += count;
             done += count;
@@ -593,14 +593,14 @@ impl Builder<'_> {
         dispatch.overrides = phase.overrides(self.config, &bound);
         if let Kernel::Sequence(_) = phase.kernel {
             let workgroup = self.sequence_workgroup(units);
-            let backward = slot.count == 1 && self.config.directions.is_backward(slot.direction);
+            let reverse = slot.count == 1 && self.config.directions.is_reverse(slot.direction);
             dispatch.overrides.extend([
                 ("WORKGROUP", workgroup as f64),
                 ("TURNS", units.div_ceil(workgroup) as f64),
                 ("DEPTH", depth as f64),
                 ("STATE_VECTORS", (u64::from(tile.rows) * depth) as f64),
                 ("STATE_NUMBERS", (u64::from(tile.rows) * depth * FOUR) as f64),
-                ("BACKWARD", f64::from(u8::from(backward))),
+                ("REVERSE", f64::from(u8::from(reverse))),
             ]);
         }
         Ok(vec![dispatch])

@@ -8,7 +8,7 @@ use std::fmt;
 pub(super) fn title(config: &Config, steps: usize, batch: usize) -> String {
     let directions = match config.directions {
         Directions::Forward => "",
-        Directions::Backward => " backward",
+        Directions::Reverse => " reverse",
         Directions::Both => " bidirectional",
     };
     let layers = config.num_layers;

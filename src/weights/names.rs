@@ -38,7 +38,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TensorName {
     pub layer: usize,
-    /// 0 forward, 1 backward.
+    /// 0 forward, 1 reverse.
     pub direction: usize,
     pub kind: Kind,
 }

@@ -66,7 +66,7 @@ impl Golden {
                 "directions" => {
                     config.directions = match text {
                         "forward" => Directions::Forward,
-                        "backward" => Directions::Backward,
+                        "backward" => Directions::Reverse,
                         "both" => Directions::Both,
                         other => panic!("{other}"),
                     }
