@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::plan::Shape;
-use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Tuning, Weights, cpu, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Tuning, Weights, mxnet, reference};
 
 /// Runs of each.
 const RUNS: usize = 40;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Failure> {
     for (name, config, steps, batch) in shapes() {
         let weights = Weights::init(&config, &Init::pytorch())?;
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
-        let truth = cpu::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
+        let truth = reference::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
         let prepared = |engine: &Engine, schedule: Option<Schedule>| {
             let mut layer = Layer::new(engine, weights.clone());
             layer.set_tuning(Tuning { schedule, ..Tuning::default() });
@@ -69,7 +69,11 @@ fn main() -> Result<(), Failure> {
         contenders.push(("cpu", RUNS, prepared(&Engine::cpu(), None)));
         let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);
         contenders.push(("oneshot", 5, Box::new(oneshot)));
-        contenders.push(("reference", 2, Box::new(|| Ok(cpu::forward(&weights, &input, None)?.output))));
+        contenders.push((
+            "reference",
+            2,
+            Box::new(|| Ok(reference::forward(&weights, &input, None)?.output)),
+        ));
         for (by, _, call) in &mut contenders {
             // Numbers of 11 bits, at every step.
             let bound = if *by == "half" { 4e-3 } else { 1e-5 };

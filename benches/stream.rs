@@ -7,7 +7,7 @@
 
 use ndarray::{Array2, Axis, s};
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Config, Engine, Init, Layer, Stream, Streams, Weights, cpu, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Layer, Stream, Streams, Weights, mxnet, reference};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -38,7 +38,7 @@ fn main() -> Result<(), Failure> {
     ] {
         let weights = Weights::init(&config, &Init::pytorch())?;
         let input = mxnet::Random::new(3).uniform(-1.0, 1.0, (COMPARED, count, config.input_size));
-        let truth = cpu::forward(&weights, &input, None)?.output;
+        let truth = reference::forward(&weights, &input, None)?.output;
         let mut contenders = Vec::new();
         for (by, engine) in [("adapter", gpu.clone()), ("cpu", Engine::cpu())] {
             let mut streams = Streams::new(Layer::new(&engine, weights.clone()), count)?;

@@ -1,6 +1,6 @@
 //! The nonlinearities of cells: ONNX's list, with its names and parameters (onnx/docs/Operators.md, LSTM).
 //!
-//! The equations stand in `cpu/activation.rs`, `fast/activation.rs` and `shaders/activation.wgsl`.
+//! The equations stand in `reference/activation.rs`, `cpu/activation.rs` and `shaders/activation.wgsl`.
 
 use crate::{Error, Result};
 

@@ -1,6 +1,6 @@
 //! The table of cells: what a cell is to everything that does not compute it.
 //!
-//! The equations stand in `cpu/cell.rs`, `fast/cell.rs` and `shaders/cell/`; nothing else knows them.
+//! The equations stand in `reference/cell.rs`, `cpu/cell.rs` and `shaders/cell/`; nothing else knows them.
 
 use crate::Activation;
 

@@ -1,184 +1,324 @@
-//! The reference: the equations as the papers have them, in plain loops, on the CPU, in f32 or f64.
+//! The CPU engine: f32, in vectors, on as many threads as a layer is worth.
 //!
-//! It shares no code with the kernels, judges them, and is never made clever. It is itself judged by PyTorch, MXNet,
-//! onnxruntime and Keras.
+//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product, [`cell`] and [`activation`] the equations, [`sweep`] a
+//! direction's way through time. It shares no equation with the reference, which judges it.
 
 mod activation;
+mod aligned;
 mod cell;
+mod packed_slot;
+mod packed_weight;
+mod sweep;
 
-use crate::call::{Call, Checked};
-use crate::{Float, Merge, Output, Packed, Result, SlotWeights, State, Weights, memory};
-use cell::Equations;
-use ndarray::{Array3, ArrayRef, ArrayView1, Axis, Dimension, concatenate, s};
+use crate::call::Checked;
+use crate::config::LayerConfig;
+use crate::weights::slots_of;
+use crate::{Merge, Output, Result, State, Weights, memory};
+use aligned::Aligned;
+use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis, Zip, s};
+use packed_slot::PackedSlot;
+use packed_weight::Rows;
+use pulp::Arch;
+use std::sync::Arc;
+use sweep::{Scratch, Sweep};
 
-/// What an answer says of where it was computed.
-pub(crate) const NAME: &str = "CPU reference";
+/// Products and sums of a layer below which other threads are not woken.
+const WORTH_A_THREAD: f64 = 1e6;
 
-/// Runs a network over a whole sequence.
-///
-/// `input` is `[T, N, I]` (or `[N, T, I]`, as the weights' layout says), the state `[L*D, N, H]`, zero if not given.
-///
-/// ```
-/// use ndarray::Array3;
-/// use wgpu_rnn::{Config, Init, Weights, cpu};
-///
-/// let config = Config::lstm(6).bidirectional().input_size(3);
-/// let weights = Weights::init(&config, &Init::gluon())?.cast::<f64>();
-/// let answer = cpu::forward(&weights, &Array3::ones((4, 5, 3)), None)?;
-/// assert_eq!(answer.output.dim(), (4, 5, 12));
-/// assert_eq!(answer.h_n.dim(), (2, 5, 6));
-/// # Ok::<(), wgpu_rnn::Error>(())
-/// ```
-pub fn forward<T: Float, D: Dimension>(
-    weights: &Weights<T>,
-    input: &ArrayRef<T, D>,
-    state: Option<&State<T>>,
-) -> Result<Output<T>> {
-    call(weights, &Call::new(input).state(state))
+/// Those of a step below which it is not shared by threads.
+const WORTH_A_SHARE: f64 = 4e6;
+
+/// Bytes of weights that stay in a core's cache beside all else.
+const CACHED: usize = 1 << 20;
+
+/// Rows below which a batch is not split: weights are read once for all rows of a part.
+const LEAST_ROWS: usize = 2;
+
+/// Where it runs.
+#[derive(Debug)]
+pub(crate) struct Cpu {
+    arch: Arch,
+    pub name: Arc<str>,
 }
 
-/// As [`Layer::forward_packed`](crate::Layer::forward_packed).
-pub fn forward_packed<T: Float>(
-    weights: &Weights<T>,
-    packed: &Packed<T>,
-    state: Option<&State<T>>,
-) -> Result<(Packed<T>, Output<T>)> {
-    let padded = packed.padded(weights.config())?;
-    let answer = call(weights, &padded.call(state))?;
-    padded.pack(weights.config(), answer)
+impl Cpu {
+    /// The vectors that this machine has, and rayon's threads.
+    pub fn new() -> Cpu {
+        let arch = Arch::new();
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let [lanes, threads] =
+            [counted(packed_weight::lanes(arch), "lane"), counted(rayon::current_num_threads(), "thread")];
+        Cpu { arch, name: format!("CPU ({lanes}, {threads})").into() }
+    }
 }
 
-/// As [`Layer::call`](crate::Layer::call).
-pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
-    let config = weights.config();
-    let call = config.checked(call)?;
-    let (steps, batch) = (call.steps(), call.batch());
-    let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
-    for shape in [call.input.shape(), &[steps, batch, config.directions.count(), wide]] {
-        memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
-    }
-    let initial = match call.state {
-        Some(state) => state.clone(),
-        None => weights.initial_state(batch)?,
-    };
-    let mut h_n = initial.h;
-    // Carried by every cell here, given back only where a layer has one.
-    let mut c_n = initial.c.unwrap_or_else(|| Array3::zeros((config.slots(), batch, 0)));
+/// A network on the CPU: its weights as they are read, and the memory that calls work in.
+#[derive(Debug)]
+pub(crate) struct CpuRnn {
+    cpu: Arc<Cpu>,
+    slots: Vec<PackedSlot>,
+    /// The last T and N that there was memory for.
+    fits: [usize; 2],
+    buffers: Workspace,
+}
 
-    // What each layer reads, and with it what it gives to the next: the directions side by side, or merged.
-    let mut sequences = vec![call.input.to_owned()];
-    let mut tops = Vec::new();
-    for layer in 0..config.num_layers {
-        let mut directions = Vec::new();
-        for direction in 0..config.directions.count() {
-            let slot = layer * config.directions.count() + direction;
-            let equations = Equations::new(config, layer, direction);
-            let carried = (&mut h_n, &mut c_n, slot);
-            let reverse = config.directions.is_reverse(direction);
-            directions.push(one_direction(
-                &equations,
-                &weights.slots()[slot],
-                &sequences[layer],
-                &call,
-                reverse,
-                carried,
-            ));
-        }
-        let outputs: Vec<_> = directions.iter().map(|steps| steps.h.clone()).collect();
-        let mut sequence = match config.merge {
-            Merge::Concatenate | Merge::Apart => side_by_side(&outputs),
-            Merge::Sum => &outputs[0] + &outputs[1],
-            Merge::Average => (&outputs[0] + &outputs[1]).mapv(|sum| sum / (T::one() + T::one())),
-            Merge::Multiply => &outputs[0] * &outputs[1],
-        };
-        if config.residual && layer > 0 {
-            // As wide as this layer's output.
-            sequence = sequence + &sequences[layer];
-        }
-        sequences.push(sequence);
-        tops = directions;
+/// Memory that is kept from call to call.
+#[derive(Debug, Default)]
+struct Workspace {
+    /// The input, where its numbers do not lie in one piece.
+    input: Aligned,
+    /// What a layer reads, and what it gives to the next.
+    sequences: [Aligned; 2],
+    /// A layer's directions, before they are merged or added to.
+    directions_apart: Aligned,
+    scratches: Vec<Scratch>,
+}
+
+impl CpuRnn {
+    pub fn new(cpu: &Arc<Cpu>) -> CpuRnn {
+        CpuRnn { cpu: cpu.clone(), slots: Vec::new(), fits: [0; 2], buffers: Workspace::default() }
     }
 
-    let mut output = sequences.pop().unwrap_or_else(|| call.input.to_owned());
-    if config.outputs.last_only {
-        let first = config.slots() - config.directions.count();
-        let size = config.layer(config.num_layers - 1).state_size;
-        let last = |slot: usize| h_n.slice(s![slot..=slot, .., ..size]).to_owned();
-        output = match config.merge {
-            Merge::Concatenate | Merge::Apart => {
-                side_by_side(&(first..config.slots()).map(last).collect::<Vec<_>>())
+    pub fn call(&mut self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
+        let config = weights.config();
+        let (steps, batch, directions) = (call.steps(), call.batch(), config.directions.count());
+        if self.slots.is_empty() {
+            let slots = slots_of(config)
+                .map(|(layer, direction)| PackedSlot::pack(self.cpu.arch, weights, layer, direction));
+            self.slots = slots.collect();
+        }
+        if self.fits != [steps, batch] {
+            let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
+            // What a direction works in: its state, and the gates of a step and of the input of some.
+            let gates =
+                (0..config.num_layers).map(|layer| 5 * aligned::padded(config.layer(layer).gate_rows()));
+            let scratch = [batch, directions, 2 * gates.max().unwrap_or(0)];
+            for shape in [call.input.shape(), &[steps, batch, directions, aligned::padded(wide)], &scratch] {
+                memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
             }
-            Merge::Sum => last(first) + last(first + 1),
-            Merge::Average => (last(first) + last(first + 1)).mapv(|sum| sum / (T::one() + T::one())),
-            Merge::Multiply => last(first) * last(first + 1),
-        };
-    }
-    let mut output_reverse = None;
-    if config.merge == Merge::Apart {
-        let half = output.dim().2 / 2;
-        output_reverse = Some(output.slice(s![.., .., half..]).to_owned());
-        output = output.slice(s![.., .., ..half]).to_owned();
-    }
-    let cell_states = config
-        .outputs
-        .cell_states
-        .then(|| side_by_side(&tops.iter().map(|steps| steps.c.clone()).collect::<Vec<_>>()));
-    let lower = if config.outputs.every_layer { sequences.split_off(1) } else { Vec::new() };
-    let restore = |array| config.layout.restore(array);
-    Ok(Output {
-        output: restore(output),
-        output_reverse: output_reverse.map(restore),
-        cell_states: cell_states.map(restore),
-        lower: lower.into_iter().map(restore).collect(),
-        h_n,
-        c_n: config.cell_state_size().map(|_| c_n),
-        engine: NAME.into(),
-    })
-}
-
-/// `[T, N, C]` arrays along C.
-fn side_by_side<T: Float>(arrays: &[Array3<T>]) -> Array3<T> {
-    let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
-    // All of them have one T and N.
-    concatenate(Axis(2), &views).expect("directions have one shape")
-}
-
-/// Hidden and cell states at every step.
-struct Steps<T> {
-    /// `[T, N, H]`, or P with a projection.
-    h: Array3<T>,
-    /// `[T, N, H]`; `[T, N, 0]` without cell states.
-    c: Array3<T>,
-}
-
-/// One layer's pass over a sequence `[T, N, I]`, each row from its first step to its last or from its last to its first. Past
-/// a row's end all is zero.
-fn one_direction<T: Float>(
-    equations: &Equations<T>,
-    weights: &SlotWeights<T>,
-    sequence: &Array3<T>,
-    call: &Checked<'_, T>,
-    reverse: bool,
-    (h_n, c_n, slot): (&mut Array3<T>, &mut Array3<T>, usize),
-) -> Steps<T> {
-    let (steps, batch, _) = sequence.dim();
-    let (state_size, cell_size) = equations.sizes();
-    let mut output =
-        Steps { h: Array3::zeros((steps, batch, state_size)), c: Array3::zeros((steps, batch, cell_size)) };
-    for n in 0..batch {
-        let mut h = h_n.slice(s![slot, n, ..state_size]).to_vec();
-        let mut c = c_n.slice(s![slot, n, ..cell_size]).to_vec();
-        let length = call.length(n);
-        for step in 0..length {
-            let t = if reverse { length - 1 - step } else { step };
-            (h, c) = equations.step(weights, sequence.slice(s![t, n, ..]), &h, &c);
-            output.h.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&h));
-            output.c.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&c));
+            self.fits = [steps, batch];
         }
-        h_n.slice_mut(s![slot, n, ..]).fill(T::zero());
-        c_n.slice_mut(s![slot, n, ..]).fill(T::zero());
-        h_n.slice_mut(s![slot, n, ..state_size]).assign(&ArrayView1::from(&h));
-        c_n.slice_mut(s![slot, n, ..cell_size]).assign(&ArrayView1::from(&c));
+        let initial = match call.state {
+            // In the standard order, whatever the caller's is.
+            Some(state) => State {
+                h: state.h.as_standard_layout().into_owned(),
+                c: state.c.as_ref().map(|c| c.as_standard_layout().into_owned()),
+            },
+            None => weights.initial_state(batch)?,
+        };
+        let (mut h_n, mut c_n) = (initial.h, initial.c);
+        let top = config.layer(config.num_layers - 1);
+        let result = |steps, width| config.layout.zeros(steps, batch, width);
+        let mut cell_states = config.outputs.cell_states.then(|| result(steps, directions * top.hidden_size));
+        let mut lower: Vec<Array3<f32>> = Vec::new();
+        let mut output = None;
+
+        let Workspace { input, sequences, directions_apart, scratches } = &mut self.buffers;
+        let [mut source, mut target] = sequences.each_mut();
+        let given = match Rows::of_sequence(call.input.view()) {
+            Some(_) => call.input.view(),
+            None => {
+                shaped(input, call.input.dim()).assign(&call.input);
+                view(input, call.input.dim())
+            }
+        };
+        for (layer, slots) in self.slots.chunks_exact(directions).enumerate() {
+            let own = config.layer(layer);
+            let is_top = layer + 1 == config.num_layers;
+            // What the layer below has given, wherever that is.
+            let below = match (layer, lower.last()) {
+                (0, _) => given.view(),
+                (_, Some(lower)) => lower.view(),
+                (_, None) => view(source, (steps, batch, own.input_size)),
+            };
+            let shape = (steps, batch, own.state_size * config.merged_directions());
+            let is_result = if is_top { config.merge != Merge::Apart } else { config.outputs.every_layer };
+            let is_read = !(is_top && config.outputs.last_only);
+            let mut made = (is_result && is_read).then(|| result(steps, shape.2));
+            let gives = match &mut made {
+                Some(array) => Some(array.view_mut()),
+                None if is_read => Some(shaped(target, shape)),
+                None => None,
+            };
+            let first = layer * directions;
+            let states = s![first..first + directions, .., ..own.state_size];
+            let cells = s![first..first + directions, .., ..own.cell_state_size()];
+            // Past a layer's own size a state is zero, whatever the caller's was.
+            h_n.slice_mut(s![first..first + directions, .., own.state_size..]).fill(0.0);
+            if let Some(c_n) = &mut c_n {
+                c_n.slice_mut(s![first..first + directions, .., own.cell_state_size()..]).fill(0.0);
+            }
+            Layer {
+                slots,
+                lengths: call.lengths.as_deref(),
+                merge: config.merge,
+                adds_input: config.residual && layer > 0,
+                below,
+                gives,
+                cell_states: cell_states.as_mut().filter(|_| is_top).map(|array| array.view_mut()),
+                h: h_n.slice_mut(states),
+                c: c_n.as_mut().filter(|_| own.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
+            }
+            .run(directions_apart, scratches);
+            match made {
+                Some(array) if is_top => output = Some(array),
+                Some(array) => lower.push(array),
+                None => {}
+            }
+            std::mem::swap(&mut source, &mut target);
+        }
+        if config.outputs.last_only {
+            let first = config.slots() - directions;
+            let mut last = result(1, top.state_size * config.merged_directions());
+            let ends = h_n.slice(s![first.., .., ..top.state_size]);
+            merge(config.merge, ends.axis_chunks_iter(Axis(0), 1), last.view_mut());
+            output = Some(last);
+        }
+        let mut output_reverse = None;
+        if config.merge == Merge::Apart {
+            let whole = match &output {
+                Some(last) => last.view(),
+                None => view(source, (steps, batch, 2 * top.state_size)),
+            };
+            let mut halves = whole.axis_chunks_iter(Axis(2), top.state_size).map(|half| {
+                let mut array = result(half.dim().0, top.state_size);
+                array.assign(&half);
+                array
+            });
+            (output, output_reverse) = (halves.next(), halves.next());
+        }
+        let seen = |array| config.layout.swap(array);
+        Ok(Output {
+            // Every network has a layer.
+            output: output.map(seen).expect("the last layer has given it"),
+            output_reverse: output_reverse.map(seen),
+            cell_states: cell_states.map(seen),
+            lower: lower.into_iter().map(seen).collect(),
+            h_n,
+            c_n,
+            engine: self.cpu.name.clone(),
+        })
     }
-    output
+}
+
+/// A layer of one call.
+struct Layer<'a> {
+    /// One a direction.
+    slots: &'a [PackedSlot],
+    lengths: Option<&'a [usize]>,
+    merge: Merge,
+    adds_input: bool,
+    /// `[T, N, I]`
+    below: ArrayView3<'a, f32>,
+    /// `[T, N, C]`
+    gives: Option<ArrayViewMut3<'a, f32>>,
+    /// `[T, N, D*H]`
+    cell_states: Option<ArrayViewMut3<'a, f32>>,
+    /// `[D, N, P]`
+    h: ArrayViewMut3<'a, f32>,
+    /// `[D, N, H]`
+    c: Option<ArrayViewMut3<'a, f32>>,
+}
+
+impl Layer<'_> {
+    fn run(self, directions_apart: &mut Aligned, scratches: &mut Vec<Scratch>) {
+        let (steps, batch, _) = self.below.dim();
+        let size = self.slots[0].layer.state_size;
+        let changes = self.merge.is_elementwise() || self.adds_input;
+        let mut gives = self.gives;
+        // Directions write side by side into what the layer gives, or into what that is then made of.
+        let mut output = match &mut gives {
+            Some(_) if changes => Some(shaped(directions_apart, (steps, batch, self.slots.len() * size))),
+            Some(gives) => Some(gives.view_mut()),
+            None => None,
+        };
+        if let (Some(output), Some(_)) = (&mut output, self.lengths) {
+            // Past the ends, where nothing is written.
+            output.fill(0.0);
+        }
+        let (parts, threads) = parts(self.slots, steps, batch);
+        if scratches.len() < parts {
+            scratches.resize_with(parts, Scratch::default);
+        }
+        let pass = Sweep {
+            slots: self.slots,
+            // Inputs that are not so have been copied.
+            input: Rows::of_sequence(self.below).expect("a sequence in one piece"),
+            first_row: 0,
+            steps,
+            lengths: self.lengths,
+            output,
+            cell_states: self.cell_states,
+            h: self.h,
+            c: self.c,
+            scratches: &mut scratches[..parts],
+            threads,
+        };
+        if parts * threads > 1 {
+            // On one of the pool's threads from the beginning, which the others then help.
+            rayon::scope(|_| pass.run());
+        } else {
+            pass.run();
+        }
+        if let Some(mut gives) = gives.filter(|_| changes) {
+            let directions_apart = view(directions_apart, (steps, batch, self.slots.len() * size));
+            merge(self.merge, directions_apart.axis_chunks_iter(Axis(2), size), gives.view_mut());
+            if self.adds_input {
+                gives += &self.below;
+            }
+        }
+    }
+}
+
+/// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of a part.
+fn parts(slots: &[PackedSlot], steps: usize, batch: usize) -> (usize, usize) {
+    let LayerConfig { input_size, state_size, .. } = slots[0].layer;
+    let of_step = state_size as f64 * slots[0].layer.gate_rows() as f64 * batch as f64;
+    let of_input = of_step / state_size as f64 * input_size as f64;
+    if (of_step + of_input) * steps as f64 * (slots.len() as f64) < WORTH_A_THREAD {
+        return (1, 1);
+    }
+    let threads = rayon::current_num_threads();
+    let (directions, each) = (threads.min(slots.len()), (threads / slots.len()).max(1));
+    // Every part reads all weights at every step: those that do not stay in a core's cache are better shared out.
+    if slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE {
+        return (directions, each);
+    }
+    (directions * each.min((batch / LEAST_ROWS).max(1)), 1)
+}
+
+/// One array of one direction or two, `[T, N, P]` each.
+fn merge<'a>(
+    how: Merge,
+    mut directions: impl Iterator<Item = ArrayView3<'a, f32>>,
+    mut target: ArrayViewMut3<'_, f32>,
+) {
+    let (Some(forward), reverse) = (directions.next(), directions.next()) else { return };
+    let size = forward.dim().2;
+    match (reverse, how) {
+        (None, _) => target.assign(&forward),
+        (Some(reverse), Merge::Concatenate | Merge::Apart) => {
+            target.slice_mut(s![.., .., ..size]).assign(&forward);
+            target.slice_mut(s![.., .., size..]).assign(&reverse);
+        }
+        (Some(reverse), _) => Zip::from(target).and(forward).and(reverse).for_each(|target, &a, &b| {
+            *target = match how {
+                Merge::Multiply => a * b,
+                Merge::Average => (a + b) / 2.0,
+                _ => a + b,
+            }
+        }),
+    }
+}
+
+/// Kept memory as an array of this shape.
+fn shaped(lines: &mut Aligned, shape: (usize, usize, usize)) -> ArrayViewMut3<'_, f32> {
+    lines.resize(shape.0 * shape.1 * shape.2);
+    ArrayViewMut3::from_shape(shape, lines).expect("made as long")
+}
+
+/// What [`shaped`] has made.
+fn view(lines: &Aligned, shape: (usize, usize, usize)) -> ArrayView3<'_, f32> {
+    ArrayView3::from_shape(shape, lines).expect("made as long")
 }

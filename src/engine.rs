@@ -1,10 +1,10 @@
 //! Where networks are computed, chosen once.
 
-use crate::fast::Cpu;
+use crate::cpu::Cpu;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::Keeps;
 use crate::gpu::{Gpu, Request};
-use crate::{Error, Result, cpu};
+use crate::{Error, Result, reference};
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Engine {
         Engine(Kind::Cpu(Arc::new(Cpu::new())))
     }
 
-    /// The CPU reference: plain loops, which judge the other engines. See [`cpu::forward`](crate::cpu::forward) for f64.
+    /// The CPU reference: plain loops, which judge the other engines. See [`reference::forward`](crate::reference::forward) for f64.
     pub fn reference() -> Engine {
         Engine(Kind::Reference)
     }
@@ -98,7 +98,7 @@ impl Engine {
         match &self.0 {
             Kind::Gpu(gpu) => &gpu.name,
             Kind::Cpu(cpu) => &cpu.name,
-            Kind::Reference => cpu::NAME,
+            Kind::Reference => reference::NAME,
         }
     }
 

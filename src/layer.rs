@@ -7,8 +7,8 @@ use crate::gpu::{Options, Resident};
 use crate::plan::{PassTime, Tuning};
 use crate::weights::Deferred;
 use crate::{
-    BufferNeed, Buffers, Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu,
-    fast, gpu,
+    BufferNeed, Buffers, Call, Config, Engine, Error, Init, Output, Packed, Result, State, Weights, cpu, gpu,
+    reference,
 };
 use ndarray::{ArrayRef, Dimension};
 
@@ -39,7 +39,7 @@ pub struct Layer {
 #[derive(Debug)]
 enum Network {
     Gpu(gpu::Network),
-    Cpu(fast::Network),
+    Cpu(cpu::CpuRnn),
     Reference,
 }
 
@@ -71,7 +71,7 @@ impl Layer {
     fn with(engine: &Engine, weights: Drawn) -> Layer {
         let network = match engine.kind() {
             Kind::Gpu(gpu) => Network::Gpu(gpu::Network::new(gpu)),
-            Kind::Cpu(cpu) => Network::Cpu(fast::Network::new(cpu)),
+            Kind::Cpu(cpu) => Network::Cpu(cpu::CpuRnn::new(cpu)),
             Kind::Reference => Network::Reference,
         };
         Layer { engine: engine.clone(), weights, network }
@@ -210,7 +210,7 @@ impl Layer {
         match &mut self.network {
             Network::Gpu(network) => network.forward(weights, &checked, options).await,
             Network::Cpu(network) => Ok((network.call(weights, &checked)?, Vec::new())),
-            Network::Reference => Ok((cpu::call(weights, call)?, Vec::new())),
+            Network::Reference => Ok((reference::call(weights, call)?, Vec::new())),
         }
     }
 

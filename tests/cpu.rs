@@ -5,7 +5,7 @@ mod common;
 use common::{F32, F64, MXNET, difference, golden, rank3};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
-use wgpu_rnn::{Activation, Cell, Directions, Float, Layout, State, Weights, cpu};
+use wgpu_rnn::{Activation, Cell, Directions, Float, Layout, State, Weights, reference};
 
 /// A PyTorch module's settings, its parameters, and one call of it.
 struct Golden {
@@ -52,7 +52,7 @@ impl Golden {
 
         let state = self.get("h0").map(|h| State { h: rank3(h), c: self.get("c0").map(rank3) });
         let input = self.get::<T>("input").unwrap();
-        let answer = cpu::forward(&weights, &input, state.as_ref()).unwrap();
+        let answer = reference::forward(&weights, &input, state.as_ref()).unwrap();
         let check = |key: &str, ours: Option<&ndarray::Array3<T>>| {
             let theirs = self.tensors.get(key).cloned().map(rank3);
             assert_eq!(ours.is_some(), theirs.is_some(), "{name}: {key}");
@@ -105,7 +105,7 @@ fn equals_mxnet() {
         let weights = Weights::from_tensors(weights, Some(Activation::Relu)).unwrap();
         assert_eq!(weights.config().cell, cell);
         let state = get("state_h0").map(|h| State { h, c: get("state_c0") });
-        let answer = cpu::forward(&weights, &get("input").unwrap(), state.as_ref()).unwrap();
+        let answer = reference::forward(&weights, &get("input").unwrap(), state.as_ref()).unwrap();
         difference("output", &answer.output, &get("output").unwrap(), MXNET).unwrap();
         difference("h_n", &answer.h_n, &get("state_h").unwrap(), MXNET).unwrap();
         assert_eq!(answer.c_n.is_some(), cell.has_cell_state());

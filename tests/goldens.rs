@@ -7,7 +7,7 @@ mod goldens;
 
 use common::{F32, F64};
 use goldens::Golden;
-use wgpu_rnn::cpu;
+use wgpu_rnn::reference;
 
 /// Every file, how many cases it has, and whether they were computed in double precision.
 const FILES: [(&str, usize, bool); 4] =
@@ -21,9 +21,11 @@ fn the_reference_equals_every_framework() {
         assert_eq!(cases.len(), count, "{file}");
         for case in cases {
             let tolerance = if is_double { F64 } else { F32 };
+            failures.extend(
+                case.check::<f64>(tolerance, &mut |weights, call| reference::call(weights, call)).err(),
+            );
             failures
-                .extend(case.check::<f64>(tolerance, &mut |weights, call| cpu::call(weights, call)).err());
-            failures.extend(case.check::<f32>(F32, &mut |weights, call| cpu::call(weights, call)).err());
+                .extend(case.check::<f32>(F32, &mut |weights, call| reference::call(weights, call)).err());
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -103,7 +103,7 @@ fn reads_and_writes_npy_in_both_precisions() {
     case.weights.save(folder.path("w.safetensors"), Naming::PyTorch).unwrap();
     write_npy(folder.path("x.npy"), &case.input).unwrap();
     let arguments = ["--weights", "w.safetensors", "--input", "x.npy", "--output", "y.npy"];
-    let theirs = wgpu_rnn::cpu::forward(&case.weights.cast::<f64>(), &case.input.mapv(f64::from), None)
+    let theirs = wgpu_rnn::reference::forward(&case.weights.cast::<f64>(), &case.input.mapv(f64::from), None)
         .unwrap()
         .output;
     folder.succeeds(&arguments);

@@ -204,7 +204,7 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
         Storage::F16 => (HALF, 8.0, distance(&reference(&rounded_to_half(&case)), &theirs)),
         Storage::F32 => {
             let (base, times) = if setup.config.layer_norm { (NORM, 10.0) } else { (F32, 4.0) };
-            (base, times, distance(&wgpu_rnn::cpu::call(&case.weights, &case.call())?, &theirs))
+            (base, times, distance(&wgpu_rnn::reference::call(&case.weights, &case.call())?, &theirs))
         }
     };
     let mut tolerance = base.scaled_to(&theirs);

@@ -4,11 +4,11 @@ mod common;
 
 use common::{Case, F32, case, difference_of_outputs, reference};
 use ndarray::{ArrayD, s};
-use wgpu_rnn::{Cell, Config, Directions, Naming, Weights, cpu};
+use wgpu_rnn::{Cell, Config, Directions, Naming, Weights, reference};
 
 /// The reference's answer to a case, and what `check` says of the same case with other weights.
 fn check(case: &Case, weights: &Weights) -> Result<(), String> {
-    let ours = cpu::forward(weights, &case.input, case.state.as_ref()).unwrap();
+    let ours = reference::forward(weights, &case.input, case.state.as_ref()).unwrap();
     difference_of_outputs(&ours, &reference(case), F32)
 }
 
@@ -96,7 +96,7 @@ fn sees_a_dropped_bias() {
 fn sees_a_nan_an_infinity_and_a_missing_row() {
     for case in cases() {
         let theirs = reference(&case);
-        let right = cpu::call(&case.weights, &case.call()).unwrap();
+        let right = reference::call(&case.weights, &case.call()).unwrap();
         for poison in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut ours = right.clone();
             ours.output[[4, 2, 25]] = poison;

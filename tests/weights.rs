@@ -353,8 +353,8 @@ fn a_learned_state_is_where_a_call_starts() {
     assert!(h.iter().filter(|&&x| x != 0.0).count() == 2 * (5 + 5 + 3 + 3));
     assert!(c.iter().filter(|&&x| x != 0.0).count() == 2 * (5 + 5));
     let input = random.uniform(-1.0, 1.0, (4, 2, 7));
-    let without = cpu::forward(&weights, &input, None).unwrap();
-    let with = cpu::forward(&weights, &input, Some(&State { h, c: Some(c) })).unwrap();
+    let without = reference::forward(&weights, &input, None).unwrap();
+    let with = reference::forward(&weights, &input, Some(&State { h, c: Some(c) })).unwrap();
     assert_eq!(without, with);
 }
 
@@ -554,7 +554,7 @@ fn what_memory_cannot_hold_is_refused() {
 fn zero_weights_keep_the_state_at_zero() {
     for config in every_config() {
         let weights = Weights::init(&config, &Init::uniform(0.0)).unwrap();
-        let answer = cpu::forward(&weights, &Array3::ones((5, 3, 7)), None).unwrap();
+        let answer = reference::forward(&weights, &Array3::ones((5, 3, 7)), None).unwrap();
         assert!(answer.output.iter().chain(&answer.h_n).all(|&h| h == 0.0));
     }
 }

@@ -11,7 +11,7 @@ use files::Format;
 use std::io::Write;
 use std::path::Path;
 use std::{error::Error, process::ExitCode};
-use wgpu_rnn::{Call, Engine, Layer, Layout, State, Weights, cpu};
+use wgpu_rnn::{Call, Engine, Layer, Layout, State, Weights, reference};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
@@ -62,7 +62,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             let (numbers, state) = (input.input.mapv(f64::from), input.state.as_ref().map(double));
             let call = Call::new(&numbers).state(state.as_ref());
             let call = if let Some(lengths) = &input.lengths { call.lengths(lengths) } else { call };
-            let answer = cpu::call(&weights.cast::<f64>(), &call)?;
+            let answer = reference::call(&weights.cast::<f64>(), &call)?;
             (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
         }
         (Dtype::F32, device) => {

@@ -1,186 +1,261 @@
-//! The cells' equations, a batch row and step at a time.
+//! The cells' equations for the rows of one step, a vector of units at a time.
 
-use super::activation::activate;
-use crate::config::LayerConfig;
-use crate::weights::Kind;
-use crate::{Activation, Cell, CellClip, Config, Float, Reset, SlotWeights};
-use ndarray::{ArrayView1, ArrayView2};
-use std::marker::PhantomData;
+use super::activation::{activate, clip};
+use super::packed_slot::{Norm, PackedSlot};
+use crate::{Cell, CellClip};
+use pulp::{Simd, WithSimd};
 
 /// Added to a variance (PyTorch's LayerNorm).
-const EPSILON: f64 = 1e-5;
+const EPSILON: f32 = 1e-5;
 
-/// One layer and direction's cell with its settings.
-pub(super) struct Equations<T> {
-    layer: LayerConfig,
-    activations: [Activation; 3],
-    gru_reset: Reset,
-    coupled_input_forget: bool,
-    cell_clip: Option<CellClip>,
-    preactivation_clip: Option<f32>,
-    float: PhantomData<T>,
+/// Which of the updates of a step: a GRU with reset before has two, with a product between them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// All that there is.
+    Whole,
+    /// The gates r and z, and r ∘ h.
+    Reset,
+    /// What follows the candidate's product.
+    Candidate,
 }
 
-impl<T: Float> Equations<T> {
-    pub fn new(config: &Config, layer: usize, direction: usize) -> Equations<T> {
-        let layer = config.layer(layer);
-        Equations {
-            layer,
-            activations: config.activations_of(layer.cell, direction),
-            gru_reset: config.gru_reset,
-            coupled_input_forget: config.coupled_input_forget,
-            cell_clip: config.cell_clip,
-            preactivation_clip: config.preactivation_clip,
-            float: PhantomData,
+/// The numbers of one batch row, padded with whatever there is to whole lines.
+pub struct Row<'a> {
+    /// W_ih x + b_ih by gate, `[G, Hp]`.
+    pub input: &'a [f32],
+    /// W_hh h + b_hh by gate, and then whatever comes of it, `[G, Hp]`.
+    pub gates: &'a mut [f32],
+    /// The candidate's product of a GRU with reset before, `[Hp]`.
+    pub candidate: &'a mut [f32],
+    /// h, unless it is projected.
+    pub h: &'a mut [f32],
+    pub c: &'a mut [f32],
+    /// What is yet to be multiplied: r ∘ h, or the output that is projected.
+    pub m: &'a mut [f32],
+}
+
+/// One row's step.
+pub struct Update<'a> {
+    pub slot: &'a PackedSlot,
+    pub row: Row<'a>,
+    pub stage: Stage,
+}
+
+impl WithSimd for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.slot.layer.cell {
+            Cell::RnnRelu | Cell::RnnTanh => self.rnn(simd),
+            Cell::Lstm => self.lstm(simd),
+            Cell::Gru => self.gru(simd),
         }
     }
+}
 
-    /// The lengths of h and c.
-    pub fn sizes(&self) -> (usize, usize) {
-        (self.layer.state_size, self.layer.cell_state_size())
+/// Vectors of a slice of whole lines.
+#[inline(always)]
+fn read<S: Simd>(numbers: &[f32]) -> &[S::f32s] {
+    S::as_simd_f32s(numbers).0
+}
+
+#[inline(always)]
+fn write<S: Simd>(numbers: &mut [f32]) -> &mut [S::f32s] {
+    S::as_mut_simd_f32s(numbers).0
+}
+
+impl Update<'_> {
+    /// h_t = f(x + h)
+    #[inline(always)]
+    fn rnn<S: Simd>(self, simd: S) {
+        let units = self.slot.units();
+        let (input, gates) = (read::<S>(&self.row.input[..units]), write::<S>(&mut self.row.gates[..units]));
+        add(simd, gates, input);
+        squash(simd, self.slot, 0, gates);
+        write::<S>(self.row.h).copy_from_slice(gates);
     }
 
-    /// x_t, h_{t-1} and c_{t-1} to h_t and c_t.
-    pub fn step(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
-        let units = 0..self.layer.hidden_size;
-        match self.layer.cell {
-            Cell::RnnRelu | Cell::RnnTanh => {
-                let (x, h) = (self.input(w, x), self.recurrent(w, h));
-                // h_t = f(x + h)
-                (units.map(|j| self.f(x[0][j] + h[0][j])).collect(), Vec::new())
+    #[inline(always)]
+    fn gru<S: Simd>(self, simd: S) {
+        let (slot, row, units) = (self.slot, self.row, self.slot.units());
+        let (input, h) = (row.input, write::<S>(row.h));
+        let (r, rest) = row.gates.split_at_mut(units);
+        let (z, rest) = rest.split_at_mut(units);
+        let (r, z) = (write::<S>(r), write::<S>(z));
+        if self.stage != Stage::Candidate {
+            for (gate, values) in [&mut *r, &mut *z].into_iter().enumerate() {
+                add(simd, values, read::<S>(&input[gate * units..][..units]));
+                squash(simd, slot, 0, values);
             }
-            Cell::Gru => {
-                let (x, from_h) = (self.input(w, x), self.recurrent(w, h));
-                let gate = |g: usize, j: usize| self.f(x[g][j] + from_h[g][j]);
-                let (r, z): (Vec<T>, Vec<T>) = units.clone().map(|j| (gate(0, j), gate(1, j))).unzip();
-                let n: Vec<T> = match self.gru_reset {
-                    // n = g(x_n + r ∘ (W_hn h + b_hn))
-                    Reset::After => units.clone().map(|j| self.g(x[2][j] + r[j] * from_h[2][j])).collect(),
-                    // n = g(x_n + W_hn (r ∘ h) + b_hn)
-                    Reset::Before => {
-                        let reset: Vec<T> = units.clone().map(|j| r[j] * h[j]).collect();
-                        let from_reset = self.recurrent(w, &reset);
-                        units.clone().map(|j| self.g(x[2][j] + from_reset[2][j])).collect()
-                    }
-                };
-                // h_t = (1 - z) n + z h_{t-1}
-                (units.map(|j| (T::one() - z[j]) * n[j] + z[j] * h[j]).collect(), Vec::new())
+        }
+        if self.stage == Stage::Reset {
+            for ((m, r), h) in write::<S>(row.m).iter_mut().zip(&*r).zip(&*h) {
+                *m = simd.mul_f32s(*r, *h);
             }
-            Cell::Lstm => self.lstm(w, x, h, c),
+            return;
         }
-    }
-
-    fn lstm(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
-        let size = self.layer.hidden_size;
-        let (x, h) = (self.input(w, x), self.recurrent(w, h));
-        let peepholes = w.vector(Kind::Peephole);
-        // Of gates i, o, f, in this order.
-        let peephole = |index: usize, j: usize| peepholes.map_or(T::zero(), |p| p[index * size + j]);
-        let mut next_c = Vec::new();
-        for j in 0..size {
-            let [i, f, g] = [0, 1, 2].map(|gate| x[gate][j] + h[gate][j]);
-            let i = self.f(i + peephole(0, j) * c[j]);
-            let f = if self.coupled_input_forget { T::one() - i } else { self.f(f + peephole(2, j) * c[j]) };
-            // c_t = f c_{t-1} + i g
-            next_c.push(self.clip_cell(f * c[j] + i * self.g(g)));
-        }
-        // h_t = o h(c_t), or o h(LN(c_t))
-        let seen = match (w.vector(Kind::NormCWeight), w.vector(Kind::NormCBias)) {
-            (Some(gain), Some(bias)) => normalised(&next_c, gain, bias),
-            _ => next_c.clone(),
+        let x = read::<S>(&input[2 * units..][..units]);
+        let n = if self.stage == Stage::Candidate {
+            // n = g(x_n + W_hn (r ∘ h) + b_hn)
+            let n = write::<S>(&mut row.candidate[..units]);
+            add(simd, n, x);
+            n
+        } else {
+            // n = g(x_n + r ∘ (W_hn h + b_hn))
+            let n = write::<S>(&mut rest[..units]);
+            for ((n, x), r) in n.iter_mut().zip(x).zip(&*r) {
+                *n = simd.mul_add_e_f32s(*r, *n, *x);
+            }
+            n
         };
-        let mut m = Vec::new();
-        for j in 0..size {
-            let o = self.f(x[3][j] + h[3][j] + peephole(1, j) * next_c[j]);
-            m.push(o * activate(self.activations[2], seen[j]));
-        }
-        match w.matrix(Kind::WeightHr) {
-            // r_t = W_hr m_t
-            Some(projection) => (product(projection, &m), next_c),
-            None => (m, next_c),
+        squash(simd, slot, 1, n);
+        // h_t = (1 - z) n + z h_{t-1}
+        let one = simd.splat_f32s(1.0);
+        for ((h, n), z) in h.iter_mut().zip(&*n).zip(&*z) {
+            *h = simd.mul_add_e_f32s(simd.sub_f32s(one, *z), *n, simd.mul_f32s(*z, *h));
         }
     }
 
-    /// W_ih x + b_ih by gate; LN(W_ih x) + b_ih with layer normalisation.
-    fn input(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>) -> Vec<Vec<T>> {
-        let sums = product(w.weight_ih(), &x.to_vec());
-        let norm = w.vector(Kind::NormIhWeight).zip(w.vector(Kind::NormIhBias));
-        self.by_gate(sums, norm, w.bias_ih())
-    }
-
-    /// W_hh h + b_hh by gate; LN(W_hh h) + b_hh with layer normalisation.
-    fn recurrent(&self, w: &SlotWeights<T>, h: &[T]) -> Vec<Vec<T>> {
-        let norm = w.vector(Kind::NormHhWeight).zip(w.vector(Kind::NormHhBias));
-        self.by_gate(product(w.weight_hh(), h), norm, w.bias_hh())
-    }
-
-    fn by_gate(
-        &self,
-        sums: Vec<T>,
-        norm: Option<(ArrayView1<'_, T>, ArrayView1<'_, T>)>,
-        bias: Option<ArrayView1<'_, T>>,
-    ) -> Vec<Vec<T>> {
-        let sums = match norm {
-            Some((gain, bias)) => normalised(&sums, gain, bias),
-            None => sums,
-        };
-        let with_bias = |(row, &sum): (usize, &T)| bias.map_or(sum, |bias| sum + bias[row]);
-        let sums: Vec<T> = sums.iter().enumerate().map(with_bias).collect();
-        sums.chunks(self.layer.hidden_size).map(<[T]>::to_vec).collect()
-    }
-
-    fn f(&self, x: T) -> T {
-        activate(self.activations[0], self.clip_preactivation(x))
-    }
-
-    fn g(&self, x: T) -> T {
-        activate(self.activations[1], self.clip_preactivation(x))
-    }
-
-    fn clip_preactivation(&self, x: T) -> T {
-        match self.preactivation_clip {
-            Some(bound) => clip(x, number(-bound), number(bound)),
-            None => x,
+    #[inline(always)]
+    fn lstm<S: Simd>(self, simd: S) {
+        let (slot, row, units) = (self.slot, self.row, self.slot.units());
+        if let Some(norm) = &slot.norm {
+            normalise(row.gates, norm.gates, slot.layer.hidden_size, &norm.hh);
         }
-    }
+        let (i, rest) = row.gates.split_at_mut(units);
+        let (f, rest) = rest.split_at_mut(units);
+        let (g, rest) = rest.split_at_mut(units);
+        let [i, f, g, o] = [i, f, g, &mut rest[..units]].map(|gate| write::<S>(gate));
+        let input = |gate: usize| read::<S>(&row.input[gate * units..][..units]);
+        let peephole = |index: usize| Some(read::<S>(&slot.peepholes.as_ref()?[index * units..][..units]));
+        let c = write::<S>(row.c);
+        let one = simd.splat_f32s(1.0);
 
-    fn clip_cell(&self, c: T) -> T {
-        match self.cell_clip {
-            Some(CellClip { min, nan: true, .. }) if c.is_nan() => number(min),
-            Some(CellClip { min, max, .. }) => clip(c, number(min), number(max)),
-            None => c,
+        add(simd, i, input(0));
+        add_product(simd, i, peephole(0), c);
+        squash(simd, slot, 0, i);
+        if slot.coupled_input_forget {
+            for (f, i) in f.iter_mut().zip(&*i) {
+                *f = simd.sub_f32s(one, *i);
+            }
+        } else {
+            add(simd, f, input(1));
+            add_product(simd, f, peephole(2), c);
+            squash(simd, slot, 0, f);
+        }
+        add(simd, g, input(2));
+        squash(simd, slot, 1, g);
+        // c_t = f c_{t-1} + i g
+        for (((c, f), i), g) in c.iter_mut().zip(&*f).zip(&*i).zip(&*g) {
+            *c = simd.mul_add_e_f32s(*f, *c, simd.mul_f32s(*i, *g));
+        }
+        clip_cell(simd, slot.cell_clip, c);
+        add(simd, o, input(3));
+        add_product(simd, o, peephole(1), c);
+        squash(simd, slot, 0, o);
+        // h_t = o h(c_t), or o h(LN(c_t)); i has done its part
+        i.copy_from_slice(c);
+        if let Some(norm) = &slot.norm {
+            normalise(bytemuck::cast_slice_mut(i), 1, slot.layer.hidden_size, &norm.c);
+        }
+        activate(simd, slot.activations[2], i);
+        let out = if slot.projection.is_some() { row.m } else { row.h };
+        for ((out, o), seen) in write::<S>(out).iter_mut().zip(&*o).zip(&*i) {
+            *out = simd.mul_f32s(*o, *seen);
         }
     }
 }
 
-/// W x
-fn product<T: Float>(weight: ArrayView2<'_, T>, x: &[T]) -> Vec<T> {
-    let row = |row: ArrayView1<'_, T>| {
-        row.into_iter().zip(x).map(|(&w, &x)| w * x).fold(T::zero(), |sum, product| sum + product)
-    };
-    weight.rows().into_iter().map(row).collect()
-}
-
-/// LN(x; gain, bias) = gain (x - mean) / sqrt(variance + epsilon) + bias
-fn normalised<T: Float>(x: &[T], gain: ArrayView1<'_, T>, bias: ArrayView1<'_, T>) -> Vec<T> {
-    let count: T = number(x.len() as f32);
-    let mean = x.iter().fold(T::zero(), |sum, &x| sum + x) / count;
-    let variance = x.iter().fold(T::zero(), |sum, &x| sum + (x - mean) * (x - mean)) / count;
-    let deviation = (variance + T::from(EPSILON).expect("a float converts to a float")).sqrt();
-    x.iter().zip(gain).zip(bias).map(|((&x, &gain), &bias)| gain * (x - mean) / deviation + bias).collect()
-}
-
-/// A NaN stays one.
-fn clip<T: Float>(x: T, min: T, max: T) -> T {
-    if x < min {
-        min
-    } else if x > max {
-        max
-    } else {
-        x
+#[inline(always)]
+fn add<S: Simd>(simd: S, values: &mut [S::f32s], more: &[S::f32s]) {
+    for (value, more) in values.iter_mut().zip(more) {
+        *value = simd.add_f32s(*value, *more);
     }
 }
 
-fn number<T: Float>(number: f32) -> T {
-    T::from(number).expect("a float converts to a float")
+#[inline(always)]
+fn add_product<S: Simd>(simd: S, values: &mut [S::f32s], weights: Option<&[S::f32s]>, c: &[S::f32s]) {
+    for ((value, weight), c) in values.iter_mut().zip(weights.unwrap_or_default()).zip(c) {
+        *value = simd.mul_add_e_f32s(*weight, *c, *value);
+    }
+}
+
+/// An activation of the slot's, of what goes into it.
+#[inline(always)]
+fn squash<S: Simd>(simd: S, slot: &PackedSlot, activation: usize, values: &mut [S::f32s]) {
+    if let Some(bound) = slot.preactivation_clip {
+        let (min, max) = (simd.splat_f32s(-bound), simd.splat_f32s(bound));
+        for value in &mut *values {
+            *value = clip(simd, *value, min, max);
+        }
+    }
+    activate(simd, slot.activations[activation], values);
+}
+
+#[inline(always)]
+fn clip_cell<S: Simd>(simd: S, bounds: Option<CellClip>, c: &mut [S::f32s]) {
+    let Some(CellClip { min, max, nan }) = bounds else { return };
+    let (min, max) = (simd.splat_f32s(min), simd.splat_f32s(max));
+    for c in c {
+        // A NaN does not equal itself.
+        let known = if nan { simd.select_f32s(simd.equal_f32s(*c, *c), *c, min) } else { *c };
+        *c = clip(simd, known, min, max);
+    }
+}
+
+/// Over the units of all gates, which are padded to whole lines: gain (x - mean) / sqrt(variance + epsilon) + bias.
+#[inline(always)]
+fn normalise(values: &mut [f32], gates: usize, units: usize, [gain, bias]: &[super::aligned::Aligned; 2]) {
+    let stride = super::aligned::padded(units);
+    let count = (gates * units) as f32;
+    let mut sum = 0.0;
+    for gate in values.chunks(stride).take(gates) {
+        sum += total(&gate[..units], 0.0, |x| x);
+    }
+    let mean = sum / count;
+    let mut squares = 0.0;
+    for gate in values.chunks(stride).take(gates) {
+        squares += total(&gate[..units], mean, |x| x * x);
+    }
+    let deviation = (squares / count + EPSILON).sqrt();
+    for ((value, gain), bias) in values.iter_mut().zip(&**gain).zip(&**bias) {
+        *value = gain * (*value - mean) / deviation + bias;
+    }
+}
+
+/// The sum of a function of each number less another, in lanes, so that it is exact to few digits less and can be vectors.
+#[inline(always)]
+fn total(values: &[f32], less: f32, of: impl Fn(f32) -> f32) -> f32 {
+    let (lines, rest) = values.as_chunks::<{ super::aligned::LINE }>();
+    let mut sums = [0.0; super::aligned::LINE];
+    for line in lines {
+        for (sum, &value) in sums.iter_mut().zip(line) {
+            *sum += of(value - less);
+        }
+    }
+    for (sum, &value) in sums.iter_mut().zip(rest) {
+        *sum += of(value - less);
+    }
+    sums.iter().sum()
+}
+
+/// The normalisation of the input's products.
+pub struct Normalise<'a> {
+    pub norm: &'a Norm,
+    pub units: usize,
+    /// `[rows, columns]`
+    pub rows: &'a mut [f32],
+    pub columns: usize,
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.columns) {
+            normalise(row, self.norm.gates, self.units, &self.norm.ih);
+        }
+    }
 }

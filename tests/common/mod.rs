@@ -160,7 +160,7 @@ pub fn reference(case: &Case) -> Output<f64> {
         Some(lengths) => call.lengths(lengths),
         None => call,
     };
-    wgpu_rnn::cpu::call(&case.weights.cast::<f64>(), &call).unwrap()
+    wgpu_rnn::reference::call(&case.weights.cast::<f64>(), &call).unwrap()
 }
 
 /// A golden file: its metadata, and its tensors in double precision, which holds f32 and small integers exactly.

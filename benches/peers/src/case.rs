@@ -1,7 +1,7 @@
 //! What is computed: a network, its weights, an input, and what the reference makes of them.
 
 use ndarray::{Array3, ArrayD, s};
-use wgpu_rnn::{Cell, Config, Directions, Init, Naming, Weights, cpu, mxnet};
+use wgpu_rnn::{Cell, Config, Directions, Init, Naming, Weights, reference, mxnet};
 
 /// One network and size.
 #[derive(Clone, Copy)]
@@ -166,7 +166,7 @@ impl Configuration {
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (self.steps, self.batch, self.features));
         let (steps, rows) = self.verified();
         let part = input.slice(s![..steps, ..rows, ..]).mapv(f64::from);
-        let truth = cpu::forward(&weights.cast::<f64>(), &part, None)?.output;
+        let truth = reference::forward(&weights.cast::<f64>(), &part, None)?.output;
         Ok(Case { configuration: self, weights, input, truth })
     }
 }

@@ -1,6 +1,6 @@
 //! A weight matrix, packed once, and its product with rows of numbers.
 
-use super::lines::{Lines, padded};
+use super::aligned::{Aligned, padded};
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
 
@@ -18,30 +18,30 @@ const fn vectors(lanes: usize) -> usize {
 /// Gates of H units over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of gate g, where Hp is H
 /// in whole lines.
 #[derive(Debug)]
-pub struct Matrix {
+pub struct PackedWeight {
     /// `[panels, K, width]`, zero where there is no unit.
-    panels: Lines,
+    panels: Aligned,
     /// `[columns]`
-    bias: Lines,
+    bias: Aligned,
     depth: usize,
     columns: usize,
     width: usize,
 }
 
-impl Matrix {
+impl PackedWeight {
     pub fn pack(
         arch: Arch,
         weight: ArrayView2<'_, f32>,
         bias: Option<ArrayView1<'_, f32>>,
         gates: usize,
-    ) -> Matrix {
+    ) -> PackedWeight {
         let (rows, depth) = weight.dim();
         let units = rows / gates;
         let stride = padded(units);
         let width = lanes(arch) * vectors(lanes(arch));
         let columns = (gates * stride).next_multiple_of(width);
-        let mut panels = Lines::zeros(columns * depth);
-        let mut padded_bias = Lines::zeros(columns);
+        let mut panels = Aligned::zeros(columns * depth);
+        let mut padded_bias = Aligned::zeros(columns);
         for (index, row) in weight.rows().into_iter().enumerate() {
             let column = index / units * stride + index % units;
             let first = column / width * width * depth + column % width;
@@ -50,7 +50,7 @@ impl Matrix {
             }
             padded_bias[column] = bias.map_or(0.0, |bias| bias[index]);
         }
-        Matrix { panels, bias: padded_bias, depth, columns, width }
+        PackedWeight { panels, bias: padded_bias, depth, columns, width }
     }
 
     /// The length of a row of the product.

@@ -1,7 +1,7 @@
 //! One layer and direction: its weights as the engine reads them, and its settings.
 
-use super::lines::{Lines, padded};
-use super::matrix::Matrix;
+use super::aligned::{Aligned, padded};
+use super::packed_weight::PackedWeight;
 use crate::config::LayerConfig;
 use crate::weights::Kind;
 use crate::{Activation, Cell, CellClip, Reset, Weights};
@@ -9,7 +9,7 @@ use ndarray::{ArrayView1, Axis, Slice};
 use pulp::Arch;
 
 #[derive(Debug)]
-pub struct Slot {
+pub struct PackedSlot {
     pub arch: Arch,
     pub layer: LayerConfig,
     pub activations: [Activation; 3],
@@ -18,15 +18,15 @@ pub struct Slot {
     pub preactivation_clip: Option<f32>,
     pub reverse: bool,
     /// W_ih x + b_ih
-    pub input: Matrix,
+    pub input: PackedWeight,
     /// W_hh h + b_hh; of a GRU with reset before, those of r and z alone.
-    pub recurrent: Matrix,
+    pub recurrent: PackedWeight,
     /// W_hn h + b_hn of a GRU with reset before.
-    pub candidate: Option<Matrix>,
+    pub candidate: Option<PackedWeight>,
     /// W_hr m
-    pub projection: Option<Matrix>,
+    pub projection: Option<PackedWeight>,
     /// Of gates i, o, f, `[3, Hp]`.
-    pub peepholes: Option<Lines>,
+    pub peepholes: Option<Aligned>,
     pub norm: Option<Norm>,
 }
 
@@ -35,20 +35,20 @@ pub struct Slot {
 pub struct Norm {
     /// Gates and units that a product has.
     pub gates: usize,
-    pub ih: [Lines; 2],
-    pub hh: [Lines; 2],
-    pub c: [Lines; 2],
+    pub ih: [Aligned; 2],
+    pub hh: [Aligned; 2],
+    pub c: [Aligned; 2],
 }
 
-impl Slot {
-    pub fn pack(arch: Arch, weights: &Weights, layer: usize, direction: usize) -> Slot {
+impl PackedSlot {
+    pub fn pack(arch: Arch, weights: &Weights, layer: usize, direction: usize) -> PackedSlot {
         let config = weights.config();
         let slot = weights.slot(layer * config.directions.count() + direction);
         let own = config.layer(layer);
         let (gates, units) = (own.cell.gates(), own.hidden_size);
         let lines = |kind: Kind, blocks: usize, added: Option<ArrayView1<'_, f32>>| {
             let numbers = slot.vector(kind)?;
-            let mut lines = Lines::zeros(blocks * padded(units));
+            let mut lines = Aligned::zeros(blocks * padded(units));
             for (index, &number) in numbers.iter().enumerate() {
                 let more = added.map_or(0.0, |added| added[index]);
                 lines[index / units * padded(units) + index % units] = number + more;
@@ -70,7 +70,7 @@ impl Slot {
             Some(_) => [None, None],
             None => [slot.bias_ih(), slot.bias_hh()],
         };
-        let pack = |weight, bias, gates| Matrix::pack(arch, weight, bias, gates);
+        let pack = |weight, bias, gates| PackedWeight::pack(arch, weight, bias, gates);
         let split = own.cell == Cell::Gru && config.gru_reset == Reset::Before;
         let whole = slot.weight_hh();
         let (recurrent, candidate) = if split {
@@ -81,7 +81,7 @@ impl Slot {
         } else {
             (pack(whole, bias_hh, gates), None)
         };
-        Slot {
+        PackedSlot {
             arch,
             layer: own,
             activations: config.activations_of(own.cell, direction),

@@ -1,9 +1,9 @@
 //! A direction's way through time for some rows of the batch, on one thread.
 
-use super::cell::{Normalise, Phase, Row, Update};
-use super::lines::{Lines, padded};
-use super::matrix::Rows;
-use super::slot::Slot;
+use super::aligned::{Aligned, padded};
+use super::cell::{Normalise, Row, Stage, Update};
+use super::packed_slot::PackedSlot;
+use super::packed_weight::Rows;
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
@@ -14,22 +14,22 @@ const CHUNK: usize = 256;
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The input's gates of some steps, `[steps, N, columns]`.
-    input: Lines,
+    input: Aligned,
     /// `[N, columns]`
-    gates: Lines,
-    candidate: Lines,
+    gates: Aligned,
+    candidate: Aligned,
     /// `[N, Pp]`
-    h: Lines,
-    projected: Lines,
+    h: Aligned,
+    projected: Aligned,
     /// `[N, Hp]`
-    c: Lines,
-    m: Lines,
+    c: Aligned,
+    m: Aligned,
 }
 
 /// The directions of a layer over some rows of the batch; none depends on what the others are.
-pub struct Pass<'a> {
+pub struct Sweep<'a> {
     /// One a direction.
-    pub slots: &'a [Slot],
+    pub slots: &'a [PackedSlot],
     /// `[T, N, I]` of the whole batch.
     pub input: Rows<'a>,
     /// Where its rows begin in the batch.
@@ -51,7 +51,7 @@ pub struct Pass<'a> {
     pub threads: usize,
 }
 
-impl Pass<'_> {
+impl Sweep<'_> {
     /// Runs it on as many threads as it has scratches, each with a direction, or some of its rows.
     pub fn run(mut self) {
         if self.scratches.len() > 1 {
@@ -75,10 +75,10 @@ impl Pass<'_> {
         let (scratches, other_scratches) = self.scratches.split_at_mut(parts);
         let (slots, other_slots) =
             if directions > 1 { self.slots.split_at(1) } else { (self.slots, self.slots) };
-        let Pass { input, first_row, steps, lengths, threads, .. } = self;
+        let Sweep { input, first_row, steps, lengths, threads, .. } = self;
         let one =
-            Pass { slots, input, first_row, steps, lengths, output, cell_states, h, c, scratches, threads };
-        let other = Pass {
+            Sweep { slots, input, first_row, steps, lengths, output, cell_states, h, c, scratches, threads };
+        let other = Sweep {
             slots: other_slots,
             input,
             first_row: first_row + rows,
@@ -139,8 +139,8 @@ impl Pass<'_> {
 }
 
 impl Scratch {
-    fn begin(&mut self, slot: &Slot, batch: usize) {
-        let columns = |matrix: &super::matrix::Matrix| matrix.columns();
+    fn begin(&mut self, slot: &PackedSlot, batch: usize) {
+        let columns = |matrix: &super::packed_weight::PackedWeight| matrix.columns();
         self.gates.resize(batch * slot.recurrent.columns());
         // Never without a length, so that it has rows.
         self.candidate.resize(batch * slot.candidate.as_ref().map_or(1, columns));
@@ -151,7 +151,7 @@ impl Scratch {
     }
 
     /// The input's gates of some steps.
-    fn products(&mut self, slot: &Slot, rows: Rows<'_>, threads: usize) {
+    fn products(&mut self, slot: &PackedSlot, rows: Rows<'_>, threads: usize) {
         let columns = slot.input.columns();
         let products = &mut self.input[..rows.count() * columns];
         slot.input.product(slot.arch, rows, products, threads);
@@ -164,19 +164,19 @@ impl Scratch {
     /// A step of all rows; those that have ended keep their state.
     fn step(
         &mut self,
-        slot: &Slot,
+        slot: &PackedSlot,
         index: usize,
         threads: usize,
         is_active: &(impl Fn(usize) -> bool + Sync),
     ) {
         let hidden = Rows::of_matrix(&self.h, slot.state());
         slot.recurrent.product(slot.arch, hidden, &mut self.gates, threads);
-        let first = if slot.candidate.is_some() { Phase::Reset } else { Phase::Whole };
+        let first = if slot.candidate.is_some() { Stage::Reset } else { Stage::Whole };
         self.update(slot, index, threads, first, is_active);
         if let Some(candidate) = &slot.candidate {
             let reset = Rows::of_matrix(&self.m, slot.units());
             candidate.product(slot.arch, reset, &mut self.candidate, threads);
-            self.update(slot, index, threads, Phase::Candidate, is_active);
+            self.update(slot, index, threads, Stage::Candidate, is_active);
         }
         if let Some(projection) = &slot.projection {
             let whole = Rows::of_matrix(&self.m, slot.units());
@@ -192,10 +192,10 @@ impl Scratch {
 
     fn update(
         &mut self,
-        slot: &Slot,
+        slot: &PackedSlot,
         index: usize,
         threads: usize,
-        phase: Phase,
+        stage: Stage,
         is_active: &(impl Fn(usize) -> bool + Sync),
     ) {
         let (columns, units) = (slot.input.columns(), slot.units());
@@ -204,7 +204,7 @@ impl Scratch {
         let row = |((row, input), ((gates, candidate), (h, (c, m))))| {
             if is_active(row) {
                 let row = Row { input, gates, candidate, h, c, m };
-                slot.arch.dispatch(Update { slot, row, phase });
+                slot.arch.dispatch(Update { slot, row, stage });
             }
         };
         let input = input.par_chunks_exact(columns).enumerate();

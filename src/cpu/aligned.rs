@@ -12,14 +12,14 @@ struct Line([f32; LINE]);
 
 /// A slice of floats.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct Aligned {
     lines: Vec<Line>,
     len: usize,
 }
 
-impl Lines {
-    pub fn zeros(len: usize) -> Lines {
-        let mut lines = Lines::default();
+impl Aligned {
+    pub fn zeros(len: usize) -> Aligned {
+        let mut lines = Aligned::default();
         lines.resize(len);
         lines
     }
@@ -34,7 +34,7 @@ impl Lines {
     }
 }
 
-impl Deref for Lines {
+impl Deref for Aligned {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
@@ -42,7 +42,7 @@ impl Deref for Lines {
     }
 }
 
-impl DerefMut for Lines {
+impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
