@@ -3,7 +3,7 @@
 //!     cargo bench --bench cpu
 
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Config, Engine, Init, Layer, Weights, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Rnn, Weights, mxnet};
 
 /// Runs of each.
 const RUNS: usize = 60;
@@ -20,13 +20,13 @@ fn main() -> wgpu_rnn::Result<()> {
     let engine = Engine::cpu();
     println!("{}", engine.name());
     for (name, config, steps, batch) in shapes {
-        let mut layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
+        let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
-        layer.forward(&input, None)?;
+        rnn.forward(&input, None)?;
         let mut times: Vec<Duration> = Vec::new();
         for _ in 0..RUNS {
             let start = Instant::now();
-            layer.forward(&input, None)?;
+            rnn.forward(&input, None)?;
             times.push(start.elapsed());
         }
         times.sort();

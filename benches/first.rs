@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Config, Engine, Init, Layer, Weights, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Rnn, Weights, mxnet};
 
 /// Processes of each, but for the tuner, which runs every candidate several times by itself.
 const RUNS: usize = 3;
@@ -95,10 +95,10 @@ fn one(network: usize, way: &str, folder: &Path) -> Result<(), Failure> {
     let start = Instant::now();
     let engine = builder.build()?;
     let open = start.elapsed();
-    let mut layer = Layer::new(&engine, weights);
+    let mut rnn = Rnn::new(&engine, weights);
     let mut call = || -> wgpu_rnn::Result<Duration> {
         let start = Instant::now();
-        layer.forward(&input, None)?;
+        rnn.forward(&input, None)?;
         Ok(start.elapsed())
     };
     let first = call()?;

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::plan::Shape;
-use wgpu_rnn::{Config, Engine, Init, Layer, Plan, Schedule, Tuning, Weights, mxnet, reference};
+use wgpu_rnn::{Config, Engine, Init, Plan, Rnn, Schedule, Tuning, Weights, mxnet, reference};
 
 /// Runs of each.
 const RUNS: usize = 40;
@@ -43,10 +43,10 @@ fn main() -> Result<(), Failure> {
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
         let truth = reference::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
         let prepared = |engine: &Engine, schedule: Option<Schedule>| {
-            let mut layer = Layer::new(engine, weights.clone());
-            layer.set_tuning(Tuning { schedule, ..Tuning::default() });
+            let mut rnn = Rnn::new(engine, weights.clone());
+            rnn.set_tuning(Tuning { schedule, ..Tuning::default() });
             let input = input.clone();
-            Box::new(move || Ok(layer.forward(&input, None)?.output)) as Call<'_>
+            Box::new(move || Ok(rnn.forward(&input, None)?.output)) as Call<'_>
         };
         let plan = Plan::new(&config, steps, batch, &engine.limits().unwrap_or_default())?;
         let moved = plan
@@ -62,12 +62,12 @@ fn main() -> Result<(), Failure> {
         }
         contenders.push(("unchecked", RUNS, prepared(&unchecked, None)));
         if engine.limits().is_some_and(|limits| limits.f16) {
-            let mut layer = Layer::new(&engine, weights.clone().configure(Config::half)?);
+            let mut rnn = Rnn::new(&engine, weights.clone().configure(Config::half)?);
             let input = input.clone();
-            contenders.push(("half", RUNS, Box::new(move || Ok(layer.forward(&input, None)?.output))));
+            contenders.push(("half", RUNS, Box::new(move || Ok(rnn.forward(&input, None)?.output))));
         }
         contenders.push(("cpu", RUNS, prepared(&Engine::cpu(), None)));
-        let oneshot = || Ok(Layer::new(&engine, weights.clone()).forward(&input, None)?.output);
+        let oneshot = || Ok(Rnn::new(&engine, weights.clone()).forward(&input, None)?.output);
         contenders.push(("oneshot", 5, Box::new(oneshot)));
         contenders.push((
             "reference",

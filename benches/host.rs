@@ -7,13 +7,13 @@
 //! driver's work. A network of four units has so few numbers that a step costs what its commands cost, and the time of a
 //! dispatch is what many steps take longer than one, by the dispatches that they are more.
 //!
-//! `encode` is the same on a caller's encoder and buffers, from `Layer::encode` to the finished command buffer, without a submit.
+//! `encode` is the same on a caller's encoder and buffers, from `Rnn::encode` to the finished command buffer, without a submit.
 
 use ndarray::Array3;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Layer, Plan, Schedule, Weights, plan::Shape};
+use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Plan, Rnn, Schedule, Weights, plan::Shape};
 
 /// Calls of each, of which median and fastest are told: the adapter of a machine without a GPU works on the host's own cores, and
 /// takes the time of the thread that has given it work.
@@ -62,8 +62,8 @@ type Measure = fn(&Engine, Schedule, usize) -> Result<([f64; 2], f64), Failure>;
 fn encode_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f64; 2], f64), Failure> {
     let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
     let config = config();
-    let mut layer = Layer::new(engine, Weights::init(&config, &Init::pytorch())?);
-    layer.set_tuning(schedule);
+    let mut rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
+    rnn.set_tuning(schedule);
     let buffer = |numbers: usize| {
         let (size, usage) = (4 * numbers as u64, wgpu::BufferUsages::STORAGE);
         device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
@@ -74,7 +74,7 @@ fn encode_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f6
     for run in 0..=RUNS {
         let start = Instant::now();
         let mut encoder = device.create_command_encoder(&Default::default());
-        layer.encode(&mut encoder, &buffers)?;
+        rnn.encode(&mut encoder, &buffers)?;
         let commands = encoder.finish();
         if run > 0 {
             times.push(start.elapsed());
@@ -105,14 +105,14 @@ fn summary(
 /// Of a call on the host.
 fn host_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f64; 2], f64), Failure> {
     let config = config();
-    let mut layer = Layer::new(engine, Weights::init(&config, &Init::pytorch())?);
-    layer.set_tuning(schedule);
+    let mut rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
+    rnn.set_tuning(schedule);
     let input = Array3::<f32>::ones((steps, 1, 4));
-    layer.forward(&input, None)?;
+    rnn.forward(&input, None)?;
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..RUNS {
         let start = Instant::now();
-        let mut call = pin!(layer.forward_async(&input, None));
+        let mut call = pin!(rnn.forward_async(&input, None));
         let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         times.push(start.elapsed());
         match polled {

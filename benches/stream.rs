@@ -7,7 +7,7 @@
 
 use ndarray::{Array2, Axis, s};
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Config, Engine, Init, Layer, Stream, Streams, Weights, mxnet, reference};
+use wgpu_rnn::{Config, Engine, Init, Rnn, Stream, Streams, Weights, mxnet, reference};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -41,7 +41,7 @@ fn main() -> Result<(), Failure> {
         let truth = reference::forward(&weights, &input, None)?.output;
         let mut contenders = Vec::new();
         for (by, engine) in [("adapter", gpu.clone()), ("cpu", Engine::cpu())] {
-            let mut streams = Streams::new(Layer::new(&engine, weights.clone()), count)?;
+            let mut streams = Streams::new(Rnn::new(&engine, weights.clone()), count)?;
             let all = (0..count).map(|_| streams.join()).collect::<Result<Vec<_>, _>>()?;
             for step in 0..COMPARED {
                 let steps = |row: usize| input.slice(s![step..=step, row, ..]);

@@ -7,7 +7,7 @@
 
 use ndarray::{Array3, Axis};
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Layer, Weights};
+use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Rnn, Weights};
 
 /// Frames, sequences, features and units.
 const T: usize = 50;
@@ -45,8 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("on {}", engine.name());
 
     let config = Config::gru(H).input_size(I);
-    let mut layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
-    for need in layer.buffer_needs(T, N) {
+    let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    for need in rnn.buffer_needs(T, N) {
         println!("  {need}");
     }
 
@@ -89,7 +89,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // All in one encoder.
     let mut encoder = device.create_command_encoder(&Default::default());
     let buffers = Buffers::new(T, N, BufferArray::new(&input)).output(BufferArray::new(&output));
-    layer.encode(&mut encoder, &buffers)?;
+    rnn.encode(&mut encoder, &buffers)?;
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         pass.set_pipeline(&pipeline);
@@ -104,7 +104,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let found: Vec<u32> = bytemuck::pod_collect_to_vec(&answer.get_mapped_range(..)?);
 
     // The same by way of the host, to see that it is right.
-    let by_host = layer.forward(&frames, None)?.output;
+    let by_host = rnn.forward(&frames, None)?.output;
     let mut wrong = 0;
     for (units, &unit) in by_host.lanes(Axis(2)).into_iter().zip(&found) {
         let loudest = units.iter().fold(0.0_f32, |loudest, number| loudest.max(number.abs()));

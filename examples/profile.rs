@@ -13,7 +13,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 use wgpu_rnn::plan::Shape;
-use wgpu_rnn::{Call, Engine, Init, Layer, Plan, Weights};
+use wgpu_rnn::{Call, Engine, Init, Plan, Rnn, Weights};
 
 /// Measure the passes of one call of a recurrent network, on an adapter with timestamps.
 #[derive(Parser)]
@@ -48,14 +48,14 @@ fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
     // What is too large is told before anything is made.
     let shape = Shape { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
     Plan::of(&config, &shape, &engine.limits().unwrap_or_default())?;
-    let mut layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
-    layer.set_tuning(arguments.network.tuning());
+    let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    rnn.set_tuning(arguments.network.tuning());
     let input = Array3::from_elem((steps, batch, config.input_size), 0.1);
     // The first one makes the pipelines.
-    layer.profile(&Call::new(&input))?;
+    rnn.profile(&Call::new(&input))?;
     let mut times: BTreeMap<usize, (String, u64, Vec<Duration>)> = BTreeMap::new();
     for _ in 0..arguments.runs {
-        for (index, pass) in layer.profile(&Call::new(&input))?.1.into_iter().enumerate() {
+        for (index, pass) in rnn.profile(&Call::new(&input))?.1.into_iter().enumerate() {
             let entry = times.entry(index).or_insert_with(|| (pass.label, pass.dispatches, Vec::new()));
             entry.2.push(pass.time);
         }

@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Config, Engine, Init, Layer, Streams, Weights};
+use wgpu_rnn::{Config, Engine, Init, Rnn, Streams, Weights};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -89,8 +89,8 @@ fn play(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     let config = Config::gru(arguments.hidden_size as usize).input_size(FEATURES);
-    let layer = Layer::new(&engine, Weights::init(&config, &Init::pytorch())?);
-    let mut streams = Streams::new(layer, arguments.streams as usize)?;
+    let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    let mut streams = Streams::new(rnn, arguments.streams as usize)?;
     let all: Vec<_> = (0..arguments.streams).map(|_| streams.join()).collect::<Result<_, _>>()?;
     println!("{} on {}", streams.layer().config().cell.name(), engine.name());
     println!("{hops} hops of {hop} samples at {rate} Hz, {} stream(s)", all.len());

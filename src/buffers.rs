@@ -43,7 +43,7 @@ impl<'a> BufferArray<'a> {
     }
 }
 
-/// The buffers of one call, for [`Layer::encode`](crate::Layer::encode): the input, and what else is wished.
+/// The buffers of one call, for [`Rnn::encode`](crate::Rnn::encode): the input, and what else is wished.
 ///
 /// | array | shape | needed |
 /// |---|---|---|
@@ -59,7 +59,7 @@ impl<'a> BufferArray<'a> {
 /// bytes to its end. All buffers are of the engine's device (one of another wgpu instance is
 /// not recognised as such); arrays that are written lie apart from each other. What was encoded
 /// last for a shape is remembered with its buffers, eight sets of them, which so live on.
-/// [`Layer::buffer_needs`](crate::Layer::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from zero, or from what
+/// [`Rnn::buffer_needs`](crate::Rnn::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from zero, or from what
 /// was learned.
 #[derive(Clone, Debug)]
 pub struct Buffers<'a> {

@@ -12,12 +12,12 @@ use num_traits::{PrimInt, Zero};
 ///
 /// ```
 /// use ndarray::Array3;
-/// use wgpu_rnn::{Call, Config, Engine, Init, Layer};
+/// use wgpu_rnn::{Call, Config, Engine, Init, Rnn};
 ///
 /// # fn main() -> wgpu_rnn::Result<()> {
-/// let mut layer = Layer::lazy(&Engine::auto(), &Config::gru(13).bidirectional(), Init::pytorch())?;
+/// let mut rnn = Rnn::lazy(&Engine::auto(), &Config::gru(13).bidirectional(), Init::pytorch())?;
 /// let input = Array3::ones((5, 3, 7)); // T 5, N 3, I 7
-/// let answer = layer.call(&Call::new(&input).lengths(&[2, 5, 0]))?;
+/// let answer = rnn.call(&Call::new(&input).lengths(&[2, 5, 0]))?;
 /// assert!(answer.output.slice(ndarray::s![2.., 0, ..]).iter().all(|&past_the_end| past_the_end == 0.0));
 /// # Ok(())
 /// # }
@@ -97,7 +97,7 @@ impl Config {
     /// Whether a network of this configuration can be called so, without calling it.
     ///
     /// # Errors
-    /// Those of [`Layer::call`](crate::Layer::call) about shapes and lengths.
+    /// Those of [`Rnn::call`](crate::Rnn::call) about shapes and lengths.
     pub fn check_call<T>(&self, call: &Call<'_, T>) -> Result<()> {
         self.checked(call).map(|_| ())
     }

@@ -199,14 +199,14 @@ impl EngineBuilder {
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use ndarray::Array3;
-    /// use wgpu_rnn::{Config, Engine, Init, Layer};
+    /// use wgpu_rnn::{Config, Engine, Init, Rnn};
     ///
     /// let Ok(engine) = Engine::builder().tuned().build() else { return Ok(()) }; // no adapter
     /// let config = Config::gru(5).input_size(3);
-    /// let mut layer = Layer::lazy(&engine, &config, Init::pytorch())?;
-    /// layer.forward(&Array3::ones((4, 2, 3)), None)?;
+    /// let mut rnn = Rnn::lazy(&engine, &config, Init::pytorch())?;
+    /// rnn.forward(&Array3::ones((4, 2, 3)), None)?;
     /// assert_eq!(engine.tunings_measured(), 1);
-    /// layer.forward(&Array3::ones((3, 2, 3)), None)?; // as good as the same size
+    /// rnn.forward(&Array3::ones((3, 2, 3)), None)?; // as good as the same size
     /// assert_eq!(engine.tunings_measured(), 1);
     /// # Ok(())
     /// # }
@@ -219,7 +219,7 @@ impl EngineBuilder {
     ///
     /// Results stay right, but two tunings may round differently: for the same bits from one run of a program to the next, use a
     /// file ([`tuned_with`](EngineBuilder::tuned_with)), or leave it off. Layers with a tuning of their own
-    /// ([`Layer::set_tuning`](crate::Layer::set_tuning)) are not measured.
+    /// ([`Rnn::set_tuning`](crate::Rnn::set_tuning)) are not measured.
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned(mut self) -> EngineBuilder {

@@ -37,7 +37,7 @@ pub fn forward<T: Float, D: Dimension>(
     call(weights, &Call::new(input).state(state))
 }
 
-/// As [`Layer::forward_packed`](crate::Layer::forward_packed).
+/// As [`Rnn::forward_packed`](crate::Rnn::forward_packed).
 pub fn forward_packed<T: Float>(
     weights: &Weights<T>,
     packed: &Packed<T>,
@@ -48,7 +48,7 @@ pub fn forward_packed<T: Float>(
     padded.pack(weights.config(), answer)
 }
 
-/// As [`Layer::call`](crate::Layer::call).
+/// As [`Rnn::call`](crate::Rnn::call).
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let config = weights.config();
     let call = config.checked(call)?;

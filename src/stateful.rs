@@ -1,17 +1,17 @@
-//! A layer that goes on where it ended.
+//! A rnn that goes on where it ended.
 
-use crate::{Call, Layer, Output, Result, State};
+use crate::{Call, Output, Result, Rnn, State};
 use ndarray::{ArrayRef, Dimension};
 
 /// A network whose state is carried from call to call (Keras `stateful=True`), for a sequence that arrives in pieces.
 ///
 /// ```
 /// use ndarray::{Array3, s};
-/// use wgpu_rnn::{Config, Engine, Init, Layer, Stateful};
+/// use wgpu_rnn::{Config, Engine, Init, Rnn, Stateful};
 ///
 /// # fn main() -> wgpu_rnn::Result<()> {
-/// let layer = Layer::lazy(&Engine::auto(), &Config::gru(13), Init::pytorch())?;
-/// let mut stream = Stateful::new(layer);
+/// let rnn = Rnn::lazy(&Engine::auto(), &Config::gru(13), Init::pytorch())?;
+/// let mut stream = Stateful::new(rnn);
 /// let sequence = Array3::ones((8, 1, 7)); // T 8, N 1, I 7
 /// let first = stream.forward(&sequence.slice(s![..5, .., ..]))?;
 /// let rest = stream.forward(&sequence.slice(s![5.., .., ..]))?; // goes on after the fifth step
@@ -25,32 +25,32 @@ use ndarray::{ArrayRef, Dimension};
 /// All calls up to a reset have the same batch. A call that fails leaves the state as it was.
 #[derive(Debug)]
 pub struct Stateful {
-    layer: Layer,
+    rnn: Rnn,
     state: Option<State>,
 }
 
 impl Stateful {
     /// Begins with the state that a call without one starts from.
-    pub fn new(layer: Layer) -> Stateful {
-        Stateful { layer, state: None }
+    pub fn new(rnn: Rnn) -> Stateful {
+        Stateful { rnn, state: None }
     }
 
-    /// As [`Layer::forward`], from where the last call ended.
+    /// As [`Rnn::forward`], from where the last call ended.
     ///
     /// # Errors
-    /// Those of [`Layer::forward`]; of another batch than the last call's, that of a state of the wrong size.
+    /// Those of [`Rnn::forward`]; of another batch than the last call's, that of a state of the wrong size.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn forward<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
         self.call(&Call::new(input))
     }
 
-    /// As [`Layer::call`], from where the last call ended, or from the call's own state if it has one.
+    /// As [`Rnn::call`], from where the last call ended, or from the call's own state if it has one.
     ///
     /// # Errors
-    /// Those of [`Layer::call`].
+    /// Those of [`Rnn::call`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
-        let answer = self.layer.call(&call.from(self.state.as_ref()))?;
+        let answer = self.rnn.call(&call.from(self.state.as_ref()))?;
         self.state = Some(answer.state());
         Ok(answer)
     }
@@ -58,9 +58,9 @@ impl Stateful {
     /// As [`call`](Stateful::call), without holding up the thread while the GPU works.
     ///
     /// # Errors
-    /// Those of [`Layer::call_async`].
+    /// Those of [`Rnn::call_async`].
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
-        let answer = self.layer.call_async(&call.from(self.state.as_ref())).await?;
+        let answer = self.rnn.call_async(&call.from(self.state.as_ref())).await?;
         self.state = Some(answer.state());
         Ok(answer)
     }
@@ -81,12 +81,12 @@ impl Stateful {
     }
 
     /// The network.
-    pub fn layer(&self) -> &Layer {
-        &self.layer
+    pub fn rnn(&self) -> &Rnn {
+        &self.rnn
     }
 
     /// The network, to be used by itself again.
-    pub fn into_layer(self) -> Layer {
-        self.layer
+    pub fn into_rnn(self) -> Rnn {
+        self.rnn
     }
 }

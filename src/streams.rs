@@ -1,7 +1,7 @@
 //! Many sequences that arrive a few steps at a time, their states kept where they are computed.
 
 use crate::gpu::{Options, Resident};
-use crate::{Call, Config, Directions, Error, Layer, Result, State, memory};
+use crate::{Call, Config, Directions, Error, Result, Rnn, State, memory};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// ```
 /// use ndarray::Array2;
-/// use wgpu_rnn::{Config, Engine, Init, Layer, Streams};
+/// use wgpu_rnn::{Config, Engine, Init, Rnn, Streams};
 ///
 /// # fn main() -> wgpu_rnn::Result<()> {
-/// let layer = Layer::lazy(&Engine::auto(), &Config::gru(13).input_size(7), Init::pytorch())?;
-/// let mut streams = Streams::new(layer, 4)?; // four at once
+/// let rnn = Rnn::lazy(&Engine::auto(), &Config::gru(13).input_size(7), Init::pytorch())?;
+/// let mut streams = Streams::new(rnn, 4)?; // four at once
 /// let (one, other) = (streams.join()?, streams.join()?);
 /// let outputs = streams.call(&[(one, Array2::ones((3, 7)).view()), (other, Array2::ones((1, 7)).view())])?;
 /// assert_eq!((outputs[0].dim(), outputs[1].dim()), ((3, 13), (1, 13)));
@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Streams {
     /// No other one has it.
     id: u64,
-    layer: Layer,
+    rnn: Rnn,
     kept: Kept,
     /// Which places are taken, and how often each was: a stream that has left is not another one's.
     places: Vec<Place>,
@@ -75,27 +75,27 @@ impl Streams {
     /// # Errors
     /// [`Error::Setting`] for a network that has to know the future, or another one that cannot stream.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn new(layer: Layer, capacity: usize) -> Result<Streams> {
-        pollster::block_on(Streams::new_async(layer, capacity))
+    pub fn new(rnn: Rnn, capacity: usize) -> Result<Streams> {
+        pollster::block_on(Streams::new_async(rnn, capacity))
     }
 
     /// As [`new`](Streams::new), for an async program or a browser.
     ///
     /// # Errors
     /// Those of [`new`](Streams::new).
-    pub async fn new_async(mut layer: Layer, capacity: usize) -> Result<Streams> {
-        check(layer.config(), capacity)?;
-        let shape = [1 + MAX_STREAM_STEPS, capacity, layer.config().input_size.max(4)];
+    pub async fn new_async(mut rnn: Rnn, capacity: usize) -> Result<Streams> {
+        check(rnn.config(), capacity)?;
+        let shape = [1 + MAX_STREAM_STEPS, capacity, rnn.config().input_size.max(4)];
         memory::check::<f32>(|| format!("the steps of {capacity} streams"), &shape)?;
-        let kept = match layer.resident(capacity).await? {
+        let kept = match rnn.resident(capacity).await? {
             Some(resident) => Kept::Gpu(resident),
-            None => Kept::Host(layer.initial_state(capacity)?),
+            None => Kept::Host(rnn.initial_state(capacity)?),
         };
         let places = vec![Place::default(); capacity];
-        let features = layer.config().input_size;
+        let features = rnn.config().input_size;
         let inputs = [1, MAX_STREAM_STEPS].map(|steps| Array3::zeros((steps, capacity, features)));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Streams { id, layer, kept, places, inputs, lengths: vec![0; capacity] })
+        Ok(Streams { id, rnn, kept, places, inputs, lengths: vec![0; capacity] })
     }
 
     /// Begins a stream, in the state that a call without one starts from.
@@ -108,7 +108,7 @@ impl Streams {
                 (format!("at most {} streams at once", self.places.len()), "one more".into());
             return Err(Error::Setting { name: "join", expected, found });
         };
-        let initial = self.layer.initial_state(1)?;
+        let initial = self.rnn.initial_state(1)?;
         self.put(place, &initial)?;
         self.places[place].is_taken = true;
         self.places[place].turn += 1;
@@ -131,7 +131,7 @@ impl Streams {
     /// [`Error::Setting`] if it has left.
     pub fn reset(&mut self, stream: Stream) -> Result<()> {
         let place = self.place(stream)?;
-        let initial = self.layer.initial_state(1)?;
+        let initial = self.rnn.initial_state(1)?;
         self.put(place, &initial)
     }
 
@@ -141,7 +141,7 @@ impl Streams {
     /// [`Error::Setting`] if the stream has left, [`Error::Shape`] for a state of another size.
     pub fn load(&mut self, stream: Stream, state: &State) -> Result<()> {
         let place = self.place(stream)?;
-        self.layer.config().check_state(state, 1)?;
+        self.rnn.config().check_state(state, 1)?;
         self.put(place, state)
     }
 
@@ -166,9 +166,9 @@ impl Streams {
                 let c = state.c.as_ref().map(|c| c.slice(row).to_owned());
                 Ok(State { h: state.h.slice(row).to_owned(), c })
             }
-            Kept::Gpu(resident) => match self.layer.on_gpu() {
-                Some(network) => network.resident_state(self.layer.config(), resident, place).await,
-                None => self.layer.config().zero_state(1),
+            Kept::Gpu(resident) => match self.rnn.on_gpu() {
+                Some(network) => network.resident_state(self.rnn.config(), resident, place).await,
+                None => self.rnn.config().zero_state(1),
             },
         }
     }
@@ -206,10 +206,10 @@ impl Streams {
         let output = match &mut self.kept {
             Kept::Gpu(resident) => {
                 let options = Options { resident: Some(resident), ..Options::new(here) };
-                self.layer.run(&call, &options).await?.0.output
+                self.rnn.run(&call, &options).await?.0.output
             }
             Kept::Host(state) => {
-                let (answer, _) = self.layer.run(&call.state(&*state), &Options::new(here)).await?;
+                let (answer, _) = self.rnn.run(&call.state(&*state), &Options::new(here)).await?;
                 *state = answer.state();
                 answer.output
             }
@@ -225,7 +225,7 @@ impl Streams {
         self.lengths.fill(0);
         for (stream, steps) in steps {
             let place = self.place(*stream)?;
-            let features = self.layer.config().input_size;
+            let features = self.rnn.config().input_size;
             if steps.ncols() != features || steps.nrows() == 0 || steps.nrows() > MAX_STREAM_STEPS {
                 let expected = format!("[T, {features}] with T from 1 to {MAX_STREAM_STEPS}");
                 let found = steps.shape().to_vec();
@@ -255,8 +255,8 @@ impl Streams {
     fn put(&mut self, place: usize, state: &State) -> Result<()> {
         match &mut self.kept {
             Kept::Gpu(resident) => {
-                if let Some(network) = self.layer.on_gpu() {
-                    resident.set(network.gpu(), self.layer.config(), place, state);
+                if let Some(network) = self.rnn.on_gpu() {
+                    resident.set(network.gpu(), self.rnn.config(), place, state);
                 }
                 Ok(())
             }
@@ -287,8 +287,8 @@ impl Streams {
     }
 
     /// The network.
-    pub fn layer(&self) -> &Layer {
-        &self.layer
+    pub fn rnn(&self) -> &Rnn {
+        &self.rnn
     }
 }
 

@@ -46,7 +46,7 @@ impl Weights<f32> {
         if config.input_size == 0 {
             return Err(Error::Setting {
                 name: "input_size",
-                expected: "at least 1 (a lazy Layer takes it from its first input)".into(),
+                expected: "at least 1 (a lazy Rnn takes it from its first input)".into(),
                 found: "0".into(),
             });
         }

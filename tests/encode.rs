@@ -12,7 +12,7 @@ use encoded::{CONTIGUOUS, Lie, buffer};
 use engines::{Offer, Outcome, Trials, own_device, two_devices};
 use libtest_mimic::Failed;
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Cell, Config, Engine, Error, Layer, Schedule, Storage};
+use wgpu_rnn::{BufferArray, Buffers, Cell, Config, Engine, Error, Rnn, Schedule, Storage};
 
 type Test = fn(&Engine) -> Outcome;
 
@@ -41,9 +41,9 @@ fn network(seed: u32) -> Case {
 
 fn misuse(engine: &Engine) -> Outcome {
     let case = network(40);
-    let mut layer = Layer::new(engine, case.weights.clone());
+    let mut rnn = Rnn::new(engine, case.weights.clone());
     let (input_bytes, output_bytes) = (4 * 5 * 3 * 7, 4 * 5 * 3 * 26);
-    let needs = layer.buffer_needs(5, 3);
+    let needs = rnn.buffer_needs(5, 3);
     let of = |name: &str| needs.iter().find(|need| need.name == name).map(|need| (need.bytes, need.usage));
     if of("input") != Some((input_bytes, Usage::STORAGE))
         || of("output") != Some((output_bytes, Usage::STORAGE))
@@ -60,7 +60,7 @@ fn misuse(engine: &Engine) -> Outcome {
     let mut refuses = |buffers: Buffers<'_>, expected: &str| -> Outcome {
         let device = engine.device().ok_or("no GPU")?;
         let mut encoder = device.create_command_encoder(&Default::default());
-        let error = match layer.encode(&mut encoder, &buffers) {
+        let error = match rnn.encode(&mut encoder, &buffers) {
             Ok(()) => return Err(format!("expected {expected:?}, found none").into()),
             Err(error) => error.to_string(),
         };
@@ -109,28 +109,28 @@ fn misuse(engine: &Engine) -> Outcome {
         let half = at(&output).storage(Storage::F16);
         refuses(plain().output(half), "output: expected f32, on a device without SHADER_F16, found f16")?;
     }
-    let mut open = Layer::lazy(engine, &Config::gru(5), wgpu_rnn::Init::pytorch())?;
+    let mut open = Rnn::lazy(engine, &Config::gru(5), wgpu_rnn::Init::pytorch())?;
     let mut encoder = engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
     match open.encode(&mut encoder, &plain()) {
         Err(Error::Setting { name: "input_size", .. }) => {}
         other => return Err(format!("with an open input size: {other:?}").into()),
     }
-    let mut on_cpu = Layer::new(&Engine::cpu(), case.weights.clone());
+    let mut on_cpu = Rnn::new(&Engine::cpu(), case.weights.clone());
     let mut encoder = engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
     match on_cpu.encode(&mut encoder, &plain()) {
         Err(Error::Setting { name: "engine", .. }) => {}
         other => return Err(format!("on the CPU: {other:?}").into()),
     }
     // After all of that it works.
-    let host = Layer::new(engine, case.weights.clone()).call(&case.call())?;
-    encoded::equals(engine, &mut layer, &case, CONTIGUOUS, &host)
+    let host = Rnn::new(engine, case.weights.clone()).call(&case.call())?;
+    encoded::equals(engine, &mut rnn, &case, CONTIGUOUS, &host)
 }
 
 /// Buffers of another device of the same instance; between instances wgpu knows no difference.
 fn foreign(_: &Engine) -> Outcome {
     let [own, other] = two_devices()?.map(|(device, queue)| Engine::from_device(device, queue));
     let case = network(47);
-    let mut layer = Layer::new(&own, case.weights.clone());
+    let mut rnn = Rnn::new(&own, case.weights.clone());
     let make = |engine: &Engine| {
         let [input, output] =
             [4 * 5 * 3 * 7, 4 * 5 * 3 * 26].map(|bytes| buffer(engine, bytes, Usage::STORAGE));
@@ -144,7 +144,7 @@ fn foreign(_: &Engine) -> Outcome {
         ("lengths", Buffers::new(5, 3, at(&input)).output(at(&output)).lengths(&their_lengths, 0)),
     ] {
         let mut encoder = own.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
-        match layer.encode(&mut encoder, &buffers) {
+        match rnn.encode(&mut encoder, &buffers) {
             Err(Error::Gpu(text)) if !text.contains('\n') => {}
             other => return Err(format!("{which} of another device: {other:?}").into()),
         }
@@ -157,8 +157,8 @@ fn foreign(_: &Engine) -> Outcome {
 fn steady_state(engine: &Engine) -> Outcome {
     for schedule in Schedule::ALL {
         let case = network(41);
-        let mut layer = Layer::new(engine, case.weights.clone());
-        layer.set_tuning(schedule);
+        let mut rnn = Rnn::new(engine, case.weights.clone());
+        rnn.set_tuning(schedule);
         let make = || {
             let input = buffer(engine, 4 * 5 * 3 * 7, Usage::STORAGE);
             (input, buffer(engine, 4 * 5 * 3 * 26, Usage::STORAGE))
@@ -170,7 +170,7 @@ fn steady_state(engine: &Engine) -> Outcome {
                 let mut encoder =
                     engine.device().ok_or("no GPU")?.create_command_encoder(&Default::default());
                 let buffers = Buffers::new(5, 3, BufferArray::new(input)).output(BufferArray::new(output));
-                layer.encode(&mut encoder, &buffers)?;
+                rnn.encode(&mut encoder, &buffers)?;
                 engine.queue().ok_or("no GPU")?.submit([encoder.finish()]);
             }
             Ok(engine.objects_made())
@@ -189,14 +189,14 @@ fn steady_state(engine: &Engine) -> Outcome {
 fn anywhere(engine: &Engine) -> Outcome {
     for cell in Cell::ALL {
         let case = case(&Config::new(cell, 13).num_layers(2).input_size(7), 5, 3, 42);
-        let mut layer = Layer::new(engine, case.weights.clone());
-        let host = layer.call(&case.call())?;
+        let mut rnn = Rnn::new(engine, case.weights.clone());
+        let host = rnn.call(&case.call())?;
         let has_f16 = engine.limits().is_some_and(|limits| limits.f16);
         for storage in [Storage::F32, Storage::F16] {
             for (offset, gap) in [(0, 0), (4, 0), (260, 1), (1020, 9)] {
                 if storage == Storage::F32 || has_f16 {
                     let lie = Lie { offset, gap, storage };
-                    encoded::equals(engine, &mut layer, &case, lie, &host)
+                    encoded::equals(engine, &mut rnn, &case, lie, &host)
                         .map_err(|failed| format!("{cell:?}, {lie:?}: {failed:?}"))?;
                 }
             }
@@ -209,8 +209,8 @@ fn anywhere(engine: &Engine) -> Outcome {
 fn several_models(engine: &Engine) -> Outcome {
     let first = case(&Config::gru(8).input_size(7), 5, 3, 43);
     let second = case(&Config::lstm(6).bidirectional().input_size(8), 5, 3, 44);
-    let mut lower = Layer::new(engine, first.weights.clone());
-    let mut upper = Layer::new(engine, second.weights.clone());
+    let mut lower = Rnn::new(engine, first.weights.clone());
+    let mut upper = Rnn::new(engine, second.weights.clone());
     let between = lower.forward(&first.input, None)?.output;
     let expected = upper.forward(&between, None)?.output;
     let input = buffer(engine, 4 * 5 * 3 * 7, Usage::STORAGE);
@@ -234,9 +234,9 @@ fn larger_than_a_binding(_: &Engine) -> Outcome {
     let engine = Engine::from_device(device, queue);
     for layout in [wgpu_rnn::Layout::Tnc, wgpu_rnn::Layout::Ntc] {
         let case = case(&Config::gru(9).bidirectional().layout(layout).input_size(7), 50, 9, 45);
-        let mut layer = Layer::new(&engine, case.weights.clone());
-        let host = layer.call(&case.call())?;
-        encoded::equals(&engine, &mut layer, &case, Lie { offset: 20, gap: 2, ..CONTIGUOUS }, &host)?;
+        let mut rnn = Rnn::new(&engine, case.weights.clone());
+        let host = rnn.call(&case.call())?;
+        encoded::equals(&engine, &mut rnn, &case, Lie { offset: 20, gap: 2, ..CONTIGUOUS }, &host)?;
     }
     Ok(())
 }
@@ -244,8 +244,8 @@ fn larger_than_a_binding(_: &Engine) -> Outcome {
 /// h_n and c_n are written where h_0 and c_0 are read, call after call.
 fn state_in_place(engine: &Engine) -> Outcome {
     let case = case(&Config::lstm(13).input_size(7), 6, 3, 46);
-    let mut layer = Layer::new(engine, case.weights.clone());
-    let expected = layer.forward(&case.input, None)?.state();
+    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let expected = rnn.forward(&case.input, None)?.state();
     let input = buffer(engine, 4 * 6 * 3 * 7, Usage::STORAGE);
     let [h, c] = [(); 2].map(|()| buffer(engine, 4 * 3 * 13, Usage::STORAGE));
     let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
@@ -255,7 +255,7 @@ fn state_in_place(engine: &Engine) -> Outcome {
         let at = |buffer| BufferArray::new(buffer);
         let steps = at(&input).offset(part * 4 * 3 * 3 * 7);
         let buffers = Buffers::new(3, 3, steps).h_0(at(&h)).c_0(at(&c)).h_n(at(&h)).c_n(at(&c));
-        layer.encode(&mut encoder, &buffers)?;
+        rnn.encode(&mut encoder, &buffers)?;
     }
     queue.submit([encoder.finish()]);
     for (found, expected) in [(&h, &expected.h), (&c, expected.c.as_ref().ok_or("an LSTM")?)] {

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::shader::{Equation, Kernel, Read, Tile};
 use wgpu_rnn::{
-    Call, Cell, Config, Directions, Engine, Error, Layer, Layout, Output, Packed, Schedule, State, Tuning,
+    Call, Cell, Config, Directions, Engine, Error, Layout, Output, Packed, Rnn, Schedule, State, Tuning,
     Weights,
 };
 
@@ -87,8 +87,8 @@ fn main() {
 }
 
 fn run(engine: &Engine, case: &Case) -> Result<Output, Failed> {
-    let mut layer = Layer::new(engine, case.weights.clone());
-    let answer = layer.call(&case.call())?;
+    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let answer = rnn.call(&case.call())?;
     if *answer.engine != *engine.name() || engine.name().contains("reference") {
         return Err(format!("the answer comes from {}, not from {}", answer.engine, engine.name()).into());
     }
@@ -217,10 +217,10 @@ fn reverse_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
 fn joined_runs(engine: &Engine, cell: Cell) -> Outcome {
     let whole = case(&Config::new(cell, 13).num_layers(2).input_size(7), 9, 3, 5);
     let answer = run(engine, &whole)?;
-    let mut layer = Layer::new(engine, whole.weights.clone());
+    let mut rnn = Rnn::new(engine, whole.weights.clone());
     let (early, late) = whole.input.view().split_at(Axis(0), 4);
-    let first = layer.forward(&early, whole.state.as_ref())?;
-    let second = layer.forward(&late, Some(&first.state()))?;
+    let first = rnn.forward(&early, whole.state.as_ref())?;
+    let second = rnn.forward(&late, Some(&first.state()))?;
     let joined = concatenate(Axis(0), &[first.output.view(), second.output.view()])?;
     if joined != answer.output || second.h_n != answer.h_n || second.c_n != answer.c_n {
         return Err("two runs joined by the state are not the whole run".into());
@@ -306,7 +306,7 @@ fn relu_overflows(engine: &Engine) -> Outcome {
     ];
     let weights = Weights::from_tensors(tensors, Some(wgpu_rnn::Activation::Relu))?;
     let input = Array3::ones((7, 1, 1));
-    let ours = Layer::new(engine, weights.clone()).forward(&input, None)?.output;
+    let ours = Rnn::new(engine, weights.clone()).forward(&input, None)?.output;
     let theirs = wgpu_rnn::reference::forward(&weights, &input, None)?.output;
     let finite = theirs.iter().filter(|number| number.is_finite()).count();
     if finite == theirs.len() || finite == 0 {
@@ -322,7 +322,7 @@ fn relu_overflows(engine: &Engine) -> Outcome {
 
 fn every_framework(engine: &Engine) -> Outcome {
     for case in goldens::ALL.into_iter().flat_map(goldens::Golden::all) {
-        case.check::<f32>(F32, &mut |weights, call| Layer::new(engine, weights.clone()).call(call))?;
+        case.check::<f32>(F32, &mut |weights, call| Rnn::new(engine, weights.clone()).call(call))?;
     }
     Ok(())
 }
@@ -378,11 +378,11 @@ fn changing_lengths(engine: &Engine) -> Outcome {
     let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7).cell_states().every_layer();
     for config in [config.clone(), config.clone().layer_norm(), config.proj_size(5).residual()] {
         let mut case = case(&config, 9, 5, 23);
-        let mut layer = Layer::new(engine, case.weights.clone());
+        let mut rnn = Rnn::new(engine, case.weights.clone());
         for lengths in [[9, 9, 9, 9, 9], [2, 5, 0, 6, 1], [0; 5], [3, 1, 4, 1, 5]] {
             case.lengths = Some(lengths.to_vec());
             let tolerance = if config.layer_norm { common::NORM } else { F32 };
-            difference_of_outputs(&layer.call(&case.call())?, &reference(&case), tolerance)
+            difference_of_outputs(&rnn.call(&case.call())?, &reference(&case), tolerance)
                 .map_err(|error| format!("{lengths:?}: {error}"))?;
         }
     }
@@ -407,28 +407,28 @@ fn lengths_on_gpu(engine: &Engine) -> Outcome {
         buffer.unmap();
         buffer
     };
-    let mut layer = Layer::new(engine, case.weights.clone());
+    let mut rnn = Rnn::new(engine, case.weights.clone());
     let call = case.call();
     let without = Case { lengths: None, ..case.clone() };
     let bare = without.call();
     // A length over T counts as T.
     let lengths = buffer(&[4, 0, 77, 1, 5], Usage::COPY_SRC);
-    if layer.call_with_lengths_on_gpu(&bare, &lengths)? != theirs {
+    if rnn.call_with_lengths_on_gpu(&bare, &lengths)? != theirs {
         return Err("lengths on the GPU give something else than lengths on the host".into());
     }
-    let says = |layer: &mut Layer, call: &Call<'_>, lengths: &wgpu::Buffer, expected: &str| -> Outcome {
-        match layer.call_with_lengths_on_gpu(call, lengths) {
+    let says = |rnn: &mut Rnn, call: &Call<'_>, lengths: &wgpu::Buffer, expected: &str| -> Outcome {
+        match rnn.call_with_lengths_on_gpu(call, lengths) {
             Err(error) if error.to_string() == expected => Ok(()),
             other => Err(format!("expected {expected:?}, found {other:?}").into()),
         }
     };
-    says(&mut layer, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
+    says(&mut rnn, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
     let short = buffer(&[1, 2], Usage::COPY_SRC);
-    says(&mut layer, &bare, &short, "lengths: expected a buffer of at least 20 bytes, found 8")?;
+    says(&mut rnn, &bare, &short, "lengths: expected a buffer of at least 20 bytes, found 8")?;
     let other = buffer(&[1, 2, 3, 4, 5], Usage::STORAGE);
     let expected = "lengths: expected a buffer with usage COPY_SRC, found BufferUsages(STORAGE)";
-    says(&mut layer, &bare, &other, expected)?;
-    let mut cpu = Layer::new(&Engine::cpu(), case.weights.clone());
+    says(&mut rnn, &bare, &other, expected)?;
+    let mut cpu = Rnn::new(&Engine::cpu(), case.weights.clone());
     let expected = "lengths: expected lengths on the host, for an engine that is no GPU, found a GPU buffer";
     says(&mut cpu, &bare, &lengths, expected)
 }
@@ -436,7 +436,7 @@ fn lengths_on_gpu(engine: &Engine) -> Outcome {
 fn any_strides(engine: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 18);
     let answer = run(engine, &case)?;
-    let mut layer = Layer::new(engine, case.weights.clone());
+    let mut rnn = Rnn::new(engine, case.weights.clone());
     // Axes in another order, every second number, and backwards, and all of it seen as it was.
     let mut strange = Array3::<f32>::zeros((14, 5, 6));
     let mut as_was = strange.slice_mut(s![..;-2, .., ..;2]).permuted_axes([1, 2, 0]);
@@ -448,7 +448,7 @@ fn any_strides(engine: &Engine) -> Outcome {
     };
     let state =
         case.state.as_ref().map(|state| State { h: turned(&state.h), c: state.c.as_ref().map(turned) });
-    let ours = layer.forward(&as_was.view(), state.as_ref())?;
+    let ours = rnn.forward(&as_was.view(), state.as_ref())?;
     if ours != answer { Err("the strides of the input change the answer".into()) } else { Ok(()) }
 }
 
@@ -465,7 +465,7 @@ fn packed_sequences(engine: &Engine) -> Outcome {
         case.lengths = Some(lengths);
         let padded = run(engine, &case)?;
         let weights = case.weights.clone().layout(layout);
-        let (ours, answer) = Layer::new(engine, weights).forward_packed(&packed, case.state.as_ref())?;
+        let (ours, answer) = Rnn::new(engine, weights).forward_packed(&packed, case.state.as_ref())?;
         if ours.data != rows(&padded.output) || ours.batch_sizes != sizes || answer.state() != padded.state()
         {
             return Err(format!("{layout:?}: packed sequences give something else than padded ones").into());
@@ -486,13 +486,13 @@ fn steady_state(engine: &Engine) -> Outcome {
         (engine.objects_made(), alive)
     };
     for schedule in Schedule::ALL.into_iter().map(Some).chain([None]) {
-        let mut layer = Layer::new(&engine, case.weights.clone());
-        layer.set_tuning(schedule);
+        let mut rnn = Rnn::new(&engine, case.weights.clone());
+        rnn.set_tuning(schedule);
         let with_lengths = Case { lengths: Some(vec![5, 0, 2]), ..case.clone() };
         // Other shapes in between, so that none is merely the latest.
         let mut all = || -> Result<_, Failed> {
-            let shorter = layer.forward(&case.input.slice(s![..3, .., ..]), None)?;
-            Ok((layer.call(&case.call())?, shorter, layer.call(&with_lengths.call())?))
+            let shorter = rnn.forward(&case.input.slice(s![..3, .., ..]), None)?;
+            Ok((rnn.call(&case.call())?, shorter, rnn.call(&with_lengths.call())?))
         };
         let first = all()?;
         let before = objects();
@@ -580,16 +580,16 @@ fn every_tile(engine: &Engine) -> Outcome {
         let config = Config::new(cell, hidden).bidirectional().input_size(features);
         let case = case(&config, steps, batch, 25);
         let theirs = reference(&case);
-        let mut layer = Layer::new(engine, case.weights.clone());
+        let mut rnn = Rnn::new(engine, case.weights.clone());
         for tile in Tile::ALL {
             let of_steps = match schedule {
                 Schedule::Sequence => Kernel::Sequence(Equation::Gru),
                 _ => Kernel::Step(Equation::Gru),
             };
             let step = of_steps.tiles().find(|&one| one == tile);
-            layer.set_tuning(Tuning { schedule: Some(schedule), project: Some(tile), step });
+            rnn.set_tuning(Tuning { schedule: Some(schedule), project: Some(tile), step });
             let what = format!("{cell:?} {hidden}, {}, tile {tile}", schedule.name());
-            match layer.call(&case.call()) {
+            match rnn.call(&case.call()) {
                 // No subgroups; or more rows of 272 bytes than fit twice into a workgroup of 16 KiB.
                 Err(Error::Setting { name, .. })
                     if tile.read == Read::Shared && (!has_subgroups || name == "schedule") => {}
@@ -602,9 +602,9 @@ fn every_tile(engine: &Engine) -> Outcome {
             }
         }
     }
-    let mut layer = Layer::new(engine, common::case(&primes(Cell::Gru), 1, 1, 0).weights);
-    layer.set_tuning(Tuning { step: Some("64w".parse()?), ..Tuning::default() });
-    let error = layer.forward(&Array3::zeros((1, 1, 7)), None).unwrap_err().to_string();
+    let mut rnn = Rnn::new(engine, common::case(&primes(Cell::Gru), 1, 1, 0).weights);
+    rnn.set_tuning(Tuning { step: Some("64w".parse()?), ..Tuning::default() });
+    let error = rnn.forward(&Array3::zeros((1, 1, 7)), None).unwrap_err().to_string();
     if !error.starts_with("step tile: expected 1, 4, 8, ") || !error.ends_with(", found 64w") {
         return Err(error.into());
     }
@@ -619,14 +619,14 @@ fn all_schedules(
     (steps, batch): (usize, usize),
 ) -> Outcome {
     let mut case = case(config, steps, batch, 24);
-    let mut layer = Layer::new(engine, case.weights.clone());
+    let mut rnn = Rnn::new(engine, case.weights.clone());
     for lengths in [None, Some((0..batch).map(|row| (row * 5 + 2) % (steps + 1)).collect())] {
         case.lengths = lengths;
-        layer.set_tuning(Tuning::default());
-        let best = layer.call(&case.call())?;
+        rnn.set_tuning(Tuning::default());
+        let best = rnn.call(&case.call())?;
         for &schedule in schedules {
-            layer.set_tuning(schedule);
-            if layer.call(&case.call())? != best {
+            rnn.set_tuning(schedule);
+            if rnn.call(&case.call())? != best {
                 let name = schedule.name();
                 return Err(format!("{config:?}, T {steps}, N {batch}: {name} differs from the best").into());
             }
@@ -642,10 +642,10 @@ fn all_schedules(
 fn profile(engine: &Engine) -> Outcome {
     let mut case = case(&primes(Cell::Lstm), 9, 3, 26);
     case.lengths = Some(vec![2, 4, 0]);
-    let mut layer = Layer::new(engine, case.weights.clone());
-    layer.set_tuning(Schedule::Stepwise);
-    let expected = layer.call(&case.call())?;
-    let profile = layer.profile(&case.call());
+    let mut rnn = Rnn::new(engine, case.weights.clone());
+    rnn.set_tuning(Schedule::Stepwise);
+    let expected = rnn.call(&case.call())?;
+    let profile = rnn.profile(&case.call());
     let has_clock =
         engine.device().is_some_and(|device| device.features().contains(wgpu::Features::TIMESTAMP_QUERY));
     if !has_clock {
@@ -684,7 +684,7 @@ fn sigmoid_tail(engine: &Engine) -> Outcome {
     ];
     let weights = Weights::from_tensors(tensors, None)?;
     let state = State::with_cell(Array3::zeros((1, 1, 1)), Array3::from_elem((1, 1, 1), 1e4));
-    let c_n = Layer::new(engine, weights).forward(&Array3::zeros((1, 1, 1)), Some(&state))?.c_n.unwrap();
+    let c_n = Rnn::new(engine, weights).forward(&Array3::zeros((1, 1, 1)), Some(&state))?.c_n.unwrap();
     let expected = 1e4 / (1.0 + 12_f64.exp());
     let error = (f64::from(c_n[[0, 0, 0]]) / expected - 1.0).abs();
     if error < 1e-6 { Ok(()) } else { Err(format!("off by {error:e} of itself").into()) }
@@ -709,10 +709,10 @@ fn async_equals_blocking(engine: &Engine) -> Outcome {
     }
     let case = case(&primes(Cell::Gru), 5, 3, 10);
     let blocking = run(engine, &case)?;
-    let mut layer = Layer::new(engine, case.weights.clone());
-    drop(layer.forward_async(&case.input, None)); // never polled
+    let mut rnn = Rnn::new(engine, case.weights.clone());
+    drop(rnn.forward_async(&case.input, None)); // never polled
     let call = case.call();
-    let answer = pollster::block_on(assert_send(layer.call_async(&call)))?;
+    let answer = pollster::block_on(assert_send(rnn.call_async(&call)))?;
     if answer == blocking { Ok(()) } else { Err("async and blocking differ".into()) }
 }
 
@@ -724,7 +724,7 @@ fn too_large(engine: &Engine) -> Outcome {
     if batch > 1 << 24 {
         return Ok(()); // an adapter with bindings over 256 GB
     }
-    let made = Layer::new(engine, weights).forward(&Array3::zeros((1, batch, 1)), None);
+    let made = Rnn::new(engine, weights).forward(&Array3::zeros((1, batch, 1)), None);
     match made {
         Err(Error::TooLarge { needed, limit, .. }) if needed > limit => Ok(()),
         other => Err(format!("expected Error::TooLarge, found {other:?}").into()),
@@ -742,11 +742,11 @@ fn lost_device(_: &Engine) -> Outcome {
     // Of the caller's, whose loss we are not told of, and of our own.
     let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
     for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
-        let mut layer = Layer::new(&lost, case.weights.clone());
-        layer.forward(&case.input, None)?;
+        let mut rnn = Rnn::new(&lost, case.weights.clone());
+        rnn.forward(&case.input, None)?;
         lost.device().unwrap().destroy();
         for input in [case.input.view(), case.input.slice(s![..2, .., ..])] {
-            match layer.forward(&input, None) {
+            match rnn.forward(&input, None) {
                 Err(Error::DeviceLost(_)) => {}
                 other => return Err(format!("expected Error::DeviceLost, found {other:?}").into()),
             }

@@ -5,7 +5,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::Array3;
 use std::cell::RefCell;
 use std::sync::Once;
-use wgpu_rnn::{Call, Cell, Config, Engine, Init, Layer, Packed, Plan, Schedule, Weights, plan::Shape};
+use wgpu_rnn::{Call, Cell, Config, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, plan::Shape};
 
 /// What wgpu was asked for. All of it is asked for, and so logged, in the thread of the call.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,9 +77,9 @@ fn engine() -> Engine {
     Engine::from_device(device, queue)
 }
 
-fn layer(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> Layer {
-    let mut layer = Layer::new(engine, Weights::init(config, &Init::pytorch()).unwrap());
-    layer.set_tuning(schedule);
+fn layer(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> Rnn {
+    let mut rnn = Rnn::new(engine, Weights::init(config, &Init::pytorch()).unwrap());
+    rnn.set_tuning(schedule);
     layer
 }
 
@@ -118,7 +118,7 @@ fn a_call_is_what_the_plan_says() {
             for (steps, batch) in [(1, 1), (5, 3), (300, 2)] {
                 let plan = plan(&engine, &config, steps, batch, schedule);
                 let input = Array3::<f32>::ones((steps, batch, 7));
-                let asked = asked(|| drop(layer.forward(&input, None).unwrap()));
+                let asked = asked(|| drop(rnn.forward(&input, None).unwrap()));
                 let copies: Vec<u64> =
                     plan.uploads.iter().chain(&plan.downloads).map(|transfer| 4 * transfer.len).collect();
                 assert_eq!(asked.copies, copies, "{}", plan.title);
@@ -140,7 +140,7 @@ fn a_step_is_a_dispatch() {
         let config = Config::new(cell, 13).num_layers(2).bidirectional().input_size(7);
         for (schedule, a_step, passes_a_layer) in [(Schedule::Stepwise, 2, 3), (Schedule::Paired, 1, 2)] {
             let mut layer = layer(&engine, &config, Some(schedule));
-            let mut one = |steps| asked(|| drop(layer.forward(&Array3::ones((steps, 3, 7)), None).unwrap()));
+            let mut one = |steps| asked(|| drop(rnn.forward(&Array3::ones((steps, 3, 7)), None).unwrap()));
             let (few, many) = (one(4), one(64));
             assert_eq!(many.dispatches - few.dispatches, 60 * 2 * a_step, "{cell:?}, {}", schedule.name());
             assert_eq!([few.passes, many.passes], [2 * passes_a_layer; 2], "{cell:?}, {}", schedule.name());
@@ -150,7 +150,7 @@ fn a_step_is_a_dispatch() {
         let mut layer = layer(&engine, &one_direction, None);
         for (steps, submits) in [(1, 1), (256, 1), (257, 2)] {
             let input = Array3::ones((steps, 3, 7));
-            let asked = asked(|| drop(layer.forward(&input, None).unwrap()));
+            let asked = asked(|| drop(rnn.forward(&input, None).unwrap()));
             assert_eq!(asked.submits, submits, "{cell:?}, T {steps}");
         }
     }
@@ -166,11 +166,11 @@ fn a_shape_that_came_before_makes_no_object() {
             let (small, large) = (Array3::<f32>::ones((5, 3, 7)), Array3::<f32>::ones((9, 4, 7)));
             let packed = Packed { data: ndarray::Array2::ones((8, 7)), batch_sizes: vec![3, 2, 1, 1, 1] };
             let mut all = |longest: usize| {
-                layer.forward(&small, None).unwrap();
-                layer.forward(&large, None).unwrap();
-                layer.call(&Call::new(&small).lengths(&[longest, 0, 2])).unwrap();
-                layer.call(&Call::new(&large).lengths(&[1, longest, 3, 2])).unwrap();
-                layer.forward_packed(&packed, None).unwrap();
+                rnn.forward(&small, None).unwrap();
+                rnn.forward(&large, None).unwrap();
+                rnn.call(&Call::new(&small).lengths(&[longest, 0, 2])).unwrap();
+                rnn.call(&Call::new(&large).lengths(&[1, longest, 3, 2])).unwrap();
+                rnn.forward_packed(&packed, None).unwrap();
             };
             let first = asked(|| all(5));
             assert!(!first.objects.is_empty(), "the listener hears nothing");
@@ -193,7 +193,7 @@ fn a_short_call_copies_and_computes_less() {
         let mut layer = layer(&engine, &config, schedule);
         let input = Array3::<f32>::ones((9, 3, 7));
         let mut with =
-            |lengths: &[usize]| asked(|| drop(layer.call(&Call::new(&input).lengths(lengths)).unwrap()));
+            |lengths: &[usize]| asked(|| drop(rnn.call(&Call::new(&input).lengths(lengths)).unwrap()));
         let (whole, short) = (with(&[9, 2, 5]), with(&[4, 2, 1]));
         let shape = Shape { steps: 9, batch: 3, has_lengths: true, tuning: schedule.into() };
         let plan = Plan::of(&config, &shape, &engine.limits().unwrap()).unwrap();

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::plan::Shape;
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layer, Layout, Merge, Output, Plan, Reset,
+    Activation, Cell, Config, Directions, Engine, Error, Init, Layout, Merge, Output, Plan, Reset, Rnn,
     Schedule, Storage, Tuning, Weights,
 };
 
@@ -214,18 +214,18 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
 
 /// The same call, from buffers to buffers, which are strided in every second case.
 fn encode(engine: &Engine, setup: &Setup, case: &Case, ours: &Output) -> Outcome {
-    let mut layer = Layer::new(engine, case.weights.clone());
-    layer.set_tuning(Tuning { schedule: possible(engine, setup)?, ..Tuning::default() });
+    let mut rnn = Rnn::new(engine, case.weights.clone());
+    rnn.set_tuning(Tuning { schedule: possible(engine, setup)?, ..Tuning::default() });
     let strided = encoded::Lie { offset: 12, gap: 3, ..encoded::CONTIGUOUS };
     let lie =
         if setup.has_lengths || setup.config.outputs.every_layer { strided } else { encoded::CONTIGUOUS };
     let refused = encoded::is_refused(&setup.config);
     // What the program itself can hold in no buffer.
     let most = engine.limits().map_or(0, |limits| limits.max_buffer_bytes);
-    if layer.buffer_needs(setup.steps, setup.batch).iter().any(|need| 2 * need.bytes > most) {
+    if rnn.buffer_needs(setup.steps, setup.batch).iter().any(|need| 2 * need.bytes > most) {
         return Ok(());
     }
-    match encoded::equals(engine, &mut layer, case, lie, ours) {
+    match encoded::equals(engine, &mut rnn, case, lie, ours) {
         Ok(()) if refused => Err("expected that an encoded call is refused".into()),
         Err(failed) if refused && failed.message().is_some_and(|m| m.starts_with("merge: ")) => Ok(()),
         other => other.map_err(|failed| format!("encoded: {}", failed.message().unwrap_or("failed")).into()),
@@ -233,9 +233,9 @@ fn encode(engine: &Engine, setup: &Setup, case: &Case, ours: &Output) -> Outcome
 }
 
 fn run(engine: &Engine, setup: &Setup, case: &Case) -> wgpu_rnn::Result<Output> {
-    let mut layer = Layer::new(engine, case.weights.clone());
-    layer.set_tuning(Tuning { schedule: possible(engine, setup)?, ..Tuning::default() });
-    layer.call(&case.call())
+    let mut rnn = Rnn::new(engine, case.weights.clone());
+    rnn.set_tuning(Tuning { schedule: possible(engine, setup)?, ..Tuning::default() });
+    rnn.call(&case.call())
 }
 
 /// The schedule that was asked for; stepwise, if directions should be paired and cannot.

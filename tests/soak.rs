@@ -9,7 +9,7 @@ mod engines;
 use common::case;
 use engines::{Offer, Outcome, Trials};
 use ndarray::Array2;
-use wgpu_rnn::{Config, Engine, Layer, Streams};
+use wgpu_rnn::{Config, Engine, Rnn, Streams};
 
 fn main() {
     let mut trials = Trials::new();
@@ -23,8 +23,8 @@ fn soak(engine: &Engine) -> Outcome {
         Ok(calls) => calls.parse()?,
         Err(_) => 100_000,
     };
-    let layer = Layer::new(engine, case(&Config::gru(8).input_size(4), 1, 1, 33).weights);
-    let mut streams = Streams::new(layer, 4)?;
+    let rnn = Rnn::new(engine, case(&Config::gru(8).input_size(4), 1, 1, 33).weights);
+    let mut streams = Streams::new(rnn, 4)?;
     let all = [streams.join()?, streams.join()?, streams.join()?];
     let step = Array2::from_elem((1, 4), 0.5);
     let mut run = |calls: usize| -> Outcome {

@@ -7,7 +7,7 @@ mod engines;
 use common::case;
 use engines::{Offer, Outcome, Trials};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
-use wgpu_rnn::{Cell, Config, Engine, Error, Layer, MAX_STREAM_STEPS, Schedule, Streams, Tuning};
+use wgpu_rnn::{Cell, Config, Engine, Error, MAX_STREAM_STEPS, Rnn, Schedule, Streams, Tuning};
 
 fn main() {
     let mut trials = Trials::new();
@@ -28,7 +28,7 @@ fn main() {
 fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
     let config = Config::new(cell, 13).num_layers(2).input_size(7);
     let case = case(&config, 1000, 3, 31);
-    let layer = || Layer::new(engine, case.weights.clone());
+    let layer = || Rnn::new(engine, case.weights.clone());
     // Batches of another size might be given other tiles, whose sums come in another order.
     let tile = Some("1".parse()?);
     let schedules = &[Schedule::Stepwise, Schedule::Sequence][..if engine.is_gpu() { 2 } else { 1 }];
@@ -114,7 +114,7 @@ fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
 }
 
 fn wrong_use(engine: &Engine) -> Outcome {
-    let layer = |config: Config| Layer::new(engine, case(&config, 1, 1, 32).weights);
+    let layer = |config: Config| Rnn::new(engine, case(&config, 1, 1, 32).weights);
     let refused = |result: wgpu_rnn::Result<()>, expected: &str| match result {
         Err(error) if error.to_string() == expected => Ok(()),
         Err(error) => Err(format!("expected {expected:?}, found {:?}", error.to_string())),
@@ -131,14 +131,14 @@ fn wrong_use(engine: &Engine) -> Outcome {
             "last_only: expected an output for every step, for streams, found the last one only",
         ),
     ] {
-        refused(Streams::new(layer(config), 2).map(|_| ()), expected)?;
+        refused(Streams::new(rnn(config), 2).map(|_| ()), expected)?;
     }
-    refused(Streams::new(layer(plain.clone()), 0).map(|_| ()), "capacity: expected at least 1, found 0")?;
-    let huge = Streams::new(layer(plain.clone()), 1 << 60);
+    refused(Streams::new(rnn(plain.clone()), 0).map(|_| ()), "capacity: expected at least 1, found 0")?;
+    let huge = Streams::new(rnn(plain.clone()), 1 << 60);
     if !matches!(huge, Err(Error::Memory { .. } | Error::TooLarge { .. })) {
         return Err(format!("room for 2^60 streams: {:?}", huge.map(|streams| streams.capacity())).into());
     }
-    let mut streams = Streams::new(layer(plain), 1)?;
+    let mut streams = Streams::new(rnn(plain), 1)?;
     let one = streams.join()?;
     refused(streams.join().map(|_| ()), "join: expected at most 1 streams at once, found one more")?;
     let steps = Array2::<f32>::zeros((MAX_STREAM_STEPS + 1, 3));
@@ -149,7 +149,7 @@ fn wrong_use(engine: &Engine) -> Outcome {
     let step = steps.slice(s![..1, ..]);
     let twice = streams.call(&[(one, step), (one, step)]).map(|_| ());
     refused(twice, "stream: expected each one once in a call, found one twice")?;
-    let stranger = Streams::new(layer(Config::gru(5).input_size(3)), 1)?.join()?;
+    let stranger = Streams::new(rnn(Config::gru(5).input_size(3)), 1)?.join()?;
     streams.leave(one)?;
     let gone = "stream: expected one that has joined, found one that has left";
     refused(call(&mut streams, step), gone)?;
@@ -168,8 +168,8 @@ fn eight_threads(engine: &Engine) -> Outcome {
     let cases: Vec<_> = (0..4).map(|seed| case(&config, 5 + seed as usize, 3, seed)).collect();
     let run = |index: usize| {
         let case = &cases[index % 4];
-        let mut layer = Layer::new(engine, case.weights.clone());
-        (0..5).map(|_| layer.call(&case.call())).collect::<wgpu_rnn::Result<Vec<_>>>()
+        let mut rnn = Rnn::new(engine, case.weights.clone());
+        (0..5).map(|_| rnn.call(&case.call())).collect::<wgpu_rnn::Result<Vec<_>>>()
     };
     let alone: Vec<_> = (0..8).map(run).collect::<Result<_, _>>()?;
     let together = std::thread::scope(|scope| {

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{Case, case};
-use wgpu_rnn::{Cell, Config, Engine, Layer, Output, Reset};
+use wgpu_rnn::{Cell, Config, Engine, Output, Reset, Rnn};
 
 /// What a pool of so many threads makes of a case.
 fn with_threads(threads: usize, case: &Case) -> Output {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| Layer::new(&Engine::cpu(), case.weights.clone()).call(&case.call()).unwrap())
+    pool.install(|| Rnn::new(&Engine::cpu(), case.weights.clone()).call(&case.call()).unwrap())
 }
 
 #[test]
@@ -56,12 +56,12 @@ fn a_call_allocates_what_it_returns_and_nothing_a_step() {
         for steps in [100, 1, 100] {
             let mut case = case(&config, steps, 3, 1);
             case.state = None;
-            let mut layer = Layer::new(&Engine::cpu(), case.weights.clone());
+            let mut rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
             // On one thread: it is this thread's that are counted, and rayon's queue grows now and then.
             alone.install(|| {
-                let first = layer.call(&case.call()).unwrap();
+                let first = rnn.call(&case.call()).unwrap();
                 let mut second = None;
-                let call = || second = Some(layer.call(&case.call()).unwrap());
+                let call = || second = Some(rnn.call(&case.call()).unwrap());
                 let counted = allocation_counter::measure(call);
                 assert_eq!(second.unwrap(), first);
                 assert_eq!(counted.count_total, results, "T {steps}, {config:?}");

@@ -7,7 +7,7 @@ mod engines;
 use common::{Case, F32, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials};
 use std::path::Path;
-use wgpu_rnn::{Config, Engine, EngineBuilder, Layer, Output, Schedule};
+use wgpu_rnn::{Config, Engine, EngineBuilder, Output, Rnn, Schedule};
 
 type Test = fn() -> Outcome;
 
@@ -48,7 +48,7 @@ fn small(hidden: usize) -> Config {
 
 /// The answer to a case, which must be right.
 fn answer(engine: &Engine, case: &Case) -> Result<Output, String> {
-    let answer = Layer::new(engine, case.weights.clone()).call(&case.call()).map_err(|e| e.to_string())?;
+    let answer = Rnn::new(engine, case.weights.clone()).call(&case.call()).map_err(|e| e.to_string())?;
     let tolerance = if case.weights.config().layer_norm { NORM } else { F32 };
     let theirs = reference(case);
     difference_of_outputs(&answer, &theirs, tolerance.scaled_to(&theirs))?;
@@ -82,8 +82,8 @@ fn measured_once() -> Outcome {
     }
     // A layer's second call makes nothing; T counts in powers of two, N as it is.
     let engine = Engine::builder().tuned().build()?;
-    let mut layer = Layer::new(&engine, case(&small(5), 1, 1, 0).weights);
-    let mut call = |steps, batch| layer.forward(&ndarray::Array3::<f32>::ones((steps, batch, 3)), None);
+    let mut rnn = Rnn::new(&engine, case(&small(5), 1, 1, 0).weights);
+    let mut call = |steps, batch| rnn.forward(&ndarray::Array3::<f32>::ones((steps, batch, 3)), None);
     let first = call(7, 3)?;
     let made = engine.objects_made();
     expect("a second call", call(7, 3)?.output == first.output, true)?;
@@ -119,9 +119,9 @@ fn second_engine() -> Outcome {
 fn own_tuning() -> Outcome {
     let engine = Engine::builder().tuned().build()?;
     let case = case(&small(4), 1, 1, 33);
-    let mut layer = Layer::new(&engine, case.weights.clone());
-    layer.set_tuning(Schedule::Stepwise);
-    layer.call(&case.call())?;
+    let mut rnn = Rnn::new(&engine, case.weights.clone());
+    rnn.set_tuning(Schedule::Stepwise);
+    rnn.call(&case.call())?;
     expect("with a schedule by name", engine.tunings_measured(), 0)?;
     answer(&Engine::gpu()?, &case)?;
     expect("an engine as it comes", Engine::gpu()?.tunings_measured(), 0)?;

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayD, IxDyn};
 use wgpu_rnn::{
-    Activation, Call, Cell, Config, Directions, Engine, Error, Init, Layer, Merge, Naming, Packed, Reset,
+    Activation, Call, Cell, Config, Directions, Engine, Error, Init, Merge, Naming, Packed, Reset, Rnn,
     State, Stateful, Weights, cpu, mxnet,
 };
 
@@ -106,13 +106,13 @@ fn forget_bias_is_the_second_block() {
 fn lazy_weights_are_the_eager_ones() {
     let config = Config::lstm(13).num_layers(2).bidirectional();
     for init in [Init::pytorch().seed(9), Init::orthogonal()] {
-        let mut layer = Layer::lazy(&Engine::cpu(), &config, init.clone()).unwrap();
+        let mut rnn = Rnn::lazy(&Engine::cpu(), &config, init.clone()).unwrap();
         assert!(layer.weights().is_none());
-        layer.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
+        rnn.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
         let eager = Weights::init(&config.clone().input_size(7), &init).unwrap();
         assert_eq!(layer.weights(), Some(&eager));
         // From now on the input size is known.
-        let error = layer.forward(&Array3::zeros((2, 3, 8)), None).unwrap_err();
+        let error = rnn.forward(&Array3::zeros((2, 3, 8)), None).unwrap_err();
         assert_eq!(
             error.to_string(),
             "input: expected shape [T, N, 7] or [T, 7], with T and N at least 1, found [2, 3, 8]"
@@ -123,11 +123,11 @@ fn lazy_weights_are_the_eager_ones() {
 /// A wrong first call must not decide the input size.
 #[test]
 fn a_refused_call_draws_nothing() {
-    let mut layer = Layer::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
-    layer.forward(&Array3::zeros((2, 3, 9)), Some(&State::new(Array3::zeros((1, 3, 5))))).unwrap_err();
-    layer.forward(&Array3::zeros((0, 3, 9)), None).unwrap_err();
+    let mut rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
+    rnn.forward(&Array3::zeros((2, 3, 9)), Some(&State::new(Array3::zeros((1, 3, 5))))).unwrap_err();
+    rnn.forward(&Array3::zeros((0, 3, 9)), None).unwrap_err();
     assert!(layer.weights().is_none());
-    layer.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
+    rnn.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
     assert_eq!(layer.config().input_size, 7);
 }
 
@@ -150,7 +150,7 @@ fn settings_are_refused() {
     );
     says(
         init(Config::gru(3), Init::gluon()),
-        "input_size: expected at least 1 (a lazy Layer takes it from its first input), found 0",
+        "input_size: expected at least 1 (a lazy Rnn takes it from its first input), found 0",
     );
     says(
         init(Config::gru(3).input_size(2), Init::gluon().forget_bias(1.0)),
@@ -235,15 +235,15 @@ fn combinations_are_refused() {
 
 #[test]
 fn lengths_and_batch_sizes_are_refused() {
-    let mut layer = Layer::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
+    let mut rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
     let input = Array3::zeros((5, 3, 7));
-    let mut call = |lengths: &[i8]| layer.call(&Call::new(&input).lengths(lengths));
+    let mut call = |lengths: &[i8]| rnn.call(&Call::new(&input).lengths(lengths));
     says(call(&[1, 2]), "lengths: expected 3, one for each sequence, found 2");
     says(call(&[1, -1, 2]), "lengths: expected 0 to 5 (T) for sequence 1, found -1");
     says(call(&[1, 2, 6]), "lengths: expected 0 to 5 (T) for sequence 2, found 6");
     call(&[0, 5, 3]).unwrap();
     says(
-        layer.call(&Call::new(&input).lengths(&[u64::MAX; 3])),
+        rnn.call(&Call::new(&input).lengths(&[u64::MAX; 3])),
         "lengths: expected 0 to 5 (T) for sequence 0, found 9223372036854775807",
     );
     let unpack = |rows: usize, sizes: &[usize]| {
@@ -255,7 +255,7 @@ fn lengths_and_batch_sizes_are_refused() {
     says(unpack(0, &[]), "batch_sizes: expected a first one of at least 1, found none");
     says(unpack(1, &[1, 0]), "batch_sizes: expected 1 to 1 at time step 1, found 0");
     let packed = Packed { data: Array2::zeros((3, 7)), batch_sizes: vec![2, 1] };
-    let mut last = Layer::lazy(&Engine::cpu(), &Config::gru(4).last_only(), Init::gluon()).unwrap();
+    let mut last = Rnn::lazy(&Engine::cpu(), &Config::gru(4).last_only(), Init::gluon()).unwrap();
     says(
         last.forward_packed(&packed, None),
         "packed input: expected a network that gives all steps, found the last only",
@@ -363,8 +363,8 @@ fn a_stateful_layer_goes_on() {
     let config = Config::lstm(5).num_layers(2).learned_state().input_size(7);
     let weights = Weights::init(&config, &Init::pytorch()).unwrap();
     let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (9, 3, 7));
-    let whole = Layer::new(&Engine::cpu(), weights.clone()).forward(&input, None).unwrap();
-    let mut stream = Stateful::new(Layer::new(&Engine::cpu(), weights));
+    let whole = Rnn::new(&Engine::cpu(), weights.clone()).forward(&input, None).unwrap();
+    let mut stream = Stateful::new(Rnn::new(&Engine::cpu(), weights));
     for _ in 0..2 {
         let (early, late) = input.view().split_at(ndarray::Axis(0), 4);
         stream.forward(&early).unwrap();
@@ -383,41 +383,40 @@ fn inputs_and_states_are_refused() {
     for engine in [Engine::cpu(), Engine::reference()] {
         let config = Config::lstm(5).num_layers(2).bidirectional().input_size(7);
         let weights = Weights::init(&config, &Init::gluon()).unwrap();
-        let mut layer = Layer::new(&engine, weights.clone());
+        let mut rnn = Rnn::new(&engine, weights.clone());
         let input = Array3::zeros((2, 3, 7));
         let state = |h, c| State { h: Array3::zeros(h), c: Some(Array3::zeros(c)) };
         says(
-            layer.forward(&Array2::zeros((2, 8)), None),
+            rnn.forward(&Array2::zeros((2, 8)), None),
             "input: expected shape [T, N, 7] or [T, 7], with T and N at least 1, found [2, 8]",
         );
         says(
-            layer.forward(&ArrayD::zeros(IxDyn(&[])), None),
+            rnn.forward(&ArrayD::zeros(IxDyn(&[])), None),
             "input: expected shape [T, N, 7] or [T, 7], with T and N at least 1, found []",
         );
         for shape in [(0, 3, 7), (2, 0, 7)] {
-            let error = layer.forward(&Array3::zeros(shape), None).unwrap_err();
+            let error = rnn.forward(&Array3::zeros(shape), None).unwrap_err();
             assert!(matches!(error, Error::Shape { .. }), "{error}");
         }
         says(
-            layer.forward(&input, Some(&state((4, 3, 6), (4, 3, 5)))),
+            rnn.forward(&input, Some(&state((4, 3, 6), (4, 3, 5)))),
             "h_0: expected shape [4, 3, 5] = [L*D, N, H], found [4, 3, 6]",
         );
         says(
-            layer.forward(&input, Some(&state((4, 3, 5), (4, 2, 5)))),
+            rnn.forward(&input, Some(&state((4, 3, 5), (4, 2, 5)))),
             "c_0: expected shape [4, 3, 5] = [L*D, N, H], found [4, 2, 5]",
         );
         says(
-            layer.forward(&input, Some(&State::new(Array3::zeros((4, 3, 5))))),
+            rnn.forward(&input, Some(&State::new(Array3::zeros((4, 3, 5))))),
             "c_0: expected one beside h_0, found none",
         );
         let gru = Weights::init(&Config::gru(5).input_size(7), &Init::gluon()).unwrap();
         says(
-            Layer::new(&engine, gru).forward(&input, Some(&state((1, 3, 5), (1, 3, 5)))),
+            Rnn::new(&engine, gru).forward(&input, Some(&state((1, 3, 5), (1, 3, 5)))),
             "c_0: expected none (only an LSTM has one), found one",
         );
         says(
-            Layer::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc))
-                .forward(&Array3::zeros((2, 3, 8)), None),
+            Rnn::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc)).forward(&Array3::zeros((2, 3, 8)), None),
             "input: expected shape [N, T, 7] or [T, 7], with T and N at least 1, found [2, 3, 8]",
         );
     }
@@ -545,7 +544,7 @@ fn what_memory_cannot_hold_is_refused() {
         let weights = Weights::init(&Config::gru(hidden).input_size(1), &Init::uniform(0.0)).unwrap();
         let one = ndarray::arr0(0.0_f32);
         let input = one.broadcast(shape).unwrap();
-        let error = Layer::new(&Engine::cpu(), weights).forward(&input, None).unwrap_err();
+        let error = Rnn::new(&Engine::cpu(), weights).forward(&input, None).unwrap_err();
         assert!(matches!(error, Error::Memory { .. } | Error::TooLarge { .. }), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use files::Format;
 use std::io::Write;
 use std::path::Path;
 use std::{error::Error, process::ExitCode};
-use wgpu_rnn::{Call, Engine, Layer, Layout, State, Weights, reference};
+use wgpu_rnn::{Call, Engine, Layout, Rnn, State, Weights, reference};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
@@ -71,7 +71,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 Device::Cpu => Engine::cpu(),
                 Device::Auto => Engine::auto(),
             };
-            let answer = Layer::new(&engine, weights).call(&input.call())?;
+            let answer = Rnn::new(&engine, weights).call(&input.call())?;
             (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
         }
     };

@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, ArrayD, Axis, Slice, s};
 use networks::{Call, Network};
 use serde::Deserialize;
 use std::{io::IsTerminal, process::ExitCode};
-use wgpu_rnn::{Engine, Layer, Naming, Output, Result, State, Weights};
+use wgpu_rnn::{Engine, Naming, Output, Result, Rnn, State, Weights};
 
 /// MXNet computed in f32 and printed eight digits; exact arithmetic on the same weights is off by up to 3.2e-8.
 const TOLERANCE: f64 = 5e-8;
@@ -197,7 +197,7 @@ fn lower_layer(engine: &Engine, network: &Network, call: &Call) -> Result<Output
     let slots = lower.config().slots();
     let first = |array: &Array3<f32>| array.slice(s![..slots, .., ..]).to_owned();
     let state = call.state.as_ref().map(|state| State { h: first(&state.h), c: state.c.as_ref().map(first) });
-    Layer::new(engine, lower).forward(&call.input, state.as_ref())
+    Rnn::new(engine, lower).forward(&call.input, state.as_ref())
 }
 
 /// The part of an output or state that a table shows, its rows along the last axis.

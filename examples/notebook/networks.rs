@@ -1,7 +1,7 @@
 //! The notebook's six networks, drawn and called as it does, from MXNet's default seed.
 
 use ndarray::Array3;
-use wgpu_rnn::{Config, Engine, Init, Layer, Output, Result, State, mxnet};
+use wgpu_rnn::{Config, Engine, Init, Output, Result, Rnn, State, mxnet};
 
 /// One call of a network.
 pub struct Call {
@@ -17,7 +17,7 @@ pub struct Call {
 
 /// A network after its calls, whose weights are all drawn.
 pub struct Network {
-    pub layer: Layer,
+    pub rnn: Rnn,
     pub calls: Vec<Call>,
 }
 
@@ -31,8 +31,8 @@ pub fn run(engine: &Engine) -> Result<Vec<Network>> {
     let (steps, batch, features, hidden) = SIZES;
     let random = mxnet::Random::new(0);
     let input = random.uniform(0.0, 1.0, (steps, batch, features));
-    let call = |layer: &mut Layer, fixture, title, state: Option<State>| {
-        let answer = layer.forward(&input, state.as_ref())?;
+    let call = |rnn: &mut Rnn, fixture, title, state: Option<State>| {
+        let answer = rnn.forward(&input, state.as_ref())?;
         Ok(Call { fixture, title, input: input.clone(), state, answer })
     };
     let stacked = |config: Config| config.num_layers(2);
@@ -56,17 +56,17 @@ pub fn run(engine: &Engine) -> Result<Vec<Network>> {
     ];
     let mut done: Vec<Network> = Vec::new();
     for (fixture, zero_state, title, config) in networks {
-        let mut layer = Layer::lazy(engine, &config, Init::mxnet(&random))?;
+        let mut rnn = Rnn::lazy(engine, &config, Init::mxnet(&random))?;
         let mut calls = Vec::new();
         if done.is_empty() {
-            calls.push(call(&mut layer, zero_state, title, None)?);
+            calls.push(call(&mut rnn, zero_state, title, None)?);
         }
         let draw = || random.uniform(0.0, 1.0, (config.slots(), batch, hidden));
         let h = draw();
         let state = State { h, c: config.cell.has_cell_state().then(draw) };
-        calls.push(call(&mut layer, fixture, title, Some(state))?);
+        calls.push(call(&mut rnn, fixture, title, Some(state))?);
         if !done.is_empty() {
-            calls.push(call(&mut layer, zero_state, title, None)?);
+            calls.push(call(&mut rnn, zero_state, title, None)?);
         }
         done.push(Network { layer, calls });
     }

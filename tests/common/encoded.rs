@@ -5,7 +5,7 @@ use crate::common::Case;
 use libtest_mimic::Failed;
 use ndarray::{Array3, ArrayD, s};
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Layer, Layout, Output, Storage};
+use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Layout, Output, Rnn, Storage};
 
 /// How the arrays lie in their buffers.
 #[derive(Clone, Copy, Debug)]
@@ -115,13 +115,7 @@ impl Held {
 }
 
 /// A case, encoded; whether every array is bit for bit what the host's call has given. With f16 outside, to its rounding.
-pub fn equals(
-    engine: &Engine,
-    layer: &mut Layer,
-    case: &Case,
-    lie: Lie,
-    host: &Output,
-) -> Result<(), Failed> {
+pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Output) -> Result<(), Failed> {
     let config = case.weights.config().clone();
     let [a, b, _] = case.input.shape() else { unreachable!("three axes") };
     let is_ntc = config.layout == Layout::Ntc;
@@ -169,8 +163,8 @@ pub fn equals(
     let device = engine.device().ok_or("no GPU")?;
     let mut encoder = device.create_command_encoder(&Default::default());
     // Twice: the second one must not see what the first one left.
-    layer.encode(&mut encoder, &buffers)?;
-    layer.encode(&mut encoder, &buffers)?;
+    rnn.encode(&mut encoder, &buffers)?;
+    rnn.encode(&mut encoder, &buffers)?;
     engine.queue().ok_or("no GPU")?.submit([encoder.finish()]);
 
     let pairs = [

@@ -16,20 +16,20 @@ use ndarray::{ArrayRef, Dimension};
 ///
 /// ```
 /// use ndarray::Array3;
-/// use wgpu_rnn::{Config, Engine, Init, Layer};
+/// use wgpu_rnn::{Config, Engine, Init, Rnn};
 ///
 /// # fn main() -> wgpu_rnn::Result<()> {
 /// let config = Config::gru(13).num_layers(2).bidirectional();
-/// let mut layer = Layer::lazy(&Engine::auto(), &config, Init::pytorch())?;
-/// let first = layer.forward(&Array3::ones((5, 3, 7)), None)?; // T 5, N 3, I 7
-/// let next = layer.forward(&Array3::ones((4, 3, 7)), Some(&first.state()))?;
+/// let mut rnn = Rnn::lazy(&Engine::auto(), &config, Init::pytorch())?;
+/// let first = rnn.forward(&Array3::ones((5, 3, 7)), None)?; // T 5, N 3, I 7
+/// let next = rnn.forward(&Array3::ones((4, 3, 7)), Some(&first.state()))?;
 /// assert_eq!(next.output.dim(), (4, 3, 2 * 13));
 /// assert_eq!(next.h_n.dim(), (2 * 2, 3, 13));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Layer {
+pub struct Rnn {
     engine: Engine,
     weights: Drawn,
     network: Network,
@@ -50,31 +50,31 @@ enum Drawn {
     Waiting(Box<Deferred>),
 }
 
-impl Layer {
+impl Rnn {
     /// A network of given weights. They go to the GPU at the first call, and stay there.
-    pub fn new(engine: &Engine, weights: Weights) -> Layer {
-        Layer::with(engine, Drawn::Whole(Box::new(weights)))
+    pub fn new(engine: &Engine, weights: Weights) -> Rnn {
+        Rnn::with(engine, Drawn::Whole(Box::new(weights)))
     }
 
     /// A network whose weights are drawn now, but for those that depend on an input size still open: these at the first
     /// call, as in Gluon.
-    pub fn lazy(engine: &Engine, config: &Config, init: Init) -> Result<Layer> {
+    pub fn lazy(engine: &Engine, config: &Config, init: Init) -> Result<Rnn> {
         let deferred = Deferred::new(config, init)?;
         let drawn = if config.input_size > 0 {
             Drawn::Whole(Box::new(deferred.finish(config.input_size)?))
         } else {
             Drawn::Waiting(Box::new(deferred))
         };
-        Ok(Layer::with(engine, drawn))
+        Ok(Rnn::with(engine, drawn))
     }
 
-    fn with(engine: &Engine, weights: Drawn) -> Layer {
+    fn with(engine: &Engine, weights: Drawn) -> Rnn {
         let network = match engine.kind() {
             Kind::Gpu(gpu) => Network::Gpu(gpu::Network::new(gpu)),
             Kind::Cpu(cpu) => Network::Cpu(cpu::CpuRnn::new(cpu)),
             Kind::Reference => Network::Reference,
         };
-        Layer { engine: engine.clone(), weights, network }
+        Rnn { engine: engine.clone(), weights, network }
     }
 
     /// Plans all calls from now on with a certain schedule or certain tiles, or, with [`Tuning::default`], with the best; for a
@@ -104,16 +104,16 @@ impl Layer {
         self.call(&Call::new(input).state(state))
     }
 
-    /// As [`forward`](Layer::forward), for a call that may have lengths.
+    /// As [`forward`](Rnn::forward), for a call that may have lengths.
     ///
     /// # Errors
-    /// Those of [`forward`](Layer::forward), and [`Error::Setting`](crate::Error::Setting) for a wrong length.
+    /// Those of [`forward`](Rnn::forward), and [`Error::Setting`](crate::Error::Setting) for a wrong length.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
         Ok(pollster::block_on(self.run(call, &Options::new(true)))?.0)
     }
 
-    /// As [`call`](Layer::call), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
+    /// As [`call`](Rnn::call), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
     /// buffer with usage `COPY_SRC` on the engine's device. They are not read back, so that all T steps are computed; a
     /// length over T counts as T.
     ///
@@ -126,7 +126,7 @@ impl Layer {
         Ok(pollster::block_on(self.run(call, &options))?.0)
     }
 
-    /// As [`call_with_lengths_on_gpu`](Layer::call_with_lengths_on_gpu), without holding up the thread while the GPU works.
+    /// As [`call_with_lengths_on_gpu`](Rnn::call_with_lengths_on_gpu), without holding up the thread while the GPU works.
     pub async fn call_with_lengths_on_gpu_async(
         &mut self,
         call: &Call<'_>,
@@ -139,13 +139,13 @@ impl Layer {
     /// lengths are what `batch_sizes` tell.
     ///
     /// # Errors
-    /// As [`call`](Layer::call), and [`Error::Setting`](crate::Error::Setting) for `batch_sizes` that do not fit.
+    /// As [`call`](Rnn::call), and [`Error::Setting`](crate::Error::Setting) for `batch_sizes` that do not fit.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn forward_packed(&mut self, packed: &Packed, state: Option<&State>) -> Result<(Packed, Output)> {
         pollster::block_on(self.run_packed(packed, state, true))
     }
 
-    /// As [`forward_packed`](Layer::forward_packed), without holding up the thread while the GPU works.
+    /// As [`forward_packed`](Rnn::forward_packed), without holding up the thread while the GPU works.
     pub async fn forward_packed_async(
         &mut self,
         packed: &Packed,
@@ -165,7 +165,7 @@ impl Layer {
         padded.pack(self.config(), answer)
     }
 
-    /// As [`forward`](Layer::forward), without holding up the thread while the GPU works.
+    /// As [`forward`](Rnn::forward), without holding up the thread while the GPU works.
     ///
     /// A future that is dropped before its end leaves the layer as it was, but for weights that it has drawn.
     pub async fn forward_async<D: Dimension>(
@@ -176,12 +176,12 @@ impl Layer {
         self.call_async(&Call::new(input).state(state)).await
     }
 
-    /// As [`call`](Layer::call), without holding up the thread while the GPU works.
+    /// As [`call`](Rnn::call), without holding up the thread while the GPU works.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
         Ok(self.run(call, &Options::new(false)).await?.0)
     }
 
-    /// As [`call`](Layer::call), and how long each pass of it took by the GPU's own clock: for finding out, not for use, since
+    /// As [`call`](Rnn::call), and how long each pass of it took by the GPU's own clock: for finding out, not for use, since
     /// it makes objects and waits twice. The answer to a network that is not on a GPU has no passes.
     ///
     /// # Errors
@@ -191,7 +191,7 @@ impl Layer {
         pollster::block_on(self.run(call, &Options { is_timed: true, ..Options::new(true) }))
     }
 
-    /// As [`profile`](Layer::profile), without holding up the thread while the GPU works.
+    /// As [`profile`](Rnn::profile), without holding up the thread while the GPU works.
     pub async fn profile_async(&mut self, call: &Call<'_>) -> Result<(Output, Vec<PassTime>)> {
         self.run(call, &Options { is_timed: true, ..Options::new(false) }).await
     }
@@ -225,18 +225,18 @@ impl Layer {
     /// want it cut into several calls that hand the state on.
     ///
     /// ```
-    /// use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Layer, Weights};
+    /// use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Rnn, Weights};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let engine = Engine::gpu()?;
     /// # let (device, queue) = (engine.device().unwrap().clone(), engine.queue().unwrap().clone());
     /// let config = Config::gru(13).input_size(7);
-    /// let mut layer = Layer::new(&Engine::from_device(device.clone(), queue.clone()), Weights::init(&config, &Init::pytorch())?);
+    /// let mut rnn = Rnn::new(&Engine::from_device(device.clone(), queue.clone()), Weights::init(&config, &Init::pytorch())?);
     /// let make = |size, usage| device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
     /// let input = make(4 * 5 * 3 * 7, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST); // T 5, N 3, I 7
     /// let output = make(4 * 5 * 3 * 13, wgpu::BufferUsages::STORAGE);
     /// let mut encoder = device.create_command_encoder(&Default::default());
-    /// layer.encode(&mut encoder, &Buffers::new(5, 3, BufferArray::new(&input)).output(BufferArray::new(&output)))?;
+    /// rnn.encode(&mut encoder, &Buffers::new(5, 3, BufferArray::new(&input)).output(BufferArray::new(&output)))?;
     /// queue.submit([encoder.finish()]); // with whatever else the program records
     /// # Ok(())
     /// # }
@@ -250,7 +250,7 @@ impl Layer {
         pollster::block_on(self.encode_async(encoder, buffers))
     }
 
-    /// As [`encode`](Layer::encode), for an async program or a browser.
+    /// As [`encode`](Rnn::encode), for an async program or a browser.
     pub async fn encode_async(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
