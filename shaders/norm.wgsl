@@ -1,4 +1,4 @@
-// norm: the update of a layer-normalised LSTM (Ba et al. 2016, equations 20 to 22), once `project` has the recurrent product:
+// norm: the update of a layer-normalised LSTM (Ba et al. 2016, equations 20 to 22), once `gemm` has the recurrent product:
 //   a = LN(W_ih x) + LN(W_hh h_{t-1}) + b
 //   c_t as the LSTM has it;  h_t = f(o) h(LN(c_t))
 // A workgroup computes a batch row, and each of its invocations every 64th unit.

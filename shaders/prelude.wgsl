@@ -1,5 +1,5 @@
 // What every kernel shares. A shader is joined from these files: prelude, gates/G, rows/quad, read_each or read_shared, rows/N, and then
-// project, or activation, cell/NAME, step_index/KIND and step. Every K axis is padded with zeros to fours, to be read in
+// gemm, or activation, cell/NAME, step_index/KIND and step. Every K axis is padded with zeros to fours, to be read in
 // vectors of four.
 
 override WORKGROUP: u32 = 64u;

@@ -126,7 +126,7 @@ pub struct Tuning {
     /// How time steps become dispatches.
     pub schedule: Option<Schedule>,
     /// The tile of the input products.
-    pub project: Option<Tile>,
+    pub gemm: Option<Tile>,
     /// The tile of the time steps.
     pub step: Option<Tile>,
 }
@@ -426,8 +426,8 @@ impl Times {
 /// The sizes that a kernel is told, as its `Dims` in WGSL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dims {
-    /// Of [`Kernel::Project`].
-    Project(ProjectDims),
+    /// Of [`Kernel::Gemm`].
+    Gemm(GemmDims),
     /// Of [`Kernel::Step`].
     Step(StepDims),
     /// Of [`Kernel::Norm`].
@@ -438,10 +438,10 @@ pub enum Dims {
     Carry(CarryDims),
 }
 
-/// `Dims` of `project.wgsl`; all lengths but `rows` in vectors of four.
+/// `Dims` of `gemm.wgsl`; all lengths but `rows` in vectors of four.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct ProjectDims {
+pub struct GemmDims {
     /// M = T·N.
     pub rows: u32,
     /// C.
@@ -538,7 +538,7 @@ impl Dims {
     /// As the GPU sees them.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Dims::Project(dims) => bytemuck::bytes_of(dims),
+            Dims::Gemm(dims) => bytemuck::bytes_of(dims),
             Dims::Step(dims) => bytemuck::bytes_of(dims),
             Dims::Norm(dims) => bytemuck::bytes_of(dims),
             Dims::Combine(len) => bytemuck::bytes_of(len),

@@ -6,7 +6,7 @@ use crate::Storage;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
     /// A GEMM: the input's share of all gates, for all time steps; or the recurrent one of a layer-normalised LSTM.
-    Project,
+    Gemm,
     /// One time step of one layer and direction: the recurrent product and the cell's update, or a half of them.
     Step(Equation),
     /// Many time steps in one dispatch, their state in the memory of a workgroup.
@@ -216,7 +216,7 @@ pub const WORKGROUP: u32 = 64;
 impl Kernel {
     /// Every kernel.
     pub fn all() -> impl Iterator<Item = Kernel> {
-        let others = [Kernel::Project, Kernel::Norm, Kernel::Combine];
+        let others = [Kernel::Gemm, Kernel::Norm, Kernel::Combine];
         let steps = Equation::ALL.into_iter().map(Kernel::Step);
         let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
         let both = [Storage::F32, Storage::F16];
@@ -227,7 +227,7 @@ impl Kernel {
     /// Its name: its file's, or its equation's.
     pub const fn name(self) -> &'static str {
         match self {
-            Kernel::Project => "project",
+            Kernel::Gemm => "gemm",
             Kernel::Step(equation) => equation.name(),
             Kernel::Sequence(Equation::Rnn) => "rnn sequence",
             Kernel::Sequence(Equation::Lstm) => "lstm sequence",
@@ -241,7 +241,7 @@ impl Kernel {
     /// Of its storage buffers (binding 1 and on), how many it reads and how many, after them, it writes.
     pub const fn bindings(self) -> (usize, usize) {
         match self {
-            Kernel::Project => (3, 1),
+            Kernel::Gemm => (3, 1),
             Kernel::Step(_) | Kernel::Sequence(_) => (5, 3),
             Kernel::Norm => (4, 3),
             Kernel::Combine | Kernel::Carry { .. } => (1, 1),
@@ -255,13 +255,13 @@ impl Kernel {
 
     /// Whether it is a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Project)
+        self.equation().is_some() || matches!(self, Kernel::Gemm)
     }
 
     /// The tiles that it can be made of.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
-            Kernel::Project => true,
+            Kernel::Gemm => true,
             Kernel::Step(_) => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
             Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
             // It has no rows of its own.
@@ -273,7 +273,7 @@ impl Kernel {
     pub const fn equation(self) -> Option<Equation> {
         match self {
             Kernel::Step(equation) | Kernel::Sequence(equation) => Some(equation),
-            Kernel::Project | Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => None,
+            Kernel::Gemm | Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => None,
         }
     }
 
@@ -315,7 +315,7 @@ impl Kernel {
         let once = include_str!("../shaders/run/once.wgsl");
         let step = include_str!("../shaders/step.wgsl");
         match self {
-            Kernel::Project => files.extend([once, include_str!("../shaders/project.wgsl")]),
+            Kernel::Gemm => files.extend([once, include_str!("../shaders/gemm.wgsl")]),
             Kernel::Step(equation) => {
                 files.extend([once, include_str!("../shaders/run/step.wgsl"), equation.file().1, step]);
             }

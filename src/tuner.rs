@@ -23,7 +23,7 @@ const CANDIDATES: u32 = 1;
 const MOST_STEPS: usize = 32;
 
 /// Nor more than these about the input's product.
-const MOST_PROJECT_STEPS: usize = 256;
+const MOST_GEMM_STEPS: usize = 256;
 
 /// Stands for what is left to the plan.
 const LEFT: &str = "-";
@@ -87,20 +87,20 @@ impl Tunings {
 pub(crate) struct Class {
     key: String,
     /// What the input's products are measured on.
-    pub project: Shape,
+    pub gemm: Shape,
     /// What the time steps are measured on.
     pub steps: Shape,
 }
 
 impl Class {
     /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and beyond
-    /// [`MOST_PROJECT_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate is spared.
+    /// [`MOST_GEMM_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate is spared.
     pub fn of(config: &Config, shape: &Shape, limits: &Limits, engine: &str) -> Result<Class> {
         let steps = |most: usize| {
             let steps = shape.steps.min(most).next_power_of_two();
             Shape { steps, has_lengths: false, ..*shape }
         };
-        let (project, steps) = (steps(MOST_PROJECT_STEPS), steps(MOST_STEPS));
+        let (gemm, steps) = (steps(MOST_GEMM_STEPS), steps(MOST_STEPS));
         // A longer call may be possible with fewer of them.
         let possible: Vec<_> = Schedule::ALL
             .into_iter()
@@ -112,11 +112,11 @@ impl Class {
         // What is the same to all kernels.
         let plain = Config { layout: Layout::Tnc, learned_state: false, ..config.clone() };
         let rest = format!("{plain:?} {limits:?} {possible:?} {:?}", shape.tuning);
-        let title = Plan::of(config, &project, limits)?.title;
+        let title = Plan::of(config, &gemm, limits)?.title;
         let rest = cache::checksum(rest.as_bytes());
         let version = env!("CARGO_PKG_VERSION");
         let key = format!("{engine}; wgpu-rnn {version}.{CANDIDATES}; {title}; {rest:016x}");
-        Ok(Class { key: cache::one_line(&key), project, steps })
+        Ok(Class { key: cache::one_line(&key), gemm, steps })
     }
 }
 
@@ -145,9 +145,9 @@ fn parse(body: &[u8]) -> Known {
         let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
         let mut columns = line.rsplitn(4, '\t');
         let step = named(columns.next()?)?;
-        let project = named(columns.next()?)?;
+        let gemm = named(columns.next()?)?;
         let schedule = named(columns.next()?)?;
-        Some((columns.next()?.to_owned(), Tuning { schedule, project, step }))
+        Some((columns.next()?.to_owned(), Tuning { schedule, gemm, step }))
     });
     let (good, bad): (Vec<_>, Vec<_>) = lines.partition(Option::is_some);
     if !bad.is_empty() {
@@ -169,11 +169,11 @@ fn show(known: &Known) -> String {
     lines
 }
 
-/// Schedule, project tile and step tile.
+/// Schedule, gemm tile and step tile.
 pub(crate) fn columns(tuning: &Tuning) -> String {
     let tile = |tile: Option<Tile>| tile.map_or(LEFT.to_owned(), |tile| tile.to_string());
     let schedule = tuning.schedule.map_or(LEFT, Schedule::name);
-    [schedule, &tile(tuning.project), &tile(tuning.step)].join("\t")
+    [schedule, &tile(tuning.gemm), &tile(tuning.step)].join("\t")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod engines;
 
 use engines::{Offer, Outcome, Trials};
 use half::f16;
-use wgpu_rnn::plan::{Dims, ProjectDims};
+use wgpu_rnn::plan::{Dims, GemmDims};
 use wgpu_rnn::shader::{BLOCK, Kernel, StepIndex, Tile};
 use wgpu_rnn::{Engine, Storage};
 
@@ -47,7 +47,7 @@ fn store(sum: Sum, into: u32) {
 
 fn plain(lanes: u32) -> Result<String, String> {
     let tile: Tile = "64c".parse().map_err(|error| format!("{error}"))?;
-    let mut text = Kernel::Project.wgsl(tile, StepIndex::Immediate, Storage::F16);
+    let mut text = Kernel::Gemm.wgsl(tile, StepIndex::Immediate, Storage::F16);
     let matrices = format!("const LANES: u32 = {lanes};{PLAIN}");
     for (from, to) in [
         ("enable wgpu_cooperative_matrix;", ""),
@@ -89,7 +89,7 @@ fn in_plain_wgsl(engine: &Engine) -> Outcome {
         for (rows, columns, depth, adds) in
             [(1, 1, 1, 0), (64, 16, 4, 0), (65, 17, 5, 1), (133, 35, 18, 0), (31, 9, 11, 1)]
         {
-            let dims = ProjectDims {
+            let dims = GemmDims {
                 rows,
                 columns,
                 depth,
@@ -114,7 +114,7 @@ fn halves(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|&number| f16::from_f32(number).to_ne_bytes()).collect()
 }
 
-fn check(engine: &Engine, pipeline: &wgpu::ComputePipeline, dims: &ProjectDims) -> Result<(), String> {
+fn check(engine: &Engine, pipeline: &wgpu::ComputePipeline, dims: &GemmDims) -> Result<(), String> {
     let [rows, columns, depth, whole_depth] =
         [dims.rows, dims.columns, dims.depth, dims.whole_depth].map(|size| size as usize);
     let (stride, offset) = (dims.source_stride as usize, dims.source_offset as usize);
@@ -127,7 +127,7 @@ fn check(engine: &Engine, pipeline: &wgpu::ComputePipeline, dims: &ProjectDims) 
         engine,
         pipeline,
         [
-            Dims::Project(*dims).bytes().to_vec(),
+            Dims::Gemm(*dims).bytes().to_vec(),
             halves(&source),
             halves(&weight),
             bias.iter().flat_map(|number| number.to_ne_bytes()).collect(),

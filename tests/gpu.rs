@@ -587,14 +587,14 @@ fn every_tile(engine: &Engine) -> Outcome {
                 _ => Kernel::Step(Equation::Gru),
             };
             let step = of_steps.tiles().find(|&one| one == tile);
-            rnn.set_tuning(Tuning { schedule: Some(schedule), project: Some(tile), step });
+            rnn.set_tuning(Tuning { schedule: Some(schedule), gemm: Some(tile), step });
             let what = format!("{cell:?} {hidden}, {}, tile {tile}", schedule.name());
             match rnn.call(&case.call()) {
                 // No subgroups; or more rows of 272 bytes than fit twice into a workgroup of 16 KiB.
                 Err(Error::Setting { name, .. })
                     if tile.read == Read::Shared && (!has_subgroups || name == "schedule") => {}
                 // It needs f16.
-                Err(Error::Setting { name: "project tile", .. }) if tile.read == Read::Cooperative => {}
+                Err(Error::Setting { name: "gemm tile", .. }) if tile.read == Read::Cooperative => {}
                 Err(error) => return Err(format!("{what}: {error}").into()),
                 Ok(_) if tile.read == Read::Cooperative => return Err(format!("{what}: with f32").into()),
                 Ok(ours) => difference_of_outputs(&ours, &theirs, F32.scaled_to(&theirs))

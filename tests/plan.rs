@@ -46,10 +46,10 @@ fn stacked_bidirectional_gru() {
               all                             43016
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
-              layer 0 input    project/4k                1          3x4x1        20160         8208
+              layer 0 input    gemm/4k                   1          3x4x1        20160         8208
               layer 0 both     gru sequence/1            1          1x3x2        30420        32640
-              layer 1 input    project/4k                1          3x4x1        40320        11376
-                               project/4k                1          3x4x1        40320        11376
+              layer 1 input    gemm/4k                   1          3x4x1        40320        11376
+                               gemm/4k                   1          3x4x1        40320        11376
               layer 1 both     gru sequence/1            1          1x3x2        30420        32640
               download         copy                      6                                     2688
             all: 1 submits, 4 passes, 5 dispatches, 161640 FLOP
@@ -80,7 +80,7 @@ fn long_lstm_takes_two_submits() {
               all                            136576
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      3                                     9728
-              layer 0 input    project/4k                1        1x150x1       153600        86912
+              layer 0 input    gemm/4k                   1        1x150x1       153600        86912
               layer 0 forward  lstm sequence/1           1          1x2x1       262144       393216
             submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes
               layer 0 forward  lstm sequence/1           1          1x2x1        45056        67584
@@ -374,24 +374,24 @@ fn cooperative_tiles_are_for_large_products_of_f16() {
         plan.passes().flat_map(|pass| &pass.dispatches).map(|one| one.tile.to_string()).collect()
     };
     let large = Plan::new(&config.clone().half(), 100, 64, &limits).unwrap();
-    let of_project = |plan: &Plan| tiles(plan)[0].clone();
-    assert_eq!(of_project(&large), "64c");
+    let of_gemm = |plan: &Plan| tiles(plan)[0].clone();
+    assert_eq!(of_gemm(&large), "64c");
     assert_eq!(tiles(&large).iter().filter(|tile| *tile == "64c").count(), 1, "steps have none");
     let product = &large.passes().next().unwrap().dispatches[0];
     assert_eq!(large.workgroups(product, 100), [128 / 16, 6400 / 64, 1]);
     let small = Plan::new(&config.clone().half(), 10, 4, &limits).unwrap();
-    assert_ne!(of_project(&small), "64c");
+    assert_ne!(of_gemm(&small), "64c");
     let single = Plan::new(&config, 100, 64, &limits).unwrap();
-    assert_eq!(of_project(&single), "64w");
+    assert_eq!(of_gemm(&single), "64w");
     let without = Limits { cooperative: false, ..limits };
-    assert_eq!(of_project(&Plan::new(&config.clone().half(), 100, 64, &without).unwrap()), "64w");
+    assert_eq!(of_gemm(&Plan::new(&config.clone().half(), 100, 64, &without).unwrap()), "64w");
 
-    let tuning = Tuning { project: Some("64c".parse().unwrap()), ..Tuning::default() };
+    let tuning = Tuning { gemm: Some("64c".parse().unwrap()), ..Tuning::default() };
     let asked = Shape { steps: 2, batch: 2, has_lengths: false, tuning };
-    assert_eq!(of_project(&Plan::of(&config.clone().half(), &asked, &limits).unwrap()), "64c");
+    assert_eq!(of_gemm(&Plan::of(&config.clone().half(), &asked, &limits).unwrap()), "64c");
     for (config, limits) in [(config.clone().half(), without), (config, limits)] {
         let error = Plan::of(&config, &asked, &limits).unwrap_err();
-        assert!(matches!(error, Error::Setting { name: "project tile", .. }), "{error}");
+        assert!(matches!(error, Error::Setting { name: "gemm tile", .. }), "{error}");
         assert!(error.to_string().ends_with("64w on this adapter, found 64c"), "{error}");
     }
 }

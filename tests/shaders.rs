@@ -5,7 +5,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::Storage;
-use wgpu_rnn::plan::{CarryDims, NormDims, ProjectDims, StepDims};
+use wgpu_rnn::plan::{CarryDims, GemmDims, NormDims, StepDims};
 use wgpu_rnn::shader::{Kernel, StepIndex};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
@@ -88,7 +88,7 @@ fn translates_for_every_back_end() {
     }
     // Of cooperative matrices there are only those of f16.
     assert_eq!(count, (10 + 6 * 8 + 3 * 6 + 2 + 4) * 2 * 2 + 2);
-    assert_eq!(not_for_hlsl, ["project/64c f16 Immediate", "project/64c f16 Uniform"]);
+    assert_eq!(not_for_hlsl, ["gemm/64c f16 Immediate", "gemm/64c f16 Uniform"]);
 }
 
 /// What the host writes stands where the shader reads it.
@@ -96,15 +96,15 @@ fn translates_for_every_back_end() {
 fn dims_lie_where_the_shader_reads_them() {
     for (name, kernel, _, wgsl) in every_shader() {
         let expected: Vec<(&str, usize)> = match kernel {
-            Kernel::Project => vec![
-                ("rows", offset_of!(ProjectDims, rows)),
-                ("columns", offset_of!(ProjectDims, columns)),
-                ("depth", offset_of!(ProjectDims, depth)),
-                ("whole_depth", offset_of!(ProjectDims, whole_depth)),
-                ("source_offset", offset_of!(ProjectDims, source_offset)),
-                ("source_stride", offset_of!(ProjectDims, source_stride)),
-                ("weight_offset", offset_of!(ProjectDims, weight_offset)),
-                ("adds", offset_of!(ProjectDims, adds)),
+            Kernel::Gemm => vec![
+                ("rows", offset_of!(GemmDims, rows)),
+                ("columns", offset_of!(GemmDims, columns)),
+                ("depth", offset_of!(GemmDims, depth)),
+                ("whole_depth", offset_of!(GemmDims, whole_depth)),
+                ("source_offset", offset_of!(GemmDims, source_offset)),
+                ("source_stride", offset_of!(GemmDims, source_stride)),
+                ("weight_offset", offset_of!(GemmDims, weight_offset)),
+                ("adds", offset_of!(GemmDims, adds)),
             ],
             Kernel::Step(_) | Kernel::Sequence(_) => vec![
                 ("batch", offset_of!(StepDims, batch)),

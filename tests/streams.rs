@@ -33,7 +33,7 @@ fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
     let tile = Some("1".parse()?);
     let schedules = &[Schedule::Stepwise, Schedule::Sequence][..if engine.is_gpu() { 2 } else { 1 }];
     for &schedule in schedules {
-        let tuning = Tuning { schedule: Some(schedule), project: tile, step: tile };
+        let tuning = Tuning { schedule: Some(schedule), gemm: tile, step: tile };
         let mut whole = layer();
         whole.set_tuning(tuning);
         let rows = |row: usize, first: usize, end: usize| case.input.slice(s![first..end, row..row + 1, ..]);

@@ -3,7 +3,7 @@
 use crate::gpu::{Buffers, Failure, Gpu, Launch, Source};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array2, Array3, Array4, Axis, concatenate, s};
-use wgpu_rnn::plan::{BufferId, Content, Dims, Dispatch, Pass, ProjectDims, Shape};
+use wgpu_rnn::plan::{BufferId, Content, Dims, Dispatch, GemmDims, Pass, Shape};
 use wgpu_rnn::{Config, Plan, Schedule, Storage, mxnet, shader};
 
 /// T, N, and I and H; T is even, since then the last hidden state is where the first one was.
@@ -119,16 +119,16 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
     let size = data.weight.dim().1;
     let columns = gates_each * size;
     let tile = recurrent(plan).next().ok_or("no steps")?.dispatches[0].tile;
-    let project = shader::Kernel::Project;
+    let gemm = shader::Kernel::Gemm;
     let product = gpu.kernel(&Source {
-        wgsl: &project.wgsl(tile, shader::StepIndex::Immediate, Storage::F32),
-        bindings: project.bindings(),
+        wgsl: &gemm.wgsl(tile, shader::StepIndex::Immediate, Storage::F32),
+        bindings: gemm.bindings(),
         immediates: 0,
         overrides: &[],
     });
     let text = [include_str!("../../shaders/prelude.wgsl"), include_str!("step_update.wgsl")].join("\n");
     let update = gpu.kernel(&Source { wgsl: &text, bindings: (5, 3), immediates: 4, overrides: &[] });
-    let dims = Dims::Project(ProjectDims {
+    let dims = Dims::Gemm(GemmDims {
         rows: batch as u32,
         columns: columns as u32 / 4,
         depth: size as u32 / 4,

@@ -44,7 +44,7 @@ pub struct Network {
 
     /// The tile of the input products, by its name in plans (4, 8s, 1k, 32w and others), instead of the best one
     #[arg(long)]
-    project_tile: Option<Tile>,
+    gemm_tile: Option<Tile>,
 
     /// The tile of the time steps, instead of the best one
     #[arg(long)]
@@ -79,6 +79,6 @@ impl Network {
     }
 
     pub fn tuning(&self) -> Tuning {
-        Tuning { schedule: self.schedule, project: self.project_tile, step: self.step_tile }
+        Tuning { schedule: self.schedule, gemm: self.gemm_tile, step: self.step_tile }
     }
 }

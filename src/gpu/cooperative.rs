@@ -108,10 +108,10 @@ async fn product(
     tile: Tile,
 ) -> Result<Vec<f32>> {
     let limits = Limits { cooperative: true, ..gpu.limits };
-    let tuning = Tuning { schedule: Some(Schedule::Stepwise), project: Some(tile), step: None };
+    let tuning = Tuning { schedule: Some(Schedule::Stepwise), gemm: Some(tile), step: None };
     let shape = Shape { steps, batch, has_lengths: false, tuning };
     let mut plan = Plan::of(weights.config(), &shape, &limits)?;
-    let is_product = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Project);
+    let is_product = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
     plan.submits = vec![plan.submits.into_iter().flatten().filter(is_product).collect()];
     let mut on_gpu = HashMap::new();
     super::upload_weights(gpu, &mut on_gpu, weights, &plan).await?;

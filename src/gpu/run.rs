@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::kernels::Pipeline;
-use crate::plan::{BufferId, CarryDims, Content, NormDims, Pass, Plan, ProjectDims, Shape, StepDims};
+use crate::plan::{BufferId, CarryDims, Content, GemmDims, NormDims, Pass, Plan, Shape, StepDims};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
 
@@ -203,7 +203,7 @@ pub(super) fn uniform_stride(gpu: &Gpu) -> usize {
 
 /// A power of two, as alignments are.
 const LONGEST_DIMS: usize = 64;
-const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<ProjectDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<GemmDims>() <= LONGEST_DIMS);
 const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS && size_of::<CarryDims>() <= LONGEST_DIMS);
 
 /// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole sixteens.

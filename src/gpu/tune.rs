@@ -22,7 +22,7 @@ impl Network {
     /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the first such call.
     pub(super) async fn tuned(&self, weights: &Weights, shape: &Shape, own: Plan, wait: Wait) -> Plan {
         let asked = shape.tuning;
-        let is_open = asked.schedule.is_none() && asked.project.is_none() && asked.step.is_none();
+        let is_open = asked.schedule.is_none() && asked.gemm.is_none() && asked.step.is_none();
         let Some(tunings) = self.gpu.tunings.as_ref().filter(|_| is_open) else { return own };
         let (config, limits) = (weights.config(), &self.gpu.limits);
         let engine = format!("{}{}", self.gpu.name, self.gpu.kernels.kind());
@@ -43,7 +43,7 @@ impl Network {
             measured: Vec::new(),
             best: None,
         };
-        trials.project(&class.project, &class.steps).await;
+        trials.gemm(&class.gemm, &class.steps).await;
         trials.steps(&class.steps).await;
         let Some((tuning, _)) = trials.best else { return own };
         let (names, seconds) = (tuner::columns(&tuning).replace('\t', " "), start.elapsed().as_secs_f64());
@@ -67,20 +67,20 @@ struct Trials<'a> {
 
 impl Trials<'_> {
     /// Of the input's products, which do not depend on the schedule; with those of a time step, where they are such kernels too.
-    async fn project(&mut self, long: &Shape, short: &Shape) {
-        let projects = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Project);
+    async fn gemm(&mut self, long: &Shape, short: &Shape) {
+        let is_gemm = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
         let in_steps =
-            self.plan(short).is_ok_and(|plan| plan.passes().any(|p| p.times.is_some() && projects(p)));
+            self.plan(short).is_ok_and(|plan| plan.passes().any(|p| p.times.is_some() && is_gemm(p)));
         let shape = if in_steps { short } else { long };
-        for project in tuner::tiles(shape.steps.saturating_mul(shape.batch), &self.network.gpu.limits) {
-            self.try_one(shape, Tuning { project, ..shape.tuning }, &projects).await;
+        for gemm in tuner::tiles(shape.steps.saturating_mul(shape.batch), &self.network.gpu.limits) {
+            self.try_one(shape, Tuning { gemm, ..shape.tuning }, &is_gemm).await;
         }
     }
 
     /// Of the time steps, with the best of the above.
     async fn steps(&mut self, shape: &Shape) {
-        let project = self.best.take().and_then(|(tuning, _)| tuning.project);
-        let own = Tuning { project, ..shape.tuning };
+        let gemm = self.best.take().and_then(|(tuning, _)| tuning.gemm);
+        let own = Tuning { gemm, ..shape.tuning };
         let schedules = [None].into_iter().chain(Schedule::ALL.into_iter().map(Some));
         for schedule in schedules {
             for step in tuner::tiles(shape.batch, &self.network.gpu.limits) {

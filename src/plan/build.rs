@@ -4,7 +4,7 @@ mod transfers;
 
 use super::phases::{Bound, Phase, phases};
 use super::{
-    Buffer, BufferId, Content, Dims, Dispatch, Limits, NormDims, Pass, Plan, ProjectDims, Schedule, Segment,
+    Buffer, BufferId, Content, Dims, Dispatch, GemmDims, Limits, NormDims, Pass, Plan, Schedule, Segment,
     Shape, StepDims, Times, Tuning,
 };
 use crate::config::LayerConfig;
@@ -163,14 +163,14 @@ impl Builder<'_> {
             let of_layer = &slots[first..];
             if self.segments.len() == 1 {
                 // One product for all directions.
-                self.project(layer, 0, directions, 0, &sources)?;
+                self.gemm(layer, 0, directions, 0, &sources)?;
                 of_layer.iter().try_for_each(|slot| self.run(slot, 0, directions, 0))?;
             } else {
                 for slot in of_layer {
                     let reverse = self.config.directions.is_reverse(slot.direction);
                     for index in 0..self.segments.len() {
                         let index = if reverse { self.segments.len() - 1 - index } else { index };
-                        self.project(layer, slot.direction, 1, index, &sources)?;
+                        self.gemm(layer, slot.direction, 1, index, &sources)?;
                         self.run(slot, slot.direction, 1, index)?;
                     }
                 }
@@ -306,7 +306,7 @@ impl Builder<'_> {
     }
 
     /// The input product of a layer and segment, for some directions: a dispatch a source and piece of K.
-    fn project(
+    fn gemm(
         &mut self,
         layer: usize,
         first: usize,
@@ -349,14 +349,14 @@ impl Builder<'_> {
         segment: Option<Segment>,
     ) -> Result<Vec<Dispatch>> {
         let whole_depth = sources.iter().map(|(.., depth)| depth).sum::<u64>();
-        let tile = self.tile(Kernel::Project, rows, columns)?;
+        let tile = self.tile(Kernel::Gemm, rows, columns)?;
         let mut dispatches = Vec::new();
         let mut weight_offset = 0;
         for &(source, source_offset, source_depth) in sources {
             for start in (0..source_depth).step_by(MAX_DEPTH as usize) {
                 let depth = (source_depth - start).min(MAX_DEPTH);
                 // All of them index buffers that `buffer` has found to be countable in 32 bits.
-                let dims = Dims::Project(ProjectDims {
+                let dims = Dims::Gemm(GemmDims {
                     rows: rows as u32,
                     columns: columns as u32,
                     depth: depth as u32,
@@ -366,7 +366,7 @@ impl Builder<'_> {
                     weight_offset: weight_offset as u32,
                     adds: u32::from(weight_offset > 0),
                 });
-                let mut dispatch = self.dispatch(Kernel::Project, tile, (rows, columns), dims)?;
+                let mut dispatch = self.dispatch(Kernel::Gemm, tile, (rows, columns), dims)?;
                 dispatch.buffers = vec![source, weight, bias, into];
                 dispatch.segment = segment;
                 dispatch.flops = 2 * FOUR * FOUR * rows * depth * columns;
@@ -501,7 +501,7 @@ impl Builder<'_> {
                 holder: "a dispatch",
             });
         }
-        if let Kernel::Project = phase.kernel {
+        if let Kernel::Gemm = phase.kernel {
             // The recurrent product by itself, of four gates, with a bias of zeros.
             let content = Content::RecurrentWeight { slot: slot.index, count: slot.count, part: phase.part };
             let weight = self.buffer(&format!("{what} weight_hh"), content, blocks(units, depth, FOUR))?;
@@ -719,12 +719,12 @@ impl Builder<'_> {
 
     /// The tile that is asked for, if the kernel and the adapter have it, or the best.
     fn tile(&self, kernel: Kernel, rows: u64, columns: u64) -> Result<Tile> {
-        let asked = if kernel == Kernel::Project { self.tuning.project } else { self.tuning.step };
+        let asked = if kernel == Kernel::Gemm { self.tuning.gemm } else { self.tuning.step };
         let usable = self.usable_tiles(kernel);
         match asked {
             Some(asked) if !usable.contains(&asked) => {
                 let names: Vec<_> = usable.iter().map(Tile::to_string).collect();
-                let name = if kernel == Kernel::Project { "project tile" } else { "step tile" };
+                let name = if kernel == Kernel::Gemm { "gemm tile" } else { "step tile" };
                 let expected = format!("{} on this adapter", names.join(", "));
                 Err(Error::Setting { name, expected, found: asked.to_string() })
             }
@@ -776,7 +776,7 @@ impl Builder<'_> {
     ) -> Result<Dispatch> {
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let (columns, tiles) = match kernel {
-            Kernel::Project | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
+            Kernel::Gemm | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
             // All columns in one workgroup.
             Kernel::Sequence(_) => (1, tiles),
             Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => (columns, rows),

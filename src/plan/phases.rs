@@ -72,7 +72,7 @@ pub(super) fn phases(
         ],
         Cell::Gru => vec![phase(Kernel::Step(Equation::Gru), Part::All)],
         Cell::Lstm if config.layer_norm => vec![
-            Phase { writes: "recurrent gates", parameters: 0, ..phase(Kernel::Project, Part::All) },
+            Phase { writes: "recurrent gates", parameters: 0, ..phase(Kernel::Gemm, Part::All) },
             Phase { parameters: 7, parameters_name: "norm", writes: "m", ..phase(Kernel::Norm, Part::All) },
         ],
         Cell::Lstm => vec![Phase {
@@ -121,7 +121,7 @@ impl Phase {
     pub fn written_depth(&self, layer: &LayerConfig) -> u64 {
         match self.kernel {
             // All gates of a unit make up a vector.
-            Kernel::Project => layer.hidden_size as u64,
+            Kernel::Gemm => layer.hidden_size as u64,
             _ => self.units(layer).div_ceil(VECTOR as u64),
         }
     }

@@ -1,4 +1,4 @@
-// project: the input's share of all gates for all time steps, a GEMM with four adjacent columns as one vector.
+// gemm: the input's share of all gates for all time steps, a GEMM with four adjacent columns as one vector.
 //   source [M, K] (rows of any stride), weight [K, C], bias [C]  ->  input_gates [M, C]
 // M = T*N rows, C = D*H*G columns by direction, unit, gate. K may come in pieces, each a dispatch of its own: the first
 // starts from the bias, the others from the sum so far.
