@@ -1,6 +1,6 @@
 //! A call whose arrays lie in buffers of the caller's.
 
-use crate::{Config, Error, Layout, Result, Storage};
+use crate::{Config, Dtype, Error, Layout, Result};
 use std::fmt;
 
 /// An array in a buffer of the caller's: where it begins, how its rows lie, and what its numbers are stored as.
@@ -11,13 +11,13 @@ pub struct BufferArray<'a> {
     pub(crate) buffer: &'a wgpu::Buffer,
     pub(crate) offset: u64,
     pub(crate) strides: Option<[u64; 2]>,
-    pub(crate) storage: Storage,
+    pub(crate) dtype: Dtype,
 }
 
 impl<'a> BufferArray<'a> {
     /// f32, from the beginning of the buffer on.
     pub fn new(buffer: &'a wgpu::Buffer) -> BufferArray<'a> {
-        BufferArray { buffer, offset: 0, strides: None, storage: Storage::F32 }
+        BufferArray { buffer, offset: 0, strides: None, dtype: Dtype::F32 }
     }
 
     /// Where it begins, in bytes: whole numbers.
@@ -37,8 +37,8 @@ impl<'a> BufferArray<'a> {
 
     /// What its numbers are stored as; f16 needs a device with `SHADER_F16`.
     #[must_use]
-    pub fn storage(mut self, storage: Storage) -> BufferArray<'a> {
-        self.storage = storage;
+    pub fn dtype(mut self, dtype: Dtype) -> BufferArray<'a> {
+        self.dtype = dtype;
         self
     }
 }
@@ -262,13 +262,13 @@ pub(crate) struct Placed {
     /// Of time or slot, and of the sequence.
     pub strides: [u64; 2],
     pub shape: [usize; 3],
-    pub storage: Storage,
+    pub dtype: Dtype,
 }
 
 impl Placed {
     /// The bytes from its first number to its last.
     fn bytes(&self) -> std::ops::Range<u64> {
-        self.offset * self.storage.bytes()..self.end() * self.storage.bytes()
+        self.offset * self.dtype.bytes()..self.end() * self.dtype.bytes()
     }
 
     /// The number after the last one; what is absurd is larger than any buffer.
@@ -303,13 +303,13 @@ pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Re
         let Some(shape) = role.shape(config, buffers.steps, buffers.batch) else {
             return Err(refuse("none, for this network".into(), "an array".into()));
         };
-        if array.storage == Storage::F16 && !has_f16 {
+        if array.dtype == Dtype::F16 && !has_f16 {
             return Err(refuse("f32, on a device without SHADER_F16".into(), "f16".into()));
         }
         if !array.buffer.usage().contains(role.usage()) {
             return Err(refuse(format!("usage {:?}", role.usage()), format!("{:?}", array.buffer.usage())));
         }
-        let number = if *role == Role::Lengths { 4 } else { array.storage.bytes() };
+        let number = if *role == Role::Lengths { 4 } else { array.dtype.bytes() };
         if !array.offset.is_multiple_of(number) {
             return Err(refuse(format!("an offset in {number}s of bytes"), array.offset.to_string()));
         }
@@ -330,7 +330,7 @@ pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Re
             return Err(refuse("strides that keep its rows apart".into(), format!("{strides:?}")));
         }
         let offset = array.offset / number;
-        let placed = Placed { buffer: array.buffer.clone(), offset, strides, shape, storage: array.storage };
+        let placed = Placed { buffer: array.buffer.clone(), offset, strides, shape, dtype: array.dtype };
         // Kernels see whole fours of bytes.
         let needed = placed.end().saturating_mul(number).div_ceil(4).saturating_mul(4);
         if needed > array.buffer.size() {

@@ -2,7 +2,7 @@
 
 mod check;
 
-use crate::options::{CellClip, Directions, Layout, Merge, Outputs, Reset, Storage};
+use crate::options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset};
 use crate::{Activation, Cell};
 
 /// A stacked recurrent network, as Gluon's, PyTorch's and Keras's layers and ONNX's operators describe it.
@@ -66,7 +66,7 @@ pub struct Config {
     /// What is given back beside the final states.
     pub outputs: Outputs,
     /// What a GPU stores numbers as.
-    pub storage: Storage,
+    pub dtype: Dtype,
 }
 
 /// # Making one
@@ -94,7 +94,7 @@ impl Config {
             preactivation_clip: None,
             learned_state: false,
             outputs: Outputs { last_only: false, cell_states: false, every_layer: false },
-            storage: Storage::F32,
+            dtype: Dtype::F32,
         }
     }
 
@@ -179,10 +179,10 @@ impl Config {
         self
     }
 
-    /// Stores weights, input, hidden states and outputs as f16 on a GPU, which needs `SHADER_F16`: see [`Storage::F16`].
+    /// Stores weights, input, hidden states and outputs as f16 on a GPU, which needs `SHADER_F16`: see [`Dtype::F16`].
     #[must_use]
     pub fn half(mut self) -> Config {
-        self.storage = Storage::F16;
+        self.dtype = Dtype::F16;
         self
     }
 

@@ -200,7 +200,7 @@ async fn upload_weights(
         }
         if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
             let mut bytes = vec![0; buffer.bytes() as usize];
-            pack::store(&numbers, buffer.storage, &mut bytes);
+            pack::store(&numbers, buffer.dtype, &mut bytes);
             let made = gpu.storage(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await?;
             uploaded.insert(buffer.content, made);
         }

@@ -34,7 +34,7 @@ pub use config::Config;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;
-pub use options::{CellClip, Directions, Layout, Merge, Outputs, Reset, Storage};
+pub use options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset};
 pub use plan::{Plan, Schedule, Tuning};
 pub use rnn::Rnn;
 pub use state::{Output, State};

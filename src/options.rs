@@ -61,7 +61,7 @@ impl Merge {
 /// What a GPU stores weights, input, hidden states and outputs as. It computes in f32, and keeps biases and cell states in
 /// f32, whatever it is; CPU engines store f32 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Storage {
+pub enum Dtype {
     /// f32 (the default).
     F32,
     /// f16, which halves memory and traffic, on adapters with `SHADER_F16`. Every number that is stored has a relative error of
@@ -69,20 +69,20 @@ pub enum Storage {
     F16,
 }
 
-impl Storage {
+impl Dtype {
     /// Bytes of a number.
     pub const fn bytes(self) -> u64 {
         match self {
-            Storage::F32 => 4,
-            Storage::F16 => 2,
+            Dtype::F32 => 4,
+            Dtype::F16 => 2,
         }
     }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
-            Storage::F32 => "f32",
-            Storage::F16 => "f16",
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
         }
     }
 }

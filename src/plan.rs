@@ -4,7 +4,7 @@ mod build;
 mod phases;
 mod show;
 
-use crate::Storage;
+use crate::Dtype;
 use crate::shader::{Kernel, Tile};
 
 /// What the plan has to know of an adapter. The default is WebGPU's, which every adapter has.
@@ -169,13 +169,13 @@ pub struct Buffer {
     /// Its length in numbers.
     pub len: u64,
     /// What they are stored as.
-    pub storage: Storage,
+    pub dtype: Dtype,
 }
 
 impl Buffer {
     /// Its size, in whole fours of bytes, as copies are.
     pub fn bytes(&self) -> u64 {
-        (self.len * self.storage.bytes()).next_multiple_of(4)
+        (self.len * self.dtype.bytes()).next_multiple_of(4)
     }
 }
 
@@ -255,7 +255,7 @@ pub struct Transfer {
     /// Numbers, of all time steps.
     pub len: u64,
     /// What they are stored as.
-    pub storage: Storage,
+    pub dtype: Dtype,
 }
 
 /// What crosses between host and GPU; rows of H', I' and P' numbers are padded with zeros to whole vectors of four.
@@ -300,7 +300,7 @@ impl Segment {
 impl Transfer {
     /// Bytes to be copied, in whole fours; an array of half numbers is followed by one that is not looked at, if it is odd.
     pub fn bytes_within(&self, longest: u64) -> u64 {
-        (self.len_within(longest) * self.storage.bytes()).next_multiple_of(4)
+        (self.len_within(longest) * self.dtype.bytes()).next_multiple_of(4)
     }
 
     /// The other buffer, after so many time steps.
@@ -354,7 +354,7 @@ pub struct Dispatch {
     /// Batch rows an invocation, of a product.
     pub tile: Tile,
     /// What its arrays are stored as.
-    pub storage: Storage,
+    pub dtype: Dtype,
     /// The numbers that the host sets when it makes the pipeline.
     pub overrides: Vec<(&'static str, f64)>,
     /// Workgroups along the columns.

@@ -1,6 +1,6 @@
 //! Which files of `shaders/` make up a kernel, and its overrides. Knows no GPU, so that tests can check every combination.
 
-use crate::Storage;
+use crate::Dtype;
 
 /// A kernel; one file of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,9 +18,9 @@ pub enum Kernel {
     /// An array of a caller's, of any strides, becomes one of ours, or the other way.
     Carry {
         /// What it reads.
-        from: Storage,
+        from: Dtype,
         /// What it writes.
-        to: Storage,
+        to: Dtype,
     },
 }
 
@@ -156,8 +156,8 @@ impl Tile {
     }
 
     /// Whether it can read numbers that are stored so.
-    pub const fn reads(self, storage: Storage) -> bool {
-        !matches!((self.read, storage), (Read::Cooperative, Storage::F32))
+    pub const fn reads(self, dtype: Dtype) -> bool {
+        !matches!((self.read, dtype), (Read::Cooperative, Dtype::F32))
     }
 
     fn wgsl(self) -> [&'static str; 3] {
@@ -219,7 +219,7 @@ impl Kernel {
         let others = [Kernel::Gemm, Kernel::Norm, Kernel::Combine];
         let steps = Equation::ALL.into_iter().map(Kernel::Step);
         let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
-        let both = [Storage::F32, Storage::F16];
+        let both = [Dtype::F32, Dtype::F16];
         let carries = both.into_iter().flat_map(move |from| both.map(|to| Kernel::Carry { from, to }));
         steps.chain(in_one.map(Kernel::Sequence)).chain(others).chain(carries)
     }
@@ -278,17 +278,17 @@ impl Kernel {
     }
 
     /// The whole WGSL text: files, joined. Its entry point is `main`.
-    pub fn wgsl(self, tile: Tile, step_index: StepIndex, storage: Storage) -> String {
+    pub fn wgsl(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> String {
         let gates = self.equation().map_or(VECTOR, Equation::gates);
-        let storage = match self {
-            Kernel::Carry { from: Storage::F16, .. } | Kernel::Carry { to: Storage::F16, .. } => Storage::F16,
-            _ => storage,
+        let dtype = match self {
+            Kernel::Carry { from: Dtype::F16, .. } | Kernel::Carry { to: Dtype::F16, .. } => Dtype::F16,
+            _ => dtype,
         };
         let mut files = vec![
             // First, since it may enable an extension.
-            match storage {
-                Storage::F32 => include_str!("../shaders/storage/f32.wgsl"),
-                Storage::F16 => include_str!("../shaders/storage/f16.wgsl"),
+            match dtype {
+                Dtype::F32 => include_str!("../shaders/dtype/f32.wgsl"),
+                Dtype::F16 => include_str!("../shaders/dtype/f16.wgsl"),
             },
             include_str!("../shaders/prelude.wgsl"),
             match gates {
@@ -302,7 +302,7 @@ impl Kernel {
             files.extend(tile.wgsl());
         }
         if tile.read == Read::Cooperative {
-            files.insert(0, include_str!("../shaders/storage/cooperative.wgsl"));
+            files.insert(0, include_str!("../shaders/dtype/cooperative.wgsl"));
         }
         if self.has_step_index() {
             files.push(include_str!("../shaders/activation.wgsl"));
@@ -333,12 +333,12 @@ impl Kernel {
             Kernel::Carry { from, to } => {
                 files.truncate(2);
                 files.push(match from {
-                    Storage::F32 => include_str!("../shaders/carry/from_f32.wgsl"),
-                    Storage::F16 => include_str!("../shaders/carry/from_f16.wgsl"),
+                    Dtype::F32 => include_str!("../shaders/carry/from_f32.wgsl"),
+                    Dtype::F16 => include_str!("../shaders/carry/from_f16.wgsl"),
                 });
                 files.push(match to {
-                    Storage::F32 => include_str!("../shaders/carry/to_f32.wgsl"),
-                    Storage::F16 => include_str!("../shaders/carry/to_f16.wgsl"),
+                    Dtype::F32 => include_str!("../shaders/carry/to_f32.wgsl"),
+                    Dtype::F16 => include_str!("../shaders/carry/to_f16.wgsl"),
                 });
                 files.push(include_str!("../shaders/carry.wgsl"));
             }

@@ -8,7 +8,7 @@ use engines::{Offer, Outcome, Trials};
 use half::f16;
 use wgpu_rnn::plan::{Dims, GemmDims};
 use wgpu_rnn::shader::{BLOCK, Kernel, StepIndex, Tile};
-use wgpu_rnn::{Engine, Storage};
+use wgpu_rnn::{Dtype, Engine};
 
 fn main() {
     let mut trials = Trials::new();
@@ -47,7 +47,7 @@ fn store(sum: Sum, into: u32) {
 
 fn plain(lanes: u32) -> Result<String, String> {
     let tile: Tile = "64c".parse().map_err(|error| format!("{error}"))?;
-    let mut text = Kernel::Gemm.wgsl(tile, StepIndex::Immediate, Storage::F16);
+    let mut text = Kernel::Gemm.wgsl(tile, StepIndex::Immediate, Dtype::F16);
     let matrices = format!("const LANES: u32 = {lanes};{PLAIN}");
     for (from, to) in [
         ("enable wgpu_cooperative_matrix;", ""),

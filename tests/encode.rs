@@ -12,7 +12,7 @@ use encoded::{CONTIGUOUS, Lie, buffer};
 use engines::{Offer, Outcome, Trials, own_device, two_devices};
 use libtest_mimic::Failed;
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Cell, Config, Engine, Error, Rnn, Schedule, Storage};
+use wgpu_rnn::{BufferArray, Buffers, Cell, Config, Dtype, Engine, Error, Rnn, Schedule};
 
 type Test = fn(&Engine) -> Outcome;
 
@@ -106,7 +106,7 @@ fn misuse(engine: &Engine) -> Outcome {
     refuses(both, "output: expected a place apart from h_n, found the same one")?;
     refuses(Buffers::new(5, 0, at(&input)), "N: expected at least 1, found 0")?;
     if !engine.limits().is_some_and(|limits| limits.f16) {
-        let half = at(&output).storage(Storage::F16);
+        let half = at(&output).dtype(Dtype::F16);
         refuses(plain().output(half), "output: expected f32, on a device without SHADER_F16, found f16")?;
     }
     let mut open = Rnn::lazy(engine, &Config::gru(5), wgpu_rnn::Init::pytorch())?;
@@ -192,10 +192,10 @@ fn anywhere(engine: &Engine) -> Outcome {
         let mut rnn = Rnn::new(engine, case.weights.clone());
         let host = rnn.call(&case.call())?;
         let has_f16 = engine.limits().is_some_and(|limits| limits.f16);
-        for storage in [Storage::F32, Storage::F16] {
+        for dtype in [Dtype::F32, Dtype::F16] {
             for (offset, gap) in [(0, 0), (4, 0), (260, 1), (1020, 9)] {
-                if storage == Storage::F32 || has_f16 {
-                    let lie = Lie { offset, gap, storage };
+                if dtype == Dtype::F32 || has_f16 {
+                    let lie = Lie { offset, gap, dtype };
                     encoded::equals(engine, &mut rnn, &case, lie, &host)
                         .map_err(|failed| format!("{cell:?}, {lie:?}: {failed:?}"))?;
                 }

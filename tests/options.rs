@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::plan::Shape;
 use wgpu_rnn::{
-    Activation, Cell, Config, Directions, Engine, Error, Init, Layout, Merge, Output, Plan, Reset, Rnn,
-    Schedule, Storage, Tuning, Weights,
+    Activation, Cell, Config, Directions, Dtype, Engine, Error, Init, Layout, Merge, Output, Plan, Reset,
+    Rnn, Schedule, Tuning, Weights,
 };
 
 /// What a case is made of: a network, and how it is called.
@@ -103,7 +103,7 @@ const OPTIONS: [(&str, Change); 37] = [
     ("every_layer", |s| s.config.outputs.every_layer = true),
     ("lengths", |s| s.has_lengths = true),
     ("stepwise", |s| s.schedule = Some(Schedule::Stepwise)),
-    ("half", |s| s.config.storage = Storage::F16),
+    ("half", |s| s.config.dtype = Dtype::F16),
     ("paired", |s| (s.config.directions, s.schedule) = (Directions::Both, Some(Schedule::Paired))),
     ("small bindings", |s| (s.splits, s.steps, s.batch) = (true, 23, 35)),
 ];
@@ -177,9 +177,9 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
     // The CPU has no bindings.
     let engine = if setup.splits && engine.is_gpu() { small_bindings()? } else { engine };
     let has_half = engine.limits().is_none_or(|limits| limits.f16);
-    if setup.config.storage == Storage::F16 && !has_half {
+    if setup.config.dtype == Dtype::F16 && !has_half {
         return match run(engine, setup, &case) {
-            Err(Error::Setting { name: "storage", .. }) => Ok(()),
+            Err(Error::Setting { name: "dtype", .. }) => Ok(()),
             other => {
                 Err(format!("expected Error::Setting, found {:?}", other.map(|output| output.engine)).into())
             }
@@ -200,9 +200,9 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
         encode(engine, setup, &case, &ours)?;
     }
     // How badly a network magnifies rounding differs from case to case: the reference with as coarse numbers tells.
-    let (base, times, off) = match setup.config.storage {
-        Storage::F16 => (HALF, 8.0, distance(&reference(&rounded_to_half(&case)), &theirs)),
-        Storage::F32 => {
+    let (base, times, off) = match setup.config.dtype {
+        Dtype::F16 => (HALF, 8.0, distance(&reference(&rounded_to_half(&case)), &theirs)),
+        Dtype::F32 => {
             let (base, times) = if setup.config.layer_norm { (NORM, 10.0) } else { (F32, 4.0) };
             (base, times, distance(&wgpu_rnn::reference::call(&case.weights, &case.call())?, &theirs))
         }

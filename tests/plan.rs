@@ -247,10 +247,10 @@ fn copies_stay_within_their_buffers() {
             for buffer in copy.buffer {
                 let buffer = &plan.buffers[buffer.0];
                 assert!(
-                    copy.buffer_offset + copy.bytes() / copy.storage.bytes()
-                        <= buffer.bytes() / buffer.storage.bytes()
+                    copy.buffer_offset + copy.bytes() / copy.dtype.bytes()
+                        <= buffer.bytes() / buffer.dtype.bytes()
                 );
-                assert_eq!(copy.storage, buffer.storage);
+                assert_eq!(copy.dtype, buffer.dtype);
             }
         }
         // Together they fill the staging buffers.

@@ -4,7 +4,7 @@
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
-use wgpu_rnn::Storage;
+use wgpu_rnn::Dtype;
 use wgpu_rnn::plan::{CarryDims, GemmDims, NormDims, StepDims};
 use wgpu_rnn::shader::{Kernel, StepIndex};
 
@@ -12,11 +12,10 @@ fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
     Kernel::all().flat_map(|kernel| {
         kernel.tiles().flat_map(move |tile| {
             let ways = [StepIndex::Immediate, StepIndex::Uniform].into_iter();
-            let ways =
-                ways.flat_map(|step_index| [Storage::F32, Storage::F16].map(|storage| (step_index, storage)));
-            ways.filter(move |&(_, storage)| tile.reads(storage)).map(move |(step_index, storage)| {
-                let name = format!("{}/{tile} {} {step_index:?}", kernel.name(), storage.name());
-                (name, kernel, step_index, kernel.wgsl(tile, step_index, storage))
+            let ways = ways.flat_map(|step_index| [Dtype::F32, Dtype::F16].map(|dtype| (step_index, dtype)));
+            ways.filter(move |&(_, dtype)| tile.reads(dtype)).map(move |(step_index, dtype)| {
+                let name = format!("{}/{tile} {} {step_index:?}", kernel.name(), dtype.name());
+                (name, kernel, step_index, kernel.wgsl(tile, step_index, dtype))
             })
         })
     })
@@ -161,7 +160,7 @@ fn bindings_are_those_of_the_table() {
         let mut step_indices = Vec::new();
         for (_, variable) in module.global_variables.iter() {
             match (variable.space, &variable.binding) {
-                (AddressSpace::Storage { access }, Some(binding)) => {
+                (AddressSpace::Dtype { access }, Some(binding)) => {
                     storage.push((binding.binding, access.contains(naga::StorageAccess::STORE)));
                 }
                 (AddressSpace::Immediate, _) => step_indices.push(StepIndex::Immediate),
@@ -226,7 +225,7 @@ fn no_store_is_to_a_part_of_a_vector() {
                     depth += 1;
                 }
                 let Expression::GlobalVariable(variable) = function.expressions[at] else { continue };
-                if matches!(module.global_variables[variable].space, AddressSpace::Storage { .. }) {
+                if matches!(module.global_variables[variable].space, AddressSpace::Dtype { .. }) {
                     assert_eq!(depth, 1, "{name}: a store to a part of an element");
                     to_buffers += 1;
                 }

@@ -52,7 +52,7 @@ pub fn ladder(gpu: &Gpu, (steps, batch, size): (usize, usize, usize)) -> Result<
         versions.push(version(name.into(), &text, &weight, groups, false));
     }
     let Dispatch { kernel, tile, .. } = *dispatch;
-    let text = kernel.wgsl(tile, shader::StepIndex::Immediate, wgpu_rnn::Storage::F32);
+    let text = kernel.wgsl(tile, shader::StepIndex::Immediate, wgpu_rnn::Dtype::F32);
     let name = format!("ships: rows {tile} of {} lanes", shader::WORKGROUP);
     let groups = plan.workgroups(dispatch, plan.steps);
     versions.push(version(name, &text, &in_blocks(&weight.view()), groups, true));

@@ -9,7 +9,7 @@ use crate::buffers::{Placed, Role};
 use crate::config::LayerConfig;
 use crate::plan::{BufferId, CarryDims, Dims, Dispatch, Payload, Plan, Shape, Transfer};
 use crate::shader::{Kernel, Tile, WORKGROUP};
-use crate::{Config, Error, Merge, Result, Storage, Weights};
+use crate::{Config, Dtype, Error, Merge, Result, Weights};
 use std::collections::VecDeque;
 
 /// A shape that has been encoded, with what carries the arrays of the callers' buffers that it was encoded for.
@@ -87,7 +87,7 @@ impl Encoded {
         let given = |role: Role| bridge.arrays.iter().find(|(other, _)| *other == role);
         for transfer in &run.plan.uploads {
             let to = run.buffer(transfer.buffer[0]);
-            let (offset, bytes) = (transfer.storage.bytes() * transfer.buffer_offset, transfer.bytes());
+            let (offset, bytes) = (transfer.dtype.bytes() * transfer.buffer_offset, transfer.bytes());
             match transfer.what {
                 Payload::Lengths => {
                     if let Some((_, lengths)) = given(Role::Lengths) {
@@ -126,7 +126,7 @@ async fn learned(
     for transfer in &plan.uploads {
         if let Some(numbers) = super::transfer::state_of(weights.config(), &state, transfer.what) {
             let mut bytes = vec![0; transfer.bytes() as usize];
-            super::pack::store(&numbers, transfer.storage, &mut bytes);
+            super::pack::store(&numbers, transfer.dtype, &mut bytes);
             let buffer = gpu.storage("learned state", &bytes, wgpu::BufferUsages::COPY_SRC).await?;
             learned.push((*transfer, buffer));
         }
@@ -314,7 +314,7 @@ fn ways_of<'a>(
 impl Placed {
     /// The bytes of the buffer that hold a part: the first one, at which a binding may begin, and how many.
     fn range(&self, part: &Part) -> (u64, u64) {
-        let bytes = self.storage.bytes();
+        let bytes = self.dtype.bytes();
         let [step, sequence] = self.strides;
         let first = self.first_number(part);
         let last =
@@ -340,7 +340,7 @@ fn way<'a>(
     let reads_theirs = role.is_read();
     let (bound, size) = placed.range(&part);
     let [step, sequence] = placed.strides;
-    let theirs = [placed.first_number(&part) - bound / placed.storage.bytes(), step, sequence];
+    let theirs = [placed.first_number(&part) - bound / placed.dtype.bytes(), step, sequence];
     let (row, batch) = (part.row as u64, run.shape.batch as u64);
     let first_of_ours = transfer.buffer_offset + (step_of_ours as u64 * batch + part.first_row as u64) * row;
     let ours = [first_of_ours, batch * row, row];
@@ -363,12 +363,12 @@ fn way<'a>(
         to_row: to_row as u32,
     };
     let (from, to) =
-        if reads_theirs { (placed.storage, transfer.storage) } else { (transfer.storage, placed.storage) };
+        if reads_theirs { (placed.dtype, transfer.dtype) } else { (transfer.dtype, placed.dtype) };
     let groups = (rows * width).div_ceil(u64::from(WORKGROUP));
     let dispatch = Dispatch {
         kernel: Kernel::Carry { from, to },
         tile: Tile::ALL[0],
-        storage: Storage::F32,
+        dtype: Dtype::F32,
         overrides: Vec::new(),
         columns: 1,
         tiles: groups,

@@ -127,7 +127,7 @@ async fn product(
         for &source in &sources {
             let buffer = &run.plan.buffers[source.0];
             let mut bytes = vec![0; buffer.bytes() as usize];
-            pack::store(&numbers(buffer.len), buffer.storage, &mut bytes);
+            pack::store(&numbers(buffer.len), buffer.dtype, &mut bytes);
             gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
         }
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
@@ -136,7 +136,7 @@ async fn product(
         gpu.queue.submit([encoder.finish()]);
     })
     .await?;
-    let mut found = pack::load(&read_whole(gpu, &staging).await?, planned.storage);
+    let mut found = pack::load(&read_whole(gpu, &staging).await?, planned.dtype);
     found.truncate(planned.len as usize);
     Ok(found)
 }

@@ -71,7 +71,7 @@ impl Run {
             let to = self.buffer(transfer.buffer[0]);
             let bytes = transfer.bytes_within(longest.steps);
             if bytes > 0 {
-                let to_at = transfer.storage.bytes() * transfer.buffer_offset;
+                let to_at = transfer.dtype.bytes() * transfer.buffer_offset;
                 encoder.copy_buffer_to_buffer(from, offset, to, to_at, bytes);
             }
         }
@@ -87,7 +87,7 @@ impl Run {
             }
             let bytes = transfer.bytes_within(steps);
             if bytes > 0 {
-                let from_at = transfer.storage.bytes() * transfer.buffer_offset;
+                let from_at = transfer.dtype.bytes() * transfer.buffer_offset;
                 encoder.copy_buffer_to_buffer(from, from_at, to, offset, bytes);
             }
         }

@@ -5,7 +5,7 @@ use super::Gpu;
 use super::kept::{Kept, Verified};
 use crate::plan::Dispatch;
 use crate::shader::{Kernel, StepIndex, Tile};
-use crate::{Result, Storage};
+use crate::{Dtype, Result};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -34,7 +34,7 @@ pub(crate) struct Kernels {
 }
 
 /// What makes a pipeline another one: its files, and the bits of the numbers set in it.
-type Key = (Kernel, Tile, Storage, Vec<(&'static str, u64)>);
+type Key = (Kernel, Tile, Dtype, Vec<(&'static str, u64)>);
 
 impl Kernels {
     pub fn new(immediates: bool, unchecked: bool) -> Kernels {
@@ -73,7 +73,7 @@ impl Kernels {
 
     pub async fn get(&self, gpu: &Gpu, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
         let overrides = dispatch.overrides.iter().map(|&(name, value)| (name, value.to_bits()));
-        let key = (dispatch.kernel, dispatch.tile, dispatch.storage, overrides.collect());
+        let key = (dispatch.kernel, dispatch.tile, dispatch.dtype, overrides.collect());
         // The map is only ever whole: an insert is all that is done under its lock.
         let found = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(pipeline) = found {
@@ -85,14 +85,14 @@ impl Kernels {
     }
 
     fn make(&self, gpu: &Gpu, dispatch: &Dispatch) -> Pipeline {
-        let Dispatch { kernel, tile, storage, .. } = *dispatch;
-        let label = format!("{}/{tile} {}", kernel.name(), storage.name());
+        let Dispatch { kernel, tile, dtype, .. } = *dispatch;
+        let label = format!("{}/{tile} {}", kernel.name(), dtype.name());
         let device = &gpu.device;
         let module = self.module(
             device,
             wgpu::ShaderModuleDescriptor {
                 label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index, storage).into()),
+                source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index, dtype).into()),
             },
         );
         let (reads, writes) = kernel.bindings();

@@ -3,7 +3,7 @@
 use crate::plan::{Content, Part};
 use crate::shader::{BLOCK, VECTOR};
 use crate::weights::Kind;
-use crate::{SlotWeights, Storage, Weights};
+use crate::{Dtype, SlotWeights, Weights};
 use half::f16;
 use ndarray::{ArrayView1, ArrayView2};
 
@@ -57,11 +57,11 @@ pub(super) fn pack(weights: &Weights, content: Content, len: u64) -> Option<Vec<
 }
 
 /// Writes numbers as they are stored, to the beginning of `bytes`.
-pub(super) fn store(numbers: &[f32], storage: Storage, bytes: &mut [u8]) {
-    let bytes = &mut bytes[..numbers.len() * storage.bytes() as usize];
-    match storage {
-        Storage::F32 => bytes.copy_from_slice(bytemuck::cast_slice(numbers)),
-        Storage::F16 => {
+pub(super) fn store(numbers: &[f32], dtype: Dtype, bytes: &mut [u8]) {
+    let bytes = &mut bytes[..numbers.len() * dtype.bytes() as usize];
+    match dtype {
+        Dtype::F32 => bytes.copy_from_slice(bytemuck::cast_slice(numbers)),
+        Dtype::F16 => {
             for (to, &number) in bytes.chunks_exact_mut(2).zip(numbers) {
                 to.copy_from_slice(&f16::from_f32(number).to_ne_bytes());
             }
@@ -70,10 +70,10 @@ pub(super) fn store(numbers: &[f32], storage: Storage, bytes: &mut [u8]) {
 }
 
 /// Reads numbers that are stored so.
-pub(super) fn load(bytes: &[u8], storage: Storage) -> Vec<f32> {
-    match storage {
-        Storage::F32 => bytemuck::pod_collect_to_vec(bytes),
-        Storage::F16 => {
+pub(super) fn load(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+    match dtype {
+        Dtype::F32 => bytemuck::pod_collect_to_vec(bytes),
+        Dtype::F16 => {
             bytes.chunks_exact(2).map(|two| f16::from_ne_bytes([two[0], two[1]]).to_f32()).collect()
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Gpu, pack, transfer::state_of};
 use crate::plan::{Payload, Plan, Transfer};
-use crate::{Config, Result, State, Storage, Weights};
+use crate::{Config, Dtype, Result, State, Weights};
 
 /// The hidden and cell states of every slot, as a plan's buffers hold them.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Resident {
 #[derive(Debug)]
 struct Held {
     what: Payload,
-    storage: Storage,
+    dtype: Dtype,
     /// Bytes of a sequence's row.
     row: u64,
     buffer: wgpu::Buffer,
@@ -27,11 +27,11 @@ impl Resident {
         for transfer in &plan.uploads {
             let Some(numbers) = state_of(weights.config(), &initial, transfer.what) else { continue };
             let mut bytes = vec![0; transfer.bytes() as usize];
-            pack::store(&numbers, transfer.storage, &mut bytes);
+            pack::store(&numbers, transfer.dtype, &mut bytes);
             let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
             let buffer = gpu.storage("states that stay", &bytes, usage).await?;
-            let row = transfer.len / batch as u64 * transfer.storage.bytes();
-            states.push(Held { what: transfer.what, storage: transfer.storage, row, buffer });
+            let row = transfer.len / batch as u64 * transfer.dtype.bytes();
+            states.push(Held { what: transfer.what, dtype: transfer.dtype, row, buffer });
         }
         Ok(Resident { states })
     }
@@ -47,7 +47,7 @@ impl Resident {
             // All of them are states, of a network that has them.
             let numbers = state_of(config, state, held.what).unwrap_or_default();
             let mut bytes = vec![0; held.row as usize];
-            pack::store(&numbers, held.storage, &mut bytes);
+            pack::store(&numbers, held.dtype, &mut bytes);
             gpu.queue.write_buffer(&held.buffer, row as u64 * held.row, &bytes);
         }
     }
@@ -73,7 +73,7 @@ impl Resident {
         for held in &self.states {
             let (row, after) = rest.split_at(held.row as usize);
             rest = after;
-            let numbers = pack::load(row, held.storage);
+            let numbers = pack::load(row, held.dtype);
             let (into, slot) = match held.what {
                 Payload::Cell { slot } => (state.c.as_mut(), slot),
                 Payload::Hidden { slot } => (Some(&mut state.h), slot),

@@ -4,7 +4,7 @@ use super::{Gpu, Longest, Wait, pack, run::Run};
 use crate::call::Checked;
 use crate::plan::{BufferId, Payload, Transfer};
 use crate::shader::VECTOR;
-use crate::{Config, Merge, Output, Result, State, Storage, memory};
+use crate::{Config, Dtype, Merge, Output, Result, State, memory};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, concatenate, s};
 
@@ -26,11 +26,11 @@ impl Run {
                 let first = transfer.staging_offset as usize;
                 let bytes = transfer.bytes_within(longest.steps) as usize;
                 let mut to = view.slice(first..first + bytes);
-                let mut put = |numbers: &[f32]| match transfer.storage {
-                    Storage::F32 => to.copy_from_slice(bytemuck::cast_slice(numbers)),
-                    storage => {
+                let mut put = |numbers: &[f32]| match transfer.dtype {
+                    Dtype::F32 => to.copy_from_slice(bytemuck::cast_slice(numbers)),
+                    dtype => {
                         let mut stored = vec![0; bytes];
-                        pack::store(numbers, storage, &mut stored);
+                        pack::store(numbers, dtype, &mut stored);
                         to.copy_from_slice(&stored);
                     }
                 };
@@ -92,8 +92,8 @@ impl Run {
             let transfers = self.plan.downloads.iter().filter(|transfer| transfer.staging == staging);
             for transfer in transfers.filter(|transfer| !stays(transfer)) {
                 let first = transfer.staging_offset as usize;
-                let len = transfer.len_within(longest.steps) * transfer.storage.bytes();
-                let numbers = pack::load(&view[first..first + len as usize], transfer.storage);
+                let len = transfer.len_within(longest.steps) * transfer.dtype.bytes();
+                let numbers = pack::load(&view[first..first + len as usize], transfer.dtype);
                 results.take(transfer, &numbers, longest.steps);
             }
             drop(view);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::config::LayerConfig;
 use crate::shader::{BLOCK, Equation, Kernel, Read, Tile, VECTOR, WORKGROUP};
-use crate::{Config, Error, Merge, Result, Storage};
+use crate::{Config, Dtype, Error, Merge, Result};
 use std::collections::HashMap;
 
 /// Steps in one submit, both directions counted, so that no driver's watchdog fires.
@@ -134,9 +134,9 @@ impl Builder<'_> {
             let (needed, limit, unit, holder) = (self.steps, MAX_STEPS, "time steps", "a call");
             return Err(Error::TooLarge { what: self.plan.title, needed, limit, unit, holder });
         }
-        if self.config.storage == Storage::F16 && !self.limits.f16 {
+        if self.config.dtype == Dtype::F16 && !self.limits.f16 {
             let expected = "f32 on this adapter, which has no SHADER_F16".into();
-            return Err(Error::Setting { name: "storage", expected, found: "f16".into() });
+            return Err(Error::Setting { name: "dtype", expected, found: "f16".into() });
         }
         let segment = self.segment_steps();
         let firsts = (0..self.steps).step_by(segment as usize);
@@ -201,7 +201,7 @@ impl Builder<'_> {
             padded(one.state_size) + self.kept_cells(layer, &one)
         });
         let widest = widest.max().unwrap_or(0);
-        let output = product(&[2, self.steps, self.batch, widest, config.storage.bytes()]);
+        let output = product(&[2, self.steps, self.batch, widest, config.dtype.bytes()]);
         let fits = self.segments.len() == 1 && output.saturating_add(32) <= self.binding_bytes();
         // One pipeline does both.
         let alike = (0..config.num_layers).all(|layer| {
@@ -223,7 +223,7 @@ impl Builder<'_> {
         }
         let weight_bytes = |layer| {
             let layer = self.config.layer(layer);
-            self.config.storage.bytes() * (layer.gate_rows() * layer.state_size) as u64
+            self.config.dtype.bytes() * (layer.gate_rows() * layer.state_size) as u64
         };
         let is_small = (0..self.config.num_layers).all(|layer| weight_bytes(layer) <= SMALL_WEIGHT);
         // The last one is the best, but for large networks, whose weights one workgroup reads too slowly.
@@ -257,7 +257,7 @@ impl Builder<'_> {
         if !is_whole || u64::from(self.limits.workgroup_size) < LANES {
             return None;
         }
-        let row = product(&[2, self.config.storage.bytes(), padded(config.state_size)]);
+        let row = product(&[2, self.config.dtype.bytes(), padded(config.state_size)]);
         let fits =
             |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(self.limits.workgroup_bytes);
         let sides = if can_pair { 2 } else { 1 };
@@ -277,7 +277,7 @@ impl Builder<'_> {
 
     /// Steps whose arrays fit into bindings, all of them if possible.
     fn segment_steps(&self) -> u64 {
-        let limit = self.binding_bytes() / self.config.storage.bytes();
+        let limit = self.binding_bytes() / self.config.dtype.bytes();
         let all = (0..self.config.num_layers).map(|layer| {
             let config = self.config.layer(layer);
             let output = padded(config.state_size) + self.kept_cells(layer, &config);
@@ -370,7 +370,7 @@ impl Builder<'_> {
                 dispatch.buffers = vec![source, weight, bias, into];
                 dispatch.segment = segment;
                 dispatch.flops = 2 * FOUR * FOUR * rows * depth * columns;
-                dispatch.bytes = self.config.storage.bytes()
+                dispatch.bytes = self.config.dtype.bytes()
                     * FOUR
                     * (rows * depth + FOUR * depth * columns + rows * columns);
                 dispatches.push(dispatch);
@@ -545,7 +545,7 @@ impl Builder<'_> {
             dispatch.buffers =
                 vec![self.input_gates, left, parameters, lengths, next, output, slot.cell_state];
             dispatch.flops = 0;
-            dispatch.bytes = self.config.storage.bytes() * self.batch * hidden * (4 * gates + 3);
+            dispatch.bytes = self.config.dtype.bytes() * self.batch * hidden * (4 * gates + 3);
         } else {
             let name = if is_last && index > 0 { phase.weight_name } else { "weight_hh" };
             let content = Content::RecurrentWeight { slot: slot.index, count: slot.count, part: phase.part };
@@ -585,7 +585,7 @@ impl Builder<'_> {
             let row = phase.read_size(config) * gates;
             dispatch.sides = sides;
             dispatch.flops = 2 * sides * self.batch * units * row;
-            dispatch.bytes = self.config.storage.bytes()
+            dispatch.bytes = self.config.dtype.bytes()
                 * sides
                 * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
         }
@@ -648,7 +648,7 @@ impl Builder<'_> {
                 dispatch.buffers = vec![other, mine];
                 dispatch.overrides = vec![("OPERATION", f64::from(operation))];
                 dispatch.segment = Some(segment);
-                dispatch.bytes = self.config.storage.bytes() * FOUR * 3 * len;
+                dispatch.bytes = self.config.dtype.bytes() * FOUR * 3 * len;
                 dispatches.push(dispatch);
             }
             if !dispatches.is_empty() {
@@ -676,32 +676,32 @@ impl Builder<'_> {
 
     /// A buffer of what the network is told to store numbers as.
     fn stored(&mut self, name: &str, len: u64) -> Result<BufferId> {
-        self.add(name, Content::Work, len, self.config.storage)
+        self.add(name, Content::Work, len, self.config.dtype)
     }
 
     /// A buffer of 32-bit numbers, or of weights, of which there is one each.
     fn buffer(&mut self, name: &str, content: Content, len: u64) -> Result<BufferId> {
-        let storage = match content {
-            Content::InputWeight { .. } | Content::RecurrentWeight { .. } => self.config.storage,
-            _ => Storage::F32,
+        let dtype = match content {
+            Content::InputWeight { .. } | Content::RecurrentWeight { .. } => self.config.dtype,
+            _ => Dtype::F32,
         };
         match self.weights.get(&content) {
             Some(&known) => Ok(known),
-            None => self.add(name, content, len, storage),
+            None => self.add(name, content, len, dtype),
         }
     }
 
-    fn add(&mut self, name: &str, content: Content, len: u64, storage: Storage) -> Result<BufferId> {
+    fn add(&mut self, name: &str, content: Content, len: u64, dtype: Dtype) -> Result<BufferId> {
         let is_staging = matches!(content, Content::Upload | Content::Download);
         let limit = if is_staging { self.limits.max_buffer_bytes } else { self.binding_bytes() };
-        let needed = len.saturating_mul(storage.bytes());
+        let needed = len.saturating_mul(dtype.bytes());
         if needed > limit {
             let what = format!("buffer \"{name}\" of {}", self.plan.title);
             let (unit, holder) = ("bytes", "the adapter");
             return Err(Error::TooLarge { what, needed, limit, unit, holder });
         }
         let id = BufferId(self.plan.buffers.len());
-        self.plan.buffers.push(Buffer { name: name.into(), content, len, storage });
+        self.plan.buffers.push(Buffer { name: name.into(), content, len, dtype });
         if !matches!(content, Content::Upload | Content::Download | Content::Work) {
             self.weights.insert(content, id);
         }
@@ -714,7 +714,7 @@ impl Builder<'_> {
         self.limits
             .max_binding_bytes
             .min(self.limits.max_buffer_bytes)
-            .min(self.config.storage.bytes() * u64::from(u32::MAX))
+            .min(self.config.dtype.bytes() * u64::from(u32::MAX))
     }
 
     /// The tile that is asked for, if the kernel and the adapter have it, or the best.
@@ -737,7 +737,7 @@ impl Builder<'_> {
     fn usable_tiles(&self, kernel: Kernel) -> Vec<Tile> {
         let has = |tile: &Tile| match tile.read {
             Read::Shared => self.limits.subgroup_size >= 8,
-            Read::Cooperative => self.limits.cooperative && tile.reads(self.config.storage),
+            Read::Cooperative => self.limits.cooperative && tile.reads(self.config.dtype),
             Read::Each | Read::Split | Read::Workgroup => true,
         };
         kernel.tiles().filter(has).collect()
@@ -792,7 +792,7 @@ impl Builder<'_> {
         Ok(Dispatch {
             kernel,
             tile,
-            storage: self.config.storage,
+            dtype: self.config.dtype,
             overrides: Vec::new(),
             columns,
             tiles,

@@ -5,7 +5,7 @@ use crate::common::Case;
 use libtest_mimic::Failed;
 use ndarray::{Array3, ArrayD, s};
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Layout, Output, Rnn, Storage};
+use wgpu_rnn::{BufferArray, Buffers, Config, Dtype, Engine, Layout, Output, Rnn};
 
 /// How the arrays lie in their buffers.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +13,11 @@ pub struct Lie {
     pub offset: u64,
     /// Numbers between a row's end and the next one's beginning.
     pub gap: u64,
-    pub storage: Storage,
+    pub dtype: Dtype,
 }
 
 /// One after the other.
-pub const CONTIGUOUS: Lie = Lie { offset: 0, gap: 0, storage: Storage::F32 };
+pub const CONTIGUOUS: Lie = Lie { offset: 0, gap: 0, dtype: Dtype::F32 };
 
 /// What stands where nothing may be written.
 const UNTOUCHED: f32 = -7.5;
@@ -56,9 +56,9 @@ struct Held {
 impl Held {
     fn new(engine: &Engine, lie: Lie, shape: [usize; 3]) -> Held {
         let [a, b, c] = shape.map(|size| size as u64);
-        let bytes = (lie.offset + a * b * (c + lie.gap) * lie.storage.bytes()).next_multiple_of(4);
+        let bytes = (lie.offset + a * b * (c + lie.gap) * lie.dtype.bytes()).next_multiple_of(4);
         let held = Held { buffer: buffer(engine, bytes, Usage::STORAGE), lie, shape };
-        held.write(engine, &vec![UNTOUCHED; (bytes / lie.storage.bytes()) as usize], 0);
+        held.write(engine, &vec![UNTOUCHED; (bytes / lie.dtype.bytes()) as usize], 0);
         held
     }
 
@@ -72,9 +72,9 @@ impl Held {
     }
 
     fn write(&self, engine: &Engine, numbers: &[f32], offset: u64) {
-        let mut bytes: Vec<u8> = match self.lie.storage {
-            Storage::F32 => bytemuck::cast_slice(numbers).to_vec(),
-            Storage::F16 => numbers.iter().flat_map(|&x| half::f16::from_f32(x).to_ne_bytes()).collect(),
+        let mut bytes: Vec<u8> = match self.lie.dtype {
+            Dtype::F32 => bytemuck::cast_slice(numbers).to_vec(),
+            Dtype::F16 => numbers.iter().flat_map(|&x| half::f16::from_f32(x).to_ne_bytes()).collect(),
         };
         if !bytes.len().is_multiple_of(4) {
             bytes.extend(half::f16::from_f32(UNTOUCHED).to_ne_bytes());
@@ -86,7 +86,7 @@ impl Held {
     fn array(&self, swapped: bool) -> BufferArray<'_> {
         let row = self.shape[2] as u64 + self.lie.gap;
         let (outer, inner) = (self.shape[1] as u64 * row, row);
-        let array = BufferArray::new(&self.buffer).offset(self.lie.offset).storage(self.lie.storage);
+        let array = BufferArray::new(&self.buffer).offset(self.lie.offset).dtype(self.lie.dtype);
         if self.lie.gap == 0 {
             return array;
         }
@@ -96,13 +96,13 @@ impl Held {
     /// What stands there, if what is beside it is as it was.
     fn read(&self, engine: &Engine) -> Result<ArrayD<f32>, Failed> {
         let bytes = read(engine, &self.buffer)?;
-        let numbers: Vec<f32> = match self.lie.storage {
-            Storage::F32 => bytemuck::pod_collect_to_vec(&bytes),
-            Storage::F16 => {
+        let numbers: Vec<f32> = match self.lie.dtype {
+            Dtype::F32 => bytemuck::pod_collect_to_vec(&bytes),
+            Dtype::F16 => {
                 bytes.chunks_exact(2).map(|two| half::f16::from_ne_bytes([two[0], two[1]]).to_f32()).collect()
             }
         };
-        let first = (self.lie.offset / self.lie.storage.bytes()) as usize;
+        let first = (self.lie.offset / self.lie.dtype.bytes()) as usize;
         let [a, b, c] = self.shape;
         let row = c + self.lie.gap as usize;
         let rows = Array3::from_shape_vec((a, b, row), numbers[first..first + a * b * row].to_vec())?;
@@ -177,10 +177,10 @@ pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Outp
     for (name, held, expected) in pairs {
         let (Some(held), Some(expected)) = (held, expected) else { continue };
         let found = held.read(engine).map_err(|failed| format!("{name}: {failed:?}"))?;
-        let same = match lie.storage {
-            Storage::F32 => found.iter().zip(expected).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())),
+        let same = match lie.dtype {
+            Dtype::F32 => found.iter().zip(expected).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())),
             // Input and results are rounded; a rectifier's sums err by their largest terms.
-            Storage::F16 => {
+            Dtype::F16 => {
                 let largest = expected.iter().fold(1.0, |largest: f32, number| largest.max(number.abs()));
                 found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 4e-3 * largest)
             }

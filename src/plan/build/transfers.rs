@@ -81,8 +81,8 @@ impl Staging {
         buffer_offset: u64,
         len: u64,
     ) {
-        let storage = builder.plan.buffers[buffer[0].0].storage;
-        let bytes = len.saturating_mul(storage.bytes()).div_ceil(4).saturating_mul(4);
+        let dtype = builder.plan.buffers[buffer[0].0].dtype;
+        let bytes = len.saturating_mul(dtype.bytes()).div_ceil(4).saturating_mul(4);
         let fits = |&used: &u64| used.saturating_add(bytes) <= builder.limits.max_buffer_bytes;
         if !self.sizes.last().is_some_and(fits) {
             self.sizes.push(0);
@@ -90,7 +90,7 @@ impl Staging {
         let index = self.sizes.len() - 1;
         // The buffers are made at the end, and numbered until then.
         let (staging, staging_offset) = (BufferId(index), self.sizes[index]);
-        self.transfers.push(Transfer { what, staging, staging_offset, buffer, buffer_offset, len, storage });
+        self.transfers.push(Transfer { what, staging, staging_offset, buffer, buffer_offset, len, dtype });
         self.sizes[index] = self.sizes[index].saturating_add(bytes);
     }
 
