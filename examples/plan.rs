@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 fn plan(arguments: &Arguments) -> Result<Plan> {
     let mut limits = Limits::default();
     if arguments.cpu_adapter {
-        limits.cpu = true;
+        limits.is_software = true;
         limits.subgroup_size = 8;
         limits.f16 = true;
     }

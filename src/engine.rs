@@ -2,7 +2,7 @@
 
 use crate::cpu::Cpu;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::gpu::Keeps;
+use crate::gpu::CacheFiles;
 use crate::gpu::{Gpu, Request};
 use crate::{Error, Result, reference};
 #[cfg(not(target_arch = "wasm32"))]
@@ -24,10 +24,10 @@ use std::sync::Arc;
 /// [`Engine::gpu`] takes the best adapter and fails where there is none; [`Engine::builder`] takes a certain one;
 /// [`Engine::from_device`] takes a device that the program already has.
 #[derive(Clone, Debug)]
-pub struct Engine(Kind);
+pub struct Engine(Backend);
 
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum Backend {
     Gpu(Arc<Gpu>),
     Cpu(Arc<Cpu>),
     Reference,
@@ -67,12 +67,12 @@ impl Engine {
     /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is worth them. How many there
     /// are changes no bit of a result.
     pub fn cpu() -> Engine {
-        Engine(Kind::Cpu(Arc::new(Cpu::new())))
+        Engine(Backend::Cpu(Arc::new(Cpu::new())))
     }
 
     /// The CPU reference: plain loops, which judge the other engines. See [`reference::forward`](crate::reference::forward) for f64.
     pub fn reference() -> Engine {
-        Engine(Kind::Reference)
+        Engine(Backend::Reference)
     }
 
     /// A device and queue of the caller's. The library makes buffers and pipelines on it, and leaves its callbacks alone. All
@@ -89,53 +89,53 @@ impl Engine {
             webgpu_defaults: false,
             unchecked: false,
             #[cfg(not(target_arch = "wasm32"))]
-            keeps: Keeps::default(),
+            files: CacheFiles::default(),
         })
     }
 
     /// The adapter with its back end and driver, `CPU` with its vectors and threads, or `CPU reference`.
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Gpu(gpu) => &gpu.name,
-            Kind::Cpu(cpu) => &cpu.name,
-            Kind::Reference => reference::NAME,
+            Backend::Gpu(gpu) => &gpu.name,
+            Backend::Cpu(cpu) => &cpu.name,
+            Backend::Reference => reference::NAME,
         }
     }
 
     /// Whether it is a GPU adapter, be it one in software.
     pub fn is_gpu(&self) -> bool {
-        matches!(self.0, Kind::Gpu(_))
+        matches!(self.0, Backend::Gpu(_))
     }
 
     /// What plans may use on this adapter; none for the CPU.
     pub fn limits(&self) -> Option<crate::plan::Limits> {
         match &self.0 {
-            Kind::Gpu(gpu) => Some(gpu.limits),
-            Kind::Cpu(_) | Kind::Reference => None,
+            Backend::Gpu(gpu) => Some(gpu.limits),
+            Backend::Cpu(_) | Backend::Reference => None,
         }
     }
 
     /// The device that it runs on; none for the CPU.
     pub fn device(&self) -> Option<&wgpu::Device> {
         match &self.0 {
-            Kind::Gpu(gpu) => Some(&gpu.device),
-            Kind::Cpu(_) | Kind::Reference => None,
+            Backend::Gpu(gpu) => Some(&gpu.device),
+            Backend::Cpu(_) | Backend::Reference => None,
         }
     }
 
     /// The device's queue; none for the CPU.
     pub fn queue(&self) -> Option<&wgpu::Queue> {
         match &self.0 {
-            Kind::Gpu(gpu) => Some(&gpu.queue),
-            Kind::Cpu(_) | Kind::Reference => None,
+            Backend::Gpu(gpu) => Some(&gpu.queue),
+            Backend::Cpu(_) | Backend::Reference => None,
         }
     }
 
     /// Buffers, bind groups and pipelines made so far, by all layers. A second call of the same shape makes none.
     pub fn objects_made(&self) -> u64 {
         match &self.0 {
-            Kind::Gpu(gpu) => gpu.objects_made(),
-            Kind::Cpu(_) | Kind::Reference => 0,
+            Backend::Gpu(gpu) => gpu.objects_made(),
+            Backend::Cpu(_) | Backend::Reference => 0,
         }
     }
 
@@ -144,8 +144,8 @@ impl Engine {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tunings_measured(&self) -> u64 {
         match &self.0 {
-            Kind::Gpu(gpu) => gpu.tunings.as_ref().map_or(0, |tunings| tunings.measured()),
-            Kind::Cpu(_) | Kind::Reference => 0,
+            Backend::Gpu(gpu) => gpu.tunings.as_ref().map_or(0, |tunings| tunings.measured()),
+            Backend::Cpu(_) | Backend::Reference => 0,
         }
     }
 
@@ -153,12 +153,12 @@ impl Engine {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn pipeline_bytes_restored(&self) -> u64 {
         match &self.0 {
-            Kind::Gpu(gpu) => gpu.kernels.kept.as_ref().map_or(0, |kept| kept.restored),
-            Kind::Cpu(_) | Kind::Reference => 0,
+            Backend::Gpu(gpu) => gpu.pipelines.cache_file.as_ref().map_or(0, |file| file.restored),
+            Backend::Cpu(_) | Backend::Reference => 0,
         }
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
+    pub(crate) fn backend(&self) -> &Backend {
         &self.0
     }
 }
@@ -223,11 +223,11 @@ impl EngineBuilder {
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned(mut self) -> EngineBuilder {
-        self.0.keeps.is_tuned = true;
+        self.0.files.is_tuned = true;
         self
     }
 
-    /// As [`tuned`](EngineBuilder::tuned), and keeps the choices in a file, for all engines that name the same one: those of
+    /// As [`tuned`](EngineBuilder::tuned), and files the choices in a file, for all engines that name the same one: those of
     /// other programs, and of other adapters and drivers, which have lines of their own there.
     ///
     /// ```
@@ -247,11 +247,11 @@ impl EngineBuilder {
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned_with(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
-        self.0.keeps.tunings = Some(file.into());
+        self.0.files.tunings = Some(file.into());
         self.tuned()
     }
 
-    /// Keeps compiled pipelines in a file, from which the next engine that names it takes them, if the adapter can do that
+    /// CacheFiles compiled pipelines in a file, from which the next engine that names it takes them, if the adapter can do that
     /// (Vulkan, mostly, and not with [`webgpu_defaults`](EngineBuilder::webgpu_defaults)). Many drivers do so by themselves.
     /// Mesa's software Vulkan (22.3) gives out an empty one, so that it saves nothing there.
     ///
@@ -272,14 +272,14 @@ impl EngineBuilder {
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn pipeline_cache(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
-        self.0.keeps.pipelines = Some(file.into());
+        self.0.files.pipelines = Some(file.into());
         self
     }
 
     /// Takes a device and queue of the caller's instead of opening an adapter: unchecked, tuned, with a cache of pipelines (which
     /// needs the device's feature `PIPELINE_CACHE`), as it was told; what chooses an adapter means nothing.
     pub fn on(self, device: wgpu::Device, queue: wgpu::Queue) -> Engine {
-        Engine(Kind::Gpu(Arc::new(Gpu::from_device(device, queue, &self.0))))
+        Engine(Backend::Gpu(Arc::new(Gpu::from_device(device, queue, &self.0))))
     }
 
     /// Opens the adapter.
@@ -296,6 +296,6 @@ impl EngineBuilder {
         if wgpu::Instance::enabled_backend_features().is_empty() {
             return Err(Error::NoAdapter("wgpu has no back end for this platform".into()));
         }
-        Ok(Engine(Kind::Gpu(Arc::new(Gpu::request(&self.0).await?))))
+        Ok(Engine(Backend::Gpu(Arc::new(Gpu::request(&self.0).await?))))
     }
 }

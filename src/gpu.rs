@@ -1,52 +1,52 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
-//! [`context`] owns the device, [`kernels`] its pipelines, [`pack`] the weights as kernels read them, [`run`] the objects of
-//! one plan, [`encode`] the commands, [`transfer`] what crosses between host and GPU, [`bridge`] callers' own buffers,
-//! [`resident`] states that stay; [`tune`] measures what is fastest, [`profile`] what takes how long, [`kept`] keeps
+//! [`device`] owns the device, [`pipelines`] its pipelines, [`pack`] the weights as kernels read them, [`prepared`] the objects of
+//! one plan, [`encode`] the commands, [`staging`] what crosses between host and GPU, [`bound`] callers' own buffers,
+//! [`resident`] states that stay; [`tuner`] measures what is fastest, [`timing`] what takes how long, [`pipeline_cache`] keeps
 //! pipelines in a file, and `cooperative` finds out whether cooperative matrices can be trusted.
 
-mod bridge;
-mod context;
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;
+mod device;
 mod encode;
-#[cfg(not(target_arch = "wasm32"))]
-mod kept;
-mod kernels;
+mod interop;
 mod pack;
-mod profile;
-mod resident;
-mod run;
-mod transfer;
 #[cfg(not(target_arch = "wasm32"))]
-mod tune;
+mod pipeline_cache;
+mod pipelines;
+mod prepared;
+mod resident;
+mod staging;
+mod timing;
+#[cfg(not(target_arch = "wasm32"))]
+mod tuner;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use context::Keeps;
-pub(crate) use context::{Gpu, Request};
+pub(crate) use device::CacheFiles;
+pub(crate) use device::{Gpu, Request};
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
 use crate::plan::{Content, PassTime, Plan, Shape, Tuning};
 use crate::{Config, Output, Result, State, Weights};
-use profile::Clock;
-use run::Run;
+use prepared::Prepared;
 use std::{collections::HashMap, collections::VecDeque, sync::Arc};
+use timing::Clock;
 
 /// A network on a GPU: its weights stay there, and so do the buffers of the shapes it was last called with.
 #[derive(Debug)]
-pub(crate) struct Network {
+pub(crate) struct GpuRnn {
     gpu: Arc<Gpu>,
     weights: HashMap<Content, wgpu::Buffer>,
     /// The latest first.
-    runs: VecDeque<Run>,
+    runs: VecDeque<Prepared>,
     tuning: Tuning,
     /// Shapes that calls on callers' buffers had, the latest first.
-    encoded: VecDeque<bridge::Encoded>,
+    encoded: VecDeque<interop::Encoded>,
 }
 
 /// Shapes whose buffers are kept.
-const KEPT_RUNS: usize = 4;
+const MAX_PREPARED: usize = 4;
 
 /// What a call on the GPU may have beside what any call has.
 #[derive(Clone, Copy, Debug)]
@@ -100,9 +100,9 @@ pub(crate) struct Longest<'a> {
     pub resident: Option<&'a Resident>,
 }
 
-impl Network {
-    pub fn new(gpu: &Arc<Gpu>) -> Network {
-        Network {
+impl GpuRnn {
+    pub fn new(gpu: &Arc<Gpu>) -> GpuRnn {
+        GpuRnn {
             gpu: gpu.clone(),
             weights: HashMap::new(),
             runs: VecDeque::new(),
@@ -139,8 +139,8 @@ impl Network {
                 #[cfg(not(target_arch = "wasm32"))]
                 let plan = self.tuned(weights, &shape, plan, options.wait).await;
                 upload_weights(&self.gpu, &mut self.weights, weights, &plan).await?;
-                let run = Run::new(&self.gpu, &self.weights, plan, shape, true).await?;
-                self.gpu.kernels.save();
+                let run = Prepared::new(&self.gpu, &self.weights, plan, shape, true).await?;
+                self.gpu.pipelines.save();
                 run
             }
         };
@@ -160,7 +160,7 @@ impl Network {
             None => Vec::new(),
         };
         self.runs.push_front(run);
-        self.runs.truncate(KEPT_RUNS);
+        self.runs.truncate(MAX_PREPARED);
         Ok((output, times))
     }
 
@@ -182,7 +182,7 @@ impl Network {
                 self.gpu.queue.submit([encoder.finish()]);
             })
             .await?;
-        let bytes = transfer::read_whole(&self.gpu, &staging).await?;
+        let bytes = staging::read_whole(&self.gpu, &staging).await?;
         resident.state_from(config, &bytes)
     }
 }

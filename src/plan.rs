@@ -5,7 +5,7 @@ mod phases;
 mod show;
 
 use crate::Dtype;
-use crate::shader::{Kernel, Tile};
+use crate::kernel::{Kernel, Tile};
 
 /// What the plan has to know of an adapter. The default is WebGPU's, which every adapter has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Limits {
     /// Workgroups along one axis of a dispatch.
     pub max_workgroups: u32,
     /// A CPU that plays a GPU: reads are dear and threads few, so that each invocation computes more.
-    pub cpu: bool,
+    pub is_software: bool,
     /// Lanes that every subgroup has at least; 0 where kernels cannot speak to their subgroup.
     pub subgroup_size: u32,
     /// The memory of a workgroup, in bytes.
@@ -37,7 +37,7 @@ impl Default for Limits {
             max_buffer_bytes: 256 << 20,
             max_binding_bytes: 128 << 20,
             max_workgroups: 65_535,
-            cpu: false,
+            is_software: false,
             subgroup_size: 0,
             workgroup_bytes: 16 << 10,
             workgroup_size: 256,
@@ -362,7 +362,7 @@ pub struct Dispatch {
     /// Workgroups along the rows: their tiles, over all steps of the segment if there is one.
     pub tiles: u64,
     /// Directions that it computes at once, along z.
-    pub sides: u64,
+    pub directions: u64,
     /// The segment whose steps its rows are, N of each.
     pub segment: Option<Segment>,
     /// The kernel's storage buffers, from binding 1 on, as the first time step has them.
@@ -400,7 +400,7 @@ pub struct Step {
     /// t, as the kernels know it.
     pub t: u32,
     /// That of the reverse direction which goes along, or the same.
-    pub t_of_other: u32,
+    pub t_of_reverse: u32,
     /// Steps taken before.
     pub taken: u64,
     /// Steps from there on, in its order.
@@ -418,7 +418,7 @@ impl Times {
             let taken = if reverse { longest - 1 - t } else { t };
             let other = if is_paired { longest - 1 - t } else { t };
             // A call has far fewer steps than 2^32.
-            Step { t: (t - origin) as u32, t_of_other: (other - origin) as u32, taken, count: count as u32 }
+            Step { t: (t - origin) as u32, t_of_reverse: (other - origin) as u32, taken, count: count as u32 }
         })
     }
 }
@@ -577,7 +577,7 @@ impl Plan {
         };
         let y = tiles.min(self.max_workgroups);
         // The builder has found that all of them are within the limit.
-        [dispatch.columns as u32, y as u32, (dispatch.sides * tiles.div_ceil(y.max(1))) as u32]
+        [dispatch.columns as u32, y as u32, (dispatch.directions * tiles.div_ceil(y.max(1))) as u32]
     }
 }
 

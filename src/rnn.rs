@@ -2,7 +2,7 @@
 
 use crate::buffers;
 use crate::call::Checked;
-use crate::engine::Kind;
+use crate::engine::Backend;
 use crate::gpu::{Options, Resident};
 use crate::plan::{PassTime, Tuning};
 use crate::weights::Deferred;
@@ -32,13 +32,13 @@ use ndarray::{ArrayRef, Dimension};
 pub struct Rnn {
     engine: Engine,
     weights: Drawn,
-    network: Network,
+    network: EngineRnn,
 }
 
 /// What an engine keeps of a network.
 #[derive(Debug)]
-enum Network {
-    Gpu(gpu::Network),
+enum EngineRnn {
+    Gpu(gpu::GpuRnn),
     Cpu(cpu::CpuRnn),
     Reference,
 }
@@ -69,10 +69,10 @@ impl Rnn {
     }
 
     fn with(engine: &Engine, weights: Drawn) -> Rnn {
-        let network = match engine.kind() {
-            Kind::Gpu(gpu) => Network::Gpu(gpu::Network::new(gpu)),
-            Kind::Cpu(cpu) => Network::Cpu(cpu::CpuRnn::new(cpu)),
-            Kind::Reference => Network::Reference,
+        let network = match engine.backend() {
+            Backend::Gpu(gpu) => EngineRnn::Gpu(gpu::GpuRnn::new(gpu)),
+            Backend::Cpu(cpu) => EngineRnn::Cpu(cpu::CpuRnn::new(cpu)),
+            Backend::Reference => EngineRnn::Reference,
         };
         Rnn { engine: engine.clone(), weights, network }
     }
@@ -82,7 +82,7 @@ impl Rnn {
     ///
     /// A call that it is not possible for gives [`Error::Setting`].
     pub fn set_tuning(&mut self, tuning: impl Into<Tuning>) {
-        if let Network::Gpu(network) = &mut self.network {
+        if let EngineRnn::Gpu(network) = &mut self.network {
             network.set_tuning(tuning.into());
         }
     }
@@ -208,9 +208,9 @@ impl Rnn {
         }
         let weights = self.weights.at(checked.input.dim().2)?;
         match &mut self.network {
-            Network::Gpu(network) => network.forward(weights, &checked, options).await,
-            Network::Cpu(network) => Ok((network.call(weights, &checked)?, Vec::new())),
-            Network::Reference => Ok((reference::call(weights, call)?, Vec::new())),
+            EngineRnn::Gpu(network) => network.forward(weights, &checked, options).await,
+            EngineRnn::Cpu(network) => Ok((network.call(weights, &checked)?, Vec::new())),
+            EngineRnn::Reference => Ok((reference::call(weights, call)?, Vec::new())),
         }
     }
 
@@ -258,7 +258,7 @@ impl Rnn {
     ) -> Result<()> {
         self.config().check()?;
         let weights = self.weights.now()?;
-        let Network::Gpu(network) = &mut self.network else {
+        let EngineRnn::Gpu(network) = &mut self.network else {
             let (expected, found) = ("a GPU, for a call on buffers".into(), self.engine.name().into());
             return Err(Error::Setting { name: "engine", expected, found });
         };
@@ -280,16 +280,16 @@ impl Rnn {
     pub(crate) async fn resident(&mut self, batch: usize) -> Result<Option<Resident>> {
         let weights = self.weights.now()?;
         match &self.network {
-            Network::Gpu(network) => Ok(Some(network.resident(weights, batch).await?)),
-            Network::Cpu(_) | Network::Reference => Ok(None),
+            EngineRnn::Gpu(network) => Ok(Some(network.resident(weights, batch).await?)),
+            EngineRnn::Cpu(_) | EngineRnn::Reference => Ok(None),
         }
     }
 
     /// The network on the GPU, for states that have been made there.
-    pub(crate) fn on_gpu(&self) -> Option<&gpu::Network> {
+    pub(crate) fn on_gpu(&self) -> Option<&gpu::GpuRnn> {
         match &self.network {
-            Network::Gpu(network) => Some(network),
-            Network::Cpu(_) | Network::Reference => None,
+            EngineRnn::Gpu(network) => Some(network),
+            EngineRnn::Cpu(_) | EngineRnn::Reference => None,
         }
     }
 

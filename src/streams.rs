@@ -1,4 +1,4 @@
-//! Many sequences that arrive a few steps at a time, their states kept where they are computed.
+//! Many sequences that arrive a few steps at a time, their states states where they are computed.
 
 use crate::gpu::{Options, Resident};
 use crate::{Call, Config, Directions, Error, Result, Rnn, State, memory};
@@ -33,7 +33,7 @@ pub struct Streams {
     /// No other one has it.
     id: u64,
     rnn: Rnn,
-    kept: Kept,
+    states: States,
     /// Which places are taken, and how often each was: a stream that has left is not another one's.
     places: Vec<Place>,
     /// The rows of a call of one step, and of one of more: `[T, N, I]`, made once.
@@ -58,7 +58,7 @@ struct Place {
 
 /// Where the states are between calls.
 #[derive(Debug)]
-enum Kept {
+enum States {
     Host(State),
     Gpu(Resident),
 }
@@ -87,15 +87,15 @@ impl Streams {
         check(rnn.config(), capacity)?;
         let shape = [1 + MAX_STREAM_STEPS, capacity, rnn.config().input_size.max(4)];
         memory::check::<f32>(|| format!("the steps of {capacity} streams"), &shape)?;
-        let kept = match rnn.resident(capacity).await? {
-            Some(resident) => Kept::Gpu(resident),
-            None => Kept::Host(rnn.initial_state(capacity)?),
+        let states = match rnn.resident(capacity).await? {
+            Some(resident) => States::Gpu(resident),
+            None => States::Host(rnn.initial_state(capacity)?),
         };
         let places = vec![Place::default(); capacity];
         let features = rnn.config().input_size;
         let inputs = [1, MAX_STREAM_STEPS].map(|steps| Array3::zeros((steps, capacity, features)));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Streams { id, rnn, kept, places, inputs, lengths: vec![0; capacity] })
+        Ok(Streams { id, rnn, states, places, inputs, lengths: vec![0; capacity] })
     }
 
     /// Begins a stream, in the state that a call without one starts from.
@@ -160,13 +160,13 @@ impl Streams {
     /// Those of [`save`](Streams::save).
     pub async fn save_async(&mut self, stream: Stream) -> Result<State> {
         let place = self.place(stream)?;
-        match &self.kept {
-            Kept::Host(state) => {
+        match &self.states {
+            States::Host(state) => {
                 let row = s![.., place..place + 1, ..];
                 let c = state.c.as_ref().map(|c| c.slice(row).to_owned());
                 Ok(State { h: state.h.slice(row).to_owned(), c })
             }
-            Kept::Gpu(resident) => match self.rnn.on_gpu() {
+            States::Gpu(resident) => match self.rnn.on_gpu() {
                 Some(network) => network.resident_state(self.rnn.config(), resident, place).await,
                 None => self.rnn.config().zero_state(1),
             },
@@ -203,12 +203,12 @@ impl Streams {
             input.slice_mut(s![..steps.nrows(), stream.place, ..]).assign(steps);
         }
         let call = Call::new(&*input).lengths(&self.lengths);
-        let output = match &mut self.kept {
-            Kept::Gpu(resident) => {
+        let output = match &mut self.states {
+            States::Gpu(resident) => {
                 let options = Options { resident: Some(resident), ..Options::new(here) };
                 self.rnn.run(&call, &options).await?.0.output
             }
-            Kept::Host(state) => {
+            States::Host(state) => {
                 let (answer, _) = self.rnn.run(&call.state(&*state), &Options::new(here)).await?;
                 *state = answer.state();
                 answer.output
@@ -253,18 +253,18 @@ impl Streams {
     }
 
     fn put(&mut self, place: usize, state: &State) -> Result<()> {
-        match &mut self.kept {
-            Kept::Gpu(resident) => {
+        match &mut self.states {
+            States::Gpu(resident) => {
                 if let Some(network) = self.rnn.on_gpu() {
                     resident.set(network.gpu(), self.rnn.config(), place, state);
                 }
                 Ok(())
             }
-            Kept::Host(kept) => {
+            States::Host(states) => {
                 let row = s![.., place..place + 1, ..];
-                kept.h.slice_mut(row).assign(&state.h);
-                if let (Some(kept), Some(c)) = (&mut kept.c, &state.c) {
-                    kept.slice_mut(row).assign(c);
+                states.h.slice_mut(row).assign(&state.h);
+                if let (Some(states), Some(c)) = (&mut states.c, &state.c) {
+                    states.slice_mut(row).assign(c);
                 }
                 Ok(())
             }

@@ -1,8 +1,8 @@
 //! What was measured to be fastest, by adapter and by network and size; `gpu/tune.rs` measures it.
 
 use crate::cache::{self, CacheFile};
+use crate::kernel::{Read, Tile};
 use crate::plan::{Limits, Shape};
-use crate::shader::{Read, Tile};
 use crate::{Config, Layout, Plan, Result, Schedule, Tuning};
 use std::{
     collections::BTreeMap,
@@ -123,8 +123,8 @@ impl Class {
 /// Tiles that a product of so many rows could be best done with, what the plan itself takes first.
 pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option<Tile>> {
     // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
-    let cpu = limits.cpu;
-    let is_for_gpus = move |tile: &Tile| cpu && matches!(tile.read, Read::Split | Read::Workgroup);
+    let is_software = limits.is_software;
+    let is_for_gpus = move |tile: &Tile| is_software && matches!(tile.read, Read::Split | Read::Workgroup);
     let cooperates = limits.cooperative;
     let is_missing = move |tile: &Tile| !cooperates && tile.read == Read::Cooperative;
     let rows = rows as u64;

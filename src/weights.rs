@@ -9,7 +9,7 @@ pub mod mxnet;
 pub(crate) use init::Deferred;
 pub use init::Init;
 pub use names::Naming;
-pub(crate) use names::{Kind, TensorName};
+pub(crate) use names::{TensorKind, TensorName};
 
 use crate::{Activation, Cell, Config, Directions, Error, Result, State};
 use ndarray::{Array3, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Ix1, Ix2, s};
@@ -37,7 +37,7 @@ pub struct Weights<T = f32> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotWeights<T = f32> {
     /// Exactly those that the network has, of the shapes that it needs.
-    tensors: BTreeMap<Kind, ArrayD<T>>,
+    tensors: BTreeMap<TensorKind, ArrayD<T>>,
 }
 
 impl Weights<f32> {
@@ -97,7 +97,7 @@ impl<T> Weights<T> {
         let config = settings(infer_config(&tensors, naming, activation)?);
         config.check()?;
         for (layer, direction) in slots_of(&config) {
-            for kind in Kind::of(&config, layer) {
+            for kind in TensorKind::of(&config, layer) {
                 let name = TensorName { layer, direction, kind };
                 if !tensors.contains_key(&name) {
                     return Err(Error::MissingTensor {
@@ -126,11 +126,11 @@ impl<T> Weights<T> {
         }
     }
 
-    /// Every tensor of a network from `make`, which keeps to the shapes of [`Kind::shape`].
+    /// Every tensor of a network from `make`, which keeps to the shapes of [`TensorKind::shape`].
     fn collect(config: &Config, mut make: impl FnMut(TensorName) -> Result<ArrayD<T>>) -> Result<Weights<T>> {
         let mut slots = Vec::new();
         for (layer, direction) in slots_of(config) {
-            let kinds = Kind::of(config, layer);
+            let kinds = TensorKind::of(config, layer);
             let tensors = kinds.map(|kind| Ok((kind, make(TensorName { layer, direction, kind })?)));
             slots.push(SlotWeights { tensors: tensors.collect::<Result<_>>()? });
         }
@@ -160,7 +160,9 @@ impl<T> Weights<T> {
         config.check()?;
         let shapes = |config: &Config| -> Vec<_> {
             let slots = slots_of(config);
-            slots.flat_map(|(layer, _)| Kind::of(config, layer).map(move |kind| (layer, kind))).collect()
+            slots
+                .flat_map(|(layer, _)| TensorKind::of(config, layer).map(move |kind| (layer, kind)))
+                .collect()
         };
         let same = config.slots() == self.config.slots()
             && config.input_size == self.config.input_size
@@ -225,9 +227,9 @@ impl<T> Weights<T> {
                 }
             }
         };
-        fill(&mut state.h, Kind::InitialH);
+        fill(&mut state.h, TensorKind::InitialH);
         if let Some(c) = &mut state.c {
-            fill(c, Kind::InitialC);
+            fill(c, TensorKind::InitialC);
         }
         Ok(state)
     }
@@ -237,31 +239,31 @@ impl<T> SlotWeights<T> {
     /// `[G*H, I]` (`[G*H, D*H]` above the first layer), a row block a gate.
     pub fn weight_ih(&self) -> ArrayView2<'_, T> {
         // Every slot has both.
-        self.matrix(Kind::WeightIh).expect("every slot has weight_ih")
+        self.matrix(TensorKind::WeightIh).expect("every slot has weight_ih")
     }
 
     /// `[G*H, H]`; `[G*H, P]` with a projection.
     pub fn weight_hh(&self) -> ArrayView2<'_, T> {
-        self.matrix(Kind::WeightHh).expect("every slot has weight_hh")
+        self.matrix(TensorKind::WeightHh).expect("every slot has weight_hh")
     }
 
     /// `[G*H]`, unless the network has no biases.
     pub fn bias_ih(&self) -> Option<ArrayView1<'_, T>> {
-        self.vector(Kind::BiasIh)
+        self.vector(TensorKind::BiasIh)
     }
 
     /// `[G*H]`, unless the network has no biases.
     pub fn bias_hh(&self) -> Option<ArrayView1<'_, T>> {
-        self.vector(Kind::BiasHh)
+        self.vector(TensorKind::BiasHh)
     }
 
-    pub(crate) fn matrix(&self, kind: Kind) -> Option<ArrayView2<'_, T>> {
-        // `Weights::collect` makes them of the shapes of `Kind::shape`.
+    pub(crate) fn matrix(&self, kind: TensorKind) -> Option<ArrayView2<'_, T>> {
+        // `Weights::collect` makes them of the shapes of `TensorKind::shape`.
         let view = self.tensors.get(&kind)?.view();
         Some(view.into_dimensionality::<Ix2>().expect("this kind is a matrix"))
     }
 
-    pub(crate) fn vector(&self, kind: Kind) -> Option<ArrayView1<'_, T>> {
+    pub(crate) fn vector(&self, kind: TensorKind) -> Option<ArrayView1<'_, T>> {
         let view = self.tensors.get(&kind)?.view();
         Some(view.into_dimensionality::<Ix1>().expect("this kind is a vector"))
     }
@@ -314,16 +316,17 @@ fn infer_config<T>(
             None => Err(Error::MissingTensor { name: name(), expected: expected.into() }),
         }
     };
-    let (_, input_size) = of_first_layer(Kind::WeightIh, "[G*H, I]")?;
-    let (rows, columns) = of_first_layer(Kind::WeightHh, "[G*H, H]")?;
+    let (_, input_size) = of_first_layer(TensorKind::WeightIh, "[G*H, I]")?;
+    let (rows, columns) = of_first_layer(TensorKind::WeightHh, "[G*H, H]")?;
     let has = |kind| tensors.keys().any(|name| name.kind == kind);
-    let projection = if has(Kind::WeightHr) { Some(of_first_layer(Kind::WeightHr, "[P, H]")?) } else { None };
+    let projection =
+        if has(TensorKind::WeightHr) { Some(of_first_layer(TensorKind::WeightHr, "[P, H]")?) } else { None };
     // H: what the recurrent product contracts, or what the projection does.
     let hidden_size = projection.map_or(columns, |(_, hidden_size)| hidden_size);
     let num_layers = 1 + tensors.keys().map(|name| name.layer).max().unwrap_or(0);
     let Some(gates) = gates_of(rows, hidden_size) else {
         return Err(Error::Shape {
-            name: TensorName { layer: 0, direction: 0, kind: Kind::WeightHh }.format(naming),
+            name: TensorName { layer: 0, direction: 0, kind: TensorKind::WeightHh }.format(naming),
             expected: format!(
                 "[{hidden_size}, {columns}] (RNN), [{}, {columns}] (GRU) or [{}, {columns}] (LSTM)",
                 3 * hidden_size,
@@ -334,12 +337,14 @@ fn infer_config<T>(
     };
     // Of a layer that cannot be told, the first one stands for, whose shapes it is then held against.
     let kind_of = |layer| {
-        let columns =
-            match shape_of(layer, if projection.is_some() { Kind::WeightHr } else { Kind::WeightHh }) {
-                Some(&[_, columns]) => columns,
-                _ => hidden_size,
-            };
-        match shape_of(layer, Kind::WeightHh) {
+        let columns = match shape_of(
+            layer,
+            if projection.is_some() { TensorKind::WeightHr } else { TensorKind::WeightHh },
+        ) {
+            Some(&[_, columns]) => columns,
+            _ => hidden_size,
+        };
+        match shape_of(layer, TensorKind::WeightHh) {
             Some(&[rows, _]) => gates_of(rows, columns).map(|gates| (gates, columns)),
             _ => None,
         }
@@ -370,9 +375,9 @@ fn infer_config<T>(
     }
     config.proj_size = projection.map_or(0, |(proj_size, _)| proj_size);
     config.bias = tensors.keys().any(|name| name.kind.is_bias());
-    config.peepholes = has(Kind::Peephole);
-    config.layer_norm = has(Kind::NormIhWeight);
-    config.learned_state = has(Kind::InitialH);
+    config.peepholes = has(TensorKind::Peephole);
+    config.layer_norm = has(TensorKind::NormIhWeight);
+    config.learned_state = has(TensorKind::InitialH);
     Ok(config)
 }
 

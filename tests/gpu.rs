@@ -18,7 +18,7 @@ use libtest_mimic::Failed;
 use ndarray::{Array3, Axis, ShapeBuilder, concatenate, s};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
-use wgpu_rnn::shader::{Equation, Kernel, Read, Tile};
+use wgpu_rnn::kernel::{Equation, Kernel, Read, Tile};
 use wgpu_rnn::{
     Call, Cell, Config, Directions, Engine, Error, Layout, Output, Packed, Rnn, Schedule, State, Tuning,
     Weights,

@@ -118,7 +118,7 @@ fn one_dispatch_a_step_and_direction() {
 /// and each workgroup's state fits into its memory.
 #[test]
 fn many_steps_are_several_dispatches_with_state_that_fits() {
-    let limits = Limits { cpu: true, subgroup_size: 8, ..Limits::default() };
+    let limits = Limits { is_software: true, subgroup_size: 8, ..Limits::default() };
     // 1,200 units in five turns, each of 300 vectors: some 20 steps a dispatch.
     for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
         let shape = Shape { steps: 1000, batch, has_lengths: false, tuning: Schedule::Sequence.into() };
@@ -206,7 +206,7 @@ fn every_time_step_is_taken_once_in_its_direction() {
         let found: Vec<_> = paired.iter().flat_map(|times| times.iter(longest)).collect();
         let expected = (0..longest).map(|taken| Step {
             t: taken as u32,
-            t_of_other: (longest - 1 - taken) as u32,
+            t_of_reverse: (longest - 1 - taken) as u32,
             taken,
             count: 1,
         });
@@ -219,7 +219,7 @@ fn every_time_step_is_taken_once_in_its_direction() {
         [(300, vec![(0, 299, 256), (256, 43, 44)]), (45, vec![(0, 44, 45)]), (0, vec![])]
     {
         let found = sequence.iter().flat_map(|times| times.iter(longest));
-        let found: Vec<_> = found.map(|step| (step.t, step.t_of_other, step.count)).collect();
+        let found: Vec<_> = found.map(|step| (step.t, step.t_of_reverse, step.count)).collect();
         assert_eq!(found, expected);
     }
     for way in ["forward", "reverse"] {

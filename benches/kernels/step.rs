@@ -4,7 +4,7 @@ use crate::gpu::{Buffers, Failure, Gpu, Launch, Source};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array2, Array3, Array4, Axis, concatenate, s};
 use wgpu_rnn::plan::{BufferId, Content, Dims, Dispatch, GemmDims, Pass, Shape};
-use wgpu_rnn::{Config, Dtype, Plan, Schedule, mxnet, shader};
+use wgpu_rnn::{Config, Dtype, Plan, Schedule, kernel, mxnet};
 
 /// T, N, and I and H; T is even, since then the last hidden state is where the first one was.
 pub const SHAPES: [(usize, usize, usize); 2] = [(32, 16, 128), (16, 16, 256)];
@@ -69,7 +69,7 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
         let (a, b) = dispatch.alternates.ok_or("a state that does not alternate")?;
         name = format!("ships: {}, rows {tile}", plan.schedule.name());
         let made = gpu.kernel(&Source {
-            wgsl: &kernel.wgsl(*tile, shader::StepIndex::Immediate, Dtype::F32),
+            wgsl: &kernel.wgsl(*tile, kernel::StepIndex::Immediate, Dtype::F32),
             bindings: kernel.bindings(),
             immediates: 12,
             overrides,
@@ -88,7 +88,7 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
             launches.push(Launch {
                 kernel: made.clone(),
                 group: groups[(step.taken % 2) as usize].clone(),
-                immediates: vec![step.t, step.t_of_other, step.count],
+                immediates: vec![step.t, step.t_of_reverse, step.count],
                 workgroups: plan.workgroups(dispatch, plan.steps),
             });
         }
@@ -119,9 +119,9 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
     let size = data.weight.dim().1;
     let columns = gates_each * size;
     let tile = recurrent(plan).next().ok_or("no steps")?.dispatches[0].tile;
-    let gemm = shader::Kernel::Gemm;
+    let gemm = kernel::Kernel::Gemm;
     let product = gpu.kernel(&Source {
-        wgsl: &gemm.wgsl(tile, shader::StepIndex::Immediate, Dtype::F32),
+        wgsl: &gemm.wgsl(tile, kernel::StepIndex::Immediate, Dtype::F32),
         bindings: gemm.bindings(),
         immediates: 0,
         overrides: &[],

@@ -1,7 +1,7 @@
 //! The arguments that tell a network and its call, for the examples that need no weights.
 
 use clap::{Args, ValueEnum};
-use wgpu_rnn::shader::Tile;
+use wgpu_rnn::kernel::Tile;
 use wgpu_rnn::{Cell, Config, Schedule, Tuning};
 
 #[derive(Args)]

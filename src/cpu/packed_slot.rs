@@ -3,7 +3,7 @@
 use super::aligned::{Aligned, padded};
 use super::packed_weight::PackedWeight;
 use crate::config::LayerConfig;
-use crate::weights::Kind;
+use crate::weights::TensorKind;
 use crate::{Activation, Cell, CellClip, Reset, Weights};
 use ndarray::{ArrayView1, Axis, Slice};
 use pulp::Arch;
@@ -46,7 +46,7 @@ impl PackedSlot {
         let slot = weights.slot(layer * config.directions.count() + direction);
         let own = config.layer(layer);
         let (gates, units) = (own.cell.gates(), own.hidden_size);
-        let lines = |kind: Kind, blocks: usize, added: Option<ArrayView1<'_, f32>>| {
+        let lines = |kind: TensorKind, blocks: usize, added: Option<ArrayView1<'_, f32>>| {
             let numbers = slot.vector(kind)?;
             let mut lines = Aligned::zeros(blocks * padded(units));
             for (index, &number) in numbers.iter().enumerate() {
@@ -60,9 +60,9 @@ impl PackedSlot {
         let norm = || {
             Some(Norm {
                 gates,
-                ih: of_gates(Kind::NormIhWeight, Kind::NormIhBias, slot.bias_ih())?,
-                hh: of_gates(Kind::NormHhWeight, Kind::NormHhBias, slot.bias_hh())?,
-                c: [lines(Kind::NormCWeight, 1, None)?, lines(Kind::NormCBias, 1, None)?],
+                ih: of_gates(TensorKind::NormIhWeight, TensorKind::NormIhBias, slot.bias_ih())?,
+                hh: of_gates(TensorKind::NormHhWeight, TensorKind::NormHhBias, slot.bias_hh())?,
+                c: [lines(TensorKind::NormCWeight, 1, None)?, lines(TensorKind::NormCBias, 1, None)?],
             })
         };
         let norm = norm();
@@ -92,8 +92,8 @@ impl PackedSlot {
             input: pack(slot.weight_ih(), bias_ih, gates),
             recurrent,
             candidate,
-            projection: slot.matrix(Kind::WeightHr).map(|weight| pack(weight, None, 1)),
-            peepholes: lines(Kind::Peephole, 3, None),
+            projection: slot.matrix(TensorKind::WeightHr).map(|weight| pack(weight, None, 1)),
+            peepholes: lines(TensorKind::Peephole, 3, None),
             norm,
         }
     }

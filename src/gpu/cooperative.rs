@@ -1,9 +1,9 @@
 //! Cooperative matrices are experimental in wgpu 30, and drivers are known that compute them wrongly. A device gets them only
 //! where the adapter offers the ones that the kernel needs, and is used only if that kernel agrees with a plain one.
 
-use super::{Gpu, pack, run::Run, transfer::read_whole};
+use super::{Gpu, pack, prepared::Prepared, staging::read_whole};
+use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
 use crate::plan::{BufferId, Limits, Pass, Plan, Shape};
-use crate::shader::{Kernel, Read, Tile, WORKGROUP};
 use crate::{Config, Init, Result, Schedule, Tuning, Weights};
 use std::collections::HashMap;
 
@@ -115,7 +115,7 @@ async fn product(
     plan.submits = vec![plan.submits.into_iter().flatten().filter(is_product).collect()];
     let mut on_gpu = HashMap::new();
     super::upload_weights(gpu, &mut on_gpu, weights, &plan).await?;
-    let run = Run::new(gpu, &on_gpu, plan, shape, false).await?;
+    let run = Prepared::new(gpu, &on_gpu, plan, shape, false).await?;
 
     let dispatches = || run.plan.passes().flat_map(|pass| &pass.dispatches);
     let sources: Vec<BufferId> = dispatches().map(|one| one.buffers[0]).collect();
@@ -159,7 +159,7 @@ fn agree(found: &[f32], expected: &[f32]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, Naming, engine::Kind};
+    use crate::{Engine, Naming, engine::Backend};
     use std::sync::Arc;
 
     /// The adapter, unless the tests are told to do without.
@@ -169,7 +169,7 @@ mod tests {
             return None;
         }
         let engine = Engine::gpu().expect("an adapter; or set WGPU_RNN_GPU=skip");
-        let Kind::Gpu(gpu) = engine.kind() else { unreachable!("an engine of a GPU") };
+        let Backend::Gpu(gpu) = engine.backend() else { unreachable!("an engine of a GPU") };
         Some(gpu.clone())
     }
 

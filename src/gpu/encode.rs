@@ -1,14 +1,14 @@
 //! A plan's commands. Makes no pipeline, buffer or bind group.
 
-use super::bridge::Carry;
-use super::profile::Clock;
-use super::run::{Prepared, Run};
-use super::{Gpu, Longest, run::StepTable};
+use super::interop::Carry;
+use super::prepared::{Prepared, PreparedDispatch};
+use super::timing::Clock;
+use super::{Gpu, Longest, prepared::StepTable};
 use crate::Result;
 use crate::plan::{Pass, Payload, Plan, Step};
 use std::sync::Arc;
 
-impl Run {
+impl Prepared {
     /// Records and submits the whole plan, up to the end of the longest sequence; what was written to the upload buffers is its
     /// input.
     pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>, clock: Option<&Clock>) -> Result<()> {
@@ -114,7 +114,7 @@ fn record(
     pass: &mut wgpu::ComputePass<'_>,
     plan: &Plan,
     planned: &Pass,
-    prepared: &[Arc<Prepared>],
+    prepared: &[Arc<PreparedDispatch>],
     step_table: Option<&StepTable>,
     steps: u64,
 ) {
@@ -128,13 +128,14 @@ fn record(
             }
             let group = &prepared.groups[(taken % prepared.groups.len() as u64) as usize];
             pass.set_bind_group(0, group, &[]);
-            if let Some(Step { t, t_of_other, count, .. }) = step.filter(|_| dispatch.kernel.has_step_index())
+            if let Some(Step { t, t_of_reverse, count, .. }) =
+                step.filter(|_| dispatch.kernel.has_step_index())
             {
                 match step_table {
                     Some(StepTable { group, stride }) => {
-                        pass.set_bind_group(1, group, &[t * stride, t_of_other * stride, count * stride]);
+                        pass.set_bind_group(1, group, &[t * stride, t_of_reverse * stride, count * stride]);
                     }
-                    None => pass.set_immediates(0, bytemuck::bytes_of(&[t, t_of_other, count])),
+                    None => pass.set_immediates(0, bytemuck::bytes_of(&[t, t_of_reverse, count])),
                 }
             }
             pass.dispatch_workgroups(x, y, z);

@@ -1,8 +1,8 @@
 //! Weights in the order in which kernels read them, and numbers as they are stored.
 
+use crate::kernel::{BLOCK, VECTOR};
 use crate::plan::{Content, Part};
-use crate::shader::{BLOCK, VECTOR};
-use crate::weights::Kind;
+use crate::weights::TensorKind;
 use crate::{Dtype, SlotWeights, Weights};
 use half::f16;
 use ndarray::{ArrayView1, ArrayView2};
@@ -37,7 +37,7 @@ pub(super) fn pack(weights: &Weights, content: Content, len: u64) -> Option<Vec<
             for (slot, packed) in (slot..).zip(packed.chunks_mut(len as usize / count)) {
                 let weights = weights.slot(slot);
                 let (matrix, gates) = match part {
-                    Part::Projection => (weights.matrix(Kind::WeightHr)?, 1),
+                    Part::Projection => (weights.matrix(TensorKind::WeightHr)?, 1),
                     _ => (layout.rows_of(weights.weight_hh(), part), layout.gates_of(part)),
                 };
                 let layout = Columns { hidden: matrix.nrows() / gates, gates };
@@ -128,19 +128,20 @@ fn parameters(packed: &mut [f32], slot: &SlotWeights, part: Part, layout: Column
     if let Some(bias) = slot.bias_hh() {
         spread(packed, Some(of_part(bias).view()), at(0));
     }
-    spread(packed, slot.vector(Kind::Peephole), at(1));
-    if slot.vector(Kind::NormIhWeight).is_none() {
+    spread(packed, slot.vector(TensorKind::Peephole), at(1));
+    if slot.vector(TensorKind::NormIhWeight).is_none() {
         return;
     }
     if let Some(bias) = slot.bias_ih() {
         let place = at(0);
         bias.iter().enumerate().for_each(|(row, &number)| packed[place(row)] += number);
     }
-    let kinds = [Kind::NormIhWeight, Kind::NormIhBias, Kind::NormHhWeight, Kind::NormHhBias];
+    let kinds =
+        [TensorKind::NormIhWeight, TensorKind::NormIhBias, TensorKind::NormHhWeight, TensorKind::NormHhBias];
     for (index, kind) in kinds.into_iter().enumerate() {
         spread(packed, slot.vector(kind), at(2 + index));
     }
-    for (index, kind) in [Kind::NormCWeight, Kind::NormCBias].into_iter().enumerate() {
+    for (index, kind) in [TensorKind::NormCWeight, TensorKind::NormCBias].into_iter().enumerate() {
         // Beside each other in one vector.
         spread(packed, slot.vector(kind), |unit| at(6)(unit) + index);
     }

@@ -1,6 +1,6 @@
 //! States that stay on the GPU between calls, a row for each sequence of the batch.
 
-use super::{Gpu, pack, transfer::state_of};
+use super::{Gpu, pack, staging::state_of};
 use crate::plan::{Payload, Plan, Transfer};
 use crate::{Config, Dtype, Result, State, Weights};
 
@@ -80,7 +80,7 @@ impl Resident {
                 _ => continue,
             };
             if let Some(into) = into {
-                let size = super::transfer::row_of(config, held.what);
+                let size = super::staging::row_of(config, held.what);
                 let numbers = &numbers[..size];
                 into.slice_mut(ndarray::s![slot, 0, ..size])
                     .iter_mut()

@@ -8,7 +8,7 @@ use super::{
     Shape, StepDims, Times, Tuning,
 };
 use crate::config::LayerConfig;
-use crate::shader::{BLOCK, Equation, Kernel, Read, Tile, VECTOR, WORKGROUP};
+use crate::kernel::{BLOCK, Equation, Kernel, Read, Tile, VECTOR, WORKGROUP};
 use crate::{Config, Dtype, Error, Merge, Result};
 use std::collections::HashMap;
 
@@ -260,9 +260,10 @@ impl Builder<'_> {
         let row = product(&[2, self.config.dtype.bytes(), padded(config.state_size)]);
         let fits =
             |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(self.limits.workgroup_bytes);
-        let sides = if can_pair { 2 } else { 1 };
+        let directions = if can_pair { 2 } else { 1 };
         // Two cores at least have something to do.
-        let spreads = |tile: &Tile| tile.rows == 1 || sides * self.batch.div_ceil(u64::from(tile.rows)) >= 2;
+        let spreads =
+            |tile: &Tile| tile.rows == 1 || directions * self.batch.div_ceil(u64::from(tile.rows)) >= 2;
         let usable = self.usable_tiles(phases[0].kernel).into_iter().filter(fits);
         let usable: Vec<Tile> = usable.collect();
         match self.tuning.step {
@@ -270,7 +271,7 @@ impl Builder<'_> {
             None => {
                 let spread: Vec<Tile> = usable.into_iter().filter(spreads).collect();
                 (!spread.is_empty())
-                    .then(|| self.best_tile(&spread, self.batch, sides * config.hidden_size as u64))
+                    .then(|| self.best_tile(&spread, self.batch, directions * config.hidden_size as u64))
             }
         }
     }
@@ -387,8 +388,8 @@ impl Builder<'_> {
         let is_last = layer + 1 == self.config.num_layers;
         let keeps = !(is_last && self.config.outputs.last_only);
         let cells = self.kept_cells(layer, &config);
-        let sides = count as u64;
-        let state = product(&[sides, self.batch, padded(config.state_size)]);
+        let directions = count as u64;
+        let state = product(&[directions, self.batch, padded(config.state_size)]);
         let phases = phases(self.config, &config, direction, self.plan.schedule);
         let mut hidden = [self.stored(&format!("slot {index} h"), state)?; 2];
         if phases[0].alternates {
@@ -396,7 +397,7 @@ impl Builder<'_> {
         }
         let mut scratch = Vec::new();
         for phase in &phases[..phases.len() - 1] {
-            let len = product(&[sides, self.batch, FOUR, phase.written_depth(&config)]);
+            let len = product(&[directions, self.batch, FOUR, phase.written_depth(&config)]);
             scratch.push(self.stored(&format!("slot {index} {}", phase.writes), len)?);
         }
         let row = cells + if keeps { padded(config.state_size) } else { 0 };
@@ -408,13 +409,13 @@ impl Builder<'_> {
             let len = product(&[steps, self.batch, row]).div_ceil(FOUR).saturating_mul(FOUR);
             let name = if self.segments.len() == 1 { String::new() } else { format!(" {segment}") };
             // A binding cannot be empty.
-            let buffer = product(&[sides, len]).max(1);
+            let buffer = product(&[directions, len]).max(1);
             output.push(self.stored(&format!("slot {index} output{name}"), buffer)?);
             side_output.push(len);
         }
         // Of an LSTM, or of a GRU in two phases the gate z between them.
         let holds_cell = phases.iter().any(|phase| phase.uses_cell_state);
-        let len = if holds_cell { product(&[sides, self.batch, config.hidden_size as u64]) } else { 1 };
+        let len = if holds_cell { product(&[directions, self.batch, config.hidden_size as u64]) } else { 1 };
         let cell_state = self.buffer(&format!("slot {index} c"), Content::Work, len)?;
         let keeps_cells = cells > 0;
         Ok(Slot {
@@ -485,7 +486,7 @@ impl Builder<'_> {
         let left = if index == 0 { slot.hidden[0] } else { slot.scratch[index - 1] };
         let next = if is_last { slot.hidden[1] } else { slot.scratch[index] };
         let depth = phase.read_size(config).div_ceil(FOUR);
-        let (hidden, sides) = (config.hidden_size as u64, slot.count as u64);
+        let (hidden, directions) = (config.hidden_size as u64, slot.count as u64);
         let gates = config.cell.gates() as u64;
         let what = format!("slot {}", slot.index);
         let steps = self.segments[segment];
@@ -509,7 +510,7 @@ impl Builder<'_> {
             let bias = self.buffer("no bias", bias, FOUR * self.columns(config, count))?;
             return self.product(&[(left, 0, depth)], [weight, bias, next], self.batch, units, None);
         }
-        let len = product(&[sides, units, phase.gates as u64, phase.parameters]);
+        let len = product(&[directions, units, phase.gates as u64, phase.parameters]);
         let parameters = if len > 0 {
             let content = Content::Parameters { slot: slot.index, count: slot.count, part: phase.part };
             Some(self.buffer(&format!("{what} {}", phase.parameters_name), content, len)?)
@@ -550,7 +551,7 @@ impl Builder<'_> {
             let name = if is_last && index > 0 { phase.weight_name } else { "weight_hh" };
             let content = Content::RecurrentWeight { slot: slot.index, count: slot.count, part: phase.part };
             let side_weight = blocks(units, depth, phase.gates as u64);
-            let weight = product(&[sides, side_weight]);
+            let weight = product(&[directions, side_weight]);
             let weight = self.buffer(&format!("{what} {name}"), content, weight)?;
             let dims = Dims::Step(StepDims {
                 batch,
@@ -569,7 +570,7 @@ impl Builder<'_> {
                 Kernel::Sequence(_) => {
                     self.sequence_tile(slot.layer, slot.count == 2).unwrap_or(Tile::ALL[0])
                 }
-                _ => self.tile(phase.kernel, self.batch, sides * units)?,
+                _ => self.tile(phase.kernel, self.batch, directions * units)?,
             };
             dispatch = self.dispatch(phase.kernel, tile, (self.batch, units), dims)?;
             // What a kernel does not read is bound to something that it reads.
@@ -583,10 +584,10 @@ impl Builder<'_> {
             }
             let gates = phase.gates as u64;
             let row = phase.read_size(config) * gates;
-            dispatch.sides = sides;
-            dispatch.flops = 2 * sides * self.batch * units * row;
+            dispatch.directions = directions;
+            dispatch.flops = 2 * directions * self.batch * units * row;
             dispatch.bytes = self.config.dtype.bytes()
-                * sides
+                * directions
                 * (units * row + self.batch * (units * gates + 4 * FOUR * depth));
         }
         let bound = Bound { has_lengths: self.lengths.is_some(), slot, is_last };
@@ -747,7 +748,7 @@ impl Builder<'_> {
     fn best_tile(&self, usable: &[Tile], rows: u64, columns: u64) -> Tile {
         let of = |read| usable.iter().copied().filter(move |tile: &Tile| tile.read == read);
         let count = |tile: &Tile| rows.div_ceil(u64::from(tile.rows));
-        if self.limits.cpu {
+        if self.limits.is_software {
             // The smallest that holds all rows, and from five rows on reads for its neighbours if it can; else the largest.
             let shares = of(Read::Shared).next().is_some() && rows > 4;
             let mut those = of(if shares { Read::Shared } else { Read::Each });
@@ -799,7 +800,7 @@ impl Builder<'_> {
             segment: None,
             buffers: Vec::new(),
             alternates: None,
-            sides: 1,
+            directions: 1,
             dims,
             flops: 0,
             bytes: 0,

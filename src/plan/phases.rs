@@ -3,7 +3,7 @@
 use super::build::Slot;
 use super::{Part, Schedule};
 use crate::config::LayerConfig;
-use crate::shader::{Equation, Kernel, VECTOR};
+use crate::kernel::{Equation, Kernel, VECTOR};
 use crate::{Activation, Cell, Config, Reset};
 
 /// One dispatch of a time step.

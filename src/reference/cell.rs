@@ -2,7 +2,7 @@
 
 use super::activation::activate;
 use crate::config::LayerConfig;
-use crate::weights::Kind;
+use crate::weights::TensorKind;
 use crate::{Activation, Cell, CellClip, Config, Float, Reset, SlotWeights};
 use ndarray::{ArrayView1, ArrayView2};
 use std::marker::PhantomData;
@@ -73,7 +73,7 @@ impl<T: Float> Equations<T> {
     fn lstm(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
         let size = self.layer.hidden_size;
         let (x, h) = (self.input(w, x), self.recurrent(w, h));
-        let peepholes = w.vector(Kind::Peephole);
+        let peepholes = w.vector(TensorKind::Peephole);
         // Of gates i, o, f, in this order.
         let peephole = |index: usize, j: usize| peepholes.map_or(T::zero(), |p| p[index * size + j]);
         let mut next_c = Vec::new();
@@ -85,7 +85,7 @@ impl<T: Float> Equations<T> {
             next_c.push(self.clip_cell(f * c[j] + i * self.g(g)));
         }
         // h_t = o h(c_t), or o h(LN(c_t))
-        let seen = match (w.vector(Kind::NormCWeight), w.vector(Kind::NormCBias)) {
+        let seen = match (w.vector(TensorKind::NormCWeight), w.vector(TensorKind::NormCBias)) {
             (Some(gain), Some(bias)) => normalised(&next_c, gain, bias),
             _ => next_c.clone(),
         };
@@ -94,7 +94,7 @@ impl<T: Float> Equations<T> {
             let o = self.f(x[3][j] + h[3][j] + peephole(1, j) * next_c[j]);
             m.push(o * activate(self.activations[2], seen[j]));
         }
-        match w.matrix(Kind::WeightHr) {
+        match w.matrix(TensorKind::WeightHr) {
             // r_t = W_hr m_t
             Some(projection) => (product(projection, &m), next_c),
             None => (m, next_c),
@@ -104,13 +104,13 @@ impl<T: Float> Equations<T> {
     /// W_ih x + b_ih by gate; LN(W_ih x) + b_ih with layer normalisation.
     fn input(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>) -> Vec<Vec<T>> {
         let sums = product(w.weight_ih(), &x.to_vec());
-        let norm = w.vector(Kind::NormIhWeight).zip(w.vector(Kind::NormIhBias));
+        let norm = w.vector(TensorKind::NormIhWeight).zip(w.vector(TensorKind::NormIhBias));
         self.by_gate(sums, norm, w.bias_ih())
     }
 
     /// W_hh h + b_hh by gate; LN(W_hh h) + b_hh with layer normalisation.
     fn recurrent(&self, w: &SlotWeights<T>, h: &[T]) -> Vec<Vec<T>> {
-        let norm = w.vector(Kind::NormHhWeight).zip(w.vector(Kind::NormHhBias));
+        let norm = w.vector(TensorKind::NormHhWeight).zip(w.vector(TensorKind::NormHhBias));
         self.by_gate(product(w.weight_hh(), h), norm, w.bias_hh())
     }
 

@@ -1,6 +1,6 @@
 //! Initialisers: the same seed gives the same weights on every platform.
 
-use super::{Kind, TensorName, Weights, mxnet, slots_of};
+use super::{TensorKind, TensorName, Weights, mxnet, slots_of};
 use crate::{Cell, Config, Error, Result, memory};
 use ndarray::{Array1, Array2, ArrayD, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -95,7 +95,7 @@ impl Init {
             (Scheme::Mxnet(_), Some(seed), _) => {
                 refuse("seed", "none (mxnet::Random has it)", seed.to_string())
             }
-            (Scheme::Mxnet(_), ..) if Kind::of(config, 0).any(|kind| !PLAIN.contains(&kind)) => {
+            (Scheme::Mxnet(_), ..) if TensorKind::of(config, 0).any(|kind| !PLAIN.contains(&kind)) => {
                 refuse("init", "a network as Gluon draws it, without options", "others".into())
             }
             (.., Some(bias))
@@ -127,8 +127,10 @@ impl Init {
     /// Biases and the like: zero, but for PyTorch's and for the gains of a normalisation, which are one.
     fn vector(&self, name: TensorName, len: usize, hidden: usize, cell: Cell) -> Array1<f32> {
         let mut vector = match (name.kind, &self.scheme) {
-            (Kind::NormIhWeight | Kind::NormHhWeight | Kind::NormCWeight, _) => Array1::ones(len),
-            (Kind::BiasIh | Kind::BiasHh | Kind::Peephole, Scheme::PyTorch) => {
+            (TensorKind::NormIhWeight | TensorKind::NormHhWeight | TensorKind::NormCWeight, _) => {
+                Array1::ones(len)
+            }
+            (TensorKind::BiasIh | TensorKind::BiasHh | TensorKind::Peephole, Scheme::PyTorch) => {
                 let mut rng = self.stream(name);
                 let scale = 1.0 / (hidden as f32).sqrt();
                 Array1::from_shape_simple_fn(len, || between(&mut rng, scale))
@@ -136,7 +138,7 @@ impl Init {
             _ => Array1::zeros(len),
         };
         if let Some(value) = self.forget_bias.filter(|_| name.kind.is_bias() && cell == Cell::Lstm) {
-            let value = if name.kind == Kind::BiasIh { value } else { 0.0 };
+            let value = if name.kind == TensorKind::BiasIh { value } else { 0.0 };
             vector.slice_mut(s![hidden..2 * hidden]).fill(value);
         }
         vector
@@ -156,7 +158,8 @@ impl Init {
 }
 
 /// The tensors of a network without options.
-const PLAIN: [Kind; 4] = [Kind::WeightIh, Kind::WeightHh, Kind::BiasIh, Kind::BiasHh];
+const PLAIN: [TensorKind; 4] =
+    [TensorKind::WeightIh, TensorKind::WeightHh, TensorKind::BiasIh, TensorKind::BiasHh];
 
 /// Weights of which those that depend on the input size may still wait for it, as Gluon's deferred initialisation.
 #[derive(Clone, Debug)]
@@ -191,7 +194,7 @@ impl Deferred {
 
     fn draw(&mut self) -> Result<()> {
         for (layer, direction) in slots_of(&self.config) {
-            for kind in Kind::of(&self.config, layer) {
+            for kind in TensorKind::of(&self.config, layer) {
                 let name = TensorName { layer, direction, kind };
                 let shape = kind.shape(&self.config, layer);
                 if shape.contains(&0) || self.drawn.contains_key(&name) {

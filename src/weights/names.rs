@@ -13,7 +13,7 @@ pub enum Naming {
 
 /// Which of a slot's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum TensorKind {
     WeightIh,
     WeightHh,
     BiasIh,
@@ -40,44 +40,44 @@ pub(crate) struct TensorName {
     pub layer: usize,
     /// 0 forward, 1 reverse.
     pub direction: usize,
-    pub kind: Kind,
+    pub kind: TensorKind,
 }
 
-impl Kind {
+impl TensorKind {
     /// In PyTorch's order.
-    pub const ALL: [Kind; 14] = [
-        Kind::WeightIh,
-        Kind::WeightHh,
-        Kind::BiasIh,
-        Kind::BiasHh,
-        Kind::WeightHr,
-        Kind::Peephole,
-        Kind::NormIhWeight,
-        Kind::NormIhBias,
-        Kind::NormHhWeight,
-        Kind::NormHhBias,
-        Kind::NormCWeight,
-        Kind::NormCBias,
-        Kind::InitialH,
-        Kind::InitialC,
+    pub const ALL: [TensorKind; 14] = [
+        TensorKind::WeightIh,
+        TensorKind::WeightHh,
+        TensorKind::BiasIh,
+        TensorKind::BiasHh,
+        TensorKind::WeightHr,
+        TensorKind::Peephole,
+        TensorKind::NormIhWeight,
+        TensorKind::NormIhBias,
+        TensorKind::NormHhWeight,
+        TensorKind::NormHhBias,
+        TensorKind::NormCWeight,
+        TensorKind::NormCBias,
+        TensorKind::InitialH,
+        TensorKind::InitialC,
     ];
 
     pub const fn is_bias(self) -> bool {
-        matches!(self, Kind::BiasIh | Kind::BiasHh)
+        matches!(self, TensorKind::BiasIh | TensorKind::BiasHh)
     }
 
     /// The tensors that the slots of a layer have.
-    pub fn of(config: &Config, layer: usize) -> impl Iterator<Item = Kind> + use<> {
+    pub fn of(config: &Config, layer: usize) -> impl Iterator<Item = TensorKind> + use<> {
         let (bias, projects, peepholes) = (config.bias, config.proj_size > 0, config.peepholes);
         let (norm, learned) = (config.layer_norm, config.learned_state);
         let has_cell_state = config.layer(layer).cell.has_cell_state();
-        Kind::ALL.into_iter().filter(move |kind| match kind {
-            Kind::WeightIh | Kind::WeightHh => true,
-            Kind::BiasIh | Kind::BiasHh => bias,
-            Kind::WeightHr => projects,
-            Kind::Peephole => peepholes,
-            Kind::InitialH => learned,
-            Kind::InitialC => learned && has_cell_state,
+        TensorKind::ALL.into_iter().filter(move |kind| match kind {
+            TensorKind::WeightIh | TensorKind::WeightHh => true,
+            TensorKind::BiasIh | TensorKind::BiasHh => bias,
+            TensorKind::WeightHr => projects,
+            TensorKind::Peephole => peepholes,
+            TensorKind::InitialH => learned,
+            TensorKind::InitialC => learned && has_cell_state,
             _ => norm,
         })
     }
@@ -85,20 +85,20 @@ impl Kind {
     /// PyTorch's name and Gluon's; for what they do not have, one in their style.
     const fn names(self) -> [&'static str; 2] {
         match self {
-            Kind::WeightIh => ["weight_ih", "i2h_weight"],
-            Kind::WeightHh => ["weight_hh", "h2h_weight"],
-            Kind::BiasIh => ["bias_ih", "i2h_bias"],
-            Kind::BiasHh => ["bias_hh", "h2h_bias"],
-            Kind::WeightHr => ["weight_hr", "h2r_weight"],
-            Kind::Peephole => ["weight_peephole", "peephole_weight"],
-            Kind::NormIhWeight => ["weight_norm_ih", "i2h_norm_gamma"],
-            Kind::NormIhBias => ["bias_norm_ih", "i2h_norm_beta"],
-            Kind::NormHhWeight => ["weight_norm_hh", "h2h_norm_gamma"],
-            Kind::NormHhBias => ["bias_norm_hh", "h2h_norm_beta"],
-            Kind::NormCWeight => ["weight_norm_c", "c_norm_gamma"],
-            Kind::NormCBias => ["bias_norm_c", "c_norm_beta"],
-            Kind::InitialH => ["initial_h", "initial_h"],
-            Kind::InitialC => ["initial_c", "initial_c"],
+            TensorKind::WeightIh => ["weight_ih", "i2h_weight"],
+            TensorKind::WeightHh => ["weight_hh", "h2h_weight"],
+            TensorKind::BiasIh => ["bias_ih", "i2h_bias"],
+            TensorKind::BiasHh => ["bias_hh", "h2h_bias"],
+            TensorKind::WeightHr => ["weight_hr", "h2r_weight"],
+            TensorKind::Peephole => ["weight_peephole", "peephole_weight"],
+            TensorKind::NormIhWeight => ["weight_norm_ih", "i2h_norm_gamma"],
+            TensorKind::NormIhBias => ["bias_norm_ih", "i2h_norm_beta"],
+            TensorKind::NormHhWeight => ["weight_norm_hh", "h2h_norm_gamma"],
+            TensorKind::NormHhBias => ["bias_norm_hh", "h2h_norm_beta"],
+            TensorKind::NormCWeight => ["weight_norm_c", "c_norm_gamma"],
+            TensorKind::NormCBias => ["bias_norm_c", "c_norm_beta"],
+            TensorKind::InitialH => ["initial_h", "initial_h"],
+            TensorKind::InitialC => ["initial_c", "initial_c"],
         }
     }
 
@@ -113,18 +113,18 @@ impl Kind {
     pub fn shape(self, config: &Config, layer: usize) -> Vec<usize> {
         let layer = config.layer(layer);
         match self {
-            Kind::WeightIh => vec![layer.gate_rows(), layer.input_size],
-            Kind::WeightHh => vec![layer.gate_rows(), layer.state_size],
-            Kind::WeightHr => vec![layer.state_size, layer.hidden_size],
-            Kind::Peephole => vec![3 * layer.hidden_size],
-            Kind::BiasIh
-            | Kind::BiasHh
-            | Kind::NormIhWeight
-            | Kind::NormIhBias
-            | Kind::NormHhWeight
-            | Kind::NormHhBias => vec![layer.gate_rows()],
-            Kind::NormCWeight | Kind::NormCBias | Kind::InitialC => vec![layer.hidden_size],
-            Kind::InitialH => vec![layer.state_size],
+            TensorKind::WeightIh => vec![layer.gate_rows(), layer.input_size],
+            TensorKind::WeightHh => vec![layer.gate_rows(), layer.state_size],
+            TensorKind::WeightHr => vec![layer.state_size, layer.hidden_size],
+            TensorKind::Peephole => vec![3 * layer.hidden_size],
+            TensorKind::BiasIh
+            | TensorKind::BiasHh
+            | TensorKind::NormIhWeight
+            | TensorKind::NormIhBias
+            | TensorKind::NormHhWeight
+            | TensorKind::NormHhBias => vec![layer.gate_rows()],
+            TensorKind::NormCWeight | TensorKind::NormCBias | TensorKind::InitialC => vec![layer.hidden_size],
+            TensorKind::InitialH => vec![layer.state_size],
         }
     }
 }
@@ -152,7 +152,7 @@ impl TensorName {
         let layer: u16 = name[digits..digits + length].parse().ok()?;
         let layer = usize::from(layer);
         [Naming::PyTorch, Naming::Gluon].into_iter().find_map(|naming| {
-            let every = Kind::ALL
+            let every = TensorKind::ALL
                 .into_iter()
                 .flat_map(|kind| [0, 1].map(|direction| TensorName { layer, direction, kind }));
             let found = every.into_iter().find(|candidate| candidate.format(naming) == name)?;
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn every_name_is_told_apart_and_given_back() {
         for naming in [Naming::PyTorch, Naming::Gluon] {
-            for kind in Kind::ALL {
+            for kind in TensorKind::ALL {
                 for (layer, direction) in [(0, 0), (0, 1), (9, 1), (10, 0), (123, 1)] {
                     let name = TensorName { layer, direction, kind };
                     assert_eq!(TensorName::parse(&name.format(naming)), Some((naming, name)));

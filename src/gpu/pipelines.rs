@@ -2,9 +2,9 @@
 
 use super::Gpu;
 #[cfg(not(target_arch = "wasm32"))]
-use super::kept::{Kept, Verified};
+use super::pipeline_cache::{PipelineCache, Verified};
+use crate::kernel::{Kernel, StepIndex, Tile};
 use crate::plan::Dispatch;
-use crate::shader::{Kernel, StepIndex, Tile};
 use crate::{Dtype, Result};
 use std::{
     collections::HashMap,
@@ -23,28 +23,28 @@ pub(crate) struct Pipeline {
 
 /// All pipelines of a device.
 #[derive(Debug)]
-pub(crate) struct Kernels {
+pub(crate) struct Pipelines {
     pub step_index: StepIndex,
     /// Whether they do without wgpu's checks of indices and loops, and workgroup memory is not zeroed.
     unchecked: bool,
     made: Mutex<HashMap<Key, Arc<Pipeline>>>,
     /// Where they are kept in a file.
     #[cfg(not(target_arch = "wasm32"))]
-    pub kept: Option<Kept>,
+    pub cache_file: Option<PipelineCache>,
 }
 
 /// What makes a pipeline another one: its files, and the bits of the numbers set in it.
 type Key = (Kernel, Tile, Dtype, Vec<(&'static str, u64)>);
 
-impl Kernels {
-    pub fn new(immediates: bool, unchecked: bool) -> Kernels {
+impl Pipelines {
+    pub fn new(immediates: bool, unchecked: bool) -> Pipelines {
         let step_index = if immediates { StepIndex::Immediate } else { StepIndex::Uniform };
-        Kernels {
+        Pipelines {
             step_index,
             unchecked,
             made: Mutex::default(),
             #[cfg(not(target_arch = "wasm32"))]
-            kept: None,
+            cache_file: None,
         }
     }
 
@@ -61,12 +61,12 @@ impl Kernels {
     /// Writes them into their file, if they have one.
     pub fn save(&self) {
         #[cfg(not(target_arch = "wasm32"))]
-        self.kept.iter().for_each(Kept::save);
+        self.cache_file.iter().for_each(PipelineCache::save);
     }
 
     fn cache(&self) -> Option<&wgpu::PipelineCache> {
         #[cfg(not(target_arch = "wasm32"))]
-        return self.kept.as_ref().map(Kept::cache);
+        return self.cache_file.as_ref().map(PipelineCache::cache);
         #[cfg(target_arch = "wasm32")]
         None
     }
@@ -127,7 +127,7 @@ impl Kernels {
     }
 }
 
-impl Kernels {
+impl Pipelines {
     /// The one place where checks are left out.
     #[allow(unsafe_code, reason = "the kernels are the library's own, and keep to their buffers")]
     fn module(
@@ -143,7 +143,7 @@ impl Kernels {
         // (`row_at`, `right_at`, `finish`), the third one of a segment's, and of sizes by which the plan has measured the very
         // buffers. Numbers that come from outside (input, weights, states, lengths) are computed with and compared, but never
         // index anything.
-        // A caller's arrays: `buffers.rs` has found, without overflow, that they lie within their buffers, and `bridge.rs` binds
+        // A caller's arrays: `buffers.rs` has found, without overflow, that they lie within their buffers, and `bound.rs` binds
         // what they lie in; a binding is seen with 32 bits.
         // Cooperative matrices: each is sixteen rows of a constant stride in workgroup memory, begun at a constant or at a
         // subgroup's own rows, of subgroups that have some (`rows/cooperative_64.wgsl`).
@@ -155,10 +155,10 @@ impl Kernels {
 /// The one place where bytes of a file reach the driver.
 #[cfg(not(target_arch = "wasm32"))]
 #[allow(unsafe_code, reason = "the driver sees only what it has given out itself")]
-pub(super) fn pipeline_cache(device: &wgpu::Device, data: Option<&Verified>) -> wgpu::PipelineCache {
+pub(super) fn new_cache(device: &wgpu::Device, data: Option<&Verified>) -> wgpu::PipelineCache {
     let data = data.map(Verified::bytes);
     let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
-    // SAFETY: The data has to be what `PipelineCache::get_data` once gave. Only `Kept::save` writes such files, whole, with a
+    // SAFETY: The data has to be what `PipelineCache::get_data` once gave. Only `PipelineCache::save` writes such files, whole, with a
     // checksum of that data, which `Verified` has found to be right; their first line, which names this library's version, the
     // adapter and its driver, was found to be this device's. wgpu compares its own version and the adapter's key once more, and
     // begins with an empty cache where they differ (`fallback`). A checksum is no signature: who can write the file can deceive

@@ -1,20 +1,20 @@
 //! The GPU objects of one plan, made once and used by every call of its shape.
 
 use super::Gpu;
-use super::kernels::Pipeline;
+use super::pipelines::Pipeline;
 use crate::plan::{BufferId, CarryDims, Content, GemmDims, NormDims, Pass, Plan, Shape, StepDims};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
 
 /// A plan with its buffers and bind groups.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct Prepared {
     pub shape: Shape,
     pub plan: Plan,
     /// By [`BufferId`]; staging buffers are there where the host writes and reads.
     buffers: Vec<Option<wgpu::Buffer>>,
     /// By dispatch, in the plan's order.
-    pub dispatches: Vec<Arc<Prepared>>,
+    pub dispatches: Vec<Arc<PreparedDispatch>>,
     /// The table of time steps, where they are not immediate data.
     pub step_table: Option<StepTable>,
     /// The upload buffers, which are mapped for writing between calls, and the download buffers.
@@ -24,7 +24,7 @@ pub(super) struct Run {
 
 /// What a dispatch needs beside its workgroups.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedDispatch {
     pub pipeline: Arc<Pipeline>,
     /// One, or two to be taken in turn where buffers change places.
     pub groups: Vec<wgpu::BindGroup>,
@@ -37,14 +37,14 @@ pub(super) struct StepTable {
     pub stride: u32,
 }
 
-impl Run {
+impl Prepared {
     pub async fn new(
         gpu: &Gpu,
         weights: &HashMap<Content, wgpu::Buffer>,
         plan: Plan,
         shape: Shape,
         has_staging: bool,
-    ) -> Result<Run> {
+    ) -> Result<Prepared> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {
             use wgpu::BufferUsages as Usage;
@@ -76,7 +76,7 @@ impl Run {
             all.filter(|(_, buffer)| buffer.content == content).map(|(index, _)| BufferId(index)).collect()
         };
         let (uploads, downloads) = (of(Content::Upload), of(Content::Download));
-        Ok(Run { shape, plan, buffers, dispatches, step_table, uploads, downloads })
+        Ok(Prepared { shape, plan, buffers, dispatches, step_table, uploads, downloads })
     }
 
     pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
@@ -84,7 +84,7 @@ impl Run {
     }
 }
 
-/// Kernels have no staging buffers, and the host's calls have all of them.
+/// Pipelines have no staging buffers, and the host's calls have all of them.
 fn of(buffers: &[Option<wgpu::Buffer>], BufferId(id): BufferId) -> &wgpu::Buffer {
     buffers[id].as_ref().expect("a buffer that the plan uses is there")
 }
@@ -107,7 +107,11 @@ fn longest_segment(plan: &Plan) -> usize {
 
 /// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was cut where a submit
 /// was full has the same ones in each of its parts.
-async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[Option<wgpu::Buffer>]) -> Result<Vec<Arc<Prepared>>> {
+async fn prepare(
+    gpu: &Gpu,
+    plan: &Plan,
+    buffers: &[Option<wgpu::Buffer>],
+) -> Result<Vec<Arc<PreparedDispatch>>> {
     let stride = uniform_stride(gpu);
     let mut passes: Vec<&Pass> = plan.passes().collect();
     passes.dedup_by(|pass, before| pass.dispatches == before.dispatches);
@@ -121,7 +125,7 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[Option<wgpu::Buffer>]) -> Re
 
     let mut distinct = Vec::new();
     for (index, dispatch) in all().enumerate() {
-        let pipeline = gpu.kernels.get(gpu, dispatch).await?;
+        let pipeline = gpu.pipelines.get(gpu, dispatch).await?;
         let sizes = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &dims,
             offset: (index * stride) as u64,
@@ -142,9 +146,9 @@ async fn prepare(gpu: &Gpu, plan: &Plan, buffers: &[Option<wgpu::Buffer>]) -> Re
                 .collect();
             groups.push(bind(gpu, dispatch.kernel.name(), &pipeline.buffers, &entries).await?);
         }
-        distinct.push(Arc::new(Prepared { pipeline, groups }));
+        distinct.push(Arc::new(PreparedDispatch { pipeline, groups }));
     }
-    let mut prepared: Vec<Arc<Prepared>> = Vec::new();
+    let mut prepared: Vec<Arc<PreparedDispatch>> = Vec::new();
     let mut next = distinct.iter();
     let mut before: Option<&Pass> = None;
     for pass in plan.passes() {

@@ -9,7 +9,7 @@ use std::{
 
 /// A pipeline cache and its file.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct PipelineCache {
     file: CacheFile,
     cache: wgpu::PipelineCache,
     /// Bytes that the file had for it.
@@ -39,9 +39,9 @@ impl Verified {
 /// Bytes of a checksum.
 const SUM: usize = 8;
 
-impl Kept {
+impl PipelineCache {
     /// None where the adapter has no such thing.
-    pub async fn open(gpu: &Gpu, path: PathBuf) -> Option<Kept> {
+    pub async fn open(gpu: &Gpu, path: PathBuf) -> Option<PipelineCache> {
         let key = wgpu::util::pipeline_cache_key(&gpu.device.adapter_info());
         let has_feature = gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE);
         let Some(key) = key.filter(|_| has_feature) else {
@@ -58,10 +58,10 @@ impl Kept {
         }
         let sum = data.as_ref().map_or(0, |data| checksum(data.bytes()));
         let restored = data.as_ref().map_or(0, |data| data.bytes().len() as u64);
-        match gpu.scoped(|| super::kernels::pipeline_cache(&gpu.device, data.as_ref())).await {
+        match gpu.scoped(|| super::pipelines::new_cache(&gpu.device, data.as_ref())).await {
             Ok(cache) => {
                 log::info!("{restored} bytes of pipelines from {}", file.path().display());
-                Some(Kept {
+                Some(PipelineCache {
                     file,
                     cache,
                     restored,
@@ -95,7 +95,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for PipelineCache {
     /// What a call that failed has made.
     fn drop(&mut self) {
         self.save();

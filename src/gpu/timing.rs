@@ -1,7 +1,7 @@
 //! How long each pass takes, by the GPU's own clock.
 
-use super::run::Run;
-use super::{Gpu, Longest, transfer::read_whole};
+use super::prepared::Prepared;
+use super::{Gpu, Longest, staging::read_whole};
 use crate::plan::PassTime;
 use crate::{Error, Result};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub async fn new(gpu: &Gpu, run: &Run) -> Result<Clock> {
+    pub async fn new(gpu: &Gpu, run: &Prepared) -> Result<Clock> {
         let passes = run.plan.passes().count();
         if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             let (expected, found) = ("an adapter with TIMESTAMP_QUERY".into(), gpu.name.to_string());
@@ -53,7 +53,7 @@ impl Clock {
     }
 
     /// What has been noted, once all is done; steps past the longest sequence took no pass.
-    pub async fn read(&self, gpu: &Gpu, run: &Run, longest: &Longest<'_>) -> Result<Vec<PassTime>> {
+    pub async fn read(&self, gpu: &Gpu, run: &Prepared, longest: &Longest<'_>) -> Result<Vec<PassTime>> {
         use wgpu::BufferUsages as Usage;
         let size = 16 * self.passes as u64;
         let resolved = gpu.buffer("times", size, Usage::QUERY_RESOLVE | Usage::COPY_SRC).await?;

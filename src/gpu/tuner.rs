@@ -1,8 +1,8 @@
 //! Measures which schedule and tiles are the fastest. All of them are right; their results may differ by rounding.
 
-use super::{Longest, Network, Wait, run::Run};
+use super::{GpuRnn, Longest, Wait, prepared::Prepared};
+use crate::kernel::Kernel;
 use crate::plan::{Content, Pass, Plan, Shape, Tuning};
-use crate::shader::Kernel;
 use crate::{Error, Result, Schedule, Weights, tuner};
 use std::{
     collections::HashMap,
@@ -18,14 +18,14 @@ const HOPELESS: f64 = 1.5;
 /// One has to be faster by so much to be preferred, lest noise decide.
 const FASTER: f64 = 0.97;
 
-impl Network {
+impl GpuRnn {
     /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the first such call.
     pub(super) async fn tuned(&self, weights: &Weights, shape: &Shape, own: Plan, wait: Wait) -> Plan {
         let asked = shape.tuning;
         let is_open = asked.schedule.is_none() && asked.gemm.is_none() && asked.step.is_none();
         let Some(tunings) = self.gpu.tunings.as_ref().filter(|_| is_open) else { return own };
         let (config, limits) = (weights.config(), &self.gpu.limits);
-        let engine = format!("{}{}", self.gpu.name, self.gpu.kernels.kind());
+        let engine = format!("{}{}", self.gpu.name, self.gpu.pipelines.kind());
         let Ok(class) = tuner::Class::of(config, shape, limits, &engine) else { return own };
         let planned = |tuning: Tuning| Plan::of(config, &Shape { tuning, ..*shape }, limits);
         if let Some(tuning) = tunings.get(&class) {
@@ -55,7 +55,7 @@ impl Network {
 
 /// Candidates that compete.
 struct Trials<'a> {
-    network: &'a Network,
+    network: &'a GpuRnn,
     weights: &'a Weights,
     /// Apart from the network's own, since each schedule has its own order of weights.
     on_gpu: HashMap<Content, wgpu::Buffer>,
@@ -118,7 +118,7 @@ impl Trials<'_> {
     async fn time(&mut self, plan: Plan, shape: &Shape) -> Result<Duration> {
         let gpu = &self.network.gpu;
         super::upload_weights(gpu, &mut self.on_gpu, self.weights, &plan).await?;
-        let run = Run::new(gpu, &self.on_gpu, plan, *shape, true).await?;
+        let run = Prepared::new(gpu, &self.on_gpu, plan, *shape, true).await?;
         let longest = Longest { steps: shape.steps as u64, lengths: None, resident: None };
         let mut fastest = Duration::MAX;
         for index in 0..=RUNS {

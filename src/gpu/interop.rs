@@ -3,33 +3,33 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::Wait;
-use super::run::{Prepared, Run, bind, padded, uniform_stride};
-use super::{Gpu, Network, encode::record_carry, upload_weights};
+use super::prepared::{Prepared, PreparedDispatch, bind, padded, uniform_stride};
+use super::{Gpu, GpuRnn, encode::record_carry, upload_weights};
 use crate::buffers::{Placed, Role};
 use crate::config::LayerConfig;
+use crate::kernel::{Kernel, Tile, WORKGROUP};
 use crate::plan::{BufferId, CarryDims, Dims, Dispatch, Payload, Plan, Shape, Transfer};
-use crate::shader::{Kernel, Tile, WORKGROUP};
 use crate::{Config, Dtype, Error, Merge, Result, Weights};
 use std::collections::VecDeque;
 
 /// A shape that has been encoded, with what carries the arrays of the callers' buffers that it was encoded for.
 #[derive(Debug)]
 pub(super) struct Encoded {
-    run: Run,
+    run: Prepared,
     /// What each slot starts from where nothing is given and something was learned: to be copied to a buffer.
     learned: Vec<(Transfer, wgpu::Buffer)>,
     /// The latest first.
-    bridges: VecDeque<Bridge>,
+    bound: VecDeque<BoundBuffers>,
 }
 
 /// Sets of buffers that are kept for a shape: enough for callers who take turns with a few.
-const KEPT_BRIDGES: usize = 8;
+const MAX_BOUND: usize = 8;
 
 /// Shapes that are kept.
-const KEPT_SHAPES: usize = 4;
+const MAX_SHAPES: usize = 4;
 
 #[derive(Debug)]
-struct Bridge {
+struct BoundBuffers {
     arrays: Vec<(Role, Placed)>,
     before: Vec<Carry>,
     after: Vec<Carry>,
@@ -38,11 +38,11 @@ struct Bridge {
 /// One array, or a part of it, on its way.
 #[derive(Debug)]
 pub(super) struct Carry {
-    pub prepared: Prepared,
+    pub prepared: PreparedDispatch,
     pub workgroups: [u32; 3],
 }
 
-impl Network {
+impl GpuRnn {
     /// Records a call into a caller's encoder: from buffers to buffers, with no submit, no wait and no copy on the host. The
     /// first call of a shape makes its objects, and so does the first one for other buffers.
     pub async fn encode(
@@ -63,28 +63,28 @@ impl Network {
                 let plan = self.tuned(weights, &shape, plan, Wait::here(true)).await;
                 upload_weights(&self.gpu, &mut self.weights, weights, &plan).await?;
                 let learned = learned(&self.gpu, weights, &plan, batch).await?;
-                let run = Run::new(&self.gpu, &self.weights, plan, shape, false).await?;
-                Encoded { run, learned, bridges: VecDeque::new() }
+                let run = Prepared::new(&self.gpu, &self.weights, plan, shape, false).await?;
+                Encoded { run, learned, bound: VecDeque::new() }
             }
         };
-        let bridge = match encoded.bridges.iter().position(|bridge| bridge.arrays == arrays) {
-            Some(index) => encoded.bridges.remove(index).expect("the index was just found"),
-            None => Bridge::new(&self.gpu, config, &encoded.run, arrays).await?,
+        let bound = match encoded.bound.iter().position(|bound| bound.arrays == arrays) {
+            Some(index) => encoded.bound.remove(index).expect("the index was just found"),
+            None => BoundBuffers::new(&self.gpu, config, &encoded.run, arrays).await?,
         };
-        self.gpu.kernels.save();
-        let recorded = self.gpu.scoped(|| encoded.record(encoder, &bridge)).await;
-        encoded.bridges.push_front(bridge);
-        encoded.bridges.truncate(KEPT_BRIDGES);
+        self.gpu.pipelines.save();
+        let recorded = self.gpu.scoped(|| encoded.record(encoder, &bound)).await;
+        encoded.bound.push_front(bound);
+        encoded.bound.truncate(MAX_BOUND);
         self.encoded.push_front(encoded);
-        self.encoded.truncate(KEPT_SHAPES);
+        self.encoded.truncate(MAX_SHAPES);
         recorded
     }
 }
 
 impl Encoded {
-    fn record(&self, encoder: &mut wgpu::CommandEncoder, bridge: &Bridge) {
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, bound: &BoundBuffers) {
         let run = &self.run;
-        let given = |role: Role| bridge.arrays.iter().find(|(other, _)| *other == role);
+        let given = |role: Role| bound.arrays.iter().find(|(other, _)| *other == role);
         for transfer in &run.plan.uploads {
             let to = run.buffer(transfer.buffer[0]);
             let (offset, bytes) = (transfer.dtype.bytes() * transfer.buffer_offset, transfer.bytes());
@@ -103,11 +103,11 @@ impl Encoded {
                 _ => {}
             }
         }
-        record_carry(encoder, "carry in", &bridge.before);
+        record_carry(encoder, "carry in", &bound.before);
         for submit in 0..run.plan.submits.len() {
             run.record_submit(encoder, submit, run.plan.steps, None);
         }
-        record_carry(encoder, "carry out", &bridge.after);
+        record_carry(encoder, "carry out", &bound.after);
     }
 }
 
@@ -124,7 +124,7 @@ async fn learned(
     }
     let state = weights.initial_state(batch)?;
     for transfer in &plan.uploads {
-        if let Some(numbers) = super::transfer::state_of(weights.config(), &state, transfer.what) {
+        if let Some(numbers) = super::staging::state_of(weights.config(), &state, transfer.what) {
             let mut bytes = vec![0; transfer.bytes() as usize];
             super::pack::store(&numbers, transfer.dtype, &mut bytes);
             let buffer = gpu.storage("learned state", &bytes, wgpu::BufferUsages::COPY_SRC).await?;
@@ -134,13 +134,18 @@ async fn learned(
     Ok(learned)
 }
 
-impl Bridge {
-    async fn new(gpu: &Gpu, config: &Config, run: &Run, arrays: Vec<(Role, Placed)>) -> Result<Bridge> {
+impl BoundBuffers {
+    async fn new(
+        gpu: &Gpu,
+        config: &Config,
+        run: &Prepared,
+        arrays: Vec<(Role, Placed)>,
+    ) -> Result<BoundBuffers> {
         let mut ways = Vec::new();
         for (role, placed) in &arrays {
             let transfers = if role.is_read() { &run.plan.uploads } else { &run.plan.downloads };
             for transfer in transfers {
-                if let Some(part) = Part::of(config, run.shape.batch, *role, transfer) {
+                if let Some(part) = Piece::of(config, run.shape.batch, *role, transfer) {
                     let all = ways_of(gpu, run, *role, placed, transfer, part)?;
                     ways.extend(all.into_iter().map(|way| (*role, way)));
                 }
@@ -173,13 +178,13 @@ impl Bridge {
             let carry = way.prepare(gpu, run, &dims, (index * stride) as u64).await?;
             if role.is_read() { before.push(carry) } else { after.push(carry) }
         }
-        Ok(Bridge { arrays, before, after })
+        Ok(BoundBuffers { arrays, before, after })
     }
 }
 
 /// Which part of a caller's array a transfer is: some of its steps or slots, of its sequences, and of its columns.
 #[derive(Clone, Copy)]
-struct Part {
+struct Piece {
     first: usize,
     steps: usize,
     first_row: usize,
@@ -192,15 +197,15 @@ struct Part {
     row: usize,
 }
 
-impl Part {
-    fn of(config: &Config, batch: usize, role: Role, transfer: &Transfer) -> Option<Part> {
+impl Piece {
+    fn of(config: &Config, batch: usize, role: Role, transfer: &Transfer) -> Option<Piece> {
         let directions = config.directions.count();
         let layer_of = |slot: usize| -> (usize, usize, LayerConfig) {
             let (layer, direction) = (slot / directions, slot % directions);
             (layer, direction, config.layer(layer))
         };
         let apart = config.merge == Merge::Apart;
-        let whole = |first: usize, steps: usize, size: usize, row: usize| Part {
+        let whole = |first: usize, steps: usize, size: usize, row: usize| Piece {
             first,
             steps,
             first_row: 0,
@@ -218,24 +223,24 @@ impl Part {
             (Role::H0 | Role::Hn, Payload::Hidden { slot }) => {
                 let used = layer_of(slot).2.state_size;
                 let columns = config.state_size();
-                Some(Part { used, columns, ..whole(slot, 1, used, used.next_multiple_of(4)) })
+                Some(Piece { used, columns, ..whole(slot, 1, used, used.next_multiple_of(4)) })
             }
             // A layer without a cell state, in a stack that has some: zeros.
             (Role::Cn, Payload::Hidden { slot }) if layer_of(slot).2.cell_state_size() == 0 => {
                 let columns = config.cell_state_size()?;
                 let row = layer_of(slot).2.state_size.next_multiple_of(4);
-                Some(Part { used: 0, row, ..whole(slot, 1, columns, row) })
+                Some(Piece { used: 0, row, ..whole(slot, 1, columns, row) })
             }
             (Role::C0 | Role::Cn, Payload::Cell { slot }) => {
                 let used = layer_of(slot).2.cell_state_size();
                 let columns = config.cell_state_size().unwrap_or(used);
-                Some(Part { used, columns, ..whole(slot, 1, used, used) })
+                Some(Piece { used, columns, ..whole(slot, 1, used, used) })
             }
             (Role::CellStates, Payload::CellStates(slot, segment)) => {
                 let (_, direction, layer) = layer_of(slot);
                 let size = layer.hidden_size;
                 let part = whole(segment.first as usize, segment.steps as usize, size, size);
-                Some(Part { first_column: direction * size, ..part })
+                Some(Piece { first_column: direction * size, ..part })
             }
             // The last output is the final state.
             (Role::Output | Role::OutputReverse, Payload::Hidden { slot }) if config.outputs.last_only => {
@@ -244,7 +249,7 @@ impl Part {
                     && (role == Role::OutputReverse) == (apart && direction == 1);
                 let size = sizes.state_size;
                 let first_column = if apart { 0 } else { direction * size };
-                is_meant.then(|| Part { first_column, ..whole(0, 1, size, size.next_multiple_of(4)) })
+                is_meant.then(|| Piece { first_column, ..whole(0, 1, size, size.next_multiple_of(4)) })
             }
             (Role::Output | Role::OutputReverse, Payload::Output(slot, segment)) => {
                 let (layer, direction, sizes) = layer_of(slot);
@@ -254,7 +259,7 @@ impl Part {
                 let first_column = if apart { 0 } else { direction * size };
                 let part =
                     whole(segment.first as usize, segment.steps as usize, size, size.next_multiple_of(4));
-                is_meant.then_some(Part { first_column, ..part })
+                is_meant.then_some(Piece { first_column, ..part })
             }
             _ => None,
         }
@@ -278,11 +283,11 @@ const ALIGNMENT: u64 = 256;
 /// All dispatches of a transfer: one, unless the caller's array is larger than what a kernel can see at once.
 fn ways_of<'a>(
     gpu: &Gpu,
-    run: &Run,
+    run: &Prepared,
     role: Role,
     placed: &'a Placed,
     transfer: &Transfer,
-    part: Part,
+    part: Piece,
 ) -> Result<Vec<Way<'a>>> {
     let (mut ways, mut parts) = (Vec::new(), vec![(part, 0)]);
     while let Some((part, step_of_ours)) = parts.pop() {
@@ -295,14 +300,14 @@ fn ways_of<'a>(
         let [step, sequence] = placed.strides;
         if part.steps > 1 && (step >= sequence || part.rows == 1) {
             let half = part.steps / 2;
-            parts.push((Part { steps: half, ..part }, step_of_ours));
+            parts.push((Piece { steps: half, ..part }, step_of_ours));
             let (first, steps) = (part.first + half, part.steps - half);
-            parts.push((Part { first, steps, ..part }, step_of_ours + half));
+            parts.push((Piece { first, steps, ..part }, step_of_ours + half));
         } else if part.rows > 1 {
             let half = part.rows / 2;
-            parts.push((Part { rows: half, ..part }, step_of_ours));
+            parts.push((Piece { rows: half, ..part }, step_of_ours));
             let (first_row, rows) = (part.first_row + half, part.rows - half);
-            parts.push((Part { first_row, rows, ..part }, step_of_ours));
+            parts.push((Piece { first_row, rows, ..part }, step_of_ours));
         } else {
             let (what, unit, holder) = (format!("a row of {}", role.name()), "bytes", "a binding");
             return Err(Error::TooLarge { what, needed: size, limit, unit, holder });
@@ -313,7 +318,7 @@ fn ways_of<'a>(
 
 impl Placed {
     /// The bytes of the buffer that hold a part: the first one, at which a binding may begin, and how many.
-    fn range(&self, part: &Part) -> (u64, u64) {
+    fn range(&self, part: &Piece) -> (u64, u64) {
         let bytes = self.dtype.bytes();
         let [step, sequence] = self.strides;
         let first = self.first_number(part);
@@ -323,18 +328,18 @@ impl Placed {
         (bound, (last * bytes - bound).next_multiple_of(4))
     }
 
-    fn first_number(&self, part: &Part) -> u64 {
+    fn first_number(&self, part: &Piece) -> u64 {
         let [step, sequence] = self.strides;
         self.offset + part.first as u64 * step + part.first_row as u64 * sequence + part.first_column as u64
     }
 }
 
 fn way<'a>(
-    run: &Run,
+    run: &Prepared,
     role: Role,
     placed: &'a Placed,
     transfer: &Transfer,
-    part: Part,
+    part: Piece,
     step_of_ours: usize,
 ) -> Way<'a> {
     let reads_theirs = role.is_read();
@@ -372,7 +377,7 @@ fn way<'a>(
         overrides: Vec::new(),
         columns: 1,
         tiles: groups,
-        sides: 1,
+        directions: 1,
         segment: None,
         buffers: Vec::new(),
         alternates: None,
@@ -386,8 +391,8 @@ fn way<'a>(
 }
 
 impl Way<'_> {
-    async fn prepare(&self, gpu: &Gpu, run: &Run, dims: &wgpu::Buffer, at: u64) -> Result<Carry> {
-        let pipeline = gpu.kernels.get(gpu, &self.dispatch).await?;
+    async fn prepare(&self, gpu: &Gpu, run: &Prepared, dims: &wgpu::Buffer, at: u64) -> Result<Carry> {
+        let pipeline = gpu.pipelines.get(gpu, &self.dispatch).await?;
         let (offset, size) = self.range;
         let theirs = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &self.placed.buffer,
@@ -406,6 +411,6 @@ impl Way<'_> {
             .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
         let groups = vec![bind(gpu, "carry", &pipeline.buffers, &entries).await?];
-        Ok(Carry { prepared: Prepared { pipeline, groups }, workgroups: self.workgroups })
+        Ok(Carry { prepared: PreparedDispatch { pipeline, groups }, workgroups: self.workgroups })
     }
 }

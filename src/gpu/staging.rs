@@ -1,16 +1,16 @@
 //! What crosses between host and GPU: through buffers that are mapped in turn and made once.
 
-use super::{Gpu, Longest, Wait, pack, run::Run};
+use super::{Gpu, Longest, Wait, pack, prepared::Prepared};
 use crate::call::Checked;
+use crate::kernel::VECTOR;
 use crate::plan::{BufferId, Payload, Transfer};
-use crate::shader::VECTOR;
 use crate::{Config, Dtype, Merge, Output, Result, State, memory};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, concatenate, s};
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
-impl Run {
+impl Prepared {
     /// Fills the upload buffers, which are mapped.
     pub fn write(
         &self,

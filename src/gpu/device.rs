@@ -1,6 +1,6 @@
 //! A device, what it can hold, and the one place where its objects are made and its errors caught.
 
-use super::kernels::Kernels;
+use super::pipelines::Pipelines;
 use crate::{Error, Result, plan::Limits};
 use std::sync::{
     Arc, OnceLock,
@@ -15,7 +15,7 @@ pub(crate) struct Gpu {
     /// Adapter, back end and driver, in words.
     pub name: Arc<str>,
     pub limits: Limits,
-    pub kernels: Kernels,
+    pub pipelines: Pipelines,
     /// Where the fastest plans are to be found by measuring.
     #[cfg(not(target_arch = "wasm32"))]
     pub tunings: Option<crate::tuner::Tunings>,
@@ -41,13 +41,13 @@ pub(crate) struct Request {
     /// Whether kernels do without wgpu's checks.
     pub unchecked: bool,
     #[cfg(not(target_arch = "wasm32"))]
-    pub keeps: Keeps,
+    pub files: CacheFiles,
 }
 
 /// What is kept from one engine to the next.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Keeps {
+pub(crate) struct CacheFiles {
     /// Whether plans are tuned.
     pub is_tuned: bool,
     /// The file of tunings.
@@ -75,7 +75,7 @@ impl Gpu {
         };
         let gpu = Gpu::open_best(&adapter, request).await?;
         #[cfg(not(target_arch = "wasm32"))]
-        let gpu = gpu.keeping(&request.keeps).await;
+        let gpu = gpu.with_files(&request.files).await;
         Ok(gpu)
     }
 
@@ -85,7 +85,7 @@ impl Gpu {
             descriptor.required_limits = adapter.limits();
             descriptor.required_features = adapter.features() & USED_FEATURES;
             #[cfg(not(target_arch = "wasm32"))]
-            if request.keeps.pipelines.is_some() {
+            if request.files.pipelines.is_some() {
                 descriptor.required_features |= adapter.features() & wgpu::Features::PIPELINE_CACHE;
             }
         }
@@ -118,12 +118,12 @@ impl Gpu {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    async fn keeping(mut self, keeps: &Keeps) -> Gpu {
-        if keeps.is_tuned {
-            self.tunings = Some(crate::tuner::Tunings::open(keeps.tunings.clone()));
+    async fn with_files(mut self, files: &CacheFiles) -> Gpu {
+        if files.is_tuned {
+            self.tunings = Some(crate::tuner::Tunings::open(files.tunings.clone()));
         }
-        if let Some(path) = &keeps.pipelines {
-            self.kernels.kept = super::kept::Kept::open(&self, path.clone()).await;
+        if let Some(path) = &files.pipelines {
+            self.pipelines.cache_file = super::pipeline_cache::PipelineCache::open(&self, path.clone()).await;
         }
         self
     }
@@ -132,7 +132,7 @@ impl Gpu {
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
         let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked);
         #[cfg(not(target_arch = "wasm32"))]
-        let gpu = pollster::block_on(gpu.keeping(&request.keeps)); // nothing in it waits
+        let gpu = pollster::block_on(gpu.with_files(&request.files)); // nothing in it waits
         gpu
     }
 
@@ -146,7 +146,7 @@ impl Gpu {
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_workgroups: limits.max_compute_workgroups_per_dimension,
-            cpu: info.device_type == wgpu::DeviceType::Cpu,
+            is_software: info.device_type == wgpu::DeviceType::Cpu,
             subgroup_size: if features.contains(wgpu::Features::SUBGROUP) {
                 info.subgroup_min_size
             } else {
@@ -160,14 +160,14 @@ impl Gpu {
             // Until they were found to be right.
             cooperative: false,
         };
-        let kernels = Kernels::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
+        let pipelines = Pipelines::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
         log::info!("using {name}");
         Gpu {
             device,
             queue,
             name: name.into(),
             limits,
-            kernels,
+            pipelines,
             #[cfg(not(target_arch = "wasm32"))]
             tunings: None,
             made: AtomicU64::new(0),
