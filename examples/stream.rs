@@ -92,7 +92,7 @@ fn play(arguments: &Arguments) -> Result<(), Failure> {
     let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
     let mut streams = Streams::new(rnn, arguments.streams as usize)?;
     let all: Vec<_> = (0..arguments.streams).map(|_| streams.join()).collect::<Result<_, _>>()?;
-    println!("{} on {}", streams.layer().config().cell.name(), engine.name());
+    println!("{} on {}", streams.rnn().config().cell.name(), engine.name());
     println!("{hops} hops of {hop} samples at {rate} Hz, {} stream(s)", all.len());
 
     // The first call makes the pipelines: before the signal begins.

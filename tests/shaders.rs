@@ -160,7 +160,7 @@ fn bindings_are_those_of_the_table() {
         let mut step_indices = Vec::new();
         for (_, variable) in module.global_variables.iter() {
             match (variable.space, &variable.binding) {
-                (AddressSpace::Dtype { access }, Some(binding)) => {
+                (AddressSpace::Storage { access }, Some(binding)) => {
                     storage.push((binding.binding, access.contains(naga::StorageAccess::STORE)));
                 }
                 (AddressSpace::Immediate, _) => step_indices.push(StepIndex::Immediate),
@@ -225,7 +225,7 @@ fn no_store_is_to_a_part_of_a_vector() {
                     depth += 1;
                 }
                 let Expression::GlobalVariable(variable) = function.expressions[at] else { continue };
-                if matches!(module.global_variables[variable].space, AddressSpace::Dtype { .. }) {
+                if matches!(module.global_variables[variable].space, AddressSpace::Storage { .. }) {
                     assert_eq!(depth, 1, "{name}: a store to a part of an element");
                     to_buffers += 1;
                 }

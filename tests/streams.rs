@@ -28,20 +28,20 @@ fn main() {
 fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
     let config = Config::new(cell, 13).num_layers(2).input_size(7);
     let case = case(&config, 1000, 3, 31);
-    let layer = || Rnn::new(engine, case.weights.clone());
+    let rnn = || Rnn::new(engine, case.weights.clone());
     // Batches of another size might be given other tiles, whose sums come in another order.
     let tile = Some("1".parse()?);
     let schedules = &[Schedule::Stepwise, Schedule::Sequence][..if engine.is_gpu() { 2 } else { 1 }];
     for &schedule in schedules {
         let tuning = Tuning { schedule: Some(schedule), gemm: tile, step: tile };
-        let mut whole = layer();
+        let mut whole = rnn();
         whole.set_tuning(tuning);
         let rows = |row: usize, first: usize, end: usize| case.input.slice(s![first..end, row..row + 1, ..]);
         let alone = whole.forward(&rows(0, 0, 1000), None)?;
         let late = whole.forward(&rows(1, 0, 300), None)?;
         let other = whole.forward(&rows(2, 0, 900), None)?;
 
-        let mut streaming = layer();
+        let mut streaming = rnn();
         streaming.set_tuning(tuning);
         let mut streams = Streams::new(streaming, 3)?;
         let first = streams.join()?;
@@ -114,7 +114,7 @@ fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
 }
 
 fn wrong_use(engine: &Engine) -> Outcome {
-    let layer = |config: Config| Rnn::new(engine, case(&config, 1, 1, 32).weights);
+    let rnn = |config: Config| Rnn::new(engine, case(&config, 1, 1, 32).weights);
     let refused = |result: wgpu_rnn::Result<()>, expected: &str| match result {
         Err(error) if error.to_string() == expected => Ok(()),
         Err(error) => Err(format!("expected {expected:?}, found {:?}", error.to_string())),

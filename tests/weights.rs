@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, ArrayD, IxDyn};
 use wgpu_rnn::{
     Activation, Call, Cell, Config, Directions, Engine, Error, Init, Merge, Naming, Packed, Reset, Rnn,
-    State, Stateful, Weights, cpu, mxnet,
+    State, Stateful, Weights, mxnet, reference,
 };
 
 fn every_config() -> impl Iterator<Item = Config> {
@@ -107,10 +107,10 @@ fn lazy_weights_are_the_eager_ones() {
     let config = Config::lstm(13).num_layers(2).bidirectional();
     for init in [Init::pytorch().seed(9), Init::orthogonal()] {
         let mut rnn = Rnn::lazy(&Engine::cpu(), &config, init.clone()).unwrap();
-        assert!(layer.weights().is_none());
+        assert!(rnn.weights().is_none());
         rnn.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
         let eager = Weights::init(&config.clone().input_size(7), &init).unwrap();
-        assert_eq!(layer.weights(), Some(&eager));
+        assert_eq!(rnn.weights(), Some(&eager));
         // From now on the input size is known.
         let error = rnn.forward(&Array3::zeros((2, 3, 8)), None).unwrap_err();
         assert_eq!(
@@ -126,9 +126,9 @@ fn a_refused_call_draws_nothing() {
     let mut rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
     rnn.forward(&Array3::zeros((2, 3, 9)), Some(&State::new(Array3::zeros((1, 3, 5))))).unwrap_err();
     rnn.forward(&Array3::zeros((0, 3, 9)), None).unwrap_err();
-    assert!(layer.weights().is_none());
+    assert!(rnn.weights().is_none());
     rnn.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
-    assert_eq!(layer.config().input_size, 7);
+    assert_eq!(rnn.config().input_size, 7);
 }
 
 #[track_caller]

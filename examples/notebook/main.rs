@@ -72,7 +72,7 @@ fn show(engine: &Engine) -> Result<bool> {
         let (network, call) = find(&table.fixture).expect("a call of the notebook");
         if call.title != title {
             title = call.title;
-            let config = network.layer.config();
+            let config = network.rnn.config();
             let what = format!(
                 "== {title}: {}, H {}, L {} ==",
                 config.cell.name(),
@@ -148,7 +148,7 @@ impl Report {
     /// What the notebook points out: a direction's last step, in its own order, is its final state, and states are ordered by
     /// layer, forward first.
     fn identities(&mut self, engine: &Engine, network: &Network, call: &Call) -> Result<()> {
-        let config = network.layer.config();
+        let config = network.rnn.config();
         let (directions, hidden) = (config.directions.count(), config.hidden_size);
         let ends = |report: &mut Report, answer: &Output, layer: usize| {
             let (output, h_n) = (&answer.output, &answer.h_n);
@@ -190,7 +190,7 @@ impl Report {
 /// The first of two layers, called alone.
 fn lower_layer(engine: &Engine, network: &Network, call: &Call) -> Result<Output> {
     // The network has been called, so its weights are drawn.
-    let weights = network.layer.weights().expect("weights are drawn");
+    let weights = network.rnn.weights().expect("weights are drawn");
     let lower = weights.tensors(Naming::Gluon).filter(|(name, _)| name[1..].starts_with('0'));
     let lower = lower.map(|(name, tensor)| (name, tensor.to_owned()));
     let lower = Weights::from_tensors(lower, weights.config().cell.activation())?;

@@ -68,7 +68,7 @@ pub fn run(engine: &Engine) -> Result<Vec<Network>> {
         if !done.is_empty() {
             calls.push(call(&mut rnn, zero_state, title, None)?);
         }
-        done.push(Network { layer, calls });
+        done.push(Network { rnn, calls });
     }
     Ok(done)
 }

@@ -9,7 +9,7 @@ use wgpu_rnn::{Engine, Naming};
 pub fn check(engine: &Engine) -> Result<(), String> {
     let mut compared = 0;
     for network in networks::run(engine).map_err(|error| error.to_string())? {
-        let weights = network.layer.weights().ok_or("weights are not drawn")?;
+        let weights = network.rnn.weights().ok_or("weights are not drawn")?;
         for call in &network.calls {
             let (_, theirs) = golden(&format!("notebook/{}.safetensors", call.fixture));
             let single = |key: &str| theirs.get(key).map(|tensor| tensor.mapv(|number| number as f32));
