@@ -34,7 +34,7 @@ fn only_the_engine_and_its_gpu_know_wgpu() {
         "memory",
         "options",
         "plan",
-        "shader",
+        "kernel",
         "state",
         "tuner",
         "weights",
