@@ -1,14 +1,19 @@
-//! What goes into a call, and its checks.
+//! One call: its input, the checks of that input, and its output.
 
-use crate::options::Layout;
-use crate::{Config, Error, Output, Result, State, memory};
-use ndarray::{
-    Array2, Array3, ArrayBase, ArrayRef, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension, Ix2, Ix3,
-    RawData, s,
-};
+mod outputs;
+mod packed;
+mod state;
+
+pub(crate) use outputs::{Piece, ResultArray, Results, Source, pieces};
+pub use packed::Packed;
+pub use state::{Output, State};
+
+use crate::network::{Layout, Network, Outputs};
+use crate::{Error, Result};
+use ndarray::{ArrayBase, ArrayRef, ArrayViewD, Axis, CowArray, Dimension, Ix2, Ix3, RawData};
 use num_traits::{PrimInt, Zero};
 
-/// One call of a network: the input and, if wished, the state to start from and the sequences' lengths.
+/// One call of a network: the input, and everything that may differ from call to call.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -24,19 +29,38 @@ use num_traits::{PrimInt, Zero};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Call<'a, T = f32> {
-    pub(crate) input: ArrayViewD<'a, T>,
-    pub(crate) state: Option<&'a State<T>>,
-    pub(crate) lengths: Option<Vec<i64>>,
+    input: Input<'a, T>,
+    state: Option<&'a State<T>>,
+    lengths: Option<Vec<i64>>,
+    lengths_on_gpu: Option<&'a wgpu::Buffer>,
+    outputs: Outputs,
+    is_timed: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Input<'a, T> {
+    Padded(ArrayViewD<'a, T>),
+    Packed(&'a Packed<T>),
 }
 
 impl<'a, T> Call<'a, T> {
     /// `input` is `[T, N, I]` (`[N, T, I]` in layout NTC), or `[T, I]` for a single sequence, with any strides.
     pub fn new<D: Dimension>(input: &'a ArrayRef<T, D>) -> Call<'a, T> {
-        Call { input: input.view().into_dyn(), state: None, lengths: None }
+        Call::of(Input::Padded(input.view().into_dyn()))
     }
 
-    /// Starts from a state: h `[L*D, N, H]` (P with a projection), c `[L*D, N, H]`. Without one, from zero or what was
-    /// learned.
+    /// Packed sequences; the output is packed too, as [`Output::packed`], beside the padded one.
+    pub fn packed(packed: &'a Packed<T>) -> Call<'a, T> {
+        Call::of(Input::Packed(packed))
+    }
+
+    fn of(input: Input<'a, T>) -> Call<'a, T> {
+        let outputs = Outputs::default();
+        Call { input, state: None, lengths: None, lengths_on_gpu: None, outputs, is_timed: false }
+    }
+
+    /// Starts from a state: h `[L*D, N, H]` (P with a projection), c `[L*D, N, H]`. Without a state, a call starts from zero or
+    /// from the learned state.
     #[must_use]
     pub fn state(mut self, state: impl Into<Option<&'a State<T>>>) -> Call<'a, T> {
         self.state = state.into();
@@ -44,30 +68,79 @@ impl<'a, T> Call<'a, T> {
     }
 
     /// The length of each sequence, from 0 to T, in any order. The reverse direction begins at a sequence's own end, the final
-    /// states are those there, and output past it is zero. A sequence's result does not depend on what stands past its end.
+    /// states are those there, and output past it is zero. A sequence's result does not depend on the numbers past its end.
     #[must_use]
     pub fn lengths<I: PrimInt>(mut self, lengths: &[I]) -> Call<'a, T> {
-        // What does not fit is out of range all the same.
+        // A length that does not fit is out of range all the same.
         self.lengths = Some(lengths.iter().map(|length| length.to_i64().unwrap_or(i64::MAX)).collect());
         self
     }
-}
 
-impl<'a> Call<'a> {
+    /// As [`lengths`](Call::lengths), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
+    /// buffer with usage `COPY_SRC`, on the device of the engine. A length over T counts as T.
+    #[must_use]
+    pub fn lengths_on_gpu(mut self, lengths: &'a wgpu::Buffer) -> Call<'a, T> {
+        self.lengths_on_gpu = Some(lengths);
+        self
+    }
+
+    /// Gives back only the last output of each direction: output is `[1, N, C]` (Keras `return_sequences=False`).
+    #[must_use]
+    pub fn last_only(mut self) -> Call<'a, T> {
+        self.outputs.last_only = true;
+        self
+    }
+
+    /// Gives back the last layer's cell state at every step too, as [`Output::cell_states`].
+    #[must_use]
+    pub fn cell_states(mut self) -> Call<'a, T> {
+        self.outputs.cell_states = true;
+        self
+    }
+
+    /// Gives back the output of the layers below the last too, as [`Output::lower`].
+    #[must_use]
+    pub fn every_layer(mut self) -> Call<'a, T> {
+        self.outputs.every_layer = true;
+        self
+    }
+
+    /// All outputs that are wished beside the final states, at once.
+    #[must_use]
+    pub fn outputs(mut self, outputs: Outputs) -> Call<'a, T> {
+        self.outputs = outputs;
+        self
+    }
+
+    /// Measures each pass by the GPU's own clock, as [`Output::times`]: for finding out, not for use, since a timed call waits
+    /// longer. The engine must be a GPU with `TIMESTAMP_QUERY`.
+    #[must_use]
+    pub fn timed(mut self) -> Call<'a, T> {
+        self.is_timed = true;
+        self
+    }
+
     /// The same call from another state, unless it has one of its own.
-    pub(crate) fn from<'b>(&'b self, state: Option<&'b State>) -> Call<'b>
+    pub(crate) fn or_state<'b>(&'b self, state: Option<&'b State<T>>) -> Call<'b, T>
     where
         'a: 'b,
+        T: Clone,
     {
-        Call { input: self.input.view(), state: self.state.or(state), lengths: self.lengths.clone() }
+        Call { state: self.state.or(state), ..self.clone() }
     }
 }
 
 /// A call that has been checked, its input in the order T, N, I.
+#[derive(Debug)]
 pub(crate) struct Checked<'a, T> {
-    pub input: ArrayView3<'a, T>,
+    pub input: CowArray<'a, T, Ix3>,
     pub state: Option<&'a State<T>>,
     pub lengths: Option<Vec<usize>>,
+    pub lengths_on_gpu: Option<&'a wgpu::Buffer>,
+    pub outputs: Outputs,
+    pub is_timed: bool,
+    /// Where the input was packed, and the output is to be.
+    pub batch_sizes: Option<&'a [usize]>,
 }
 
 impl<T> Checked<'_, T> {
@@ -81,71 +154,108 @@ impl<T> Checked<'_, T> {
         self.input.dim().1
     }
 
-    /// The length of a sequence.
+    /// The length of a batch row's sequence.
     pub fn length(&self, row: usize) -> usize {
         self.lengths.as_ref().map_or(self.steps(), |lengths| lengths[row])
     }
 
-    /// The length of the longest sequence, past which nothing is computed.
+    /// The length of the longest sequence.
     pub fn longest(&self) -> usize {
         (0..self.batch()).map(|row| self.length(row)).max().unwrap_or(0)
     }
 }
 
-/// # Checks of a call
-impl Config {
-    /// Whether a network of this configuration can be called so, without calling it.
-    ///
-    /// # Errors
-    /// Those of [`Rnn::call`](crate::Rnn::call) about shapes and lengths.
-    pub fn check_call<T>(&self, call: &Call<'_, T>) -> Result<()> {
-        self.checked(call).map(|_| ())
-    }
-
-    pub(crate) fn checked<'a, T>(&self, call: &Call<'a, T>) -> Result<Checked<'a, T>> {
-        self.check()?;
-        let input = self.time_first(&call.input)?;
+impl Network {
+    /// The one check of a call.
+    pub fn checked<'a, T: Clone + Zero>(&self, call: &Call<'a, T>) -> Result<Checked<'a, T>> {
+        let argument = |name, expected: &str, found: &str| {
+            Err(Error::Argument { name, expected: expected.into(), found: found.into() })
+        };
+        let (mut lengths, mut batch_sizes) = (None, None);
+        let input = match &call.input {
+            Input::Padded(input) => CowArray::from(self.time_first(input)?),
+            Input::Packed(packed) => {
+                if call.lengths.is_some() || call.lengths_on_gpu.is_some() {
+                    return argument("lengths", "none beside packed input, which has its own", "some");
+                }
+                if call.outputs.last_only {
+                    return argument("packed input", "a call that gives back all steps", "the last only");
+                }
+                let (input, own) = packed.unpack()?;
+                self.check_features(packed.data.shape(), "sum of batch_sizes")?;
+                (lengths, batch_sizes) = (Some(own), Some(packed.batch_sizes.as_slice()));
+                CowArray::from(input)
+            }
+        };
         let (steps, batch, _) = input.dim();
         if let Some(state) = call.state {
             self.check_state(state, batch)?;
         }
-        let lengths = match &call.lengths {
-            Some(lengths) => Some(checked_lengths(lengths, steps, batch)?),
-            None => None,
-        };
-        Ok(Checked { input, state: call.state, lengths })
+        if let Some(given) = &call.lengths {
+            if call.lengths_on_gpu.is_some() {
+                return argument("lengths", "lengths on the host or on the GPU", "both");
+            }
+            lengths = Some(checked_lengths(given, steps, batch)?);
+        }
+        self.check_outputs(call.outputs)?;
+        Ok(Checked {
+            input,
+            state: call.state,
+            lengths,
+            lengths_on_gpu: call.lengths_on_gpu,
+            outputs: call.outputs,
+            is_timed: call.is_timed,
+            batch_sizes,
+        })
     }
 
-    /// The input with its axes in the order T, N, I.
-    fn time_first<'a, T>(&self, input: &ArrayViewD<'a, T>) -> Result<ArrayView3<'a, T>> {
+    /// Whether the network can give back these outputs.
+    pub fn check_outputs(&self, outputs: Outputs) -> Result<()> {
+        let top = self.top()[0].cell.cell;
+        if outputs.cell_states && !top.has_cell_state() {
+            let (expected, found) = ("a last layer with a cell state (an LSTM)".into(), top.name().into());
+            return Err(Error::Argument { name: "cell_states", expected, found });
+        }
+        if outputs.last_only && self.residual && self.num_layers > 1 {
+            let (expected, found) = ("no residual connections".into(), "some".into());
+            return Err(Error::Argument { name: "last_only", expected, found });
+        }
+        Ok(())
+    }
+
+    fn time_first<'a, T>(&self, input: &ArrayViewD<'a, T>) -> Result<ndarray::ArrayView3<'a, T>> {
         let shape = input.shape();
-        let features = shape.last().copied().unwrap_or(0);
-        let fits = if self.input_size == 0 { features > 0 } else { features == self.input_size };
+        let letters = match self.layout {
+            Layout::Tnc => "T, N",
+            Layout::Ntc => "N, T",
+        };
         let view = match shape.len() {
             // One sequence without a batch axis is the same in every layout.
             2 => input.clone().into_dimensionality::<Ix2>().ok().map(|view| view.insert_axis(Axis(1))),
             _ => input.clone().into_dimensionality::<Ix3>().ok().map(|view| self.layout.swap(view)),
         };
-        match view {
-            Some(view) if fits && !view.is_empty() => Ok(view),
-            _ => {
-                let letters = match self.layout {
-                    Layout::Tnc => "T, N",
-                    Layout::Ntc => "N, T",
-                };
-                let features = if self.input_size == 0 { "I".into() } else { self.input_size.to_string() };
-                Err(Error::Shape {
-                    name: "input".into(),
-                    expected: format!("[{letters}, {features}] or [T, {features}], with T and N at least 1"),
-                    found: shape.to_vec(),
-                })
-            }
+        self.check_features(shape, letters)?;
+        view.filter(|view| !view.is_empty()).ok_or_else(|| self.wrong_input(shape, letters))
+    }
+
+    fn check_features(&self, shape: &[usize], letters: &str) -> Result<()> {
+        let features = shape.last().copied().unwrap_or(0);
+        let fits = if self.input_size == 0 { features > 0 } else { features == self.input_size };
+        if fits { Ok(()) } else { Err(self.wrong_input(shape, letters)) }
+    }
+
+    fn wrong_input(&self, shape: &[usize], letters: &str) -> Error {
+        let features = if self.input_size == 0 { "I".into() } else { self.input_size.to_string() };
+        Error::Shape {
+            name: "input".into(),
+            expected: format!("[{letters}, {features}] or [T, {features}], with T and N at least 1"),
+            found: shape.to_vec(),
         }
     }
 
-    pub(crate) fn check_state<T>(&self, state: &State<T>, batch: usize) -> Result<()> {
+    pub fn check_state<T>(&self, state: &State<T>, batch: usize) -> Result<()> {
         let check = |name: &str, found: &[usize], size: usize, letter: &str| {
-            let expected = [self.slots(), batch, size];
+            let expected = [self.slots.len(), batch, size];
             if found == expected {
                 return Ok(());
             }
@@ -155,7 +265,7 @@ impl Config {
                 found: found.to_vec(),
             })
         };
-        let letter = if self.proj_size > 0 { "P" } else { "H" };
+        let letter = if self.slots[0].cell.has_projection { "P" } else { "H" };
         check("h_0", state.h.shape(), self.state_size(), letter)?;
         match (&state.c, self.cell_state_size()) {
             (Some(c), Some(size)) => check("c_0", c.shape(), size, "H"),
@@ -166,22 +276,10 @@ impl Config {
             (None, Some(_)) => Err(Error::CellState { expected: "one beside h_0", found: "none" }),
         }
     }
-
-    /// A state of zeros for a batch of N.
-    pub(crate) fn zero_state<T: Clone + Zero>(&self, batch: usize) -> Result<State<T>> {
-        let zeros = |size| {
-            let shape = [self.slots(), batch, size];
-            memory::check::<T>(|| format!("initial state {shape:?}"), &shape)?;
-            Ok(Array3::zeros(shape))
-        };
-        let h = zeros(self.state_size())?;
-        let c = self.cell_state_size().map(zeros).transpose()?;
-        Ok(State { h, c })
-    }
 }
 
 fn checked_lengths(lengths: &[i64], steps: usize, batch: usize) -> Result<Vec<usize>> {
-    let refuse = |expected: String, found: String| Err(Error::Setting { name: "lengths", expected, found });
+    let refuse = |expected: String, found: String| Err(Error::Argument { name: "lengths", expected, found });
     if lengths.len() != batch {
         return refuse(format!("{batch}, one for each sequence"), lengths.len().to_string());
     }
@@ -202,130 +300,10 @@ impl Layout {
     }
 
     /// A T, N, C array of zeros that is in standard order once it is swapped.
-    pub(crate) fn zeros<T: Clone + Zero>(self, steps: usize, batch: usize, width: usize) -> Array3<T> {
+    pub(crate) fn zeros<T: Clone + Zero>(self, steps: usize, batch: usize, width: usize) -> ndarray::Array3<T> {
         match self {
-            Layout::Tnc => Array3::zeros((steps, batch, width)),
-            Layout::Ntc => self.swap(Array3::zeros((batch, steps, width))),
+            Layout::Tnc => ndarray::Array3::zeros((steps, batch, width)),
+            Layout::Ntc => self.swap(ndarray::Array3::zeros((batch, steps, width))),
         }
-    }
-
-    /// A T, N, C array as the caller sees it, in standard order.
-    pub(crate) fn restore<T: Clone>(self, array: Array3<T>) -> Array3<T> {
-        let array = self.swap(array);
-        if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
-    }
-}
-
-/// Sequences of different lengths without padding, longest first: the first steps of all, then the second steps of those that
-/// have one, and so on (PyTorch's `PackedSequence`, whose `data` and `batch_sizes` these are).
-///
-/// ```
-/// use ndarray::arr2;
-/// use wgpu_rnn::Packed;
-///
-/// // Two sequences, of 2 steps and of 1, with one feature.
-/// let packed = Packed { data: arr2(&[[1.0], [10.0], [2.0]]), batch_sizes: vec![2, 1] };
-/// let (padded, lengths) = packed.unpack()?;
-/// assert_eq!(padded.into_raw_vec_and_offset().0, [1.0, 10.0, 2.0, 0.0]); // [T, N, I]
-/// assert_eq!(lengths, [2, 1]);
-/// # Ok::<(), wgpu_rnn::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Packed<T = f32> {
-    /// `[sum of batch_sizes, C]`.
-    pub data: Array2<T>,
-    /// For each time step, how many sequences have it; never more than the step before.
-    pub batch_sizes: Vec<usize>,
-}
-
-impl<T: Clone + Zero> Packed<T> {
-    /// The sequences padded with zeros, `[T, N, C]`, and their lengths.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if `batch_sizes` do not fall or do not add up to the rows of `data`.
-    pub fn unpack(&self) -> Result<(Array3<T>, Vec<usize>)> {
-        let sizes = &self.batch_sizes;
-        let refuse =
-            |expected: String, found: String| Err(Error::Setting { name: "batch_sizes", expected, found });
-        let batch = sizes.first().copied().unwrap_or(0);
-        if batch == 0 {
-            return refuse(
-                "a first one of at least 1".into(),
-                sizes.first().map_or("none".into(), usize::to_string),
-            );
-        }
-        for (step, pair) in sizes.windows(2).enumerate() {
-            if !(1..=pair[0]).contains(&pair[1]) {
-                return refuse(format!("1 to {} at time step {}", pair[0], step + 1), pair[1].to_string());
-            }
-        }
-        let rows = sizes.iter().try_fold(0_usize, |sum, &size| sum.checked_add(size));
-        if rows != Some(self.data.nrows()) {
-            let found = rows.map_or("more than can be counted".into(), |rows| rows.to_string());
-            return refuse(format!("a sum of {}, the rows of data", self.data.nrows()), found);
-        }
-        let shape = [sizes.len(), batch, self.data.ncols()];
-        memory::check::<T>(|| format!("unpacked input {shape:?}"), &shape)?;
-        let mut padded = Array3::zeros(shape);
-        let mut first = 0;
-        for (mut step, &size) in padded.outer_iter_mut().zip(sizes) {
-            step.slice_mut(s![..size, ..]).assign(&self.data.slice(s![first..first + size, ..]));
-            first += size;
-        }
-        let lengths = (0..batch).map(|row| sizes.partition_point(|&size| size > row)).collect();
-        Ok((padded, lengths))
-    }
-
-    /// The steps within the sequences of a `[T, N, C]` array, of which the first `batch_sizes[t]` have a step t.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if the array has not T time steps, or a step has more sequences than N.
-    pub fn pack(padded: ArrayView3<'_, T>, batch_sizes: &[usize]) -> Result<Packed<T>> {
-        let (steps, batch, _) = padded.dim();
-        let most = batch_sizes.iter().copied().max().unwrap_or(0);
-        if steps != batch_sizes.len() || most > batch {
-            let expected = format!("{steps} of at most {batch}, as the array has time steps and sequences");
-            let found = format!("{} of at most {most}", batch_sizes.len());
-            return Err(Error::Setting { name: "batch_sizes", expected, found });
-        }
-        let steps = padded.outer_iter().zip(batch_sizes);
-        let steps: Vec<ArrayView2<'_, T>> =
-            steps.map(|(step, &size)| step.slice_move(s![..size, ..])).collect();
-        // All of them have C columns; an array without steps has no rows.
-        let none = Array2::zeros((0, padded.dim().2));
-        let data =
-            if steps.is_empty() { none } else { ndarray::concatenate(Axis(0), &steps).expect("one width") };
-        Ok(Packed { data, batch_sizes: batch_sizes.to_vec() })
-    }
-}
-
-/// Packed sequences on their way through a network.
-pub(crate) struct Padded<'a, T> {
-    /// In the network's layout.
-    input: Array3<T>,
-    lengths: Vec<usize>,
-    batch_sizes: &'a [usize],
-}
-
-impl<T: Clone + Zero> Packed<T> {
-    pub(crate) fn padded(&self, config: &Config) -> Result<Padded<'_, T>> {
-        if config.outputs.last_only {
-            let (expected, found) = ("a network that gives all steps".into(), "the last only".into());
-            return Err(Error::Setting { name: "packed input", expected, found });
-        }
-        let (input, lengths) = self.unpack()?;
-        Ok(Padded { input: config.layout.restore(input), lengths, batch_sizes: &self.batch_sizes })
-    }
-}
-
-impl<T: Clone + Zero> Padded<'_, T> {
-    pub fn call<'a>(&'a self, state: Option<&'a State<T>>) -> Call<'a, T> {
-        Call::new(&self.input).state(state).lengths(&self.lengths)
-    }
-
-    /// The answer with its output packed beside it.
-    pub fn pack(&self, config: &Config, answer: Output<T>) -> Result<(Packed<T>, Output<T>)> {
-        let output = config.layout.swap(answer.output.view());
-        Ok((Packed::pack(output, self.batch_sizes)?, answer))
     }
 }

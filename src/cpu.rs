@@ -10,12 +10,11 @@ mod packed_slot;
 mod packed_weight;
 mod sweep;
 
-use crate::call::Checked;
-use crate::config::LayerConfig;
-use crate::weights::slots_of;
-use crate::{Merge, Output, Result, State, Weights, memory};
+use crate::call::{Checked, ResultArray, Results, Source};
+use crate::network::{Network, SlotSpec};
+use crate::{Error, Merge, Output, Result, State, Weights, memory};
 use aligned::Aligned;
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis, Zip, s};
+use ndarray::{ArrayView3, ArrayViewMut3, Axis, Zip, s};
 use packed_slot::PackedSlot;
 use packed_weight::Rows;
 use pulp::Arch;
@@ -80,25 +79,24 @@ impl CpuRnn {
         CpuRnn { cpu: cpu.clone(), slots: Vec::new(), fits: [0; 2], buffers: Workspace::default() }
     }
 
+    /// Computes a call.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for what only a GPU has, [`Error::Memory`] where an array cannot be had.
     pub fn call(&mut self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
-        let config = weights.config();
-        let (steps, batch, directions) = (call.steps(), call.batch(), config.directions.count());
-        if self.slots.is_empty() {
-            let slots = slots_of(config)
-                .map(|(layer, direction)| PackedSlot::pack(self.cpu.arch, weights, layer, direction));
-            self.slots = slots.collect();
-        }
-        if self.fits != [steps, batch] {
-            let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
-            // What a direction works in: its state, and the gates of a step and of the input of some.
-            let gates =
-                (0..config.num_layers).map(|layer| 5 * aligned::padded(config.layer(layer).gate_rows()));
-            let scratch = [batch, directions, 2 * gates.max().unwrap_or(0)];
-            for shape in [call.input.shape(), &[steps, batch, directions, aligned::padded(wide)], &scratch] {
-                memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
+        let network = weights.network();
+        let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
+        for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)] {
+            if is_asked {
+                let (expected, found) = ("an engine on a GPU".into(), self.cpu.name.to_string());
+                return Err(Error::Unsupported { name, expected, found });
             }
-            self.fits = [steps, batch];
         }
+        if self.slots.is_empty() {
+            let pack = |slot| PackedSlot::pack(self.cpu.arch, weights, slot);
+            self.slots = network.slots.iter().map(pack).collect();
+        }
+        self.check_memory(network, call)?;
         let initial = match call.state {
             // In the standard order, whatever the caller's is.
             Some(state) => State {
@@ -108,12 +106,7 @@ impl CpuRnn {
             None => weights.initial_state(batch)?,
         };
         let (mut h_n, mut c_n) = (initial.h, initial.c);
-        let top = config.layer(config.num_layers - 1);
-        let result = |steps, width| config.layout.zeros(steps, batch, width);
-        let mut cell_states = config.outputs.cell_states.then(|| result(steps, directions * top.hidden_size));
-        let mut lower: Vec<Array3<f32>> = Vec::new();
-        let mut output = None;
-
+        let mut results = Results::new(network, call)?;
         let Workspace { input, sequences, directions_apart, scratches } = &mut self.buffers;
         let [mut source, mut target] = sequences.each_mut();
         let given = match Rows::of_sequence(call.input.view()) {
@@ -123,25 +116,23 @@ impl CpuRnn {
                 view(input, call.input.dim())
             }
         };
-        for (layer, slots) in self.slots.chunks_exact(directions).enumerate() {
-            let own = config.layer(layer);
-            let is_top = layer + 1 == config.num_layers;
-            // What the layer below has given, wherever that is.
-            let below = match (layer, lower.last()) {
-                (0, _) => given.view(),
-                (_, Some(lower)) => lower.view(),
-                (_, None) => view(source, (steps, batch, own.input_size)),
+        for (specs, slots) in network.layers().zip(self.slots.chunks_exact(directions)) {
+            let own = &specs[0];
+            let is_top = own.layer + 1 == network.num_layers;
+            // The sequence of the layer below lies in the workspace, also where it is given back.
+            let below = if own.layer == 0 { given.view() } else { view(source, (steps, batch, own.input_size)) };
+            let width = network.width(own.layer);
+            let is_read = !(is_top && call.outputs.last_only);
+            // The last layer writes its output where the caller gets it.
+            let array = if is_top { ResultArray::Output } else { ResultArray::Lower(own.layer) };
+            let is_direct = is_top && network.merge != Merge::Apart;
+            let [mut output, mut cell_states] = results.two_arrays_mut(ResultArray::Output, ResultArray::CellStates);
+            let gives = match &mut output {
+                _ if !is_read => None,
+                Some(output) if is_direct => Some(output.view_mut()),
+                _ => Some(shaped(target, (steps, batch, width))),
             };
-            let shape = (steps, batch, own.state_size * config.merged_directions());
-            let is_result = if is_top { config.merge != Merge::Apart } else { config.outputs.every_layer };
-            let is_read = !(is_top && config.outputs.last_only);
-            let mut made = (is_result && is_read).then(|| result(steps, shape.2));
-            let gives = match &mut made {
-                Some(array) => Some(array.view_mut()),
-                None if is_read => Some(shaped(target, shape)),
-                None => None,
-            };
-            let first = layer * directions;
+            let first = own.index;
             let states = s![first..first + directions, .., ..own.state_size];
             let cells = s![first..first + directions, .., ..own.cell_state_size()];
             // Past a layer's own size a state is zero, whatever the caller's was.
@@ -152,53 +143,46 @@ impl CpuRnn {
             Layer {
                 slots,
                 lengths: call.lengths.as_deref(),
-                merge: config.merge,
-                adds_input: config.residual && layer > 0,
+                merge: network.merge,
+                adds_input: network.residual && own.layer > 0,
                 below,
                 gives,
-                cell_states: cell_states.as_mut().filter(|_| is_top).map(|array| array.view_mut()),
+                cell_states: cell_states.take().filter(|_| is_top),
                 h: h_n.slice_mut(states),
-                c: c_n.as_mut().filter(|_| own.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
+                c: c_n.as_mut().filter(|_| own.cell.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
             }
             .run(directions_apart, scratches);
-            match made {
-                Some(array) if is_top => output = Some(array),
-                Some(array) => lower.push(array),
-                None => {}
+            if is_read && !is_direct {
+                let output = view(target, (steps, batch, width));
+                for piece in results.pieces().into_iter().filter(|piece| piece.source == Source::Steps) {
+                    let is_own = piece.array == array || (is_top && piece.array == ResultArray::OutputReverse);
+                    let first = network.slots[piece.slot].direction * piece.width;
+                    if let Some(mut columns) = results.piece_mut(&piece).filter(|_| is_own) {
+                        columns.assign(&output.slice(s![.., .., first..first + piece.width]));
+                    }
+                }
             }
             std::mem::swap(&mut source, &mut target);
         }
-        if config.outputs.last_only {
-            let first = config.slots() - directions;
-            let mut last = result(1, top.state_size * config.merged_directions());
-            let ends = h_n.slice(s![first.., .., ..top.state_size]);
-            merge(config.merge, ends.axis_chunks_iter(Axis(0), 1), last.view_mut());
-            output = Some(last);
+        results.fill_final(&h_n);
+        results.finish(call, State { h: h_n, c: c_n }, &self.cpu.name)
+    }
+
+    /// Asks for the memory of a call, once for each size.
+    fn check_memory(&mut self, network: &Network, call: &Checked<'_, f32>) -> Result<()> {
+        let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
+        if self.fits == [steps, batch] {
+            return Ok(());
         }
-        let mut output_reverse = None;
-        if config.merge == Merge::Apart {
-            let whole = match &output {
-                Some(last) => last.view(),
-                None => view(source, (steps, batch, 2 * top.state_size)),
-            };
-            let mut halves = whole.axis_chunks_iter(Axis(2), top.state_size).map(|half| {
-                let mut array = result(half.dim().0, top.state_size);
-                array.assign(&half);
-                array
-            });
-            (output, output_reverse) = (halves.next(), halves.next());
+        let wide = network.state_size().max(network.cell_state_size().unwrap_or(0));
+        // A direction works in its state, and in the gates of a step and of the input of some steps.
+        let gates = network.slots.iter().map(|slot| 5 * aligned::padded(slot.gate_rows()));
+        let scratch = [batch, directions, 2 * gates.max().unwrap_or(0)];
+        for shape in [call.input.shape(), &[steps, batch, directions, aligned::padded(wide)], &scratch] {
+            memory::check::<f32>(|| format!("an array of {shape:?}"), shape)?;
         }
-        let seen = |array| config.layout.swap(array);
-        Ok(Output {
-            // Every network has a layer.
-            output: output.map(seen).expect("the last layer has given it"),
-            output_reverse: output_reverse.map(seen),
-            cell_states: cell_states.map(seen),
-            lower: lower.into_iter().map(seen).collect(),
-            h_n,
-            c_n,
-            engine: self.cpu.name.clone(),
-        })
+        self.fits = [steps, batch];
+        Ok(())
     }
 }
 
@@ -224,7 +208,7 @@ struct Layer<'a> {
 impl Layer<'_> {
     fn run(self, directions_apart: &mut Aligned, scratches: &mut Vec<Scratch>) {
         let (steps, batch, _) = self.below.dim();
-        let size = self.slots[0].layer.state_size;
+        let size = self.slots[0].spec.state_size;
         let changes = self.merge.is_elementwise() || self.adds_input;
         let mut gives = self.gives;
         // Directions write side by side into what the layer gives, or into what that is then made of.
@@ -273,8 +257,8 @@ impl Layer<'_> {
 
 /// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of a part.
 fn parts(slots: &[PackedSlot], steps: usize, batch: usize) -> (usize, usize) {
-    let LayerConfig { input_size, state_size, .. } = slots[0].layer;
-    let of_step = state_size as f64 * slots[0].layer.gate_rows() as f64 * batch as f64;
+    let SlotSpec { input_size, state_size, .. } = slots[0].spec;
+    let of_step = state_size as f64 * slots[0].spec.gate_rows() as f64 * batch as f64;
     let of_input = of_step / state_size as f64 * input_size as f64;
     if (of_step + of_input) * steps as f64 * (slots.len() as f64) < WORTH_A_THREAD {
         return (1, 1);
@@ -303,11 +287,7 @@ fn merge<'a>(
             target.slice_mut(s![.., .., size..]).assign(&reverse);
         }
         (Some(reverse), _) => Zip::from(target).and(forward).and(reverse).for_each(|target, &a, &b| {
-            *target = match how {
-                Merge::Multiply => a * b,
-                Merge::Average => (a + b) / 2.0,
-                _ => a + b,
-            }
+            *target = how.apply(a, b);
         }),
     }
 }

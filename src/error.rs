@@ -17,6 +17,69 @@ pub enum Error {
         found: String,
     },
 
+    /// An argument of a call that does not fit the network, or another argument.
+    #[error("{name}: expected {expected}, found {found}")]
+    Argument {
+        /// The argument's name, as the method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) is called.
+        name: &'static str,
+        /// The values that it may have.
+        expected: String,
+        /// The value that it had.
+        found: String,
+    },
+
+    /// A setting or an argument that this engine or adapter cannot honour; another one may.
+    #[error("{name}: expected {expected}, found {found}")]
+    Unsupported {
+        /// The setting.
+        name: &'static str,
+        /// What the engine, adapter or network would have to be, or the values that this one has.
+        expected: String,
+        /// What was asked for, or the engine.
+        found: String,
+    },
+
+    /// A text that names no value of its kind.
+    #[error("{name}: expected {expected}, found {found:?}")]
+    Text {
+        /// The kind: `activation`, `schedule`, `tile`.
+        name: &'static str,
+        /// The texts that name one.
+        expected: String,
+        /// The text.
+        found: String,
+    },
+
+    /// An array in a caller's buffer that cannot be used for a call.
+    #[error("{array}: expected {expected}, found {found}")]
+    Buffer {
+        /// The array, as the method of [`Buffers`](crate::Buffers) is called.
+        array: &'static str,
+        /// The usage, size, offset or strides that it has to have.
+        expected: String,
+        /// The one that it has.
+        found: String,
+    },
+
+    /// All places of [`Streams`](crate::Streams) are taken.
+    #[error("join: expected at most {capacity} streams at once, found one more")]
+    StreamsFull {
+        /// The number of places.
+        capacity: usize,
+    },
+
+    /// A stream that is not in this [`Streams`](crate::Streams), or not any more.
+    #[error("stream: expected one that has joined, found one that has left")]
+    StreamLeft,
+
+    /// A stream that brings steps twice in one call.
+    #[error("stream: expected each one once in a call, found one twice")]
+    StreamTwice,
+
+    /// An input size that is still open, where no input tells it.
+    #[error("input_size: expected at least 1, or a first call with an input, found 0")]
+    InputSizeOpen,
+
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
     #[error("{name}: expected shape {expected}, found {found:?}")]
     Shape {

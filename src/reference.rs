@@ -6,8 +6,9 @@
 mod activation;
 mod cell;
 
-use crate::call::{Call, Checked};
-use crate::{Float, Merge, Output, Packed, Result, SlotWeights, State, Weights, memory};
+use crate::call::{Call, Checked, Results, Source};
+use crate::network::SlotSpec;
+use crate::{Error, Float, Merge, Output, Result, SlotWeights, State, Weights, memory};
 use cell::Equations;
 use ndarray::{Array3, ArrayRef, ArrayView1, Axis, Dimension, concatenate, s};
 
@@ -37,103 +38,65 @@ pub fn forward<T: Float, D: Dimension>(
     call(weights, &Call::new(input).state(state))
 }
 
-/// As [`Rnn::forward_packed`](crate::Rnn::forward_packed).
-pub fn forward_packed<T: Float>(
-    weights: &Weights<T>,
-    packed: &Packed<T>,
-    state: Option<&State<T>>,
-) -> Result<(Packed<T>, Output<T>)> {
-    let padded = packed.padded(weights.config())?;
-    let answer = call(weights, &padded.call(state))?;
-    padded.pack(weights.config(), answer)
-}
-
 /// As [`Rnn::call`](crate::Rnn::call).
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
-    let config = weights.config();
-    let call = config.checked(call)?;
+    let network = weights.network();
+    let call = network.checked(call)?;
+    for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)] {
+        if is_asked {
+            return Err(Error::Unsupported { name, expected: "an engine on a GPU".into(), found: NAME.into() });
+        }
+    }
     let (steps, batch) = (call.steps(), call.batch());
-    let wide = config.state_size().max(config.cell_state_size().unwrap_or(0));
-    for shape in [call.input.shape(), &[steps, batch, config.directions.count(), wide]] {
+    let wide = network.state_size().max(network.cell_state_size().unwrap_or(0));
+    for shape in [call.input.shape(), &[steps, batch, network.direction_count(), wide]] {
         memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
     }
+    let mut results = Results::new(network, &call)?;
     let initial = match call.state {
         Some(state) => state.clone(),
         None => weights.initial_state(batch)?,
     };
     let mut h_n = initial.h;
     // Carried by every cell here, given back only where a layer has one.
-    let mut c_n = initial.c.unwrap_or_else(|| Array3::zeros((config.slots(), batch, 0)));
+    let mut c_n = initial.c.unwrap_or_else(|| Array3::zeros((network.slots.len(), batch, 0)));
 
-    // What each layer reads, and with it what it gives to the next: the directions side by side, or merged.
-    let mut sequences = vec![call.input.to_owned()];
-    let mut tops = Vec::new();
-    for layer in 0..config.num_layers {
+    // The sequence that a layer reads.
+    let mut sequence = call.input.to_owned();
+    for (layer, slots) in network.layers().enumerate() {
         let mut directions = Vec::new();
-        for direction in 0..config.directions.count() {
-            let slot = layer * config.directions.count() + direction;
-            let equations = Equations::new(config, layer, direction);
-            let carried = (&mut h_n, &mut c_n, slot);
-            let reverse = config.directions.is_reverse(direction);
-            directions.push(one_direction(
-                &equations,
-                &weights.slots()[slot],
-                &sequences[layer],
-                &call,
-                reverse,
-                carried,
-            ));
+        for slot in slots {
+            let carried = (&mut h_n, &mut c_n);
+            directions.push(one_direction(slot, weights.slot(slot.index), &sequence, &call, carried));
         }
         let outputs: Vec<_> = directions.iter().map(|steps| steps.h.clone()).collect();
-        let mut sequence = match config.merge {
+        let mut output = match network.merge {
             Merge::Concatenate | Merge::Apart => side_by_side(&outputs),
             Merge::Sum => &outputs[0] + &outputs[1],
             Merge::Average => (&outputs[0] + &outputs[1]).mapv(|sum| sum / (T::one() + T::one())),
             Merge::Multiply => &outputs[0] * &outputs[1],
         };
-        if config.residual && layer > 0 {
+        if network.residual && layer > 0 {
             // As wide as this layer's output.
-            sequence = sequence + &sequences[layer];
+            output = output + &sequence;
         }
-        sequences.push(sequence);
-        tops = directions;
-    }
-
-    let mut output = sequences.pop().unwrap_or_else(|| call.input.to_owned());
-    if config.outputs.last_only {
-        let first = config.slots() - config.directions.count();
-        let size = config.layer(config.num_layers - 1).state_size;
-        let last = |slot: usize| h_n.slice(s![slot..=slot, .., ..size]).to_owned();
-        output = match config.merge {
-            Merge::Concatenate | Merge::Apart => {
-                side_by_side(&(first..config.slots()).map(last).collect::<Vec<_>>())
+        for piece in results.pieces().into_iter().filter(|piece| slots.iter().any(|one| one.index == piece.slot)) {
+            let direction = &directions[network.slots[piece.slot].direction];
+            let first = network.slots[piece.slot].direction * piece.width;
+            let numbers = match piece.source {
+                Source::Steps => output.slice(s![.., .., first..first + piece.width]),
+                Source::Cells => direction.c.view(),
+                Source::Final => continue,
+            };
+            if let Some(mut columns) = results.piece_mut(&piece) {
+                columns.assign(&numbers);
             }
-            Merge::Sum => last(first) + last(first + 1),
-            Merge::Average => (last(first) + last(first + 1)).mapv(|sum| sum / (T::one() + T::one())),
-            Merge::Multiply => last(first) * last(first + 1),
-        };
+        }
+        sequence = output;
     }
-    let mut output_reverse = None;
-    if config.merge == Merge::Apart {
-        let half = output.dim().2 / 2;
-        output_reverse = Some(output.slice(s![.., .., half..]).to_owned());
-        output = output.slice(s![.., .., ..half]).to_owned();
-    }
-    let cell_states = config
-        .outputs
-        .cell_states
-        .then(|| side_by_side(&tops.iter().map(|steps| steps.c.clone()).collect::<Vec<_>>()));
-    let lower = if config.outputs.every_layer { sequences.split_off(1) } else { Vec::new() };
-    let restore = |array| config.layout.restore(array);
-    Ok(Output {
-        output: restore(output),
-        output_reverse: output_reverse.map(restore),
-        cell_states: cell_states.map(restore),
-        lower: lower.into_iter().map(restore).collect(),
-        h_n,
-        c_n: config.cell_state_size().map(|_| c_n),
-        engine: NAME.into(),
-    })
+    results.fill_final(&h_n);
+    let state = State { h: h_n, c: network.cell_state_size().map(|_| c_n) };
+    results.finish(&call, state, NAME)
 }
 
 /// `[T, N, C]` arrays along C.
@@ -154,15 +117,15 @@ struct Steps<T> {
 /// One layer's pass over a sequence `[T, N, I]`, each row from its first step to its last or from its last to its first. Past
 /// a row's end all is zero.
 fn one_direction<T: Float>(
-    equations: &Equations<T>,
-    weights: &SlotWeights<T>,
+    spec: &SlotSpec,
+    weights: SlotWeights<'_, T>,
     sequence: &Array3<T>,
     call: &Checked<'_, T>,
-    reverse: bool,
-    (h_n, c_n, slot): (&mut Array3<T>, &mut Array3<T>, usize),
+    (h_n, c_n): (&mut Array3<T>, &mut Array3<T>),
 ) -> Steps<T> {
     let (steps, batch, _) = sequence.dim();
-    let (state_size, cell_size) = equations.sizes();
+    let (slot, state_size, cell_size) = (spec.index, spec.state_size, spec.cell_state_size());
+    let equations = Equations::new(spec);
     let mut output =
         Steps { h: Array3::zeros((steps, batch, state_size)), c: Array3::zeros((steps, batch, cell_size)) };
     for n in 0..batch {
@@ -170,8 +133,8 @@ fn one_direction<T: Float>(
         let mut c = c_n.slice(s![slot, n, ..cell_size]).to_vec();
         let length = call.length(n);
         for step in 0..length {
-            let t = if reverse { length - 1 - step } else { step };
-            (h, c) = equations.step(weights, sequence.slice(s![t, n, ..]), &h, &c);
+            let t = if spec.is_reverse { length - 1 - step } else { step };
+            (h, c) = equations.step(&weights, sequence.slice(s![t, n, ..]), &h, &c);
             output.h.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&h));
             output.c.slice_mut(s![t, n, ..]).assign(&ArrayView1::from(&c));
         }

@@ -2,6 +2,7 @@
 
 mod init;
 mod names;
+mod params;
 mod safetensors;
 
 pub mod mxnet;
@@ -10,9 +11,13 @@ pub(crate) use init::Deferred;
 pub use init::Init;
 pub use names::Naming;
 pub(crate) use names::{TensorKind, TensorName};
+pub use params::SlotWeights;
+pub(crate) use params::{Entry, Params, Table};
 
+use crate::network::Network;
 use crate::{Activation, Cell, Config, Directions, Error, Result, State};
-use ndarray::{Array3, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Ix1, Ix2, s};
+use ndarray::{Array3, ArrayD, ArrayViewD, s};
+use num_traits::Zero;
 use std::collections::BTreeMap;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
@@ -30,14 +35,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights<T = f32> {
     config: Config,
-    slots: Vec<SlotWeights<T>>,
-}
-
-/// The weights of one layer and direction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SlotWeights<T = f32> {
-    /// Exactly those that the network has, of the shapes that it needs.
-    tensors: BTreeMap<TensorKind, ArrayD<T>>,
+    network: Network,
+    params: Params<T>,
 }
 
 impl Weights<f32> {
@@ -54,7 +53,7 @@ impl Weights<f32> {
     }
 }
 
-impl<T> Weights<T> {
+impl<T: Clone + Zero> Weights<T> {
     /// Takes the tensors of a whole network by name, PyTorch's or Gluon's, and works out what it is.
     ///
     /// Names and shapes tell cells, layers, sizes, directions, biases, projection, peepholes, layer normalisation and learned
@@ -95,28 +94,23 @@ impl<T> Weights<T> {
     ) -> Result<Weights<T>> {
         let (naming, mut tensors) = parse_names(tensors)?;
         let config = settings(infer_config(&tensors, naming, activation)?);
-        config.check()?;
-        for (layer, direction) in slots_of(&config) {
-            for kind in TensorKind::of(&config, layer) {
-                let name = TensorName { layer, direction, kind };
-                if !tensors.contains_key(&name) {
-                    return Err(Error::MissingTensor {
-                        name: name.format(naming),
-                        expected: format!("{:?}", kind.shape(&config, layer)),
-                    });
-                }
-            }
+        let network = config.check()?;
+        // Before the tensors of a network are asked for, of which a file's names may promise many.
+        let is_missing = |entry: &&Entry| !tensors.contains_key(&entry.name);
+        let table = Table::of(&network);
+        if let Some(Entry { name, shape, .. }) = table.entries.iter().find(is_missing) {
+            let (name, expected) = (name.format(naming), format!("{shape:?}"));
+            return Err(Error::MissingTensor { name, expected });
         }
-        let weights = Weights::collect(&config, |name| {
-            let expected = name.kind.shape(&config, name.layer);
-            // All of them have been seen just above.
-            let tensor = tensors.remove(&name).expect("no tensor is missing");
-            if tensor.shape() == expected {
+        let weights = Weights::collect(config, network, |entry| {
+            // Its presence was checked just above.
+            let tensor = tensors.remove(&entry.name).expect("no tensor is missing");
+            if tensor.shape() == entry.shape {
                 return Ok(tensor);
             }
             Err(Error::Shape {
-                name: name.format(naming),
-                expected: format!("{expected:?}"),
+                name: entry.name.format(naming),
+                expected: format!("{:?}", entry.shape),
                 found: tensor.shape().to_vec(),
             })
         })?;
@@ -126,15 +120,20 @@ impl<T> Weights<T> {
         }
     }
 
-    /// Every tensor of a network from `make`, which keeps to the shapes of [`TensorKind::shape`].
-    fn collect(config: &Config, mut make: impl FnMut(TensorName) -> Result<ArrayD<T>>) -> Result<Weights<T>> {
-        let mut slots = Vec::new();
-        for (layer, direction) in slots_of(config) {
-            let kinds = TensorKind::of(config, layer);
-            let tensors = kinds.map(|kind| Ok((kind, make(TensorName { layer, direction, kind })?)));
-            slots.push(SlotWeights { tensors: tensors.collect::<Result<_>>()? });
+    /// The weights of a checked network, each tensor as `make` gives it.
+    fn collect(
+        config: Config,
+        network: Network,
+        mut make: impl FnMut(&Entry) -> Result<ArrayD<T>>,
+    ) -> Result<Weights<T>>
+    where
+        T: Clone + Zero,
+    {
+        let Params { table, mut numbers } = Params::zeros(&network)?;
+        for entry in &table.entries {
+            Params::view_mut(&mut numbers, entry).assign(&make(entry)?);
         }
-        Ok(Weights { config: config.clone(), slots })
+        Ok(Weights { config, network, params: Params { table, numbers } })
     }
 }
 
@@ -148,6 +147,7 @@ impl<T> Weights<T> {
     #[must_use]
     pub fn layout(mut self, layout: crate::Layout) -> Self {
         self.config.layout = layout;
+        self.network.layout = layout;
         self
     }
 
@@ -157,42 +157,38 @@ impl<T> Weights<T> {
     /// [`Error::Setting`] if the settings go together with each other or with the weights no more.
     pub fn configure(self, settings: impl FnOnce(Config) -> Config) -> Result<Self> {
         let config = settings(self.config.clone());
-        config.check()?;
-        let shapes = |config: &Config| -> Vec<_> {
-            let slots = slots_of(config);
-            slots
-                .flat_map(|(layer, _)| TensorKind::of(config, layer).map(move |kind| (layer, kind)))
-                .collect()
-        };
-        let same = config.slots() == self.config.slots()
-            && config.input_size == self.config.input_size
-            && shapes(&config) == shapes(&self.config)
-            && shapes(&config).iter().all(|&(l, kind)| kind.shape(&config, l) == kind.shape(&self.config, l));
-        if same {
-            return Ok(Weights { config, ..self });
+        let network = config.check()?;
+        if Table::of(&network) == *self.params.table {
+            return Ok(Weights { config, network, params: self.params });
         }
-        let (expected, found) = ("none that change the weights' shapes".into(), "such a one".into());
+        let (expected, found) = ("settings that keep the weights' shapes".into(), "others".into());
         Err(Error::Setting { name: "settings", expected, found })
     }
 
     /// The weights of slot `layer * D + direction`.
-    pub fn slot(&self, slot: usize) -> &SlotWeights<T> {
-        &self.slots[slot]
+    pub fn slot(&self, slot: usize) -> SlotWeights<'_, T> {
+        SlotWeights::new(&self.params, slot)
     }
 
     /// All slots, in the order of the states.
-    pub fn slots(&self) -> &[SlotWeights<T>] {
-        &self.slots
+    pub fn slots(&self) -> impl ExactSizeIterator<Item = SlotWeights<'_, T>> {
+        (0..self.network.slots.len()).map(|slot| self.slot(slot))
+    }
+
+    /// The network that these weights belong to, spelled out.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The flat parameters.
+    pub(crate) fn params(&self) -> &Params<T> {
+        &self.params
     }
 
     /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the biases.
     pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
-        slots_of(&self.config).zip(&self.slots).flat_map(move |((layer, direction), slot)| {
-            slot.tensors.iter().map(move |(&kind, tensor)| {
-                let name = TensorName { layer, direction, kind };
-                (name.format(naming), tensor.view())
-            })
-        })
+        let entries = self.params.table.entries.iter();
+        entries.map(move |entry| (entry.name.format(naming), self.params.view(entry)))
     }
 
     /// One tensor by its name in either scheme.
@@ -208,20 +204,19 @@ impl<T> Weights<T> {
     {
         // Float to float always converts, to infinity at worst.
         let cast = |x: T| U::from(x).expect("a float converts to a float");
-        let slots = self.slots.iter().map(|slot| SlotWeights {
-            tensors: slot.tensors.iter().map(|(&kind, tensor)| (kind, tensor.mapv(cast))).collect(),
-        });
-        Weights { config: self.config.clone(), slots: slots.collect() }
+        let numbers = self.params.numbers.iter().map(|&number| cast(number)).collect();
+        let params = Params { table: self.params.table.clone(), numbers };
+        Weights { config: self.config.clone(), network: self.network.clone(), params }
     }
 
-    /// What a batch of N starts from where the caller gives no state: what was learned, or zero.
+    /// The state that a batch of N starts from where the caller gives none: the learned one, or zero.
     pub(crate) fn initial_state(&self, batch: usize) -> Result<State<T>>
     where
-        T: Clone + num_traits::Zero,
+        T: Clone + Zero,
     {
-        let mut state = self.config.zero_state(batch)?;
+        let mut state = self.network.zero_state(batch)?;
         let fill = |array: &mut Array3<T>, kind| {
-            for (slot, weights) in self.slots.iter().enumerate() {
+            for (slot, weights) in self.slots().enumerate() {
                 if let Some(learned) = weights.vector(kind) {
                     array.slice_mut(s![slot, .., ..learned.len()]).assign(&learned);
                 }
@@ -233,46 +228,6 @@ impl<T> Weights<T> {
         }
         Ok(state)
     }
-}
-
-impl<T> SlotWeights<T> {
-    /// `[G*H, I]` (`[G*H, D*H]` above the first layer), a row block a gate.
-    pub fn weight_ih(&self) -> ArrayView2<'_, T> {
-        // Every slot has both.
-        self.matrix(TensorKind::WeightIh).expect("every slot has weight_ih")
-    }
-
-    /// `[G*H, H]`; `[G*H, P]` with a projection.
-    pub fn weight_hh(&self) -> ArrayView2<'_, T> {
-        self.matrix(TensorKind::WeightHh).expect("every slot has weight_hh")
-    }
-
-    /// `[G*H]`, unless the network has no biases.
-    pub fn bias_ih(&self) -> Option<ArrayView1<'_, T>> {
-        self.vector(TensorKind::BiasIh)
-    }
-
-    /// `[G*H]`, unless the network has no biases.
-    pub fn bias_hh(&self) -> Option<ArrayView1<'_, T>> {
-        self.vector(TensorKind::BiasHh)
-    }
-
-    pub(crate) fn matrix(&self, kind: TensorKind) -> Option<ArrayView2<'_, T>> {
-        // `Weights::collect` makes them of the shapes of `TensorKind::shape`.
-        let view = self.tensors.get(&kind)?.view();
-        Some(view.into_dimensionality::<Ix2>().expect("this kind is a matrix"))
-    }
-
-    pub(crate) fn vector(&self, kind: TensorKind) -> Option<ArrayView1<'_, T>> {
-        let view = self.tensors.get(&kind)?.view();
-        Some(view.into_dimensionality::<Ix1>().expect("this kind is a vector"))
-    }
-}
-
-/// Layer and direction of every slot, in slot order.
-pub(crate) fn slots_of(config: &Config) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let directions = config.directions.count();
-    (0..config.slots()).map(move |slot| (slot / directions, slot % directions))
 }
 
 type Named<T> = BTreeMap<TensorName, ArrayD<T>>;
@@ -358,17 +313,11 @@ fn infer_config<T>(
     let cell_of = |gates| match (gates, vanilla) {
         (3, _) => Cell::Gru,
         (4, _) => Cell::Lstm,
-        (_, Some(Activation::Relu)) => Cell::RnnRelu,
-        _ => Cell::RnnTanh,
+        (_, activation) => Cell::Vanilla(activation.unwrap_or(Activation::Tanh)),
     };
     let mut config = Config::new(cell_of(gates), hidden_size).input_size(input_size).num_layers(num_layers);
     if kinds.iter().any(|kind| *kind != kinds[0]) {
         config.stack = kinds.iter().map(|&(gates, hidden_size)| (cell_of(gates), hidden_size)).collect();
-    }
-    if let Some(other) =
-        vanilla.filter(|activation| !matches!(activation, Activation::Relu | Activation::Tanh))
-    {
-        config.activations = vec![other];
     }
     if tensors.keys().any(|name| name.direction == 1) {
         config.directions = Directions::Both;

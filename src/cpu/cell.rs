@@ -46,8 +46,8 @@ impl WithSimd for Update<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.slot.layer.cell {
-            Cell::RnnRelu | Cell::RnnTanh => self.rnn(simd),
+        match self.slot.spec.cell.cell {
+            Cell::Vanilla(_) => self.rnn(simd),
             Cell::Lstm => self.lstm(simd),
             Cell::Gru => self.gru(simd),
         }
@@ -121,7 +121,7 @@ impl Update<'_> {
     fn lstm<S: Simd>(self, simd: S) {
         let (slot, row, units) = (self.slot, self.row, self.slot.units());
         if let Some(norm) = &slot.norm {
-            normalise(row.gates, norm.gates, slot.layer.hidden_size, &norm.hh);
+            normalise(row.gates, norm.gates, slot.spec.hidden_size, &norm.hh);
         }
         let (i, rest) = row.gates.split_at_mut(units);
         let (f, rest) = rest.split_at_mut(units);
@@ -135,7 +135,7 @@ impl Update<'_> {
         add(simd, i, input(0));
         add_product(simd, i, peephole(0), c);
         squash(simd, slot, 0, i);
-        if slot.coupled_input_forget {
+        if slot.spec.cell.coupled_input_forget {
             for (f, i) in f.iter_mut().zip(&*i) {
                 *f = simd.sub_f32s(one, *i);
             }
@@ -150,16 +150,16 @@ impl Update<'_> {
         for (((c, f), i), g) in c.iter_mut().zip(&*f).zip(&*i).zip(&*g) {
             *c = simd.mul_add_e_f32s(*f, *c, simd.mul_f32s(*i, *g));
         }
-        clip_cell(simd, slot.cell_clip, c);
+        clip_cell(simd, slot.spec.cell.cell_clip, c);
         add(simd, o, input(3));
         add_product(simd, o, peephole(1), c);
         squash(simd, slot, 0, o);
         // h_t = o h(c_t), or o h(LN(c_t)); i has done its part
         i.copy_from_slice(c);
         if let Some(norm) = &slot.norm {
-            normalise(bytemuck::cast_slice_mut(i), 1, slot.layer.hidden_size, &norm.c);
+            normalise(bytemuck::cast_slice_mut(i), 1, slot.spec.hidden_size, &norm.c);
         }
-        activate(simd, slot.activations[2], i);
+        activate(simd, slot.spec.cell.activations[2], i);
         let out = if slot.projection.is_some() { row.m } else { row.h };
         for ((out, o), seen) in write::<S>(out).iter_mut().zip(&*o).zip(&*i) {
             *out = simd.mul_f32s(*o, *seen);
@@ -184,13 +184,13 @@ fn add_product<S: Simd>(simd: S, values: &mut [S::f32s], weights: Option<&[S::f3
 /// An activation of the slot's, of what goes into it.
 #[inline(always)]
 fn squash<S: Simd>(simd: S, slot: &PackedSlot, activation: usize, values: &mut [S::f32s]) {
-    if let Some(bound) = slot.preactivation_clip {
+    if let Some(bound) = slot.spec.cell.preactivation_clip {
         let (min, max) = (simd.splat_f32s(-bound), simd.splat_f32s(bound));
         for value in &mut *values {
             *value = clip(simd, *value, min, max);
         }
     }
-    activate(simd, slot.activations[activation], values);
+    activate(simd, slot.spec.cell.activations[activation], values);
 }
 
 #[inline(always)]

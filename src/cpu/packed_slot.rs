@@ -2,21 +2,17 @@
 
 use super::aligned::{Aligned, padded};
 use super::packed_weight::PackedWeight;
-use crate::config::LayerConfig;
+use crate::network::SlotSpec;
 use crate::weights::TensorKind;
-use crate::{Activation, Cell, CellClip, Reset, Weights};
+use crate::{Cell, Weights};
 use ndarray::{ArrayView1, Axis, Slice};
 use pulp::Arch;
+use std::ops::Range;
 
 #[derive(Debug)]
 pub struct PackedSlot {
     pub arch: Arch,
-    pub layer: LayerConfig,
-    pub activations: [Activation; 3],
-    pub coupled_input_forget: bool,
-    pub cell_clip: Option<CellClip>,
-    pub preactivation_clip: Option<f32>,
-    pub reverse: bool,
+    pub spec: SlotSpec,
     /// W_ih x + b_ih
     pub input: PackedWeight,
     /// W_hh h + b_hh; of a GRU with reset before, those of r and z alone.
@@ -41,11 +37,9 @@ pub struct Norm {
 }
 
 impl PackedSlot {
-    pub fn pack(arch: Arch, weights: &Weights, layer: usize, direction: usize) -> PackedSlot {
-        let config = weights.config();
-        let slot = weights.slot(layer * config.directions.count() + direction);
-        let own = config.layer(layer);
-        let (gates, units) = (own.cell.gates(), own.hidden_size);
+    pub fn pack(arch: Arch, weights: &Weights, spec: &SlotSpec) -> PackedSlot {
+        let slot = weights.slot(spec.index);
+        let (gates, units) = (spec.cell.cell.gates(), spec.hidden_size);
         let lines = |kind: TensorKind, blocks: usize, added: Option<ArrayView1<'_, f32>>| {
             let numbers = slot.vector(kind)?;
             let mut lines = Aligned::zeros(blocks * padded(units));
@@ -71,27 +65,18 @@ impl PackedSlot {
             None => [slot.bias_ih(), slot.bias_hh()],
         };
         let pack = |weight, bias, gates| PackedWeight::pack(arch, weight, bias, gates);
-        let split = own.cell == Cell::Gru && config.gru_reset == Reset::Before;
-        let whole = slot.weight_hh();
-        let (recurrent, candidate) = if split {
-            let (first, rest) = whole.split_at(Axis(0), 2 * units);
-            let [bias_first, bias_rest] = [Slice::from(..2 * units), Slice::from(2 * units..)]
-                .map(|part| bias_hh.map(|bias| bias.slice_axis_move(Axis(0), part)));
-            (pack(first, bias_first, 2), Some(pack(rest, bias_rest, 1)))
-        } else {
-            (pack(whole, bias_hh, gates), None)
-        };
+        // The row blocks of each recurrent product: of all gates, or of some and then of the others.
+        let mut recurrent = Cell::products(&spec.cell).map(|gates: Range<usize>| {
+            let rows = Slice::from(gates.start * units..gates.end * units);
+            let bias = bias_hh.map(|bias| bias.slice_axis_move(Axis(0), rows));
+            pack(slot.weight_hh().slice_axis_move(Axis(0), rows), bias, gates.len())
+        });
         PackedSlot {
             arch,
-            layer: own,
-            activations: config.activations_of(own.cell, direction),
-            coupled_input_forget: config.coupled_input_forget,
-            cell_clip: config.cell_clip,
-            preactivation_clip: config.preactivation_clip,
-            reverse: config.directions.is_reverse(direction),
+            spec: spec.clone(),
             input: pack(slot.weight_ih(), bias_ih, gates),
-            recurrent,
-            candidate,
+            recurrent: recurrent.next().expect("every cell has a recurrent product"),
+            candidate: recurrent.next(),
             projection: slot.matrix(TensorKind::WeightHr).map(|weight| pack(weight, None, 1)),
             peepholes: lines(TensorKind::Peephole, 3, None),
             norm,
@@ -100,11 +85,11 @@ impl PackedSlot {
 
     /// Hp: H in whole lines.
     pub fn units(&self) -> usize {
-        padded(self.layer.hidden_size)
+        padded(self.spec.hidden_size)
     }
 
     /// The hidden state in whole lines.
     pub fn state(&self) -> usize {
-        padded(self.layer.state_size)
+        padded(self.spec.state_size)
     }
 }

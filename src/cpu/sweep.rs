@@ -99,8 +99,8 @@ impl Sweep<'_> {
         let mut h = self.h.index_axis_mut(Axis(0), direction);
         let mut c = self.c.as_mut().map(|c| c.index_axis_mut(Axis(0), direction));
         let own = |size: usize| s![.., .., direction * size..(direction + 1) * size];
-        let mut output = self.output.as_mut().map(|output| output.slice_mut(own(slot.layer.state_size)));
-        let mut cell_states = self.cell_states.as_mut().map(|c| c.slice_mut(own(slot.layer.hidden_size)));
+        let mut output = self.output.as_mut().map(|output| output.slice_mut(own(slot.spec.state_size)));
+        let mut cell_states = self.cell_states.as_mut().map(|c| c.slice_mut(own(slot.spec.hidden_size)));
         let lengths = self.lengths.map(|lengths| &lengths[self.first_row..][..batch]);
         let longest = lengths.map_or(self.steps, |lengths| lengths.iter().copied().max().unwrap_or_default());
         let columns = slot.input.columns();
@@ -115,10 +115,10 @@ impl Sweep<'_> {
         let mut done = 0;
         while done < longest {
             let count = chunk.min(longest - done);
-            let first = if slot.reverse { longest - done - count } else { done };
+            let first = if slot.spec.is_reverse { longest - done - count } else { done };
             scratch.products(slot, self.input.part(first, count, self.first_row, batch), self.threads);
             for step in 0..count {
-                let index = if slot.reverse { count - 1 - step } else { step };
+                let index = if slot.spec.is_reverse { count - 1 - step } else { step };
                 let t = first + index;
                 let is_active = |row: usize| lengths.is_none_or(|lengths| t < lengths[row]);
                 scratch.step(slot, index, self.threads, &is_active);
@@ -156,7 +156,7 @@ impl Scratch {
         let products = &mut self.input[..rows.count() * columns];
         slot.input.product(slot.arch, rows, products, threads);
         if let Some(norm) = &slot.norm {
-            let units = slot.layer.hidden_size;
+            let units = slot.spec.hidden_size;
             slot.arch.dispatch(Normalise { norm, units, rows: products, columns });
         }
     }

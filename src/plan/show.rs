@@ -1,27 +1,28 @@
 //! The plan as a table, to read and to compare in tests.
 
-use super::{Buffer, Content, Pass, Plan, Transfer};
-use crate::{Config, Directions};
+use super::{Buffer, Content, Pass, Plan, Transfer, Workload};
+use crate::network::{Directions, Network, SlotSpec};
 use std::fmt;
 
-/// What a plan is of, in words.
-pub(super) fn title(config: &Config, steps: usize, batch: usize) -> String {
-    let directions = match config.directions {
+/// The network and the size of a call, in words.
+pub(super) fn title(network: &Network, workload: &Workload) -> String {
+    let directions = match network.directions {
         Directions::Forward => "",
         Directions::Reverse => " reverse",
         Directions::Both => " bidirectional",
     };
-    let layers = config.num_layers;
-    let s = if layers == 1 { "" } else { "s" };
-    let projection = if config.proj_size > 0 { format!(", P {}", config.proj_size) } else { String::new() };
-    let kinds = if config.stack.is_empty() {
-        format!("{}{directions}, {layers} layer{s}", config.cell.name())
+    let first = &network.slots[0];
+    let is_alike = |slot: &SlotSpec| slot.cell.cell == first.cell.cell && slot.hidden_size == first.hidden_size;
+    let (kinds, hidden) = if network.slots.iter().all(is_alike) {
+        let (layers, s) = (network.num_layers, if network.num_layers == 1 { "" } else { "s" });
+        let kinds = format!("{}{directions}, {layers} layer{s}", first.cell.cell.name());
+        (kinds, format!(", H {}", first.hidden_size))
     } else {
-        let kinds = config.stack.iter().map(|(cell, size)| format!("{} {size}", cell.name()));
-        format!("{}{directions}", kinds.collect::<Vec<_>>().join(", "))
+        let kinds = network.layers().map(|slots| format!("{} {}", slots[0].cell.cell.name(), slots[0].hidden_size));
+        (format!("{}{directions}", kinds.collect::<Vec<_>>().join(", ")), String::new())
     };
-    let (features, hidden) = (config.input_size, config.hidden_size);
-    let hidden = if config.stack.is_empty() { format!(", H {hidden}") } else { String::new() };
+    let projection = if first.cell.has_projection { format!(", P {}", first.state_size) } else { String::new() };
+    let (features, steps, batch) = (network.input_size, workload.steps, workload.batch);
     format!("{kinds}, I {features}{hidden}{projection}, T {steps}, N {batch}")
 }
 
@@ -32,7 +33,7 @@ impl fmt::Display for Plan {
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;
         }
-        let copied = |copies: &[Transfer]| copies.iter().map(Transfer::bytes).sum::<u64>();
+        let copied = |copies: &[Transfer]| copies.iter().map(Transfer::bytes).fold(0, u64::saturating_add);
         writeln!(f, "{:<26} {:>12}", "  all", self.buffer_bytes())?;
         for (index, passes) in self.submits.iter().enumerate() {
             let head = format!("submit {index}");
@@ -71,7 +72,7 @@ impl fmt::Display for Buffer {
         let kind = match self.content {
             Content::Upload | Content::Download => "staging",
             Content::Work => "",
-            _ => "weights",
+            Content::Weight(_) => "weights",
         };
         let line = format!("{:<24} {:>12}  {kind}", self.name, self.bytes());
         f.write_str(line.trim_end())
@@ -87,7 +88,7 @@ impl Plan {
             let kernel = format!("{}{tile}", dispatch.kernel.name());
             let [x, y, z] = self.workgroups(dispatch, self.steps);
             let (repeats, groups) = (pass.repeats(), format!("{x}x{y}x{z}"));
-            let (flops, bytes) = (pass.steps() * dispatch.flops, pass.steps() * dispatch.bytes);
+            let (flops, bytes) = (pass.steps().saturating_mul(dispatch.flops), pass.steps().saturating_mul(dispatch.bytes));
             writeln!(f, "  {label:<16} {kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")?;
         }
         Ok(())

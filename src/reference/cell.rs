@@ -1,50 +1,32 @@
 //! The cells' equations, a batch row and step at a time.
 
 use super::activation::activate;
-use crate::config::LayerConfig;
+use crate::network::{CellSpec, SlotSpec};
 use crate::weights::TensorKind;
-use crate::{Activation, Cell, CellClip, Config, Float, Reset, SlotWeights};
+use crate::{Cell, CellClip, Float, Reset, SlotWeights};
 use ndarray::{ArrayView1, ArrayView2};
 use std::marker::PhantomData;
 
 /// Added to a variance (PyTorch's LayerNorm).
 const EPSILON: f64 = 1e-5;
 
-/// One layer and direction's cell with its settings.
-pub(super) struct Equations<T> {
-    layer: LayerConfig,
-    activations: [Activation; 3],
-    gru_reset: Reset,
-    coupled_input_forget: bool,
-    cell_clip: Option<CellClip>,
-    preactivation_clip: Option<f32>,
+/// The equations of one layer and direction.
+pub(super) struct Equations<'a, T> {
+    slot: &'a SlotSpec,
+    cell: &'a CellSpec,
     float: PhantomData<T>,
 }
 
-impl<T: Float> Equations<T> {
-    pub fn new(config: &Config, layer: usize, direction: usize) -> Equations<T> {
-        let layer = config.layer(layer);
-        Equations {
-            layer,
-            activations: config.activations_of(layer.cell, direction),
-            gru_reset: config.gru_reset,
-            coupled_input_forget: config.coupled_input_forget,
-            cell_clip: config.cell_clip,
-            preactivation_clip: config.preactivation_clip,
-            float: PhantomData,
-        }
-    }
-
-    /// The lengths of h and c.
-    pub fn sizes(&self) -> (usize, usize) {
-        (self.layer.state_size, self.layer.cell_state_size())
+impl<'a, T: Float> Equations<'a, T> {
+    pub fn new(slot: &'a SlotSpec) -> Equations<'a, T> {
+        Equations { slot, cell: &slot.cell, float: PhantomData }
     }
 
     /// x_t, h_{t-1} and c_{t-1} to h_t and c_t.
-    pub fn step(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
-        let units = 0..self.layer.hidden_size;
-        match self.layer.cell {
-            Cell::RnnRelu | Cell::RnnTanh => {
+    pub fn step(&self, w: &SlotWeights<'_, T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
+        let units = 0..self.slot.hidden_size;
+        match self.cell.cell {
+            Cell::Vanilla(_) => {
                 let (x, h) = (self.input(w, x), self.recurrent(w, h));
                 // h_t = f(x + h)
                 (units.map(|j| self.f(x[0][j] + h[0][j])).collect(), Vec::new())
@@ -53,7 +35,7 @@ impl<T: Float> Equations<T> {
                 let (x, from_h) = (self.input(w, x), self.recurrent(w, h));
                 let gate = |g: usize, j: usize| self.f(x[g][j] + from_h[g][j]);
                 let (r, z): (Vec<T>, Vec<T>) = units.clone().map(|j| (gate(0, j), gate(1, j))).unzip();
-                let n: Vec<T> = match self.gru_reset {
+                let n: Vec<T> = match self.cell.gru_reset {
                     // n = g(x_n + r ∘ (W_hn h + b_hn))
                     Reset::After => units.clone().map(|j| self.g(x[2][j] + r[j] * from_h[2][j])).collect(),
                     // n = g(x_n + W_hn (r ∘ h) + b_hn)
@@ -70,8 +52,8 @@ impl<T: Float> Equations<T> {
         }
     }
 
-    fn lstm(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
-        let size = self.layer.hidden_size;
+    fn lstm(&self, w: &SlotWeights<'_, T>, x: ArrayView1<'_, T>, h: &[T], c: &[T]) -> (Vec<T>, Vec<T>) {
+        let size = self.slot.hidden_size;
         let (x, h) = (self.input(w, x), self.recurrent(w, h));
         let peepholes = w.vector(TensorKind::Peephole);
         // Of gates i, o, f, in this order.
@@ -80,7 +62,7 @@ impl<T: Float> Equations<T> {
         for j in 0..size {
             let [i, f, g] = [0, 1, 2].map(|gate| x[gate][j] + h[gate][j]);
             let i = self.f(i + peephole(0, j) * c[j]);
-            let f = if self.coupled_input_forget { T::one() - i } else { self.f(f + peephole(2, j) * c[j]) };
+            let f = if self.cell.coupled_input_forget { T::one() - i } else { self.f(f + peephole(2, j) * c[j]) };
             // c_t = f c_{t-1} + i g
             next_c.push(self.clip_cell(f * c[j] + i * self.g(g)));
         }
@@ -92,7 +74,7 @@ impl<T: Float> Equations<T> {
         let mut m = Vec::new();
         for j in 0..size {
             let o = self.f(x[3][j] + h[3][j] + peephole(1, j) * next_c[j]);
-            m.push(o * activate(self.activations[2], seen[j]));
+            m.push(o * activate(self.cell.activations[2], seen[j]));
         }
         match w.matrix(TensorKind::WeightHr) {
             // r_t = W_hr m_t
@@ -102,14 +84,14 @@ impl<T: Float> Equations<T> {
     }
 
     /// W_ih x + b_ih by gate; LN(W_ih x) + b_ih with layer normalisation.
-    fn input(&self, w: &SlotWeights<T>, x: ArrayView1<'_, T>) -> Vec<Vec<T>> {
+    fn input(&self, w: &SlotWeights<'_, T>, x: ArrayView1<'_, T>) -> Vec<Vec<T>> {
         let sums = product(w.weight_ih(), &x.to_vec());
         let norm = w.vector(TensorKind::NormIhWeight).zip(w.vector(TensorKind::NormIhBias));
         self.by_gate(sums, norm, w.bias_ih())
     }
 
     /// W_hh h + b_hh by gate; LN(W_hh h) + b_hh with layer normalisation.
-    fn recurrent(&self, w: &SlotWeights<T>, h: &[T]) -> Vec<Vec<T>> {
+    fn recurrent(&self, w: &SlotWeights<'_, T>, h: &[T]) -> Vec<Vec<T>> {
         let norm = w.vector(TensorKind::NormHhWeight).zip(w.vector(TensorKind::NormHhBias));
         self.by_gate(product(w.weight_hh(), h), norm, w.bias_hh())
     }
@@ -126,26 +108,26 @@ impl<T: Float> Equations<T> {
         };
         let with_bias = |(row, &sum): (usize, &T)| bias.map_or(sum, |bias| sum + bias[row]);
         let sums: Vec<T> = sums.iter().enumerate().map(with_bias).collect();
-        sums.chunks(self.layer.hidden_size).map(<[T]>::to_vec).collect()
+        sums.chunks(self.slot.hidden_size).map(<[T]>::to_vec).collect()
     }
 
     fn f(&self, x: T) -> T {
-        activate(self.activations[0], self.clip_preactivation(x))
+        activate(self.cell.activations[0], self.clip_preactivation(x))
     }
 
     fn g(&self, x: T) -> T {
-        activate(self.activations[1], self.clip_preactivation(x))
+        activate(self.cell.activations[1], self.clip_preactivation(x))
     }
 
     fn clip_preactivation(&self, x: T) -> T {
-        match self.preactivation_clip {
+        match self.cell.preactivation_clip {
             Some(bound) => clip(x, number(-bound), number(bound)),
             None => x,
         }
     }
 
     fn clip_cell(&self, c: T) -> T {
-        match self.cell_clip {
+        match self.cell.cell_clip {
             Some(CellClip { min, nan: true, .. }) if c.is_nan() => number(min),
             Some(CellClip { min, max, .. }) => clip(c, number(min), number(max)),
             None => c,

@@ -1,6 +1,7 @@
 //! Initialisers: the same seed gives the same weights on every platform.
 
-use super::{TensorKind, TensorName, Weights, mxnet, slots_of};
+use super::{Table, TensorKind, TensorName, Weights, mxnet};
+use crate::network::Network;
 use crate::{Cell, Config, Error, Result, memory};
 use ndarray::{Array1, Array2, ArrayD, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -84,7 +85,7 @@ impl Init {
         Init { scheme, seed: None, forget_bias: None }
     }
 
-    fn check(&self, config: &Config) -> Result<()> {
+    fn check(&self, config: &Config, network: &Network) -> Result<()> {
         let refuse = |name, expected: &str, found: String| {
             Err(Error::Setting { name, expected: expected.into(), found })
         };
@@ -95,11 +96,11 @@ impl Init {
             (Scheme::Mxnet(_), Some(seed), _) => {
                 refuse("seed", "none (mxnet::Random has it)", seed.to_string())
             }
-            (Scheme::Mxnet(_), ..) if TensorKind::of(config, 0).any(|kind| !PLAIN.contains(&kind)) => {
+            (Scheme::Mxnet(_), ..) if TensorKind::of(&network.slots[0]).any(|kind| !PLAIN.contains(&kind)) => {
                 refuse("init", "a network as Gluon draws it, without options", "others".into())
             }
             (.., Some(bias))
-                if !config.bias || (0..config.num_layers).all(|l| config.layer(l).cell != Cell::Lstm) =>
+                if !config.bias || network.slots.iter().all(|slot| slot.cell.cell != Cell::Lstm) =>
             {
                 let what = if config.bias { config.cell.name() } else { "a network without biases" };
                 refuse("forget_bias", "an LSTM with biases", format!("{bias} for {what}"))
@@ -165,6 +166,7 @@ const PLAIN: [TensorKind; 4] =
 #[derive(Clone, Debug)]
 pub(crate) struct Deferred {
     config: Config,
+    network: Network,
     init: Init,
     drawn: BTreeMap<TensorName, ArrayD<f32>>,
 }
@@ -172,38 +174,43 @@ pub(crate) struct Deferred {
 impl Deferred {
     /// Draws every weight whose shape is known, layer by layer, forward first, `weight_ih` before `weight_hh`.
     pub fn new(config: &Config, init: Init) -> Result<Deferred> {
-        config.check()?;
-        init.check(config)?;
-        let mut deferred = Deferred { config: config.clone(), init, drawn: BTreeMap::new() };
+        let network = config.check()?;
+        init.check(config, &network)?;
+        let mut deferred = Deferred { config: config.clone(), network, init, drawn: BTreeMap::new() };
         deferred.draw()?;
         Ok(deferred)
     }
 
-    /// Draws what waited for the input size.
+    /// Draws the weights that waited for the input size.
     pub fn finish(mut self, input_size: usize) -> Result<Weights> {
         self.config.input_size = input_size;
-        self.config.check()?;
+        self.network = self.config.check()?;
         self.draw()?;
+        let Deferred { config, network, mut drawn, .. } = self;
         // `draw` has drawn all of them, now that no shape is open.
-        Weights::collect(&self.config, |name| Ok(self.drawn.remove(&name).expect("every weight is drawn")))
+        Weights::collect(config, network, |entry| Ok(drawn.remove(&entry.name).expect("every weight is drawn")))
     }
 
     pub fn config(&self) -> &Config {
         &self.config
     }
 
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     fn draw(&mut self) -> Result<()> {
-        for (layer, direction) in slots_of(&self.config) {
-            for kind in TensorKind::of(&self.config, layer) {
-                let name = TensorName { layer, direction, kind };
-                let shape = kind.shape(&self.config, layer);
+        let table = Table::of(&self.network);
+        memory::check::<f32>(|| "the weights of the network".into(), &[table.len])?;
+        for (index, slot) in self.network.slots.iter().enumerate() {
+            for entry in table.slot(index) {
+                let (name, shape) = (entry.name, &entry.shape);
                 if shape.contains(&0) || self.drawn.contains_key(&name) {
                     continue;
                 }
-                let layer = self.config.layer(layer);
                 let tensor = match shape.len() {
-                    1 => self.init.vector(name, shape[0], layer.hidden_size, layer.cell).into_dyn(),
-                    _ => self.init.matrix(name, &shape, layer.hidden_size)?.into_dyn(),
+                    1 => self.init.vector(name, shape[0], slot.hidden_size, slot.cell.cell).into_dyn(),
+                    _ => self.init.matrix(name, shape, slot.hidden_size)?.into_dyn(),
                 };
                 self.drawn.insert(name, tensor);
             }

@@ -1,6 +1,6 @@
 //! The names of weight tensors in PyTorch (`weight_ih_l0_reverse`) and Gluon 1.x (`r0_i2h_weight`).
 
-use crate::Config;
+use crate::network::{CellSpec, SlotSpec};
 
 /// Whose names the tensors of a file bear; the numbers are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,22 +67,19 @@ impl TensorKind {
     }
 
     /// The tensors that the slots of a layer have.
-    pub fn of(config: &Config, layer: usize) -> impl Iterator<Item = TensorKind> + use<> {
-        let (bias, projects, peepholes) = (config.bias, config.proj_size > 0, config.peepholes);
-        let (norm, learned) = (config.layer_norm, config.learned_state);
-        let has_cell_state = config.layer(layer).cell.has_cell_state();
+    pub fn of(slot: &SlotSpec) -> impl Iterator<Item = TensorKind> + use<> {
+        let CellSpec { cell, has_bias, has_projection, has_learned_state, peepholes, layer_norm, .. } = slot.cell;
         TensorKind::ALL.into_iter().filter(move |kind| match kind {
             TensorKind::WeightIh | TensorKind::WeightHh => true,
-            TensorKind::BiasIh | TensorKind::BiasHh => bias,
-            TensorKind::WeightHr => projects,
+            TensorKind::BiasIh | TensorKind::BiasHh => has_bias,
+            TensorKind::WeightHr => has_projection,
             TensorKind::Peephole => peepholes,
-            TensorKind::InitialH => learned,
-            TensorKind::InitialC => learned && has_cell_state,
-            _ => norm,
+            TensorKind::InitialH => has_learned_state,
+            TensorKind::InitialC => has_learned_state && cell.has_cell_state(),
+            _ => layer_norm,
         })
     }
 
-    /// PyTorch's name and Gluon's; for what they do not have, one in their style.
     const fn names(self) -> [&'static str; 2] {
         match self {
             TensorKind::WeightIh => ["weight_ih", "i2h_weight"],
@@ -110,8 +107,7 @@ impl TensorKind {
     }
 
     /// The shape of this tensor in a layer.
-    pub fn shape(self, config: &Config, layer: usize) -> Vec<usize> {
-        let layer = config.layer(layer);
+    pub fn shape(self, layer: &SlotSpec) -> Vec<usize> {
         match self {
             TensorKind::WeightIh => vec![layer.gate_rows(), layer.input_size],
             TensorKind::WeightHh => vec![layer.gate_rows(), layer.state_size],

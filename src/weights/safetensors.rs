@@ -20,9 +20,9 @@ fn metadata_of(metadata: &file::Metadata, mut config: Config) -> Config {
         let cells: Option<Vec<Cell>> = text.split(',').map(named).collect();
         if let Some(cells) = cells.filter(|cells| cells.len() == config.num_layers) {
             let layers = cells.into_iter().enumerate().map(|(layer, cell)| {
-                let found = config.layer(layer);
-                // Only among those of one gate may the file choose.
-                (if cell.gates() == found.cell.gates() { cell } else { found.cell }, found.hidden_size)
+                let (found, hidden_size) = config.cell_of(layer);
+                // Only among those of as many gates may the file choose.
+                (if cell.gates() == found.gates() { cell } else { found }, hidden_size)
             });
             let layers: Vec<_> = layers.collect();
             (config.cell, config.hidden_size) = layers[0];
@@ -89,8 +89,7 @@ impl Weights<f32> {
 
     /// As [`save`](Weights::save), into memory.
     pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
-        let cells: Vec<Cell> =
-            (0..self.config.num_layers).map(|layer| self.config.layer(layer).cell).collect();
+        let cells: Vec<Cell> = self.network.layers().map(|slots| slots[0].cell.cell).collect();
         let mut kinds: Vec<_> = cells.iter().filter_map(|cell| cell.activation()).collect();
         kinds.dedup();
         let join = |names: Vec<String>| names.join(",");

@@ -1,5 +1,7 @@
 //! The state between two calls, and the answer to one.
 
+use super::Packed;
+use crate::plan::PassTime;
 use ndarray::Array3;
 
 /// The state between two calls.
@@ -28,19 +30,23 @@ impl<T> State<T> {
 #[non_exhaustive]
 pub struct Output<T = f32> {
     /// The last layer's output at every step, C = D·H, forward first; D·P with a projection; H where directions are merged
-    /// or kept apart. With [`last_only`](crate::Config::last_only) it is what each direction ends with, and T is 1.
+    /// or kept apart. With [`last_only`](crate::Call::last_only) it is what each direction ends with, and T is 1.
     pub output: Array3<T>,
     /// The reverse direction's output, where directions are kept [apart](crate::Merge::Apart); `output` is then the
     /// forward one's.
     pub output_reverse: Option<Array3<T>>,
-    /// The last layer's cell state at every step, C = D·H, where [`cell_states`](crate::Config::cell_states) asks for it.
+    /// The output packed, where the input was; `output` is then the padded one.
+    pub packed: Option<Packed<T>>,
+    /// The last layer's cell state at every step, C = D·H, where [`cell_states`](crate::Call::cell_states) asks for it.
     pub cell_states: Option<Array3<T>>,
-    /// What each layer but the last gives to the next, where [`every_layer`](crate::Config::every_layer) asks for it.
+    /// What each layer but the last gives to the next, where [`every_layer`](crate::Call::every_layer) asks for it.
     pub lower: Vec<Array3<T>>,
     /// The final hidden states, `[L*D, N, H]` (P with a projection). A reverse direction ends at t = 0.
     pub h_n: Array3<T>,
     /// The LSTM's final cell states, `[L*D, N, H]`.
     pub c_n: Option<Array3<T>>,
+    /// The time of each pass on the GPU, where [`timed`](crate::Call::timed) asks for it.
+    pub times: Vec<PassTime>,
     /// The engine that computed this; the GPU is never replaced in silence.
     pub engine: std::sync::Arc<str>,
 }

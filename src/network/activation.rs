@@ -137,7 +137,7 @@ impl std::str::FromStr for Activation {
         let refuse = || {
             let names: Vec<_> = Activation::ALL.iter().map(|activation| activation.to_string()).collect();
             let expected = format!("one of {}, with as many finite parameters at most", names.join(", "));
-            Error::Setting { name: "activation", expected, found: format!("{text:?}") }
+            Error::Text { name: "activation", expected, found: text.into() }
         };
         let mut parts = text.split(':');
         let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();

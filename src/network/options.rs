@@ -1,4 +1,6 @@
-//! The choices that a [`Config`](crate::Config) is made of.
+//! The choices that a [`Config`](crate::Config) or a [`Call`](crate::Call) is made of.
+
+use crate::Float;
 
 /// Which ways a network reads its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +58,16 @@ impl Merge {
     pub(crate) const fn is_elementwise(self) -> bool {
         matches!(self, Merge::Sum | Merge::Average | Merge::Multiply)
     }
+
+    /// Two numbers merged; the first one where directions stay side by side or apart.
+    pub(crate) fn apply<T: Float>(self, forward: T, reverse: T) -> T {
+        match self {
+            Merge::Concatenate | Merge::Apart => forward,
+            Merge::Sum => forward + reverse,
+            Merge::Average => (forward + reverse) / (T::one() + T::one()),
+            Merge::Multiply => forward * reverse,
+        }
+    }
 }
 
 /// What a GPU stores weights, input, hidden states and outputs as. It computes in f32, and keeps biases and cell states in
@@ -110,7 +122,7 @@ pub struct CellClip {
 }
 
 /// What of a call is given back beside the final states. What is not asked for is neither kept nor read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Outputs {
     /// Of `output`, only what each direction ends with: `[1, N, C]` (Keras `return_sequences=False`).

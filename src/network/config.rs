@@ -1,9 +1,6 @@
 //! What a network is: plain data, checked once.
 
-mod check;
-
-use crate::options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset};
-use crate::{Activation, Cell};
+use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 
 /// A stacked recurrent network, as Gluon's, PyTorch's and Keras's layers and ONNX's operators describe it.
 ///
@@ -20,7 +17,7 @@ use crate::{Activation, Cell};
 /// off. Nothing is checked until weights are made for it, where a setting that no network can have is an
 /// [`Error::Setting`](crate::Error::Setting).
 ///
-#[doc = include_str!("../OPTIONS.md")]
+#[doc = include_str!("../../OPTIONS.md")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
@@ -63,10 +60,6 @@ pub struct Config {
     pub preactivation_clip: Option<f32>,
     /// Whether the state that a call without one starts from is among the weights, instead of zero.
     pub learned_state: bool,
-    /// What is given back beside the final states.
-    pub outputs: Outputs,
-    /// What a GPU stores numbers as.
-    pub dtype: Dtype,
 }
 
 /// # Making one
@@ -93,19 +86,17 @@ impl Config {
             cell_clip: None,
             preactivation_clip: None,
             learned_state: false,
-            outputs: Outputs { last_only: false, cell_states: false, every_layer: false },
-            dtype: Dtype::F32,
         }
     }
 
     /// A vanilla RNN (`gluon.rnn.RNN`, `torch.nn.RNN`) with Gluon's default activation, relu.
     pub fn rnn(hidden_size: usize) -> Config {
-        Config::new(Cell::RnnRelu, hidden_size)
+        Config::new(Cell::Vanilla(Activation::Relu), hidden_size)
     }
 
     /// A vanilla RNN with PyTorch's default nonlinearity, tanh.
     pub fn rnn_tanh(hidden_size: usize) -> Config {
-        Config::new(Cell::RnnTanh, hidden_size)
+        Config::new(Cell::Vanilla(Activation::Tanh), hidden_size)
     }
 
     /// An LSTM (`gluon.rnn.LSTM`, `torch.nn.LSTM`).
@@ -176,13 +167,6 @@ impl Config {
     #[must_use]
     pub fn residual(mut self) -> Config {
         self.residual = true;
-        self
-    }
-
-    /// Stores weights, input, hidden states and outputs as f16 on a GPU, which needs `SHADER_F16`: see [`Dtype::F16`].
-    #[must_use]
-    pub fn half(mut self) -> Config {
-        self.dtype = Dtype::F16;
         self
     }
 
@@ -277,27 +261,6 @@ impl Config {
         self
     }
 
-    /// Gives back only what each direction of the last layer ends with: output is `[1, N, C]` (Keras
-    /// `return_sequences=False`).
-    #[must_use]
-    pub fn last_only(mut self) -> Config {
-        self.outputs.last_only = true;
-        self
-    }
-
-    /// Gives back the last layer's cell state at every step too.
-    #[must_use]
-    pub fn cell_states(mut self) -> Config {
-        self.outputs.cell_states = true;
-        self
-    }
-
-    /// Gives back the output of the layers below the last too.
-    #[must_use]
-    pub fn every_layer(mut self) -> Config {
-        self.outputs.every_layer = true;
-        self
-    }
 }
 
 /// # Reading one
@@ -305,7 +268,7 @@ impl Config {
     /// The length of output's last axis: D·H; D·P with a projection; without D where directions are added, averaged,
     /// multiplied or kept apart. H is the last layer's.
     pub fn output_size(&self) -> usize {
-        let size = self.layer(self.num_layers.saturating_sub(1)).state_size;
+        let size = self.state_size_of(self.num_layers.saturating_sub(1));
         if self.merge == Merge::Apart { size } else { size.saturating_mul(self.merged_directions()) }
     }
 
@@ -316,74 +279,42 @@ impl Config {
 
     /// The length of h's last axis: H, or P with a projection; the largest in a stack whose layers differ.
     pub fn state_size(&self) -> usize {
-        self.layers_that_differ().map(|layer| layer.state_size).max().unwrap_or(0)
+        self.layers_that_differ().map(|layer| self.state_size_of(layer)).max().unwrap_or(0)
     }
 
     /// The length of c's last axis: H, the largest of the layers that have a cell state; none if no layer has one.
     pub fn cell_state_size(&self) -> Option<usize> {
-        let layers = self.layers_that_differ().filter(|layer| layer.cell.has_cell_state());
-        layers.map(|layer| layer.hidden_size).max()
+        let layers = self.layers_that_differ().map(|layer| self.cell_of(layer));
+        layers.filter(|(cell, _)| cell.has_cell_state()).map(|(_, hidden_size)| hidden_size).max()
     }
 
-    /// A layer by itself, which is what all that computes goes by.
-    pub(crate) fn layer(&self, layer: usize) -> LayerConfig {
-        let (cell, hidden_size) = self.kind(layer);
-        let input_size = match layer {
-            0 => self.input_size,
-            _ => self.state_size_of(layer - 1).saturating_mul(self.merged_directions()),
-        };
-        LayerConfig { cell, input_size, hidden_size, state_size: self.state_size_of(layer) }
-    }
-
-    /// f, g and h of a direction; the last ones are unused by a cell that has fewer.
-    pub(crate) fn activations_of(&self, cell: Cell, direction: usize) -> [Activation; 3] {
-        let count = cell.activations().len();
-        let all = if self.activations.is_empty() { cell.activations() } else { &self.activations };
-        // One set for all directions, or one for each.
-        let own = &all[if all.len() > count { direction * count } else { 0 }..];
-        std::array::from_fn(|index| own[index.min(count - 1)])
-    }
-
-    fn kind(&self, layer: usize) -> (Cell, usize) {
+    /// The cell and the hidden size of a layer.
+    pub(crate) fn cell_of(&self, layer: usize) -> (Cell, usize) {
         self.stack.get(layer).copied().unwrap_or((self.cell, self.hidden_size))
     }
 
-    fn state_size_of(&self, layer: usize) -> usize {
-        if self.proj_size > 0 { self.proj_size } else { self.kind(layer).1 }
+    /// f, g and h of a direction; the last ones repeat where the cell has fewer.
+    pub(super) fn activations_of(&self, cell: Cell, direction: usize) -> [Activation; 3] {
+        let own = cell.activations();
+        let count = own.len();
+        let all = if self.activations.is_empty() { &own } else { &self.activations };
+        // One set for all directions, or one for each.
+        let set = &all[if all.len() > count { direction * count } else { 0 }..];
+        std::array::from_fn(|index| set[index.min(count - 1)])
+    }
+
+    /// The length of a layer's hidden state.
+    pub(super) fn state_size_of(&self, layer: usize) -> usize {
+        if self.proj_size > 0 { self.proj_size } else { self.cell_of(layer).1 }
     }
 
     /// The directions side by side in what the layer above reads.
-    pub(crate) fn merged_directions(&self) -> usize {
+    pub(super) fn merged_directions(&self) -> usize {
         if self.merge.is_elementwise() { 1 } else { self.directions.count() }
     }
 
     /// Every layer of a stack, or one that stands for all.
-    fn layers_that_differ(&self) -> impl Iterator<Item = LayerConfig> {
-        let count = if self.stack.is_empty() { self.num_layers.min(1) } else { self.num_layers };
-        (0..count).map(|layer| self.layer(layer))
-    }
-}
-
-/// One layer's cell and sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LayerConfig {
-    pub cell: Cell,
-    /// What it contracts its input over; 0 while the network's input size is open.
-    pub input_size: usize,
-    /// H.
-    pub hidden_size: usize,
-    /// The length of its hidden state: P with a projection, else H.
-    pub state_size: usize,
-}
-
-impl LayerConfig {
-    /// G·H: rows of a weight matrix.
-    pub fn gate_rows(&self) -> usize {
-        self.hidden_size.saturating_mul(self.cell.gates())
-    }
-
-    /// The length of its cell state, 0 if there is none.
-    pub fn cell_state_size(&self) -> usize {
-        if self.cell.has_cell_state() { self.hidden_size } else { 0 }
+    pub(super) fn layers_that_differ(&self) -> std::ops::Range<usize> {
+        0..if self.stack.is_empty() { self.num_layers.min(1) } else { self.num_layers }
     }
 }

@@ -1,19 +1,19 @@
 //! The only check of the settings, alone and together.
 
-use super::Config;
-use crate::options::{Merge, Reset};
-use crate::{Cell, Error, Result};
+use super::{Cell, Config, Merge, Network, Reset};
+use crate::{Error, Result};
 
 /// Far more than any network has, and few enough to plan.
 const MAX_LAYERS: usize = 1 << 16;
 
 impl Config {
-    /// Whether a network can have these settings; the input size may still be open.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// The network of these settings, if there can be one; its input size may still be open.
+    pub(crate) fn check(&self) -> Result<Network> {
         self.check_sizes()?;
         self.check_cells()?;
         self.check_numbers()?;
-        self.check_connections()
+        self.check_connections()?;
+        Ok(Network::resolve(self))
     }
 
     fn check_sizes(&self) -> Result<()> {
@@ -33,7 +33,7 @@ impl Config {
             }
             self.stack.iter().try_for_each(|&(_, size)| at_least_one("hidden_size", size))?;
         }
-        let widest = self.stack.iter().map(|&(_, size)| size).chain([self.hidden_size]).max().unwrap_or(0);
+        let widest = self.stack.iter().map(|&(_, size)| size).chain([self.hidden_size, self.proj_size]).max().unwrap_or(0);
         let elements = widest
             .checked_mul(2)
             .map(|wide| wide.max(self.input_size))
@@ -50,10 +50,6 @@ impl Config {
         }
         if self.proj_size > 0 {
             self.all_are(Cell::Lstm, "proj_size")?;
-            let least = self.stack.iter().map(|&(_, size)| size).min().unwrap_or(self.hidden_size);
-            if self.proj_size >= least {
-                return refuse("proj_size", format!("less than hidden_size {least}"), self.proj_size);
-            }
         }
         Ok(())
     }
@@ -116,24 +112,17 @@ impl Config {
         }
     }
 
-    /// What lies between layers and directions, and what is given back.
+    /// The connections between layers and directions.
     fn check_connections(&self) -> Result<()> {
         if self.merge != Merge::Concatenate && self.directions.count() == 1 {
             return refuse("merge", "two directions to merge", "one");
         }
         if self.residual {
-            let mut sizes = (0..self.kinds().count()).map(|layer| self.layer(layer).state_size);
+            let mut sizes = self.layers_that_differ().map(|layer| self.state_size_of(layer));
             let first = sizes.next().unwrap_or(0);
             if let Some(other) = sizes.find(|&size| size != first) {
                 return refuse("residual", format!("layers of one size, {first}"), other);
             }
-            if self.outputs.last_only && self.num_layers > 1 {
-                return refuse("last_only", "no residual connections", "some");
-            }
-        }
-        let top = self.layer(self.num_layers - 1).cell;
-        if self.outputs.cell_states && !top.has_cell_state() {
-            return refuse("cell_states", "an LSTM as last layer", top.name());
         }
         Ok(())
     }
@@ -147,10 +136,9 @@ impl Config {
         }
     }
 
-    /// The kinds of layer there are: all of a stack, or the one.
+    /// The layers that there are: all of a stack, or the one.
     fn kinds(&self) -> impl Iterator<Item = (Cell, usize)> {
-        let one = self.stack.is_empty().then_some((self.cell, self.hidden_size));
-        one.into_iter().chain(self.stack.iter().copied())
+        self.layers_that_differ().map(|layer| self.cell_of(layer))
     }
 }
 

@@ -1,0 +1,16 @@
+//! The network: what the user asks for ([`Config`]), and what was resolved from it, once ([`Network`]).
+
+mod activation;
+mod cell;
+mod check;
+mod config;
+mod equation;
+mod options;
+mod spec;
+
+pub use activation::Activation;
+pub use cell::Cell;
+pub use config::Config;
+pub use equation::{Equation, Product};
+pub use options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset};
+pub(crate) use spec::{CellSpec, Network, SlotSpec};

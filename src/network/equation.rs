@@ -1,0 +1,193 @@
+//! The table of equations: a time step of a cell is one of them, or several where a product waits for another one's result.
+//!
+//! Each has a product, with a part of a weight, and a formula in a file of `shaders/cell/`. The file declares as `const` the
+//! same facts as its row here; `tests/shaders.rs` compares the two.
+
+use super::CellSpec;
+
+/// A product and the formula over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Equation {
+    /// Vanilla RNN.
+    Rnn,
+    /// LSTM.
+    Lstm,
+    /// GRU, reset after the recurrent product.
+    Gru,
+    /// The gates r and z of a GRU with reset before, and r ∘ h.
+    GruReset,
+    /// The candidate n of a GRU with reset before, and its new state.
+    GruCandidate,
+    /// The recurrent product of a layer-normalised LSTM: a plain GEMM.
+    LstmProduct,
+    /// The rest of a layer-normalised LSTM, which needs the sums of all units: a kernel without a product.
+    LstmNorm,
+    /// The projection of an LSTM's output.
+    Projection,
+}
+
+/// The weight that an equation's product has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Product {
+    /// Some row blocks of `weight_hh`.
+    Recurrent {
+        /// The first gate.
+        first: usize,
+        /// Gates.
+        gates: usize,
+    },
+    /// `weight_hr`.
+    Projection,
+}
+
+impl Product {
+    /// Numbers a unit: its gates, or one.
+    pub const fn width(self) -> usize {
+        match self {
+            Product::Recurrent { gates, .. } => gates,
+            Product::Projection => 1,
+        }
+    }
+}
+
+/// One row of the table.
+pub(crate) struct Row {
+    /// The name of the formula's file.
+    pub name: &'static str,
+    /// The file; none where the formula is a kernel of its own.
+    pub wgsl: Option<&'static str>,
+    /// The weight of its product, if it has one.
+    pub product: Option<Product>,
+    /// The input's gates that it reads: the first, and how many the input has; none if it reads no input.
+    pub input: Option<(usize, usize)>,
+    /// Whether it reads h_{t-1} of its own unit, beside the product.
+    pub reads_h: bool,
+    /// Whether it reads, and writes, a number a unit in the place of a cell state.
+    pub reads_c: bool,
+    pub writes_c: bool,
+    /// Whether it has biases.
+    pub has_bias: bool,
+    /// The content of the array that it writes for the equation after it.
+    pub result: &'static str,
+}
+
+impl Equation {
+    /// Every one.
+    pub const ALL: [Equation; 8] = [
+        Equation::Rnn,
+        Equation::Lstm,
+        Equation::Gru,
+        Equation::GruReset,
+        Equation::GruCandidate,
+        Equation::LstmProduct,
+        Equation::LstmNorm,
+        Equation::Projection,
+    ];
+
+    pub(crate) const fn row(self) -> Row {
+        const fn recurrent(first: usize, gates: usize) -> Product {
+            Product::Recurrent { first, gates }
+        }
+        /// A formula that is a whole time step of a cell of `gates`, without a cell state.
+        const fn whole(name: &'static str, wgsl: &'static str, gates: usize) -> Row {
+            Row {
+                name,
+                wgsl: Some(wgsl),
+                product: Some(recurrent(0, gates)),
+                input: Some((0, gates)),
+                reads_h: false,
+                reads_c: false,
+                writes_c: false,
+                has_bias: true,
+                result: "h",
+            }
+        }
+        match self {
+            Equation::Rnn => whole("rnn", include_str!("../../shaders/cell/rnn.wgsl"), 1),
+            Equation::Lstm => Row {
+                reads_c: true,
+                writes_c: true,
+                result: "m",
+                ..whole("lstm", include_str!("../../shaders/cell/lstm.wgsl"), 4)
+            },
+            Equation::Gru => Row { reads_h: true, ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3) },
+            Equation::GruReset => Row {
+                product: Some(recurrent(0, 2)),
+                reads_h: true,
+                writes_c: true,
+                result: "r h",
+                ..whole("gru_reset", include_str!("../../shaders/cell/gru_reset.wgsl"), 3)
+            },
+            Equation::GruCandidate => Row {
+                product: Some(recurrent(2, 1)),
+                reads_h: true,
+                reads_c: true,
+                ..whole("gru_candidate", include_str!("../../shaders/cell/gru_candidate.wgsl"), 3)
+            },
+            Equation::LstmProduct => {
+                Row { wgsl: None, input: None, has_bias: false, result: "recurrent gates", ..whole("gemm", "", 4) }
+            }
+            Equation::LstmNorm => {
+                Row { wgsl: None, product: None, reads_c: true, writes_c: true, result: "m", ..whole("norm", "", 4) }
+            }
+            Equation::Projection => Row {
+                product: Some(Product::Projection),
+                input: None,
+                has_bias: false,
+                ..whole("projection", include_str!("../../shaders/cell/projection.wgsl"), 1)
+            },
+        }
+    }
+
+    /// The name of its file.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The weight of its product, if it has one.
+    pub const fn product(self) -> Option<Product> {
+        self.row().product
+    }
+
+    /// G: numbers a unit in its product and in its parameters.
+    pub const fn width(self) -> usize {
+        match self.row().product {
+            Some(product) => product.width(),
+            // All gates of an LSTM.
+            None => 4,
+        }
+    }
+
+    /// Vectors of G numbers for each unit: its bias, and further tensors.
+    pub(crate) fn parameters(self, cell: &CellSpec) -> usize {
+        match self {
+            Equation::Lstm => 1 + usize::from(cell.peepholes),
+            // Bias, peepholes, two gains and biases of gates, and those of the cell state.
+            Equation::LstmNorm => 7,
+            _ => usize::from(self.row().has_bias),
+        }
+    }
+
+    /// The name of its parameters in a plan.
+    pub(crate) const fn parameters_name(self) -> &'static str {
+        match self {
+            Equation::LstmNorm => "norm",
+            Equation::GruReset => "bias_hh r z",
+            Equation::GruCandidate => "bias_hn",
+            _ => "bias_hh",
+        }
+    }
+
+    /// Whether it is a kernel of the file `step.wgsl`: a product and a formula over it.
+    pub const fn is_step(self) -> bool {
+        self.row().wgsl.is_some()
+    }
+
+    /// Whether it can be all of a time step: it has all gates of the input, and a product with all of them.
+    pub const fn is_whole(self) -> bool {
+        match (self.row().input, self.row().product) {
+            (Some((0, all)), Some(Product::Recurrent { gates, .. })) => self.is_step() && gates == all,
+            _ => false,
+        }
+    }
+}

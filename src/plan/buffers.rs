@@ -1,0 +1,124 @@
+//! The buffers of a plan.
+
+use super::Limits;
+use super::weights::KernelWeight;
+use crate::network::Dtype;
+use crate::{Error, Result};
+use std::collections::HashMap;
+
+/// An index into [`Plan::buffers`](super::Plan::buffers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BufferId(pub usize);
+
+/// A buffer of numbers of one type; 32-bit ones, if it is a staging buffer or holds lengths.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// The name, which is also the label on the GPU.
+    pub name: String,
+    /// The content.
+    pub content: Content,
+    /// The length in numbers.
+    pub len: u64,
+    /// The type of the numbers.
+    pub dtype: Dtype,
+}
+
+impl Buffer {
+    /// The size, in whole fours of bytes, as copies are.
+    pub fn bytes(&self) -> u64 {
+        (self.len * self.dtype.bytes()).next_multiple_of(4)
+    }
+}
+
+/// The content of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// Numbers that the host writes.
+    Upload,
+    /// Numbers that the host reads.
+    Download,
+    /// Numbers that kernels read and write.
+    Work,
+    /// A weight as kernels read it.
+    Weight(KernelWeight),
+}
+
+/// A buffer as a kernel sees it: all of it, or a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The buffer.
+    pub buffer: BufferId,
+    /// The first byte, and the number of bytes; all of it, if none.
+    pub range: Option<(u64, u64)>,
+}
+
+impl From<BufferId> for Binding {
+    fn from(buffer: BufferId) -> Binding {
+        Binding { buffer, range: None }
+    }
+}
+
+/// The buffers while a plan is made: each is asked whether the adapter can hold it.
+pub(super) struct Buffers<'a> {
+    title: &'a str,
+    limits: &'a Limits,
+    all: Vec<Buffer>,
+    weights: HashMap<KernelWeight, BufferId>,
+}
+
+impl<'a> Buffers<'a> {
+    pub fn new(title: &'a str, limits: &'a Limits) -> Buffers<'a> {
+        Buffers { title, limits, all: Vec::new(), weights: HashMap::new() }
+    }
+
+    pub fn title(&self) -> &'a str {
+        self.title
+    }
+
+    pub fn finish(self) -> Vec<Buffer> {
+        self.all
+    }
+
+    pub fn get(&self, BufferId(id): BufferId) -> &Buffer {
+        &self.all[id]
+    }
+
+    /// A buffer that kernels read and write as a whole.
+    pub fn work(&mut self, name: &str, len: u64, dtype: Dtype) -> Result<BufferId> {
+        self.add(name, Content::Work, len, dtype, binding_bytes(self.limits, dtype))
+    }
+
+    /// A buffer for the host.
+    pub fn staging(&mut self, name: &str, content: Content, len: u64) -> Result<BufferId> {
+        self.add(name, content, len, Dtype::F32, self.limits.max_buffer_bytes)
+    }
+
+    /// A weight, of which there is one buffer. Kernels may see parts of it.
+    pub fn weight(&mut self, name: &str, weight: KernelWeight, len: u64, dtype: Dtype) -> Result<BufferId> {
+        if let Some(&known) = self.weights.get(&weight) {
+            return Ok(known);
+        }
+        let id = self.add(name, Content::Weight(weight), len, dtype, self.limits.max_buffer_bytes)?;
+        self.weights.insert(weight, id);
+        Ok(id)
+    }
+
+    fn add(&mut self, name: &str, content: Content, len: u64, dtype: Dtype, limit: u64) -> Result<BufferId> {
+        let needed = len.saturating_mul(dtype.bytes());
+        if needed > limit {
+            let what = format!("buffer \"{name}\" of {}", self.title);
+            let (unit, holder) = ("bytes", "the adapter");
+            return Err(Error::TooLarge { what, needed, limit, unit, holder });
+        }
+        let id = BufferId(self.all.len());
+        self.all.push(Buffer { name: name.into(), content, len, dtype });
+        Ok(id)
+    }
+}
+
+/// The largest array that a kernel can see as a whole.
+pub(super) fn binding_bytes(limits: &Limits, dtype: Dtype) -> u64 {
+    // Kernels index with 32 bits.
+    let indexed = dtype.bytes() * u64::from(u32::MAX);
+    limits.max_binding_bytes.min(limits.max_buffer_bytes).min(indexed)
+}

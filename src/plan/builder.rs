@@ -1,0 +1,118 @@
+//! Makes a plan: the buffers, then the operations in order, then the transfers.
+
+use super::arrays::Arrays;
+use super::buffers::{Binding, BufferId, Buffers};
+use super::cut::Cut;
+use super::dispatch::{Dims, Dispatch};
+use super::schedule::{self, Choice};
+use super::walk::Walk;
+use super::weights::{self, Weight, WeightPart};
+use super::{Limits, Plan, Workload, ops, product, show, transfers};
+use crate::kernel::{Kernel, Tile};
+use crate::network::{Dtype, Network, SlotSpec};
+use crate::{Error, Result};
+
+/// Time steps of one call: as many as a plan is still small for.
+const MAX_STEPS: u64 = 1 << 24;
+
+/// A plan while it is made.
+pub(super) struct Builder<'a> {
+    pub network: &'a Network,
+    pub workload: &'a Workload,
+    pub limits: &'a Limits,
+    pub cut: Cut,
+    pub choice: Choice,
+    pub buffers: Buffers<'a>,
+    pub walk: Walk,
+}
+
+/// Plans a workload of a network.
+pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> Result<Plan> {
+    for (name, size) in [("input_size", network.input_size), ("T", workload.steps), ("N", workload.batch)] {
+        if size == 0 {
+            return Err(Error::Argument { name, expected: "at least 1".into(), found: "0".into() });
+        }
+    }
+    network.check_outputs(workload.outputs)?;
+    if workload.dtype == Dtype::F16 && !limits.f16 {
+        let expected = "f32 on this adapter, which has no SHADER_F16".into();
+        return Err(Error::Unsupported { name: "dtype", expected, found: "f16".into() });
+    }
+    let title = show::title(network, workload);
+    let steps = workload.steps as u64;
+    if steps > MAX_STEPS {
+        let (needed, limit, unit, holder) = (steps, MAX_STEPS, "time steps", "a call");
+        return Err(Error::TooLarge { what: title, needed, limit, unit, holder });
+    }
+    let cut = Cut::new(network, workload, limits, &title)?;
+    let choice = schedule::choose(network, workload, limits, &cut)?;
+    let buffers = Buffers::new(&title, limits);
+    let mut builder = Builder { network, workload, limits, cut, choice, buffers, walk: Walk::new() };
+    let arrays = Arrays::new(&mut builder)?;
+    for op in ops::of(&builder, &arrays) {
+        op.forward(&mut builder, &arrays)?;
+    }
+    let (uploads, downloads) = transfers::transfers(&mut builder, &arrays)?;
+    let (schedule, submits) = (builder.choice.schedule, builder.walk.submits);
+    let buffers = builder.buffers.finish();
+    let max_workgroups = u64::from(limits.max_workgroups.max(1));
+    Ok(Plan { title, schedule, steps, buffers, uploads, submits, downloads, max_workgroups })
+}
+
+impl<'a> Builder<'a> {
+    /// An array over time: a buffer a segment, of so many numbers a step.
+    pub fn over_time(&mut self, name: &str, step: u64) -> Result<Vec<BufferId>> {
+        let mut buffers = Vec::new();
+        for (index, segment) in self.cut.segments.iter().enumerate() {
+            let name = if self.cut.is_whole() { name.to_owned() } else { format!("{name} {index}") };
+            buffers.push(self.buffers.work(&name, product(&[segment.steps, step]), self.workload.dtype)?);
+        }
+        Ok(buffers)
+    }
+
+    /// A weight of some directions of a layer.
+    pub fn weight(&mut self, slots: &[SlotSpec], part: WeightPart) -> Result<Weight> {
+        weights::weight(&mut self.buffers, self.network, self.limits, slots, part, self.workload.dtype)
+    }
+
+    /// A dispatch over rows and columns; of kernels without tiles, over as many workgroups.
+    pub fn dispatch(
+        &self,
+        kernel: Kernel,
+        tile: Tile,
+        (rows, columns): (u64, u64),
+        dims: Dims,
+        arrays: &[(&str, Binding)],
+    ) -> Result<Dispatch> {
+        let tiles = rows.div_ceil(u64::from(tile.rows));
+        let (columns, tiles) = match kernel {
+            Kernel::Gemm | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
+            // All columns in one workgroup.
+            Kernel::Sequence(_) => (1, tiles),
+            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => (columns, rows),
+        };
+        let limit = u64::from(self.limits.max_workgroups.max(1));
+        // Tiles go along y, and along z where y is full.
+        let needed = columns.max(tiles.div_ceil(limit));
+        if needed > limit {
+            let what = format!("a dispatch of {}", self.buffers.title());
+            let (unit, holder) = ("workgroups an axis", "the adapter");
+            return Err(Error::TooLarge { what, needed, limit, unit, holder });
+        }
+        Ok(Dispatch {
+            kernel,
+            tile,
+            dtype: self.workload.dtype,
+            overrides: Vec::new(),
+            columns,
+            tiles,
+            directions: 1,
+            segment: None,
+            bindings: kernel.bind(arrays),
+            odd: None,
+            dims,
+            flops: 0,
+            bytes: 0,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The cut of arrays over time into segments that fit into bindings.
+
+use super::buffers::binding_bytes;
+use super::weights::{self, WeightPart, columns};
+use super::{Limits, Workload, padded, product};
+use crate::kernel::VECTOR;
+use crate::network::{Network, SlotSpec};
+use crate::plan::Segment;
+use crate::{Error, Result};
+
+/// Numbers in a vector.
+const FOUR: u64 = VECTOR as u64;
+
+/// Bytes of a time step in the table of those, at most: the largest alignment that WebGPU allows.
+const TABLE_STRIDE: u64 = 256;
+
+/// Passes that a plan may have, whose commands the host records: of all slots, a pass a segment and submit.
+const MAX_PASSES: u64 = 1 << 20;
+
+/// How a plan's arrays over time lie in buffers.
+pub(super) struct Cut {
+    pub segments: Vec<Segment>,
+    /// The input's gates of all directions of a layer are computed at once, over all time steps.
+    pub shares_gates: bool,
+}
+
+impl Cut {
+    pub fn new(network: &Network, workload: &Workload, limits: &Limits, title: &str) -> Result<Cut> {
+        let (steps, batch) = (workload.steps as u64, workload.batch as u64);
+        let limit = binding_bytes(limits, workload.dtype) / workload.dtype.bytes();
+        // The widest rows: of an array that a layer reads or writes, and of the input's gates of one direction and of all.
+        let (mut wide, mut one) = (padded(network.input_size), 0);
+        for slot in &network.slots {
+            wide = wide.max(output_row(network, workload, slot));
+            one = one.max(FOUR * columns(slot));
+        }
+        let all = one.saturating_mul(network.direction_count() as u64);
+        // A table of time steps, where they are not immediate data, has a slot more.
+        let most = (limits.max_buffer_bytes / TABLE_STRIDE).saturating_sub(1).clamp(1, steps);
+        let fits = |row: u64| most == steps && product(&[steps, batch, wide.max(row)]) <= limit;
+        let shares_gates = fits(all) && gemm_fits(network, workload, limits);
+        let each = if shares_gates || fits(one) {
+            steps
+        } else {
+            (limit / product(&[batch, wide.max(one)]).max(1)).clamp(1, most)
+        };
+        let passes = (network.slots.len() as u64).saturating_mul(steps.div_ceil(each.min(256)));
+        if passes > MAX_PASSES {
+            let (what, unit, holder) = (format!("time in {title}"), "passes", "a plan");
+            return Err(Error::TooLarge { what, needed: passes, limit: MAX_PASSES, unit, holder });
+        }
+        Ok(Cut { segments: Segment::cut(steps, each), shares_gates })
+    }
+
+    /// All time steps are in one segment.
+    pub fn is_whole(&self) -> bool {
+        self.segments.len() == 1
+    }
+}
+
+/// Numbers of a slot's output per batch row and step, the kept cell states among them.
+pub(super) fn output_row(network: &Network, workload: &Workload, slot: &SlotSpec) -> u64 {
+    let is_top = slot.layer + 1 == network.num_layers;
+    let h = if is_top && workload.outputs.last_only { 0 } else { padded(slot.state_size) };
+    let c = if is_top && workload.outputs.cell_states { slot.hidden_size as u64 } else { 0 };
+    h + c
+}
+
+/// The input's weights of all directions of a layer can be seen at once.
+fn gemm_fits(network: &Network, workload: &Workload, limits: &Limits) -> bool {
+    network.layers().all(|slots| {
+        let len = WeightPart::InputWeight.len(network, &slots[0]);
+        weights::fit_together(network, limits, len, workload.dtype)
+    })
+}

@@ -1,0 +1,231 @@
+//! Dispatches and passes, and the sizes that kernels are told.
+
+use super::buffers::{Binding, BufferId};
+use super::walk::{Segment, Times};
+use crate::kernel::{Kernel, Tile};
+use crate::network::Dtype;
+use std::sync::Arc;
+
+/// A compute pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// The label: the layer, and the operation or direction.
+    pub label: String,
+    /// The dispatches, in order; shared by the passes of one direction.
+    pub dispatches: Arc<[Dispatch]>,
+    /// The time steps that all of them are repeated for, each with its own index; once, if none.
+    pub times: Option<Times>,
+}
+
+/// The time of a pass on the GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassTime {
+    /// The pass's label.
+    pub label: String,
+    /// The pass's dispatches, each time step counted.
+    pub dispatches: u64,
+    /// The time from the beginning of the pass to its end, by the GPU's clock.
+    pub time: std::time::Duration,
+}
+
+/// One dispatch, or one a time step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Batch rows an invocation, of a product.
+    pub tile: Tile,
+    /// The type that its arrays are stored as.
+    pub dtype: Dtype,
+    /// The overrides: numbers that the host sets when it makes the pipeline.
+    pub overrides: Vec<(&'static str, f64)>,
+    /// Workgroups along the columns.
+    pub columns: u64,
+    /// Workgroups along the rows: their tiles, over all steps of the segment if there is one.
+    pub tiles: u64,
+    /// Directions that it computes at once, along z.
+    pub directions: u64,
+    /// The segment whose steps its rows are, N of each.
+    pub segment: Option<Segment>,
+    /// The kernel's storage buffers, from binding 1 on, as an even time step has them.
+    pub bindings: Vec<Binding>,
+    /// The storage buffers of an odd time step, where they differ: one step writes the array that the next one reads. Outside of
+    /// time, those after an odd number of steps.
+    pub odd: Option<Vec<Binding>>,
+    /// The kernel's sizes, binding 0.
+    pub dims: Dims,
+    /// Floating-point operations of its products, per time step.
+    pub flops: u64,
+    /// Bytes that it reads and writes at least, per time step.
+    pub bytes: u64,
+}
+
+impl Pass {
+    /// How many times each of its dispatches is dispatched.
+    pub fn repeats(&self) -> u64 {
+        self.times.map_or(1, |times| if times.at_once { 1 } else { times.count })
+    }
+
+    /// The time steps of the pass, each of which has the operations and bytes of its dispatches; one, if it has none.
+    pub fn steps(&self) -> u64 {
+        self.times.map_or(1, |times| times.count)
+    }
+
+    /// Dispatches, each time step counted.
+    pub fn count(&self) -> u64 {
+        self.repeats() * self.dispatches.len() as u64
+    }
+}
+
+impl Dispatch {
+    /// The buffer of an array that the kernel names.
+    pub fn buffer(&self, array: &str) -> Option<BufferId> {
+        let index = self.kernel.arrays().iter().position(|known| known.name == array)?;
+        self.bindings.get(index).map(|binding| binding.buffer)
+    }
+
+    /// Workgroups along x, y and z, where the longest sequence has so many steps and an axis so many workgroups.
+    pub(super) fn workgroups(&self, longest: u64, max_workgroups: u64) -> [u32; 3] {
+        let tiles = match self.segment {
+            Some(segment) => (self.tiles * segment.steps_within(longest)).div_ceil(segment.steps),
+            None => self.tiles,
+        };
+        let y = tiles.min(max_workgroups);
+        // All of them were found to be within the limit when the dispatch was planned.
+        [self.columns as u32, y as u32, (self.directions * tiles.div_ceil(y.max(1))) as u32]
+    }
+}
+
+/// The sizes that a kernel is told, as its `Dims` in WGSL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dims {
+    /// The sizes of [`Kernel::Gemm`].
+    Gemm(GemmDims),
+    /// The sizes of [`Kernel::Step`] and [`Kernel::Sequence`].
+    Step(StepDims),
+    /// The sizes of [`Kernel::Norm`].
+    Norm(NormDims),
+    /// The size of [`Kernel::Combine`]: the length in vectors of four.
+    Combine(u32),
+    /// The sizes of [`Kernel::Carry`].
+    Carry(CarryDims),
+}
+
+/// `Dims` of `gemm.wgsl`; all lengths but `rows` in vectors of four.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct GemmDims {
+    /// M = T·N.
+    pub rows: u32,
+    /// C, of all directions.
+    pub columns: u32,
+    /// K of this piece.
+    pub depth: u32,
+    /// K of all pieces.
+    pub whole_depth: u32,
+    /// Where the piece begins in the source.
+    pub source_offset: u32,
+    /// Row length of the source.
+    pub source_stride: u32,
+    /// Where the piece begins in the weights' K.
+    pub weight_offset: u32,
+    /// 1 if it adds to earlier pieces.
+    pub adds: u32,
+    /// C of one direction.
+    pub direction_columns: u32,
+    /// The length of one direction's weights, in 4 columns by 4 k.
+    pub direction_weight: u32,
+    /// The length of one direction's biases.
+    pub direction_bias: u32,
+}
+
+/// `Dims` of `step.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct StepDims {
+    /// N.
+    pub batch: u32,
+    /// Units that it computes: H, or P of a projection.
+    pub units: u32,
+    /// K, in vectors of four.
+    pub depth: u32,
+    /// Row length of the input's gates, counted in units.
+    pub input_stride: u32,
+    /// Where this direction begins in such a row, in units.
+    pub input_offset: u32,
+    /// Row length of `a_next` and `output`.
+    pub stride: u32,
+    /// Where the cell states of all steps begin in the output.
+    pub cells: u32,
+    /// The time step that t = 0 stands for.
+    pub first_step: u32,
+    /// The length of one direction's part of the input's gates in a row, in units.
+    pub direction_input: u32,
+    /// The length of one direction's weights, in G gates by 4 k.
+    pub direction_weight: u32,
+    /// The length of one direction's parameters, in units.
+    pub direction_parameters: u32,
+    /// The length of one direction's output.
+    pub direction_output: u32,
+}
+
+/// `Dims` of `norm.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct NormDims {
+    /// N.
+    pub batch: u32,
+    /// H.
+    pub units: u32,
+    /// Row length of the input's gates, counted in units.
+    pub input_stride: u32,
+    /// Where this direction begins in such a row, in units.
+    pub input_offset: u32,
+    /// Row length of the recurrent product, counted in units.
+    pub sums_stride: u32,
+    /// Row length of `a_next` and `output`.
+    pub stride: u32,
+    /// Where the cell states of all steps begin in the output.
+    pub cells: u32,
+    /// The time step that t = 0 stands for.
+    pub first_step: u32,
+}
+
+/// `Dims` of `carry.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct CarryDims {
+    /// A·B.
+    pub rows: u32,
+    /// B.
+    pub batch: u32,
+    /// Numbers of a row that are written.
+    pub width: u32,
+    /// Numbers of a row that the source has; the others are zero.
+    pub used: u32,
+    /// Where the source begins.
+    pub from_offset: u32,
+    /// The source's stride of A.
+    pub from_step: u32,
+    /// The source's stride of B.
+    pub from_row: u32,
+    /// Where the target begins.
+    pub to_offset: u32,
+    /// The target's stride of A.
+    pub to_step: u32,
+    /// The target's stride of B.
+    pub to_row: u32,
+}
+
+impl Dims {
+    /// The sizes as the GPU sees them.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Dims::Gemm(dims) => bytemuck::bytes_of(dims),
+            Dims::Step(dims) => bytemuck::bytes_of(dims),
+            Dims::Norm(dims) => bytemuck::bytes_of(dims),
+            Dims::Combine(len) => bytemuck::bytes_of(len),
+            Dims::Carry(dims) => bytemuck::bytes_of(dims),
+        }
+    }
+}

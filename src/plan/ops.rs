@@ -1,0 +1,69 @@
+//! The operations of a network, in the order of its forward. Each has a file of its own, which records its forward; the
+//! recording of its backward belongs beside it.
+
+mod input;
+mod merge;
+mod recur;
+
+use super::arrays::Arrays;
+use super::builder::Builder;
+use crate::Result;
+
+/// One operation on arrays of a plan.
+pub(super) enum Op {
+    /// The input's product of a layer: of all directions, or of a group's, and a segment of time.
+    Input { layer: usize, group: Option<usize>, segment: usize },
+    /// The time steps of a group in a segment.
+    Recur { group: usize, segment: usize },
+    /// The directions of a layer become one array, by number.
+    Merge { layer: usize },
+    /// A layer's input is added to its output.
+    Residual { layer: usize },
+    /// The final states of both directions of the last layer become one array, by number.
+    MergeFinal,
+}
+
+/// The operations of a network.
+pub(super) fn of(builder: &Builder<'_>, arrays: &Arrays<'_>) -> Vec<Op> {
+    let network = builder.network;
+    let segments = builder.cut.segments.len();
+    let mut ops = Vec::new();
+    for layer in 0..network.num_layers {
+        if builder.cut.shares_gates {
+            ops.push(Op::Input { layer, group: None, segment: 0 });
+        }
+        for (group, of) in arrays.of_layer(layer) {
+            for index in 0..segments {
+                let segment = if of.slot().is_reverse { segments - 1 - index } else { index };
+                if !builder.cut.shares_gates {
+                    ops.push(Op::Input { layer, group: Some(group), segment });
+                }
+                ops.push(Op::Recur { group, segment });
+            }
+        }
+        let (_, first) = arrays.of_layer(layer).next().expect("a layer has a direction");
+        if first.keeps_steps && network.merge.is_elementwise() {
+            ops.push(Op::Merge { layer });
+        }
+        if first.keeps_steps && network.residual && layer > 0 {
+            ops.push(Op::Residual { layer });
+        }
+    }
+    if arrays.merged_final.is_some() {
+        ops.push(Op::MergeFinal);
+    }
+    ops
+}
+
+impl Op {
+    /// Records the forward.
+    pub fn forward(&self, builder: &mut Builder<'_>, arrays: &Arrays<'_>) -> Result<()> {
+        match *self {
+            Op::Input { layer, group, segment } => input::forward(builder, arrays, layer, group, segment),
+            Op::Recur { group, segment } => recur::forward(builder, arrays, group, segment),
+            Op::Merge { layer } => merge::forward(builder, arrays, layer),
+            Op::Residual { layer } => merge::residual_forward(builder, arrays, layer),
+            Op::MergeFinal => merge::final_forward(builder, arrays),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The phases of a time step: one dispatch, or several where a product waits for another one's result.
+
+use super::Schedule;
+use super::weights::units;
+use crate::kernel::{Kernel, VECTOR};
+use crate::network::{Cell, CellSpec, Equation, SlotSpec};
+
+/// One dispatch of a time step.
+pub(super) struct Phase {
+    pub equation: Equation,
+    pub kernel: Kernel,
+    pub index: usize,
+    /// Its result is h_t.
+    pub is_last: bool,
+    /// Its result becomes, in another buffer, the array that it reads at the next time step.
+    pub alternates: bool,
+}
+
+/// The phases of a cell's time step.
+pub(super) fn phases(cell: &CellSpec, schedule: Schedule) -> Vec<Phase> {
+    let equations = Cell::equations(cell);
+    let last = equations.len() - 1;
+    let phase = |(index, equation): (usize, Equation)| Phase {
+        equation,
+        kernel: match equation {
+            Equation::LstmProduct => Kernel::Gemm,
+            Equation::LstmNorm => Kernel::Norm,
+            // A product that another one waits for is not all of a step.
+            _ if last == 0 && schedule == Schedule::Sequence => Kernel::Sequence(equation),
+            _ => Kernel::Step(equation),
+        },
+        index,
+        is_last: index == last,
+        alternates: last == 0 && schedule != Schedule::Sequence,
+    };
+    equations.into_iter().enumerate().map(phase).collect()
+}
+
+/// The facts about a slot that change a phase's kernel.
+pub(super) struct Bound {
+    pub has_lengths: bool,
+    pub is_paired: bool,
+    pub keeps_steps: bool,
+    pub keeps_cells: bool,
+}
+
+impl Phase {
+    /// The units that it computes.
+    pub fn units(&self, slot: &SlotSpec) -> u64 {
+        self.equation.product().map_or(slot.hidden_size as u64, |product| units(product, slot))
+    }
+
+    /// The row length of its result, in vectors of four.
+    pub fn result_depth(&self, slot: &SlotSpec) -> u64 {
+        match self.kernel {
+            // All gates of a unit make up a vector.
+            Kernel::Gemm => slot.hidden_size as u64,
+            _ => self.units(slot).div_ceil(VECTOR as u64),
+        }
+    }
+
+    /// It reads or writes a number a unit in the place of a cell state.
+    pub fn uses_cell_state(&self) -> bool {
+        let row = self.equation.row();
+        row.reads_c || row.writes_c
+    }
+
+    /// The overrides of its kernel: the cell's options, and the facts about the schedule.
+    pub fn overrides(&self, cell: &CellSpec, bound: &Bound) -> Vec<(&'static str, f64)> {
+        let row = self.equation.row();
+        let flag = |is_set: bool| f64::from(u8::from(is_set));
+        let in_one = matches!(self.kernel, Kernel::Sequence(_));
+        let (first, all) = row.input.unwrap_or((0, 1));
+        let mut overrides = cell.options();
+        overrides.extend([
+            ("HAS_LENGTHS", flag(bound.has_lengths)),
+            ("WRITES_OUTPUT", flag(self.is_last && bound.keeps_steps)),
+            ("WRITES_CELLS", flag(bound.keeps_cells && row.writes_c)),
+            ("HAS_INPUT", flag(row.input.is_some())),
+            ("INPUT_GATES", all as f64),
+            ("INPUT_FIRST", first as f64),
+            // h_{t-1} of a unit lies in the array that the product reads, or where h_t is written.
+            (
+                "HIDDEN_IS_LEFT",
+                flag((row.reads_h && self.index == 0 && !in_one) || (self.alternates && bound.has_lengths)),
+            ),
+            ("HIDDEN_IS_NEXT", flag(row.reads_h && (self.index > 0 || in_one))),
+            ("READS_CELL", flag(row.reads_c)),
+            ("WRITES_CELL", flag(row.writes_c)),
+            ("ALTERNATES", flag(self.alternates)),
+            ("PAIRED", flag(bound.is_paired)),
+            ("PARAMETERS", self.equation.parameters(cell) as f64),
+        ]);
+        overrides
+    }
+}

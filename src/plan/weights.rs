@@ -1,0 +1,166 @@
+//! Weights as kernels read them: which there are, and their lengths.
+//!
+//! They depend on the network and the adapter alone, never on the schedule, so that all plans of a network share one set. The
+//! weights of a layer's two directions lie in one buffer, where the adapter can hold them so; a dispatch sees both, or one.
+
+use super::buffers::{Binding, Buffers, binding_bytes};
+use super::{Limits, product};
+use crate::kernel::{BLOCK, VECTOR};
+use crate::network::{Dtype, Equation, Network, Product, SlotSpec};
+use crate::{Error, Result};
+
+/// Numbers in a vector.
+const FOUR: u64 = VECTOR as u64;
+
+/// Elements that a direction's array is padded to: 256 bytes at least of any element, so that a binding can begin there.
+const ALIGNMENT: u64 = 64;
+
+/// A weight of a layer, as kernels read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KernelWeight {
+    /// The layer.
+    pub layer: usize,
+    /// The first direction, and the number of them.
+    pub first: usize,
+    /// D, or 1 where the adapter cannot hold both in one buffer.
+    pub count: usize,
+    /// The tensors that it is made of.
+    pub part: WeightPart,
+}
+
+/// The tensors that a [`KernelWeight`] is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WeightPart {
+    /// `weight_ih`, `[C/4/8, K/4, 8]` of 4 columns by 4 k; C by unit, gate.
+    InputWeight,
+    /// `bias_ih`, `[C]`.
+    InputBias,
+    /// The weight of an equation's product, `[U/8, K/4, 8]` of G gates by 4 k.
+    Product(Product),
+    /// For each unit, the vectors of G gates that an equation has beside its product: `bias_hh` first.
+    Parameters(Equation),
+}
+
+impl WeightPart {
+    /// The length of one direction's array, in numbers.
+    pub fn len(self, network: &Network, slot: &SlotSpec) -> u64 {
+        match self {
+            WeightPart::InputWeight => blocks(columns(slot), input_depth(network, slot.layer), FOUR),
+            WeightPart::InputBias => (FOUR * columns(slot)).next_multiple_of(ALIGNMENT),
+            WeightPart::Product(of) => {
+                let width = of.width() as u64;
+                let len = blocks(units(of, slot), depth(of, slot), width);
+                len.div_ceil(FOUR * width * ALIGNMENT).saturating_mul(FOUR * width * ALIGNMENT)
+            }
+            WeightPart::Parameters(equation) => {
+                let width = equation.width() as u64;
+                let vectors = equation.parameters(&slot.cell) as u64;
+                product(&[(slot.hidden_size as u64).next_multiple_of(ALIGNMENT), vectors, width])
+            }
+        }
+    }
+
+    /// The type that it is stored as: biases stay f32.
+    pub fn dtype(self, dtype: Dtype) -> Dtype {
+        match self {
+            WeightPart::InputWeight | WeightPart::Product(_) => dtype,
+            WeightPart::InputBias | WeightPart::Parameters(_) => Dtype::F32,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            WeightPart::InputWeight => "weight_ih",
+            WeightPart::InputBias => "bias_ih",
+            WeightPart::Product(Product::Projection) => "weight_hr",
+            WeightPart::Product(Product::Recurrent { first: 0, .. }) => "weight_hh",
+            WeightPart::Product(Product::Recurrent { .. }) => "weight_hh of later gates",
+            WeightPart::Parameters(equation) => equation.parameters_name(),
+        }
+    }
+}
+
+/// The buffer of a weight, and how the directions lie in it.
+#[derive(Clone, Copy)]
+pub(super) struct Weight {
+    pub binding: Binding,
+    /// The length of one direction's array, in numbers.
+    pub direction: u64,
+}
+
+/// Finds, or makes, the weight of some directions of a layer.
+pub(super) fn weight(
+    buffers: &mut Buffers<'_>,
+    network: &Network,
+    limits: &Limits,
+    slots: &[SlotSpec],
+    part: WeightPart,
+    dtype: Dtype,
+) -> Result<Weight> {
+    let (slot, dtype) = (&slots[0], part.dtype(dtype));
+    let directions = network.direction_count();
+    let direction = part.len(network, slot);
+    let bytes = direction.saturating_mul(dtype.bytes());
+    let together = bytes.saturating_mul(directions as u64) <= limits.max_buffer_bytes;
+    let (first, count) = if together { (0, directions) } else { (slot.direction, 1) };
+    let name = if together { format!("layer {}", slot.layer) } else { format!("slot {}", slot.index) };
+    let name = format!("{name} {}", part.name());
+    let key = KernelWeight { layer: slot.layer, first, count, part };
+    let buffer = buffers.weight(&name, key, direction.saturating_mul(count as u64), dtype)?;
+    let (needed, limit) = (bytes.saturating_mul(slots.len() as u64), binding_bytes(limits, dtype));
+    if needed > limit {
+        let (what, unit, holder) = (format!("buffer \"{name}\" of {}", buffers.title()), "bytes", "a binding of the adapter");
+        return Err(Error::TooLarge { what, needed, limit, unit, holder });
+    }
+    let range = (slots.len() < count).then(|| ((slot.direction - first) as u64 * bytes, bytes));
+    Ok(Weight { binding: Binding { buffer, range }, direction })
+}
+
+/// All directions of a weight, each of so many numbers, lie in one buffer that a kernel can see as a whole.
+pub(super) fn fit_together(network: &Network, limits: &Limits, direction: u64, dtype: Dtype) -> bool {
+    let bytes = product(&[direction, network.direction_count() as u64, dtype.bytes()]);
+    bytes <= binding_bytes(limits, dtype)
+}
+
+/// The columns of a slot in the input's product, G·H, in vectors of four; padded so that they are whole units too.
+pub(crate) fn columns(slot: &SlotSpec) -> u64 {
+    let gates = slot.cell.cell.gates() as u64;
+    let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
+    (slot.gate_rows() as u64).div_ceil(whole).saturating_mul(whole / FOUR)
+}
+
+/// The arrays that a layer reads side by side, and the width of each.
+pub(crate) fn sources(network: &Network, layer: usize) -> (usize, usize) {
+    match layer {
+        0 => (1, network.input_size),
+        _ => (network.merged_directions(), network.layer(layer - 1)[0].state_size),
+    }
+}
+
+/// K of a layer's input product, in vectors of four; each source is padded by itself.
+pub(crate) fn input_depth(network: &Network, layer: usize) -> u64 {
+    let (count, width) = sources(network, layer);
+    (count as u64).saturating_mul((width as u64).div_ceil(FOUR))
+}
+
+/// The units that a product computes.
+pub(super) fn units(of: Product, slot: &SlotSpec) -> u64 {
+    match of {
+        Product::Recurrent { .. } => slot.hidden_size as u64,
+        Product::Projection => slot.state_size as u64,
+    }
+}
+
+/// K of an equation's product, in vectors of four: a product that waits for another one's result contracts over its units.
+pub(super) fn depth(of: Product, slot: &SlotSpec) -> u64 {
+    let size = match of {
+        Product::Recurrent { first: 0, .. } => slot.state_size,
+        Product::Recurrent { .. } | Product::Projection => slot.hidden_size,
+    };
+    (size as u64).div_ceil(FOUR)
+}
+
+/// The length of weights for `columns` units of `gates`, in whole blocks of units, and `depth` vectors of K.
+pub(crate) fn blocks(columns: u64, depth: u64, gates: u64) -> u64 {
+    product(&[columns.div_ceil(BLOCK as u64), BLOCK as u64, depth, FOUR, gates])
+}
