@@ -1,5 +1,6 @@
-// The activations of a cell, f of its gates, g of its candidate and h of its output, chosen when the pipeline is made: a
-// compiler sees constants, and keeps the one branch.
+// The activations of a cell, by ONNX's letters: F of the gates, or a vanilla RNN's only one; G of the
+// candidate; H of the output. The host sets them when it makes the pipeline: a compiler sees constants, and
+// keeps one branch.
 
 override F: u32 = 2u;
 override F_ALPHA: f32 = 0.0;
@@ -11,43 +12,50 @@ override H: u32 = 1u;
 override H_ALPHA: f32 = 0.0;
 override H_BETA: f32 = 0.0;
 
-// The bound of what goes into f and g, where there is one.
+// The bound of the arguments of F and G, if there is one.
 override CLIPS_PREACTIVATION: bool = false;
 override PREACTIVATION_CLIP: f32 = 0.0;
 
-// In the order of `Activation::ALL`. A NaN stays one.
+// The order is that of `Activation::ALL`. A NaN stays a NaN.
 fn activate(kind: u32, alpha: f32, beta: f32, x: f32) -> f32 {
     switch kind {
-        case 0u: { return select(x, 0.0, x < 0.0); }                                          // relu
-        case 1u: { return safe_tanh(x); }                                                     // tanh
-        case 2u: { return sigmoid(x); }                                                       // sigmoid
-        case 3u: { return x / (1.0 + abs(x)); }                                               // softsign
-        case 4u: { return select(x, 0.0, x < 0.0) + log_1p_exp_of_negative(abs(x)); }         // softplus
-        case 5u: { return select(x, alpha * x, x < 0.0); }                                    // leaky_relu
-        case 6u: { return select(x, alpha * exp_m1_of_negative(min(x, 0.0)), x < 0.0); }      // elu
-        case 7u: { return select(x, 0.0, x < alpha); }                                        // thresholded_relu
-        case 8u: { return alpha * x + beta; }                                                 // affine
-        case 9u: { return clip(alpha * x + beta, 0.0, 1.0); }                                 // hard_sigmoid
-        default: { return alpha * safe_tanh(beta * x); }                                      // scaled_tanh
+        case 0u: { return select(x, 0.0, x < 0.0); }  // relu
+        case 1u: { return safe_tanh(x); }  // tanh
+        case 2u: { return sigmoid(x); }  // sigmoid
+        case 3u: { return x / (1.0 + abs(x)); }  // softsign
+        case 4u: { return select(x, 0.0, x < 0.0) + log_1p(exp(-abs(x))); }  // softplus
+        case 5u: { return select(x, alpha * x, x < 0.0); }  // leaky_relu
+        case 6u: { return select(x, alpha * exp_m1_of_negative(min(x, 0.0)), x < 0.0); }  // elu
+        case 7u: { return select(x, 0.0, x < alpha); }  // thresholded_relu
+        case 8u: { return alpha * x + beta; }  // affine
+        case 9u: { return clip(alpha * x + beta, 0.0, 1.0); }  // hard_sigmoid
+        default: { return alpha * safe_tanh(beta * x); }  // scaled_tanh
     }
 }
 
-// exp(x) - 1 for x from 0 down, by way of tanh(x / 2) = (exp(x) - 1) / (exp(x) + 1), without the loss of digits near 0.
+// exp(x) - 1 for x from 0 down, by way of tanh(x / 2) = (exp(x) - 1) / (exp(x) + 1), without loss of digits
+// near 0.
 fn exp_m1_of_negative(x: f32) -> f32 {
     let t = safe_tanh(0.5 * x);
     return 2.0 * t / (1.0 - t);
 }
 
-// log(1 + exp(-x)) for x from 0 on: with y = exp(-x), log(1 + y) y / ((1 + y) - 1) gives back what 1 + y has rounded away
-// (Kahan's log1p).
-fn log_1p_exp_of_negative(x: f32) -> f32 {
-    let y = exp(-x);
-    let u = 1.0 + y;
-    let rounded = u - 1.0;
-    return select(log(u) * (y / rounded), y, rounded == 0.0);
+// log(1 + y) for y from 0 to 1, without loss of digits near 0: 2 artanh(s) with s = y / (2 + y) at most 1/3,
+// by the series of artanh up to s^13, whose rest is 2e-8 of the sum. Kahan's y log(u) / (u - 1) with u = 1 +
+// y is no way: compilers take u - 1 for y.
+fn log_1p(y: f32) -> f32 {
+    let s = y / (2.0 + y);
+    let s2 = s * s;
+    var series = 1.0 / 13.0;
+    series = fma(series, s2, 1.0 / 11.0);
+    series = fma(series, s2, 1.0 / 9.0);
+    series = fma(series, s2, 1.0 / 7.0);
+    series = fma(series, s2, 1.0 / 5.0);
+    series = fma(series, s2, 1.0 / 3.0);
+    return 2.0 * fma(s * s2, series, s);
 }
 
-// A NaN stays one, which clamp does not promise.
+// A NaN stays a NaN, which clamp does not promise.
 fn clip(x: f32, least: f32, most: f32) -> f32 {
     return select(select(x, most, x > most), least, x < least);
 }
@@ -59,14 +67,14 @@ fn preactivation(x: f32) -> f32 {
     return x;
 }
 
-fn f_of(x: f32) -> f32 {
+fn gate_activation(x: f32) -> f32 {
     return activate(F, F_ALPHA, F_BETA, preactivation(x));
 }
 
-fn g_of(x: f32) -> f32 {
+fn candidate_activation(x: f32) -> f32 {
     return activate(G, G_ALPHA, G_BETA, preactivation(x));
 }
 
-fn h_of(x: f32) -> f32 {
+fn output_activation(x: f32) -> f32 {
     return activate(H, H_ALPHA, H_BETA, x);
 }

@@ -1,4 +1,5 @@
-// carry: an array [A, B, C] from one buffer to another, each with strides of its own, and zeros behind the numbers that there are.
+// carry: an array [A, B, C] from one buffer to another, each with its own strides, and zeros behind the
+// source's numbers.
 //   source  ->  into
 
 struct Dims {
@@ -6,10 +7,10 @@ struct Dims {
     rows: u32,
     // B.
     batch: u32,
-    // Numbers of a row that are written, and how many of them there are in the source.
+    // Numbers that are written per row, and numbers per row of the source.
     width: u32,
     used: u32,
-    // Where the arrays begin, and the strides of A and B.
+    // The places where the arrays begin, and the strides of A and B.
     from_offset: u32,
     from_step: u32,
     from_row: u32,

@@ -1,5 +1,5 @@
 // combine: two arrays of one size become one, number by number: merged directions, and residual connections.
-//   other [M], mine [M]  ->  mine [M]
+//   a [M], b [M]  ->  b [M]
 
 override OPERATION: u32 = 0u;
 
@@ -9,8 +9,8 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> other: array<Vector>;
-@group(0) @binding(2) var<storage, read_write> mine: array<Vector>;
+@group(0) @binding(1) var<storage, read> a: array<Vector>;
+@group(0) @binding(2) var<storage, read_write> b: array<Vector>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -22,11 +22,12 @@ fn main(
     if at >= dims.len {
         return;
     }
-    let a = vec4<f32>(mine[at]);
-    let b = vec4<f32>(other[at]);
+    let x = vec4<f32>(a[at]);
+    let y = vec4<f32>(b[at]);
     switch OPERATION {
-        case 0u: { mine[at] = Vector(a + b); }            // add
-        case 1u: { mine[at] = Vector((a + b) * 0.5); }    // average
-        default: { mine[at] = Vector(a * b); }            // multiply
+        case 0u: { b[at] = Vector(x + y); }            // add
+        case 1u: { b[at] = Vector((x + y) * 0.5); }    // average
+        case 2u: { b[at] = Vector(x * y); }            // multiply
+        default: { b[at] = Vector(x); }                // copy
     }
 }

@@ -1,8 +1,8 @@
-// gemm: the input's share of all gates for all time steps, a GEMM with four adjacent columns as one vector.
-//   source [M, K] (rows of any stride), weight [K, C], bias [C]  ->  input_gates [M, C]
-// M = T*N rows, C = D*H*G columns by direction, unit, gate. K may come in pieces, each a dispatch of its own: the first
-// starts from the bias, the others from the sum so far.
-// One invocation computes ROWS rows of one vector of columns.
+// gemm: the input's share of all gates for all time steps, with four adjacent columns as one vector.
+//   a [M, K] (rows of any stride), b [K, C], bias [C]  ->  input_gates [M, C]
+// M = T*N rows, C = D*H*G columns by direction, unit, gate. K may come in pieces, each a dispatch of its own:
+// the first piece starts from the bias, the others from the sum so far. One invocation computes ROWS rows of
+// one vector of columns.
 
 struct Dims {
     rows: u32,
@@ -11,20 +11,30 @@ struct Dims {
     // K of this piece, and of all, in vectors of four.
     depth: u32,
     whole_depth: u32,
-    // Where the piece begins, and how long a row is, in the source: in vectors of four.
+    // The place in a where the piece begins, and the length of a row of a: in vectors of four.
     source_offset: u32,
     source_stride: u32,
-    // Where the piece begins in the weights' K.
+    // The place in b's K where the piece begins.
     weight_offset: u32,
     // 1 if this is not the first piece.
     adds: u32,
+    // Columns of one direction, and the lengths of its part of b, in Weights, and of the bias, in vectors.
+    direction_columns: u32,
+    direction_weight: u32,
+    direction_bias: u32,
 }
 
+override HAS_BIAS: bool = true;
+
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> source: array<Vector>;               // [M, K/4] of 4 k
-@group(0) @binding(2) var<storage, read> weight: array<StoredWeights>;        // [C/4/BLOCK, K/4, BLOCK] of 4 columns by 4 k
-@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;     // bias, [C/4] of 4 columns
-@group(0) @binding(4) var<storage, read_write> input: array<Vector>;          // [M, C/4] of 4 columns
+// [M, K/4] of 4 k
+@group(0) @binding(1) var<storage, read> a: array<Vector>;
+// [C/4/BLOCK, K/4, BLOCK] of 4 columns by 4 k
+@group(0) @binding(2) var<storage, read> b: array<StoredWeights>;
+// The bias, [C/4] of 4 columns
+@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;
+// [M, C/4] of 4 columns
+@group(0) @binding(4) var<storage, read_write> input_gates: array<Vector>;
 
 fn rows() -> u32 {
     return dims.rows;
@@ -34,31 +44,36 @@ fn depth() -> u32 {
     return dims.depth;
 }
 
-// A row past the last reads the last one, whose sum is then thrown away.
-fn row_at(row: u32) -> u32 {
+// The place where a row of a begins. A row past the last reads the last row, and its sum is thrown away.
+fn a_at(row: u32) -> u32 {
     return dims.source_offset + min(row, dims.rows - 1u) * dims.source_stride;
 }
 
-fn left(at: u32) -> vec4<f32> {
-    return vec4<f32>(source[at]);
+fn read_a(at: u32) -> vec4<f32> {
+    return vec4<f32>(a[at]);
 }
 
-fn right_at(column: u32) -> u32 {
-    return block_at(min(column, dims.columns - 1u), dims.whole_depth) + dims.weight_offset * BLOCK;
+fn b_at(column: u32) -> u32 {
+    let known = min(column, dims.columns - 1u);
+    let start = known / dims.direction_columns * dims.direction_weight;
+    return start + block_at(known % dims.direction_columns, dims.whole_depth) + dims.weight_offset * BLOCK;
 }
 
-fn right(at: u32, k: u32) -> Weights {
-    return Weights(weight[at + k * BLOCK]);
+fn read_b(at: u32, k: u32) -> Weights {
+    return Weights(b[at + k * BLOCK]);
 }
 
-fn finish(row: u32, column: u32, sum: Gates) {
+fn epilogue(row: u32, column: u32, sum: Gates) {
     if row >= dims.rows || column >= dims.columns {
         return;
     }
     let at = row * dims.columns + column;
+    var start = Gates();
     if dims.adds == 1u {
-        input[at] = Vector(unpack_input(at) + sum);
-    } else {
-        input[at] = Vector(unpack_parameters(column) + sum);
+        start = read_input_gates(at);
+    } else if HAS_BIAS {
+        let own = column / dims.direction_columns * dims.direction_bias + column % dims.direction_columns;
+        start = read_parameters(own);
     }
+    input_gates[at] = Vector(start + sum);
 }

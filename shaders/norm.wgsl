@@ -1,6 +1,7 @@
-// norm: the update of a layer-normalised LSTM (Ba et al. 2016, equations 20 to 22), once `gemm` has the recurrent product:
-//   a = LN(W_ih x) + LN(W_hh h_{t-1}) + b
-//   c_t as the LSTM has it;  h_t = f(o) h(LN(c_t))
+// norm: the update of a layer-normalised LSTM (Ba et al. 2016, equations 20 to 22), from both products of
+// gemm:
+//   gates = LN(W_ih x) + LN(W_hh h_{t-1}) + bias
+//   c_t as in cell/lstm;  h_t = F(o) H(LN(c_t))
 // A workgroup computes a batch row, and each of its invocations every 64th unit.
 
 override PARAMETERS: u32 = 1u;
@@ -16,28 +17,35 @@ struct Dims {
     batch: u32,
     // H.
     units: u32,
-    // Row length of the input's gates, and where this direction begins in it, both counted in units.
+    // Row length of input_gates, and the place in a row where this direction begins, both counted in units.
     input_stride: u32,
     input_offset: u32,
     // Row length of the recurrent product, counted in units.
     sums_stride: u32,
-    // Row length of next and of output.
+    // Row length of a_next and of output.
     stride: u32,
-    // Where the cell states of all steps begin in output.
+    // The place in output where the cell states of all steps begin.
     cells: u32,
-    // The time step that t = 0 stands for.
+    // Time steps of the sequence before t = 0.
     first_step: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> input: array<Vector>;               // [S, N, D, H] of 4 gates
-@group(0) @binding(2) var<storage, read> sums: array<Vector>;                // [N, H] of 4 gates
-// For each unit: bias; peephole; gain and bias of the input's product; of the recurrent one; gain and bias of c.
-@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;       // [H, PARAMETERS] of 4 gates
-@group(0) @binding(4) var<storage, read> lengths: array<u32>;                // [N]
-@group(0) @binding(5) var<storage, read_write> next: array<Number>;          // [N, H]
-@group(0) @binding(6) var<storage, read_write> output: array<Number>;        // [S, N, H], and c [S, N, H]
-@group(0) @binding(7) var<storage, read_write> cell_state: array<f32>;       // [N, H]
+// [S, N, D, H] of 4 gates
+@group(0) @binding(1) var<storage, read> input_gates: array<Vector>;
+// The recurrent product, [N, H] of 4 gates
+@group(0) @binding(2) var<storage, read> recurrent_gates: array<Vector>;
+// [H, PARAMETERS] of 4 gates: bias; peephole; gain and bias of the input's product; gain and bias of the
+// recurrent product; gain and bias of c.
+@group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;
+// [N]
+@group(0) @binding(4) var<storage, read> lengths: array<u32>;
+// [N, H]
+@group(0) @binding(5) var<storage, read_write> a_next: array<Number>;
+// [S, N, H], and c [S, N, H]
+@group(0) @binding(6) var<storage, read_write> output: array<Number>;
+// [N, H]
+@group(0) @binding(7) var<storage, read_write> cell_state: array<f32>;
 
 var<workgroup> partial: array<f32, LANES>;
 
@@ -45,9 +53,9 @@ var<workgroup> partial: array<f32, LANES>;
 fn total(lane: u32, value: f32) -> f32 {
     partial[lane] = value;
     workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        if lane < half {
-            partial[lane] += partial[lane + half];
+    for (var distance = LANES / 2u; distance > 0u; distance /= 2u) {
+        if lane < distance {
+            partial[lane] += partial[lane + distance];
         }
         workgroupBarrier();
     }
@@ -56,12 +64,8 @@ fn total(lane: u32, value: f32) -> f32 {
     return sum;
 }
 
-fn input_of(at: u32) -> vec4<f32> {
-    return vec4<f32>(input[at]);
-}
-
-fn sums_of(at: u32) -> vec4<f32> {
-    return vec4<f32>(sums[at]);
+fn read_recurrent_gates(at: u32) -> Gates {
+    return vec4<f32>(recurrent_gates[at]);
 }
 
 fn sum_of(v: vec4<f32>) -> f32 {
@@ -75,11 +79,12 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let tile = tile_of(group, groups);
-    // No lane may leave before the barriers are done, so that what is no row reads the last one and writes nothing.
+    // No lane may leave before the barriers are done, so that a row past the last reads the last row and
+    // writes nothing.
     let row = min(tile, dims.batch - 1u);
     let sequence_row = time_step() * dims.batch + row;
     let input_at = sequence_row * dims.input_stride + dims.input_offset;
-    let sums_at = row * dims.sums_stride;
+    let recurrent_at = row * dims.sums_stride;
     let output_at = sequence_row * dims.stride;
     let cells_at = dims.cells + sequence_row * dims.units;
     var is_past_the_end = false;
@@ -88,34 +93,34 @@ fn main(
     }
     let writes = tile < dims.batch && !is_past_the_end;
 
-    let gates = 4.0 * f32(dims.units);
+    let count = 4.0 * f32(dims.units);
     var of_input = 0.0;
-    var of_sums = 0.0;
+    var of_recurrent = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        of_input += sum_of(input_of(input_at + unit));
-        of_sums += sum_of(sums_of(sums_at + unit));
+        of_input += sum_of(read_input_gates(input_at + unit));
+        of_recurrent += sum_of(read_recurrent_gates(recurrent_at + unit));
     }
-    let input_mean = total(lane, of_input) / gates;
-    let sums_mean = total(lane, of_sums) / gates;
+    let input_mean = total(lane, of_input) / count;
+    let recurrent_mean = total(lane, of_recurrent) / count;
     of_input = 0.0;
-    of_sums = 0.0;
+    of_recurrent = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        let x = input_of(input_at + unit) - input_mean;
-        let h = sums_of(sums_at + unit) - sums_mean;
+        let x = read_input_gates(input_at + unit) - input_mean;
+        let h = read_recurrent_gates(recurrent_at + unit) - recurrent_mean;
         of_input += sum_of(x * x);
-        of_sums += sum_of(h * h);
+        of_recurrent += sum_of(h * h);
     }
-    let input_deviation = sqrt(total(lane, of_input) / gates + EPSILON);
-    let sums_deviation = sqrt(total(lane, of_sums) / gates + EPSILON);
+    let input_deviation = sqrt(total(lane, of_input) / count + EPSILON);
+    let recurrent_deviation = sqrt(total(lane, of_recurrent) / count + EPSILON);
 
-    // The new cell state, kept in its place for the second look at it; a row that is not written keeps its old one.
+    // The new cell state, stored to be read again below; a row past its end keeps its old one.
     var of_c = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
         let at = row * dims.units + unit;
         if writes {
-            let a = gates_of(unit, (input_of(input_at + unit) - input_mean) / input_deviation,
-                (sums_of(sums_at + unit) - sums_mean) / sums_deviation);
-            cell_state[at] = cell_state_of(a, cell_state[at], unit);
+            let gates = gates_of(unit, (read_input_gates(input_at + unit) - input_mean) / input_deviation,
+                (read_recurrent_gates(recurrent_at + unit) - recurrent_mean) / recurrent_deviation);
+            cell_state[at] = cell_state_of(gates, cell_state[at], unit);
         }
         of_c += cell_state[at];
     }
@@ -134,11 +139,11 @@ fn main(
         var h = 0.0;
         let c = cell_state[row * dims.units + unit];
         if writes {
-            let a = gates_of(unit, (input_of(input_at + unit) - input_mean) / input_deviation,
-                (sums_of(sums_at + unit) - sums_mean) / sums_deviation);
-            let norm = unpack_parameters(PARAMETERS * unit + 6u);
-            h = output_of(a, c, norm.x * (c - c_mean) / c_deviation + norm.y, unit);
-            next[row * dims.stride + unit] = Number(h);
+            let gates = gates_of(unit, (read_input_gates(input_at + unit) - input_mean) / input_deviation,
+                (read_recurrent_gates(recurrent_at + unit) - recurrent_mean) / recurrent_deviation);
+            let norm = read_parameters(PARAMETERS * unit + 6u);
+            h = output_of(gates, c, norm.x * (c - c_mean) / c_deviation + norm.y, unit);
+            a_next[row * dims.stride + unit] = Number(h);
         }
         if WRITES_OUTPUT {
             output[output_at + unit] = Number(h);
@@ -149,9 +154,9 @@ fn main(
     }
 }
 
-// Of the products without gain and bias.
+// The gates from both normalised products, before gain and bias.
 fn gates_of(unit: u32, x: Gates, h: Gates) -> Gates {
     let at = PARAMETERS * unit;
-    let from_input = unpack_parameters(at + 2u) * x + unpack_parameters(at + 3u);
-    return unpack_parameters(at) + from_input + unpack_parameters(at + 4u) * h + unpack_parameters(at + 5u);
+    let from_input = read_parameters(at + 2u) * x + read_parameters(at + 3u);
+    return read_parameters(at) + from_input + read_parameters(at + 4u) * h + read_parameters(at + 5u);
 }

@@ -1,10 +1,12 @@
-// What every kernel shares. A shader is joined from these files: prelude, gates/G, rows/quad, read_each or read_shared, rows/N, and then
-// gemm, or activation, cell/NAME, step_index/KIND and step. Every K axis is padded with zeros to fours, to be read in
+// Text that every kernel shares. The product kernels are joined from these files: dtype/DTYPE, prelude,
+// gates/G, rows/quad, read_KIND, rows/TILE, and then either run/once and gemm, or activation,
+// step_index/time, step_index/KIND, run/KIND, cell/NAME and step. Every K axis is padded with zeros to whole
 // vectors of four.
 
 override WORKGROUP: u32 = 64u;
 
-// Units, or vectors of columns, whose weights stand side by side, so that their invocations read whole cache lines.
+// Units, or vectors of columns, whose weights stand side by side, so that their invocations read whole
+// cache lines.
 const BLOCK: u32 = 8u;
 
 // One unit's state between two steps. Cells without a cell state hand c through.
@@ -13,9 +15,10 @@ struct State {
     c: f32,
 }
 
-// WGSL leaves tanh undefined beyond |x| of 88, and drivers are imprecise near 0. This is the same on every GPU and within
-// a few ulp, one where values mostly are, and a NaN stays one: below 0.625 the polynomial of Cephes (tanhf.c), above it the rational minimax
-// approximation of degree 13/6 of Eigen (MathFunctionsImpl.h).
+// tanh, the same on every GPU: WGSL leaves its own undefined beyond |x| of 88, and drivers are imprecise near
+// 0. Below 0.625 the polynomial of Cephes (tanhf.c), above it the rational minimax approximation of degree
+// 13/6 of Eigen (MathFunctionsImpl.h). The error is a few ulp, one ulp where values mostly are; a NaN stays a
+// NaN.
 fn safe_tanh(value: f32) -> f32 {
     let x = clamp(value, -7.905311, 7.905311);
     let x2 = x * x;
@@ -39,31 +42,32 @@ fn safe_tanh(value: f32) -> f32 {
     return select(tanh, value, is_nan(value));
 }
 
-// By its bits, since a compiler may take it that there is no NaN.
+// The test is of the bits, since a compiler may assume that there is no NaN.
 fn is_nan(value: f32) -> bool {
     return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
 
-// By way of tanh, whose error is known: with lavapipe's exp the notebook is twice as far off. In the lower tail, where the
-// sum leaves few digits, by way of exp after all.
+// The logistic function by way of tanh, whose error is known: with lavapipe's exp the notebook is twice as
+// far off. The lower tail, where the sum leaves few digits, goes by way of exp after all.
 fn sigmoid(x: f32) -> f32 {
     let tail = exp(min(x, 0.0));
     return select(0.5 + 0.5 * safe_tanh(0.5 * x), tail / (1.0 + tail), x < -4.0);
 }
 
-// Where the weights of a column begin in [columns / BLOCK, depth, BLOCK], and so at which stride they go on.
+// The place where the weights of a column begin in [columns / BLOCK, depth, BLOCK]; BLOCK is their stride.
 fn block_at(column: u32, depth: u32) -> u32 {
     return column / BLOCK * depth * BLOCK + column % BLOCK;
 }
 
-// Whether both directions of a layer are computed at once, in turn along z; and which of them this invocation is of.
+// Both directions of a layer in one dispatch, in turn along z; and the direction of this invocation there, 0
+// forward and 1 reverse.
 override PAIRED: bool = false;
-var<private> side: u32 = 0u;
+var<private> direction: u32 = 0u;
 
 // Tiles of rows are counted along y, and along z when y is full.
 fn tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
     if PAIRED {
-        side = group.z % 2u;
+        direction = group.z % 2u;
         return group.z / 2u * groups.y + group.y;
     }
     return group.z * groups.y + group.y;

@@ -1,5 +1,6 @@
-// Eight lanes of a subgroup read a row each and hand it to the others: for CPU adapters, where each lane's read is a turn of
-// a loop. All lanes of a subgroup have the same rows, so all must stay active until their sums are done.
+// Eight lanes of a subgroup read a row each and hand it to the others: for CPU adapters, where each lane's
+// read is a turn of a loop. All lanes of a subgroup have the same rows, so all must stay active until their
+// sums are done.
 
 var<private> lane: u32;
 
@@ -18,16 +19,16 @@ fn column_of(group: u32, local: u32) -> u32 {
     return group * WORKGROUP + local;
 }
 
-fn fold_low(sum: ptr<function, Quad>, x: vec4<f32>, w: Weights) {
-    (*sum).r0 = fold((*sum).r0, subgroupBroadcast(x, 0u), w);
-    (*sum).r1 = fold((*sum).r1, subgroupBroadcast(x, 1u), w);
-    (*sum).r2 = fold((*sum).r2, subgroupBroadcast(x, 2u), w);
-    (*sum).r3 = fold((*sum).r3, subgroupBroadcast(x, 3u), w);
+fn accumulate_low(sum: ptr<function, Quad>, a: vec4<f32>, b: Weights) {
+    (*sum).r0 = accumulate((*sum).r0, subgroupBroadcast(a, 0u), b);
+    (*sum).r1 = accumulate((*sum).r1, subgroupBroadcast(a, 1u), b);
+    (*sum).r2 = accumulate((*sum).r2, subgroupBroadcast(a, 2u), b);
+    (*sum).r3 = accumulate((*sum).r3, subgroupBroadcast(a, 3u), b);
 }
 
-fn fold_high(sum: ptr<function, Quad>, x: vec4<f32>, w: Weights) {
-    (*sum).r0 = fold((*sum).r0, subgroupBroadcast(x, 4u), w);
-    (*sum).r1 = fold((*sum).r1, subgroupBroadcast(x, 5u), w);
-    (*sum).r2 = fold((*sum).r2, subgroupBroadcast(x, 6u), w);
-    (*sum).r3 = fold((*sum).r3, subgroupBroadcast(x, 7u), w);
+fn accumulate_high(sum: ptr<function, Quad>, a: vec4<f32>, b: Weights) {
+    (*sum).r0 = accumulate((*sum).r0, subgroupBroadcast(a, 4u), b);
+    (*sum).r1 = accumulate((*sum).r1, subgroupBroadcast(a, 5u), b);
+    (*sum).r2 = accumulate((*sum).r2, subgroupBroadcast(a, 6u), b);
+    (*sum).r3 = accumulate((*sum).r3, subgroupBroadcast(a, 7u), b);
 }

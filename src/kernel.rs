@@ -1,6 +1,9 @@
-//! Which files of `shaders/` make up a kernel, and its overrides. Knows no GPU, so that tests can check every combination.
+//! The kernels: the files of `shaders/` that each is joined from, and its arrays. Knows no GPU, so that tests can check every
+//! combination.
 
-use crate::Dtype;
+use crate::network::{Dtype, Equation};
+use crate::plan::Binding;
+use std::collections::HashSet;
 
 /// A kernel; one file of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,66 +25,6 @@ pub enum Kernel {
         /// What it writes.
         to: Dtype,
     },
-}
-
-/// What a step makes of its product; a file of `shaders/cell/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Equation {
-    /// Vanilla RNN.
-    Rnn,
-    /// LSTM.
-    Lstm,
-    /// GRU, reset after the recurrent product.
-    Gru,
-    /// The gates r and z of a GRU with reset before.
-    GruReset,
-    /// What follows them.
-    GruCandidate,
-    /// The projection of an LSTM's output.
-    Projection,
-}
-
-impl Equation {
-    /// Every one.
-    pub const ALL: [Equation; 6] = [
-        Equation::Rnn,
-        Equation::Lstm,
-        Equation::Gru,
-        Equation::GruReset,
-        Equation::GruCandidate,
-        Equation::Projection,
-    ];
-
-    /// The name of its file.
-    pub const fn name(self) -> &'static str {
-        self.file().0
-    }
-
-    /// Gates in its product.
-    pub const fn gates(self) -> usize {
-        match self {
-            Equation::Rnn | Equation::GruCandidate | Equation::Projection => 1,
-            Equation::GruReset => 2,
-            Equation::Gru => 3,
-            Equation::Lstm => 4,
-        }
-    }
-
-    /// Whether it is all of a time step.
-    pub const fn is_whole(self) -> bool {
-        matches!(self, Equation::Rnn | Equation::Lstm | Equation::Gru)
-    }
-
-    const fn file(self) -> (&'static str, &'static str) {
-        match self {
-            Equation::Rnn => ("rnn", include_str!("../shaders/cell/rnn.wgsl")),
-            Equation::Lstm => ("lstm", include_str!("../shaders/cell/lstm.wgsl")),
-            Equation::Gru => ("gru", include_str!("../shaders/cell/gru.wgsl")),
-            Equation::GruReset => ("gru_reset", include_str!("../shaders/cell/gru_reset.wgsl")),
-            Equation::GruCandidate => ("gru_candidate", include_str!("../shaders/cell/gru_candidate.wgsl")),
-            Equation::Projection => ("projection", include_str!("../shaders/cell/projection.wgsl")),
-        }
-    }
 }
 
 /// How the time step reaches a kernel.
@@ -193,7 +136,7 @@ impl std::str::FromStr for Tile {
         Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
             let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();
             let (expected, found) = (names.join(", "), name.into());
-            crate::Error::Setting { name: "tile", expected, found }
+            crate::Error::Text { name: "tile", expected, found }
         })
     }
 }
@@ -213,11 +156,20 @@ pub const VECTOR: usize = 4;
 /// Invocations a workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `norm.wgsl`.
 pub const WORKGROUP: u32 = 64;
 
+/// A storage buffer of a kernel, by its name in WGSL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Array {
+    /// The name.
+    pub name: &'static str,
+    /// The kernel writes it (and may read it).
+    pub is_written: bool,
+}
+
 impl Kernel {
     /// Every kernel.
     pub fn all() -> impl Iterator<Item = Kernel> {
         let others = [Kernel::Gemm, Kernel::Norm, Kernel::Combine];
-        let steps = Equation::ALL.into_iter().map(Kernel::Step);
+        let steps = Equation::ALL.into_iter().filter(|equation| equation.is_step()).map(Kernel::Step);
         let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
         let both = [Dtype::F32, Dtype::F16];
         let carries = both.into_iter().flat_map(move |from| both.map(|to| Kernel::Carry { from, to }));
@@ -229,23 +181,72 @@ impl Kernel {
         match self {
             Kernel::Gemm => "gemm",
             Kernel::Step(equation) => equation.name(),
-            Kernel::Sequence(Equation::Rnn) => "rnn sequence",
-            Kernel::Sequence(Equation::Lstm) => "lstm sequence",
-            Kernel::Sequence(_) => "gru sequence",
+            Kernel::Sequence(equation) => equation.sequence_name(),
             Kernel::Norm => "norm",
             Kernel::Combine => "combine",
             Kernel::Carry { .. } => "carry",
         }
     }
 
-    /// Of its storage buffers (binding 1 and on), how many it reads and how many, after them, it writes.
-    pub const fn bindings(self) -> (usize, usize) {
-        match self {
-            Kernel::Gemm => (3, 1),
-            Kernel::Step(_) | Kernel::Sequence(_) => (5, 3),
-            Kernel::Norm => (4, 3),
-            Kernel::Combine | Kernel::Carry { .. } => (1, 1),
+    /// Its storage buffers, from binding 1 on.
+    pub const fn arrays(self) -> &'static [Array] {
+        const fn read(name: &'static str) -> Array {
+            Array { name, is_written: false }
         }
+        const fn written(name: &'static str) -> Array {
+            Array { name, is_written: true }
+        }
+        const GEMM: &[Array] = &[read("a"), read("b"), read("parameters"), written("input_gates")];
+        const STEP: &[Array] = &[
+            read("input_gates"),
+            read("b"),
+            read("parameters"),
+            read("a"),
+            read("lengths"),
+            written("a_next"),
+            written("output"),
+            written("cell_state"),
+        ];
+        const NORM: &[Array] = &[
+            read("input_gates"),
+            read("recurrent_gates"),
+            read("parameters"),
+            read("lengths"),
+            written("a_next"),
+            written("output"),
+            written("cell_state"),
+        ];
+        match self {
+            Kernel::Gemm => GEMM,
+            Kernel::Step(_) | Kernel::Sequence(_) => STEP,
+            Kernel::Norm => NORM,
+            Kernel::Combine => &[read("a"), written("b")],
+            Kernel::Carry { .. } => &[read("source"), written("into")],
+        }
+    }
+
+    /// The bindings of arrays that are given by name, in the kernel's order.
+    pub(crate) fn bind(self, arrays: &[(&str, Binding)]) -> Vec<Binding> {
+        let binding = |array: &Array| {
+            let found = arrays.iter().find(|(name, _)| *name == array.name);
+            // A missing name is a fault of the plan, which every plan of the kernel would have.
+            found.unwrap_or_else(|| panic!("{} has no array {}", self.name(), array.name)).1
+        };
+        self.arrays().iter().map(binding).collect()
+    }
+
+    /// The overrides that its files declare, of those that are given.
+    pub(crate) fn overrides(
+        self,
+        tile: Tile,
+        mut given: Vec<(&'static str, f64)>,
+    ) -> Vec<(&'static str, f64)> {
+        let files = self.files(tile, StepIndex::Immediate, Dtype::F32);
+        let lines = files.iter().flat_map(|file| file.lines());
+        let names = lines.filter_map(|line| line.strip_prefix("override ")?.split_once(':'));
+        let declared: HashSet<&str> = names.map(|(name, _)| name).collect();
+        given.retain(|(name, _)| declared.contains(name));
+        given
     }
 
     /// Whether it is told the time step.
@@ -279,7 +280,11 @@ impl Kernel {
 
     /// The whole WGSL text: files, joined. Its entry point is `main`.
     pub fn wgsl(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> String {
-        let gates = self.equation().map_or(VECTOR, Equation::gates);
+        self.files(tile, step_index, dtype).join("\n")
+    }
+
+    fn files(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> Vec<&'static str> {
+        let gates = self.equation().map_or(VECTOR, Equation::width);
         let dtype = match self {
             Kernel::Carry { from: Dtype::F16, .. } | Kernel::Carry { to: Dtype::F16, .. } => Dtype::F16,
             _ => dtype,
@@ -317,13 +322,13 @@ impl Kernel {
         match self {
             Kernel::Gemm => files.extend([once, include_str!("../shaders/gemm.wgsl")]),
             Kernel::Step(equation) => {
-                files.extend([once, include_str!("../shaders/run/step.wgsl"), equation.file().1, step]);
+                files.extend([once, include_str!("../shaders/run/step.wgsl"), equation.file(), step]);
             }
             Kernel::Sequence(equation) => {
-                files.extend([include_str!("../shaders/run/sequence.wgsl"), equation.file().1, step]);
+                files.extend([include_str!("../shaders/run/sequence.wgsl"), equation.file(), step]);
             }
             Kernel::Norm => {
-                files.extend([Equation::Lstm.file().1, include_str!("../shaders/norm.wgsl")]);
+                files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]);
             }
             // It has no product, and so no gates.
             Kernel::Combine => {
@@ -343,6 +348,6 @@ impl Kernel {
                 files.push(include_str!("../shaders/carry.wgsl"));
             }
         }
-        files.join("\n")
+        files
     }
 }

@@ -24,13 +24,13 @@ fn loaded(at: u32) -> u32 {
     return at;
 }
 
-fn multiply_add(left: u32, right: u32, sum: Sum) -> Sum {
+fn multiply_add(a: u32, b: u32, sum: Sum) -> Sum {
     var result = sum;
     for (var i = 0u; i < 256 / LANES; i += 1u) {
         let at = i * LANES + lane % LANES;
         for (var k = 0u; k < 16u; k += 1u) {
-            let x = f32(left_piece[left + at / 16u * STRIDE + k]);
-            result[i] += x * f32(right_piece[right + at % 16u * STRIDE + k]);
+            let x = f32(a_piece[a + at / 16u * STRIDE + k]);
+            result[i] += x * f32(b_piece[b + at % 16u * STRIDE + k]);
         }
     }
     return result;
@@ -51,11 +51,11 @@ fn plain(lanes: u32) -> Result<String, String> {
     let matrices = format!("const LANES: u32 = {lanes};{PLAIN}");
     for (from, to) in [
         ("enable wgpu_cooperative_matrix;", ""),
-        ("alias Left = coop_mat16x16<f16, A>;", ""),
-        ("alias Right = coop_mat16x16<f16, B>;", ""),
+        ("alias MatrixA = coop_mat16x16<f16, A>;", ""),
+        ("alias MatrixB = coop_mat16x16<f16, B>;", ""),
         ("alias Sum = coop_mat16x16<f32, C>;", &matrices),
-        ("coopLoadT<Left>(&left_piece[", "loaded("),
-        ("coopLoad<Right>(&right_piece[", "loaded("),
+        ("coopLoadT<MatrixA>(&a_piece[", "loaded("),
+        ("coopLoad<MatrixB>(&b_piece[", "loaded("),
         ("], STRIDE)", ")"),
         ("coopMultiplyAdd(", "multiply_add("),
         ("coopStoreT(", "store("),

@@ -20,8 +20,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::kernel::{Equation, Kernel, Read, Tile};
 use wgpu_rnn::{
-    Call, Cell, Config, Directions, Engine, Error, Layout, Output, Packed, Rnn, Schedule, State, Tuning,
-    Weights,
+    Activation, Call, Cell, Config, Directions, Engine, Error, Layout, Output, Packed, Rnn, Schedule, State,
+    Tuning, Weights,
 };
 
 type CellTest = fn(&Engine, Cell) -> Outcome;
@@ -51,8 +51,9 @@ fn main() {
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
             }
         }
-        let tests: [(&str, Test); 12] = [
+        let tests: [(&str, Test); 13] = [
             ("a_nearly_shut_gate_is_right", sigmoid_tail),
+            ("activations_are_right_to_their_digits", activations_digits),
             ("lengths_change_from_call_to_call", changing_lengths),
             ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
             ("a_hundred_thousand_steps", hundred_thousand_steps),
@@ -689,6 +690,46 @@ fn sigmoid_tail(engine: &Engine) -> Outcome {
     let error = (f64::from(c_n[[0, 0, 0]]) / expected - 1.0).abs();
     if error < 1e-6 { Ok(()) } else { Err(format!("off by {error:e} of itself").into()) }
 }
+
+/// The smooth activations in units of their own value: a tolerance of outputs cannot see them where they vanish.
+fn activations_digits(engine: &Engine) -> Outcome {
+    // From 2^-40 to 80, an 8th of an octave apart, and a number between each two; both signs.
+    let sizes = (-320..51).map(|eighths| 2_f32.powf(eighths as f32 / 8.0));
+    let input: Vec<f32> = sizes.flat_map(|size| [size, -size, 1.07 * size, -1.07 * size]).collect();
+    // The sigmoid of -4 is 1/56, as the sum of 1/2 and a rounded -1/2 tanh(2).
+    let sigmoid = ACTIVATION + 56.0 * 2_f64.powi(-25);
+    // With what exp adds below 0.
+    let truths: [(Activation, f64, f64, fn(f64) -> f64); 5] = [
+        (Activation::Tanh, ACTIVATION, 0.0, f64::tanh),
+        (Activation::Sigmoid, sigmoid, EXPONENT, |x| 1.0 / (1.0 + (-x).exp())),
+        (Activation::Softsign, ACTIVATION, 0.0, |x| x / (1.0 + x.abs())),
+        (Activation::Softplus, ACTIVATION, EXPONENT, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
+        (Activation::Elu { alpha: 1.0 }, ACTIVATION, 0.0, |x| if x < 0.0 { x.exp_m1() } else { x }),
+    ];
+    for (activation, bound, exponent, truth) in truths {
+        let weights = [("weight_ih_l0", 1.0_f32), ("weight_hh_l0", 0.0)];
+        let weights = weights.map(|(name, weight)| (name.to_owned(), ndarray::arr2(&[[weight]]).into_dyn()));
+        let mut layer = Layer::new(engine, Weights::from_tensors(weights, Some(activation))?);
+        let output =
+            layer.forward(&Array3::from_shape_vec((1, input.len(), 1), input.clone())?, None)?.output;
+        for (&x, &y) in input.iter().zip(&output) {
+            let (x, y) = (f64::from(x), f64::from(y));
+            let error = (y / truth(x) - 1.0).abs();
+            let bound = bound - exponent * x.min(0.0);
+            // A NaN is too large as well.
+            if !error.le(&bound) {
+                return Err(format!("{activation} of {x} is {y}, off by {error:e} of itself").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The largest relative error of an activation: six roundings of 2^-24.
+const ACTIVATION: f64 = 3.6e-7;
+
+/// What exp adds for each unit of its argument, which is rounded twice: as x log2(e), and as log2(e).
+const EXPONENT: f64 = 1.2e-7;
 
 fn long_products(engine: &Engine) -> Outcome {
     // Over the 65,535 turns, of four numbers each, after which lavapipe ends all loops.

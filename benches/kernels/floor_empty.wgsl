@@ -1,4 +1,5 @@
-// Nothing, with a buffer that is bound to be written: what is left is the dispatch and the barrier before it.
+// An empty kernel with a buffer bound for writing: its time is that of the dispatch and of the barrier before
+// it.
 
 @group(0) @binding(1) var<storage, read_write> data: array<vec4<f32>>;
 

@@ -1,4 +1,5 @@
-// Reads a buffer once, neighbouring invocations neighbouring vectors, and adds it up so that the reads cannot be left out.
+// Reads a buffer once, neighbouring invocations neighbouring vectors, and sums it, so that no read can be
+// left out.
 
 @group(0) @binding(1) var<storage, read> numbers: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;

@@ -1,24 +1,31 @@
-// Workgroups that meet ROUNDS times without the host, as a kernel that stays for all time steps would have to: by a counter, or by
-// the values themselves, each of which says by being there that it is. A wait that has used up its turns sets `given_up`, and all
-// leave. A turn of the wait is long, since lavapipe ends all loops of an invocation after 65,535 turns: the host writes lines with
-// {r} many times.
+// Workgroups that meet ROUNDS times without the host, as a kernel that stays for all time steps would have
+// to: by a counter, or by the values themselves, zero until written. A wait that has used up its turns sets
+// `given_up`, and all workgroups leave. A turn of the wait is long, since lavapipe ends all loops of an
+// invocation after 65,535 turns: the host writes lines with {r} many times.
 
 override ROUNDS: u32;
 override TURNS: u32;
 override BY_VALUE: bool;
 
-@group(0) @binding(1) var<storage, read_write> arrived: array<atomic<u32>>;     // [1]
-@group(0) @binding(2) var<storage, read_write> values: array<atomic<u32>>;      // [ROUNDS, W], zero where there is none yet
-@group(0) @binding(3) var<storage, read_write> plain: array<u32>;               // [2, W], what the counter's barrier must show
-@group(0) @binding(4) var<storage, read_write> given_up: array<atomic<u32>>;    // [1]
-@group(0) @binding(5) var<storage, read_write> wrong: array<atomic<u32>>;       // [1], values that were not the right ones
-@group(0) @binding(6) var<storage, read_write> finished: array<atomic<u32>>;    // [1], workgroups that came to their end
-@group(0) @binding(7) var<storage, read_write> idle: array<atomic<u32>>;        // [W], to pass the time
+// [1]
+@group(0) @binding(1) var<storage, read_write> arrived: array<atomic<u32>>;
+// [ROUNDS, W], zero until written
+@group(0) @binding(2) var<storage, read_write> values: array<atomic<u32>>;
+// [2, W], numbers that the counter's barrier must show
+@group(0) @binding(3) var<storage, read_write> plain: array<u32>;
+// [1]
+@group(0) @binding(4) var<storage, read_write> given_up: array<atomic<u32>>;
+// [1], count of wrong values
+@group(0) @binding(5) var<storage, read_write> wrong: array<atomic<u32>>;
+// [1], count of workgroups that came to their end
+@group(0) @binding(6) var<storage, read_write> finished: array<atomic<u32>>;
+// [W], to pass the time
+@group(0) @binding(7) var<storage, read_write> idle: array<atomic<u32>>;
 
 var<workgroup> leaves: u32;
 var<private> turns: u32 = 0u;
 
-// Whether the wait may go on, after an idle while.
+// False once a workgroup has given up; passes time first.
 fn has_patience(me: u32) -> bool {
     turns += 1u;
     if turns > TURNS {
@@ -29,9 +36,9 @@ fn has_patience(me: u32) -> bool {
 }
 
 fn meet_by_counter(round: u32, me: u32, workgroups: u32) -> bool {
-    // Of even and odd rounds apart: nobody writes what a slower one still reads.
-    let half = round % 2u * workgroups;
-    plain[half + me] = round + 1u;
+    // Even and odd rounds apart: no workgroup writes a number that a slower one still reads.
+    let first = round % 2u * workgroups;
+    plain[first + me] = round + 1u;
     storageBarrier();
     atomicAdd(&arrived[0], 1u);
     while atomicLoad(&arrived[0]) < (round + 1u) * workgroups {
@@ -40,7 +47,7 @@ fn meet_by_counter(round: u32, me: u32, workgroups: u32) -> bool {
         }
     }
     storageBarrier();
-    if plain[half + (me + 1u) % workgroups] != round + 1u {
+    if plain[first + (me + 1u) % workgroups] != round + 1u {
         atomicAdd(&wrong[0], 1u);
     }
     return true;

@@ -1,5 +1,5 @@
-// One output an invocation, one k at a time. Every multiplication costs two reads of a number each, and nothing that is read is
-// used twice by the same invocation: it is the reads that take the time.
+// One output per invocation, one k at a time. Each multiply-add costs two reads of a number, and an
+// invocation uses no number twice: the reads take the time.
 
 struct Dims {
     rows: u32,
@@ -9,10 +9,14 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> source: array<f32>;            // [M, K]
-@group(0) @binding(2) var<storage, read> weight: array<f32>;            // [K, C]
-@group(0) @binding(3) var<storage, read> bias: array<f32>;              // [C]
-@group(0) @binding(4) var<storage, read_write> result: array<f32>;      // [M, C]
+// [M, K]
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+// [K, C]
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+// [C]
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+// [M, C]
+@group(0) @binding(4) var<storage, read_write> result: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -23,7 +27,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var sum = bias[id.x];
     for (var k = 0u; k < depth; k += 1u) {
-        sum += source[id.y * depth + k] * weight[k * columns + id.x];
+        sum = fma(a[id.y * depth + k], b[k * columns + id.x], sum);
     }
     result[id.y * columns + id.x] = sum;
 }

@@ -1,14 +1,14 @@
-// The update of an LSTM as a dispatch of its own, after its products: all gates go through memory once more, and a step takes two
-// dispatches or five. It follows prelude.wgsl.
+// The update of an LSTM as a dispatch of its own, after its products: all gates go through memory once more,
+// and a step takes two dispatches or five. The file follows prelude.wgsl.
 
 struct Dims {
     batch: u32,
     // H.
     units: u32,
-    // From row to row, and from gate to gate, of the products.
+    // Strides of a row and of a gate in the products.
     row: u32,
     gate: u32,
-    // 1 for the reverse direction.
+    // 0 forward, 1 reverse.
     direction: u32,
 }
 
@@ -19,14 +19,19 @@ struct StepIndex {
 var<immediate> step_index: StepIndex;
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>;       // [T, N, D, H] of 4 gates
-@group(0) @binding(2) var<storage, read> product_i: array<f32>;         // [N, H], or all four [N, 4, H]
+// [T, N, D, H] of 4 gates
+@group(0) @binding(1) var<storage, read> input_gates: array<vec4<f32>>;
+// [N, H], or all four [N, 4, H]
+@group(0) @binding(2) var<storage, read> product_i: array<f32>;
 @group(0) @binding(3) var<storage, read> product_f: array<f32>;
 @group(0) @binding(4) var<storage, read> product_g: array<f32>;
 @group(0) @binding(5) var<storage, read> product_o: array<f32>;
-@group(0) @binding(6) var<storage, read_write> hidden: array<f32>;      // [N, H]
-@group(0) @binding(7) var<storage, read_write> output: array<f32>;      // [T, N, H]
-@group(0) @binding(8) var<storage, read_write> cell_state: array<f32>;  // [N, H]
+// [N, H]
+@group(0) @binding(6) var<storage, read_write> hidden: array<f32>;
+// [T, N, H]
+@group(0) @binding(7) var<storage, read_write> output: array<f32>;
+// [N, H]
+@group(0) @binding(8) var<storage, read_write> cell_state: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -43,11 +48,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         product_o[at + 3u * dims.gate],
     );
     let sequence_row = step_index.t * dims.batch + row;
-    let a = product + input[(sequence_row * 2u + dims.direction) * dims.units + unit];
-    let mine = row * dims.units + unit;
-    let c = sigmoid(a.y) * cell_state[mine] + sigmoid(a.x) * safe_tanh(a.z);
+    let a = product + input_gates[(sequence_row * 2u + dims.direction) * dims.units + unit];
+    let own = row * dims.units + unit;
+    let c = sigmoid(a.y) * cell_state[own] + sigmoid(a.x) * safe_tanh(a.z);
     let h = sigmoid(a.w) * safe_tanh(c);
-    cell_state[mine] = c;
-    hidden[mine] = h;
+    cell_state[own] = c;
+    hidden[own] = h;
     output[sequence_row * dims.units + unit] = h;
 }

@@ -1,5 +1,5 @@
-// Gates r and z of a GRU whose reset comes before the recurrent product: gives f(r) h_{t-1}, for the product to come, and,
-// in the place of a cell state, f(z).
+// The first phase of a GRU with reset before the recurrent product, gates r and z: gives F(r) h_{t-1} to the
+// second phase's product, and F(z) in the place of c.
 fn cell(x: Gates, h: Gates, previous: State, unit: u32) -> State {
-    return State(f_of(x.x + h.x) * previous.h, f_of(x.y + h.y));
+    return State(gate_activation(x.x + h.x) * previous.h, gate_activation(x.y + h.y));
 }

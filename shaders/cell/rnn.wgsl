@@ -1,4 +1,4 @@
-// h_t = f(x + h)
+// h_t = F(x + h)
 fn cell(x: Gates, h: Gates, previous: State, unit: u32) -> State {
-    return State(f_of(x + h), previous.c);
+    return State(gate_activation(x + h), previous.c);
 }

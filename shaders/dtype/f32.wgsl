@@ -1,3 +1,3 @@
-// What weights, input, states and outputs are stored as.
+// The dtype of weights, input, states and outputs.
 alias Number = f32;
 alias Vector = vec4<f32>;

@@ -1,19 +1,20 @@
-// A cell of one gate.
+// The width of a product of one gate.
 alias Gates = f32;
-// Of one gate for four k.
+// One gate by four k.
 alias Weights = vec4<f32>;
 alias StoredWeights = Vector;
-alias Packed = f32;
-alias PackedInput = Number;
+alias StoredParameters = f32;
+alias StoredInputGates = Number;
 
-fn fold(sum: Gates, x: vec4<f32>, w: Weights) -> Gates {
-    return sum + dot(x, w);
+// For each k the weight of the gate.
+fn by_k(b: Weights) -> vec4<f32> {
+    return b;
 }
 
-fn unpack_input(i: u32) -> Gates {
-    return f32(input[INPUT_GATES * i + INPUT_FIRST]);
+fn read_input_gates(i: u32) -> Gates {
+    return f32(input_gates[INPUT_GATES * i + INPUT_FIRST]);
 }
 
-fn unpack_parameters(i: u32) -> Gates {
+fn read_parameters(i: u32) -> Gates {
     return parameters[i];
 }

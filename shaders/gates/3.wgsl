@@ -1,20 +1,21 @@
-// A cell of three gates.
+// The width of a product of three gates.
 alias Gates = vec3<f32>;
-// Of three gates for four k.
+// Three gates by four k.
 alias Weights = mat3x4<f32>;
 alias StoredWeights = mat3x4<Number>;
-// By ones: an array of vec3 would pad each to four.
-alias Packed = f32;
-alias PackedInput = Number;
+// Single numbers, since an array of vec3 pads each to four.
+alias StoredParameters = f32;
+alias StoredInputGates = Number;
 
-fn fold(sum: Gates, x: vec4<f32>, w: Weights) -> Gates {
-    return sum + x * w;
+// For each k the weights of all gates.
+fn by_k(b: Weights) -> mat4x3<f32> {
+    return transpose(b);
 }
 
-fn unpack_input(i: u32) -> Gates {
-    return vec3(f32(input[3u * i]), f32(input[3u * i + 1u]), f32(input[3u * i + 2u]));
+fn read_input_gates(i: u32) -> Gates {
+    return vec3(f32(input_gates[3u * i]), f32(input_gates[3u * i + 1u]), f32(input_gates[3u * i + 2u]));
 }
 
-fn unpack_parameters(i: u32) -> Gates {
+fn read_parameters(i: u32) -> Gates {
     return vec3(parameters[3u * i], parameters[3u * i + 1u], parameters[3u * i + 2u]);
 }

@@ -1,19 +1,20 @@
-// A cell of four gates, or four columns of the input product.
+// The width of a product of four gates, or of four columns of the gemm.
 alias Gates = vec4<f32>;
-// Of four gates for four k.
+// Four gates by four k.
 alias Weights = mat4x4<f32>;
 alias StoredWeights = mat4x4<Number>;
-alias Packed = vec4<f32>;
-alias PackedInput = Vector;
+alias StoredParameters = vec4<f32>;
+alias StoredInputGates = Vector;
 
-fn fold(sum: Gates, x: vec4<f32>, w: Weights) -> Gates {
-    return sum + x * w;
+// For each k the weights of all gates.
+fn by_k(b: Weights) -> mat4x4<f32> {
+    return transpose(b);
 }
 
-fn unpack_input(i: u32) -> Gates {
-    return vec4<f32>(input[i]);
+fn read_input_gates(i: u32) -> Gates {
+    return vec4<f32>(input_gates[i]);
 }
 
-fn unpack_parameters(i: u32) -> Gates {
+fn read_parameters(i: u32) -> Gates {
     return parameters[i];
 }

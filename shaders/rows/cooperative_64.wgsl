@@ -1,13 +1,14 @@
-// Thirty-two rows and sixty-four columns a subgroup, sixty-four rows a workgroup, in as many rounds as it lacks subgroups for them:
-// two of 32 lanes do it in one, one of 64 lanes in two; those past the second do what another one does, and throw it away, since a
-// branch would not do: all of these operations have to be in uniform control flow.
+// Thirty-two rows and sixty-four columns per subgroup, sixty-four rows per workgroup, in as many rounds as
+// the workgroup lacks subgroups: two subgroups of 32 lanes take one round, one of 64 lanes takes two.
+// Subgroups past the second repeat another one's work, and their sums are thrown away: a branch around it is
+// no way, since cooperative operations have to be in uniform control flow.
 const ROWS: u32 = 64u;
 
 fn multiply(row: u32, column: u32) {
     for (var first = 0u; first < ROWS; first += STRIP * subgroups) {
         let busy = min(subgroups, (ROWS - first) / STRIP);
         let own = min(first + STRIP * subgroup, ROWS - STRIP);
-        // A variable each: naga has no arrays of them.
+        // A variable per sum: naga has no arrays of cooperative matrices.
         var upper_0 = Sum();
         var upper_1 = Sum();
         var upper_2 = Sum();
@@ -18,20 +19,20 @@ fn multiply(row: u32, column: u32) {
         var lower_3 = Sum();
         for (var k = 0u; k < depth(); k += PIECE) {
             read_pieces(row, column, k);
-            let upper = coopLoadT<Left>(&left_piece[own * STRIDE], STRIDE);
-            let lower = coopLoadT<Left>(&left_piece[(own + 16u) * STRIDE], STRIDE);
-            let right_0 = coopLoad<Right>(&right_piece[0], STRIDE);
-            let right_1 = coopLoad<Right>(&right_piece[16u * STRIDE], STRIDE);
-            let right_2 = coopLoad<Right>(&right_piece[32u * STRIDE], STRIDE);
-            let right_3 = coopLoad<Right>(&right_piece[48u * STRIDE], STRIDE);
-            upper_0 = coopMultiplyAdd(upper, right_0, upper_0);
-            upper_1 = coopMultiplyAdd(upper, right_1, upper_1);
-            upper_2 = coopMultiplyAdd(upper, right_2, upper_2);
-            upper_3 = coopMultiplyAdd(upper, right_3, upper_3);
-            lower_0 = coopMultiplyAdd(lower, right_0, lower_0);
-            lower_1 = coopMultiplyAdd(lower, right_1, lower_1);
-            lower_2 = coopMultiplyAdd(lower, right_2, lower_2);
-            lower_3 = coopMultiplyAdd(lower, right_3, lower_3);
+            let a_upper = coopLoadT<MatrixA>(&a_piece[own * STRIDE], STRIDE);
+            let a_lower = coopLoadT<MatrixA>(&a_piece[(own + 16u) * STRIDE], STRIDE);
+            let b_0 = coopLoad<MatrixB>(&b_piece[0], STRIDE);
+            let b_1 = coopLoad<MatrixB>(&b_piece[16u * STRIDE], STRIDE);
+            let b_2 = coopLoad<MatrixB>(&b_piece[32u * STRIDE], STRIDE);
+            let b_3 = coopLoad<MatrixB>(&b_piece[48u * STRIDE], STRIDE);
+            upper_0 = coopMultiplyAdd(a_upper, b_0, upper_0);
+            upper_1 = coopMultiplyAdd(a_upper, b_1, upper_1);
+            upper_2 = coopMultiplyAdd(a_upper, b_2, upper_2);
+            upper_3 = coopMultiplyAdd(a_upper, b_3, upper_3);
+            lower_0 = coopMultiplyAdd(a_lower, b_0, lower_0);
+            lower_1 = coopMultiplyAdd(a_lower, b_1, lower_1);
+            lower_2 = coopMultiplyAdd(a_lower, b_2, lower_2);
+            lower_3 = coopMultiplyAdd(a_lower, b_3, lower_3);
         }
         let into = subgroup * 16u * WIDTH;
         workgroupBarrier();
@@ -42,7 +43,7 @@ fn multiply(row: u32, column: u32) {
             coopStoreT(upper_3, &sums[into + 48u], WIDTH);
         }
         workgroupBarrier();
-        finish_sums(row + first, column, busy);
+        epilogue_sums(row + first, column, busy);
         workgroupBarrier();
         if subgroup < busy {
             coopStoreT(lower_0, &sums[into], WIDTH);
@@ -51,6 +52,6 @@ fn multiply(row: u32, column: u32) {
             coopStoreT(lower_3, &sums[into + 48u], WIDTH);
         }
         workgroupBarrier();
-        finish_sums(row + first + 16u, column, busy);
+        epilogue_sums(row + first + 16u, column, busy);
     }
 }

@@ -1,25 +1,25 @@
-// Sixteen rows an invocation, read by eight lanes.
+// Sixteen rows per invocation, read by eight lanes.
 const ROWS: u32 = 16u;
 
 fn multiply(row: u32, column: u32) {
-    let weights = right_at(column);
-    let at_0 = row_at(row + lane);
-    let at_8 = row_at(row + 8u + lane);
+    let at_b = b_at(column);
+    let at_0 = a_at(row + lane);
+    let at_8 = a_at(row + 8u + lane);
     var sum_0 = Quad();
     var sum_4 = Quad();
     var sum_8 = Quad();
     var sum_12 = Quad();
     for (var k = 0u; k < depth(); k += 1u) {
-        let w = right(weights, k);
-        let x_0 = left(at_0 + k);
-        fold_low(&sum_0, x_0, w);
-        fold_high(&sum_4, x_0, w);
-        let x_8 = left(at_8 + k);
-        fold_low(&sum_8, x_8, w);
-        fold_high(&sum_12, x_8, w);
+        let b = read_b(at_b, k);
+        let a_0 = read_a(at_0 + k);
+        accumulate_low(&sum_0, a_0, b);
+        accumulate_high(&sum_4, a_0, b);
+        let a_8 = read_a(at_8 + k);
+        accumulate_low(&sum_8, a_8, b);
+        accumulate_high(&sum_12, a_8, b);
     }
-    finish_quad(row, column, sum_0);
-    finish_quad(row + 4u, column, sum_4);
-    finish_quad(row + 8u, column, sum_8);
-    finish_quad(row + 12u, column, sum_12);
+    epilogue_quad(row, column, sum_0);
+    epilogue_quad(row + 4u, column, sum_4);
+    epilogue_quad(row + 8u, column, sum_8);
+    epilogue_quad(row + 12u, column, sum_12);
 }

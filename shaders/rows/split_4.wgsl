@@ -1,17 +1,20 @@
-// Four rows, their K split.
+// Four rows, and an eighth of K per invocation.
 const ROWS: u32 = 4u;
 
 fn multiply(row: u32, column: u32) {
-    let weights = right_at(column);
-    let at_0 = quad_at(row);
-    var sum_0 = Quad();
-    for (var k = slice; k < depth(); k += SLICES) {
-        let w = right(weights, k);
-        fold_quad(&sum_0, at_0 + k, w);
+    let at_a = quad_at(row) + slice;
+    let at_b = b_at(column) + slice * BLOCK;
+    var sum = Quad();
+    let whole = whole_turns();
+    for (var k = 0u; k < whole; k += SLICES) {
+        accumulate_quad(&sum, at_a + k, read_b(at_b, k));
     }
-    put(column, 0u, sum_0.r0);
-    put(column, 1u, sum_0.r1);
-    put(column, 2u, sum_0.r2);
-    put(column, 3u, sum_0.r3);
-    finish_split(row, column);
+    if whole + slice < depth() {
+        accumulate_quad(&sum, at_a + whole, read_b(at_b, whole));
+    }
+    put(column, 0u, sum.r0);
+    put(column, 1u, sum.r1);
+    put(column, 2u, sum.r2);
+    put(column, 3u, sum.r3);
+    epilogue_split(row, column);
 }

@@ -1,16 +1,16 @@
-// The time step, where the adapter has immediates; in a struct, since naga's HLSL writer refuses a bare number.
+// The time step, on an adapter with immediates; in a struct, since naga's HLSL writer refuses a bare number.
 struct StepIndex {
     t: u32,
-    // Of the reverse direction, where both are computed at once.
-    t_of_other: u32,
-    // Steps from there on, where a dispatch has many.
+    // The reverse direction's, with both directions in one dispatch.
+    t_reverse: u32,
+    // Steps of the dispatch, if it has many.
     count: u32,
 }
 
 var<immediate> step_index: StepIndex;
 
-fn first_time_step(is_other: bool) -> u32 {
-    return select(step_index.t, step_index.t_of_other, is_other);
+fn first_time_step(is_reverse: bool) -> u32 {
+    return select(step_index.t, step_index.t_reverse, is_reverse);
 }
 
 fn time_steps() -> u32 {

@@ -1,9 +1,9 @@
-// Steps of this dispatch that are done, and whether it goes through them in reverse: only where a dispatch has many.
+// Steps that this dispatch has done, and its order of time: both only of a dispatch with many steps.
 var<private> taken: u32 = 0u;
 override REVERSE: bool = false;
 
 fn time_step() -> u32 {
-    let is_other = side == 1u;
-    let first = first_time_step(is_other);
-    return select(first + taken, first - taken, REVERSE || is_other);
+    let is_reverse = direction == 1u;
+    let first = first_time_step(is_reverse);
+    return select(first + taken, first - taken, REVERSE || is_reverse);
 }

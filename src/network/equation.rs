@@ -54,6 +54,8 @@ impl Product {
 pub(crate) struct Row {
     /// The name of the formula's file.
     pub name: &'static str,
+    /// The name of the kernel that does many time steps.
+    pub sequence_name: &'static str,
     /// The file; none where the formula is a kernel of its own.
     pub wgsl: Option<&'static str>,
     /// The weight of its product, if it has one.
@@ -92,6 +94,7 @@ impl Equation {
         const fn whole(name: &'static str, wgsl: &'static str, gates: usize) -> Row {
             Row {
                 name,
+                sequence_name: "",
                 wgsl: Some(wgsl),
                 product: Some(recurrent(0, gates)),
                 input: Some((0, gates)),
@@ -103,14 +106,18 @@ impl Equation {
             }
         }
         match self {
-            Equation::Rnn => whole("rnn", include_str!("../../shaders/cell/rnn.wgsl"), 1),
+            Equation::Rnn => Row {
+                sequence_name: "rnn sequence",
+                ..whole("rnn", include_str!("../../shaders/cell/rnn.wgsl"), 1)
+            },
             Equation::Lstm => Row {
+                sequence_name: "lstm sequence",
                 reads_c: true,
                 writes_c: true,
                 result: "m",
                 ..whole("lstm", include_str!("../../shaders/cell/lstm.wgsl"), 4)
             },
-            Equation::Gru => Row { reads_h: true, ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3) },
+            Equation::Gru => Row { sequence_name: "gru sequence", reads_h: true, ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3) },
             Equation::GruReset => Row {
                 product: Some(recurrent(0, 2)),
                 reads_h: true,
@@ -142,6 +149,19 @@ impl Equation {
     /// The name of its file.
     pub const fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// The formula's file; empty where the formula is a kernel of its own.
+    pub(crate) const fn file(self) -> &'static str {
+        match self.row().wgsl {
+            Some(file) => file,
+            None => "",
+        }
+    }
+
+    /// The name of the kernel that does many time steps of it.
+    pub(crate) const fn sequence_name(self) -> &'static str {
+        self.row().sequence_name
     }
 
     /// The weight of its product, if it has one.
