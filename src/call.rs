@@ -121,12 +121,22 @@ impl<'a, T> Call<'a, T> {
     }
 
     /// The same call from another state, unless it has one of its own.
-    pub(crate) fn or_state<'b>(&'b self, state: Option<&'b State<T>>) -> Call<'b, T>
+    pub(crate) fn or_state<'b>(&self, state: Option<&'b State<T>>) -> Call<'b, T>
     where
         'a: 'b,
-        T: Clone,
     {
-        Call { state: self.state.or(state), ..self.clone() }
+        let input = match &self.input {
+            Input::Padded(input) => Input::Padded(input.clone()),
+            Input::Packed(packed) => Input::Packed(packed),
+        };
+        Call {
+            input,
+            state: self.state.or(state),
+            lengths: self.lengths.clone(),
+            lengths_on_gpu: self.lengths_on_gpu,
+            outputs: self.outputs,
+            is_timed: self.is_timed,
+        }
     }
 }
 
@@ -207,6 +217,11 @@ impl Network {
             is_timed: call.is_timed,
             batch_sizes,
         })
+    }
+
+    /// Checks the features of an input again, once an input size that was open is known.
+    pub fn check_input<T>(&self, input: &CowArray<'_, T, Ix3>) -> Result<()> {
+        self.check_features(input.shape(), "T, N")
     }
 
     /// Whether the network can give back these outputs.
@@ -300,7 +315,12 @@ impl Layout {
     }
 
     /// A T, N, C array of zeros that is in standard order once it is swapped.
-    pub(crate) fn zeros<T: Clone + Zero>(self, steps: usize, batch: usize, width: usize) -> ndarray::Array3<T> {
+    pub(crate) fn zeros<T: Clone + Zero>(
+        self,
+        steps: usize,
+        batch: usize,
+        width: usize,
+    ) -> ndarray::Array3<T> {
         match self {
             Layout::Tnc => ndarray::Array3::zeros((steps, batch, width)),
             Layout::Ntc => self.swap(ndarray::Array3::zeros((batch, steps, width))),

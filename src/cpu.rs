@@ -18,7 +18,7 @@ use ndarray::{ArrayView3, ArrayViewMut3, Axis, Zip, s};
 use packed_slot::PackedSlot;
 use packed_weight::Rows;
 use pulp::Arch;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use sweep::{Scratch, Sweep};
 
 /// Products and sums of a layer below which other threads are not woken.
@@ -56,15 +56,16 @@ impl Cpu {
 #[derive(Debug)]
 pub(crate) struct CpuRnn {
     cpu: Arc<Cpu>,
-    slots: Vec<PackedSlot>,
-    /// The last T and N that there was memory for.
-    fits: [usize; 2],
-    buffers: Workspace,
+    slots: OnceLock<Vec<PackedSlot>>,
+    /// One for each call that was ever made at once.
+    workspaces: Mutex<Vec<Workspace>>,
 }
 
 /// Memory that is kept from call to call.
 #[derive(Debug, Default)]
 struct Workspace {
+    /// The last T and N that there was memory for.
+    fits: [usize; 2],
     /// The input, where its numbers do not lie in one piece.
     input: Aligned,
     /// What a layer reads, and what it gives to the next.
@@ -76,27 +77,52 @@ struct Workspace {
 
 impl CpuRnn {
     pub fn new(cpu: &Arc<Cpu>) -> CpuRnn {
-        CpuRnn { cpu: cpu.clone(), slots: Vec::new(), fits: [0; 2], buffers: Workspace::default() }
+        CpuRnn { cpu: cpu.clone(), slots: OnceLock::new(), workspaces: Mutex::default() }
+    }
+
+    /// Frees the memory of earlier calls.
+    pub fn free_buffers(&self) {
+        self.workspaces().clear();
+    }
+
+    fn workspaces(&self) -> MutexGuard<'_, Vec<Workspace>> {
+        // It is only ever whole: a push or a pop is all that is done under its lock.
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Computes a call.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for what only a GPU has, [`Error::Memory`] where an array cannot be had.
-    pub fn call(&mut self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
-        let network = weights.network();
-        let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
-        for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)] {
+    pub fn call(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
+        for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)]
+        {
             if is_asked {
                 let (expected, found) = ("an engine on a GPU".into(), self.cpu.name.to_string());
                 return Err(Error::Unsupported { name, expected, found });
             }
         }
-        if self.slots.is_empty() {
+        // In use, it is out of the pool.
+        let known = self.workspaces().pop();
+        let mut workspace = known.unwrap_or_default();
+        let answer = self.compute(weights, call, &mut workspace);
+        self.workspaces().push(workspace);
+        answer
+    }
+
+    fn compute(
+        &self,
+        weights: &Weights,
+        call: &Checked<'_, f32>,
+        workspace: &mut Workspace,
+    ) -> Result<Output> {
+        let network = weights.network();
+        let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
+        let slots = self.slots.get_or_init(|| {
             let pack = |slot| PackedSlot::pack(self.cpu.arch, weights, slot);
-            self.slots = network.slots.iter().map(pack).collect();
-        }
-        self.check_memory(network, call)?;
+            network.slots.iter().map(pack).collect()
+        });
+        workspace.check(network, call)?;
         let initial = match call.state {
             // In the standard order, whatever the caller's is.
             Some(state) => State {
@@ -107,7 +133,7 @@ impl CpuRnn {
         };
         let (mut h_n, mut c_n) = (initial.h, initial.c);
         let mut results = Results::new(network, call)?;
-        let Workspace { input, sequences, directions_apart, scratches } = &mut self.buffers;
+        let Workspace { input, sequences, directions_apart, scratches, .. } = workspace;
         let [mut source, mut target] = sequences.each_mut();
         let given = match Rows::of_sequence(call.input.view()) {
             Some(_) => call.input.view(),
@@ -116,17 +142,19 @@ impl CpuRnn {
                 view(input, call.input.dim())
             }
         };
-        for (specs, slots) in network.layers().zip(self.slots.chunks_exact(directions)) {
+        for (specs, slots) in network.layers().zip(slots.chunks_exact(directions)) {
             let own = &specs[0];
             let is_top = own.layer + 1 == network.num_layers;
             // The sequence of the layer below lies in the workspace, also where it is given back.
-            let below = if own.layer == 0 { given.view() } else { view(source, (steps, batch, own.input_size)) };
+            let below =
+                if own.layer == 0 { given.view() } else { view(source, (steps, batch, own.input_size)) };
             let width = network.width(own.layer);
             let is_read = !(is_top && call.outputs.last_only);
             // The last layer writes its output where the caller gets it.
             let array = if is_top { ResultArray::Output } else { ResultArray::Lower(own.layer) };
             let is_direct = is_top && network.merge != Merge::Apart;
-            let [mut output, mut cell_states] = results.two_arrays_mut(ResultArray::Output, ResultArray::CellStates);
+            let [mut output, mut cell_states] =
+                results.two_arrays_mut(ResultArray::Output, ResultArray::CellStates);
             let gives = match &mut output {
                 _ if !is_read => None,
                 Some(output) if is_direct => Some(output.view_mut()),
@@ -155,7 +183,8 @@ impl CpuRnn {
             if is_read && !is_direct {
                 let output = view(target, (steps, batch, width));
                 for piece in results.pieces().into_iter().filter(|piece| piece.source == Source::Steps) {
-                    let is_own = piece.array == array || (is_top && piece.array == ResultArray::OutputReverse);
+                    let is_own =
+                        piece.array == array || (is_top && piece.array == ResultArray::OutputReverse);
                     let first = network.slots[piece.slot].direction * piece.width;
                     if let Some(mut columns) = results.piece_mut(&piece).filter(|_| is_own) {
                         columns.assign(&output.slice(s![.., .., first..first + piece.width]));
@@ -167,9 +196,11 @@ impl CpuRnn {
         results.fill_final(&h_n);
         results.finish(call, State { h: h_n, c: c_n }, &self.cpu.name)
     }
+}
 
+impl Workspace {
     /// Asks for the memory of a call, once for each size.
-    fn check_memory(&mut self, network: &Network, call: &Checked<'_, f32>) -> Result<()> {
+    fn check(&mut self, network: &Network, call: &Checked<'_, f32>) -> Result<()> {
         let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
         if self.fits == [steps, batch] {
             return Ok(());

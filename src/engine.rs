@@ -38,30 +38,34 @@ pub(crate) enum Backend {
 pub struct EngineBuilder(Request);
 
 impl Engine {
-    /// The best GPU adapter: `WGPU_ADAPTER_NAME` if set, else high performance first; software adapters are allowed.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn gpu() -> Result<Engine> {
-        Engine::builder().build()
-    }
-
-    /// As [`gpu`](Engine::gpu), for an async program or a browser.
+    /// The best GPU adapter: the one that `WGPU_ADAPTER_NAME` names, if it is set, else high performance first; software adapters are
+    /// allowed.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none.
     pub async fn gpu_async() -> Result<Engine> {
         Engine::builder().build_async().await
     }
 
-    /// The best GPU adapter, or the CPU where there is none; which one, and why, is logged.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn auto() -> Engine {
-        pollster::block_on(Engine::auto_async())
-    }
-
-    /// As [`auto`](Engine::auto), for an async program or a browser.
+    /// The best GPU, or the CPU engine where there is none; the choice, and the reason, are logged.
+    ///
+    /// A software adapter counts as none, unless `WGPU_ADAPTER_NAME` names it: the CPU engine is 6 to 25 times faster
+    /// (`benches/record/`).
     pub async fn auto_async() -> Engine {
-        Engine::gpu_async().await.unwrap_or_else(|error| {
-            let engine = Engine::cpu();
-            log::warn!("{error}; using the {}", engine.name());
-            engine
-        })
+        let builder = Engine::builder();
+        let is_named = builder.0.adapter_name.is_some();
+        let refused = match builder.build_async().await {
+            Ok(engine) => match engine.limits() {
+                Some(limits) if limits.is_software && !is_named => {
+                    format!("{} is a software adapter, and slower than the CPU engine", engine.name())
+                }
+                _ => return engine,
+            },
+            Err(error) => error.to_string(),
+        };
+        let engine = Engine::cpu();
+        log::warn!("{refused}; using the {}", engine.name());
+        engine
     }
 
     /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is worth them. How many there
@@ -285,13 +289,7 @@ impl EngineBuilder {
     /// Opens the adapter.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] if there is none such.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn build(self) -> Result<Engine> {
-        pollster::block_on(self.build_async())
-    }
-
-    /// As [`build`](EngineBuilder::build), for an async program or a browser.
+    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none such.
     pub async fn build_async(self) -> Result<Engine> {
         if wgpu::Instance::enabled_backend_features().is_empty() {
             return Err(Error::NoAdapter("wgpu has no back end for this platform".into()));

@@ -61,6 +61,15 @@ pub enum Error {
         found: String,
     },
 
+    /// A finite number that f16 cannot hold.
+    #[error("{name}: expected numbers from -65504 to 65504, which f16 can hold, found {found}")]
+    OutOfRange {
+        /// The array: the input, a state, or a weight.
+        name: String,
+        /// The number.
+        found: f32,
+    },
+
     /// All places of [`Streams`](crate::Streams) are taken.
     #[error("join: expected at most {capacity} streams at once, found one more")]
     StreamsFull {

@@ -27,76 +27,57 @@ pub(crate) use device::{Gpu, Request};
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
-use crate::plan::{Content, PassTime, Plan, Shape, Tuning};
-use crate::{Config, Output, Result, State, Weights};
+use crate::network::{Dtype, Network};
+use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
+use crate::{Output, Result, State, Weights, memory};
+use futures_intrusive::sync::Mutex as AsyncMutex;
 use prepared::Prepared;
-use std::{collections::HashMap, collections::VecDeque, sync::Arc};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use timing::Clock;
 
-/// A network on a GPU: its weights stay there, and so do the buffers of the shapes it was last called with.
+/// A network on a GPU: its weights there, and the objects of its last calls, which threads take in turn.
 #[derive(Debug)]
 pub(crate) struct GpuRnn {
     gpu: Arc<Gpu>,
-    weights: HashMap<Content, wgpu::Buffer>,
+    weights: DeviceWeights,
     /// The latest first.
-    runs: VecDeque<Prepared>,
-    tuning: Tuning,
-    /// Shapes that calls on callers' buffers had, the latest first.
-    encoded: VecDeque<interop::Encoded>,
+    prepared: Mutex<VecDeque<Prepared>>,
+    encoded: Mutex<VecDeque<interop::Encoded>>,
 }
 
-/// Shapes whose buffers are kept.
+/// Calls whose objects are kept.
 const MAX_PREPARED: usize = 4;
 
-/// What a call on the GPU may have beside what any call has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options<'a> {
-    /// Lengths that are there already.
-    pub lengths: Option<&'a wgpu::Buffer>,
-    /// States that stay there.
-    pub resident: Option<&'a Resident>,
-    /// Whether the passes are timed.
-    pub is_timed: bool,
-    pub wait: Wait,
+/// The settings of an `Rnn` that a GPU asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub dtype: Dtype,
+    pub tuning: Tuning,
 }
 
-impl Options<'_> {
-    /// None of them, waiting in this thread or not.
-    pub const fn new(here: bool) -> Self {
-        Options { lengths: None, resident: None, is_timed: false, wait: Wait::here(here) }
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup { dtype: Dtype::F32, tuning: Tuning::default() }
     }
 }
 
-/// How a call waits for the GPU.
+/// Who waits for the GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// In this thread.
+    /// This thread.
     #[cfg(not(target_arch = "wasm32"))]
     Here,
-    /// Without holding up the thread that polls the future.
+    /// Another thread, or the browser.
     Elsewhere,
 }
 
-impl Wait {
-    /// In this thread, or not; a browser's thread never waits.
-    pub const fn here(here: bool) -> Wait {
-        #[cfg(not(target_arch = "wasm32"))]
-        if here {
-            return Wait::Here;
-        }
-        let _ = here;
-        Wait::Elsewhere
-    }
-}
-
-/// How far a call goes.
+/// The length of a call, and the arrays of it that are on the GPU already.
 #[derive(Debug)]
 pub(crate) struct Longest<'a> {
-    /// The steps of its longest sequence.
+    /// The steps of the longest sequence.
     pub steps: u64,
-    /// Where its lengths are, if they are on the GPU already.
     pub lengths: Option<&'a wgpu::Buffer>,
-    /// Where its states are, if they stay on the GPU.
     pub resident: Option<&'a Resident>,
 }
 
@@ -104,75 +85,87 @@ impl GpuRnn {
     pub fn new(gpu: &Arc<Gpu>) -> GpuRnn {
         GpuRnn {
             gpu: gpu.clone(),
-            weights: HashMap::new(),
-            runs: VecDeque::new(),
-            tuning: Tuning::default(),
-            encoded: VecDeque::new(),
+            weights: DeviceWeights::default(),
+            prepared: Mutex::default(),
+            encoded: Mutex::default(),
         }
     }
 
-    pub fn set_tuning(&mut self, tuning: Tuning) {
-        self.tuning = tuning;
+    pub fn limits(&self) -> &Limits {
+        &self.gpu.limits
     }
 
-    pub fn gpu(&self) -> &Gpu {
-        &self.gpu
+    /// Frees the buffers of earlier calls.
+    pub fn free_buffers(&self) {
+        locked(&self.prepared).clear();
+        locked(&self.encoded).clear();
     }
 
+    /// Computes a call.
     pub async fn forward(
-        &mut self,
+        &self,
         weights: &Weights,
         call: &Checked<'_, f32>,
-        options: &Options<'_>,
-    ) -> Result<(Output, Vec<PassTime>)> {
-        let Options { lengths, resident, .. } = *options;
-        let config = weights.config();
-        let has_lengths = call.lengths.is_some() || lengths.is_some();
-        let (steps, batch, tuning) = (call.steps(), call.batch(), self.tuning);
-        let shape = Shape { steps, batch, has_lengths, tuning };
+        setup: &Setup,
+        resident: Option<&Resident>,
+        wait: Wait,
+    ) -> Result<Output> {
+        let network = weights.network();
+        let lengths = call.lengths_on_gpu;
+        if let Some(lengths) = lengths {
+            staging::check_lengths(lengths, call.batch())?;
+        }
+        let workload = Workload {
+            has_lengths: call.lengths.is_some() || lengths.is_some(),
+            outputs: call.outputs,
+            dtype: setup.dtype,
+            tuning: setup.tuning,
+            ..Workload::new(call.steps(), call.batch())
+        };
         let longest = Longest { steps: call.longest() as u64, lengths, resident };
-        // Out of the cache while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
-        let run = match self.runs.iter().position(|run| run.shape == shape) {
-            Some(index) => self.runs.remove(index).expect("the index was just found"),
+        // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
+        let known = take(&self.prepared, |prepared| prepared.workload == workload);
+        let prepared = match known {
+            Some(prepared) => prepared,
             None => {
-                let plan = Plan::of(config, &shape, &self.gpu.limits)?;
+                let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
+                check_memory(&plan, &self.gpu.limits)?;
                 #[cfg(not(target_arch = "wasm32"))]
-                let plan = self.tuned(weights, &shape, plan, options.wait).await;
-                upload_weights(&self.gpu, &mut self.weights, weights, &plan).await?;
-                let run = Prepared::new(&self.gpu, &self.weights, plan, shape, true).await?;
+                let plan = self.tuned(weights, &workload, plan, wait).await;
+                let on_gpu = self.weights.of(&self.gpu, weights, &plan).await?;
+                let prepared = Prepared::new(&self.gpu, &on_gpu, plan, workload, true).await?;
                 self.gpu.pipelines.save();
-                run
+                prepared
             }
         };
-        // After the plan, which refuses what is too large.
+        // After the plan, which refuses a call that is too large.
         let initial = match call.state {
-            None if resident.is_none() => Some(weights.initial_state(shape.batch)?),
+            None if resident.is_none() => Some(weights.initial_state(call.batch())?),
             _ => None,
         };
         let state = call.state.or(initial.as_ref());
-        run.write(&self.gpu, call, state, &longest, config)?;
-        let clock = if options.is_timed { Some(Clock::new(&self.gpu, &run).await?) } else { None };
-        run.submit(&self.gpu, &longest, clock.as_ref()).await?;
-        run.wait(&self.gpu, options.wait).await?;
-        let output = run.read(&self.gpu, config, &longest)?;
-        let times = match clock {
-            Some(clock) => clock.read(&self.gpu, &run, &longest).await?,
-            None => Vec::new(),
-        };
-        self.runs.push_front(run);
-        self.runs.truncate(MAX_PREPARED);
-        Ok((output, times))
+        prepared.write(&self.gpu, call, state, &longest, network)?;
+        let clock = if call.is_timed { Some(Clock::new(&self.gpu, &prepared).await?) } else { None };
+        prepared.submit(&self.gpu, &longest, clock.as_ref()).await?;
+        prepared.wait(&self.gpu, wait).await?;
+        let mut output = prepared.read(&self.gpu, call, network, &longest)?;
+        if let Some(clock) = clock {
+            output.times = clock.read(&self.gpu, &prepared, &longest).await?;
+        }
+        put(&self.prepared, prepared, MAX_PREPARED);
+        Ok(output)
     }
 
-    /// States that stay here, for a batch, each what a call without one starts from.
-    pub async fn resident(&self, weights: &Weights, batch: usize) -> Result<Resident> {
-        let shape = Shape { steps: 1, batch, has_lengths: true, tuning: self.tuning };
-        let plan = Plan::of(weights.config(), &shape, &self.gpu.limits)?;
+    /// States that stay on the GPU, one a batch row, all as a call without a state begins.
+    pub async fn resident(&self, weights: &Weights, batch: usize, setup: &Setup) -> Result<Resident> {
+        let Setup { dtype, tuning } = *setup;
+        let workload = Workload { has_lengths: true, dtype, tuning, ..Workload::new(1, batch) };
+        let plan = Plan::of_network(weights.network(), &workload, &self.gpu.limits)?;
         Resident::new(&self.gpu, weights, &plan, batch).await
     }
 
-    /// Reads a sequence's state back.
-    pub async fn resident_state(&self, config: &Config, resident: &Resident, row: usize) -> Result<State> {
+    /// A row of states that stay on the GPU.
+    pub async fn resident_state(&self, network: &Network, resident: &Resident, row: usize) -> Result<State> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = self.gpu.buffer("saved state", resident.row_bytes(), usage).await?;
         self.gpu
@@ -183,27 +176,83 @@ impl GpuRnn {
             })
             .await?;
         let bytes = staging::read_whole(&self.gpu, &staging).await?;
-        resident.state_from(config, &bytes)
+        resident.state_from(network, &bytes)
+    }
+
+    /// Sets a row of states that stay on the GPU.
+    pub async fn set_resident_state(
+        &self,
+        network: &Network,
+        resident: &Resident,
+        row: usize,
+        state: &State,
+    ) -> Result<()> {
+        self.gpu.scoped(|| resident.set(&self.gpu, network, row, state)).await?
     }
 }
 
-/// What a plan needs and is not there yet.
-async fn upload_weights(
-    gpu: &Gpu,
-    uploaded: &mut HashMap<Content, wgpu::Buffer>,
-    weights: &Weights,
-    plan: &Plan,
-) -> Result<()> {
-    for buffer in &plan.buffers {
-        if uploaded.contains_key(&buffer.content) {
-            continue;
-        }
-        if let Some(numbers) = pack::pack(weights, buffer.content, buffer.len) {
-            let mut bytes = vec![0; buffer.bytes() as usize];
-            pack::store(&numbers, buffer.dtype, &mut bytes);
-            let made = gpu.storage(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await?;
-            uploaded.insert(buffer.content, made);
-        }
+/// The weights of a network on the device, as kernels read them: one set, whatever plans have used them.
+#[derive(Debug)]
+pub(super) struct DeviceWeights(AsyncMutex<HashMap<Content, wgpu::Buffer>>);
+
+impl Default for DeviceWeights {
+    fn default() -> DeviceWeights {
+        DeviceWeights(AsyncMutex::new(HashMap::new(), true))
     }
-    Ok(())
+}
+
+impl DeviceWeights {
+    /// The weights that a plan uses, packed now if they were not before.
+    pub async fn of(
+        &self,
+        gpu: &Gpu,
+        weights: &Weights,
+        plan: &Plan,
+    ) -> Result<HashMap<KernelWeight, wgpu::Buffer>> {
+        let mut known = self.0.lock().await;
+        let mut found = HashMap::new();
+        for buffer in &plan.buffers {
+            let Content::Weight(weight) = buffer.content else { continue };
+            if !known.contains_key(&buffer.content) {
+                known.insert(buffer.content, packed(gpu, weights, weight, buffer).await?);
+            }
+            found.insert(weight, known[&buffer.content].clone());
+        }
+        Ok(found)
+    }
+}
+
+async fn packed(gpu: &Gpu, weights: &Weights, weight: KernelWeight, buffer: &Buffer) -> Result<wgpu::Buffer> {
+    let numbers = pack::pack(weights, weight, buffer.len);
+    let mut bytes = vec![0; buffer.bytes() as usize];
+    pack::store(&numbers, buffer.dtype, &mut bytes, &buffer.name)?;
+    gpu.filled(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await
+}
+
+/// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software adapter.
+fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
+    let on_host = |buffer: &&Buffer| {
+        limits.is_software || matches!(buffer.content, Content::Upload | Content::Download)
+    };
+    let bytes = plan.buffers.iter().filter(on_host).map(Buffer::bytes).fold(0, u64::saturating_add);
+    memory::check::<u8>(|| plan.title.clone(), &[usize::try_from(bytes).unwrap_or(usize::MAX)])
+}
+
+/// A pool's queue; it is only ever whole, so that a panic elsewhere does not matter.
+fn locked<T>(pool: &Mutex<VecDeque<T>>) -> MutexGuard<'_, VecDeque<T>> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the first one that fits out of a pool.
+fn take<T>(pool: &Mutex<VecDeque<T>>, fits: impl Fn(&T) -> bool) -> Option<T> {
+    let mut pool = locked(pool);
+    let index = pool.iter().position(fits)?;
+    pool.remove(index)
+}
+
+/// Puts one into a pool, which keeps so many of the latest.
+fn put<T>(pool: &Mutex<VecDeque<T>>, one: T, most: usize) {
+    let mut pool = locked(pool);
+    pool.push_front(one);
+    pool.truncate(most);
 }

@@ -216,12 +216,14 @@ impl Kernel {
             written("output"),
             written("cell_state"),
         ];
+        const COMBINE: &[Array] = &[read("a"), written("b")];
+        const CARRY: &[Array] = &[read("source"), written("into")];
         match self {
             Kernel::Gemm => GEMM,
             Kernel::Step(_) | Kernel::Sequence(_) => STEP,
             Kernel::Norm => NORM,
-            Kernel::Combine => &[read("a"), written("b")],
-            Kernel::Carry { .. } => &[read("source"), written("into")],
+            Kernel::Combine => COMBINE,
+            Kernel::Carry { .. } => CARRY,
         }
     }
 

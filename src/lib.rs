@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod buffers;
+#[cfg(not(target_arch = "wasm32"))]
+mod blocking;
 #[cfg(not(target_arch = "wasm32"))]
 mod cache;
 mod call;
@@ -10,10 +11,11 @@ mod error;
 pub mod file;
 mod float;
 mod gpu;
-pub mod kernel;
+mod interop;
+mod kernel;
 mod memory;
 mod network;
-pub mod plan;
+mod plan;
 pub mod reference;
 mod rnn;
 mod stateful;
@@ -22,14 +24,23 @@ mod streams;
 mod tuner;
 mod weights;
 
-pub use buffers::{BufferArray, BufferNeed, Buffers};
 pub use call::{Call, Output, Packed, State};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;
+pub use interop::{BufferArray, BufferNeed, Buffers};
+pub use kernel::Tile;
 pub use network::{Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset};
-pub use plan::{Plan, Schedule, Tuning};
+pub use plan::{Limits, PassTime, Plan, Schedule, Tuning, Workload};
 pub use rnn::Rnn;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{Init, Naming, SlotWeights, Weights, mxnet};
+
+/// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to change.
+#[doc(hidden)]
+pub mod inspect {
+    pub use crate::kernel::*;
+    pub use crate::network::{Equation, Product};
+    pub use crate::plan::*;
+}

@@ -114,9 +114,7 @@ impl Plan {
     /// Floating-point operations of all products.
     pub fn flops(&self) -> u64 {
         let of_pass = |pass: &Pass| pass.dispatches.iter().map(|of| of.flops).fold(0, u64::saturating_add);
-        self.passes()
-            .map(|pass| pass.steps().saturating_mul(of_pass(pass)))
-            .fold(0, u64::saturating_add)
+        self.passes().map(|pass| pass.steps().saturating_mul(of_pass(pass))).fold(0, u64::saturating_add)
     }
 
     /// Bytes of all buffers, weights and staging included.

@@ -44,7 +44,11 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
     let call = network.checked(call)?;
     for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)] {
         if is_asked {
-            return Err(Error::Unsupported { name, expected: "an engine on a GPU".into(), found: NAME.into() });
+            return Err(Error::Unsupported {
+                name,
+                expected: "an engine on a GPU".into(),
+                found: NAME.into(),
+            });
         }
     }
     let (steps, batch) = (call.steps(), call.batch());
@@ -80,7 +84,9 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
             // As wide as this layer's output.
             output = output + &sequence;
         }
-        for piece in results.pieces().into_iter().filter(|piece| slots.iter().any(|one| one.index == piece.slot)) {
+        for piece in
+            results.pieces().into_iter().filter(|piece| slots.iter().any(|one| one.index == piece.slot))
+        {
             let direction = &directions[network.slots[piece.slot].direction];
             let first = network.slots[piece.slot].direction * piece.width;
             let numbers = match piece.source {

@@ -1,5 +1,6 @@
-//! A rnn that goes on where it ended.
+//! A network that goes on where it ended.
 
+use crate::gpu::Wait;
 use crate::{Call, Output, Result, Rnn, State};
 use ndarray::{ArrayRef, Dimension};
 
@@ -35,32 +36,24 @@ impl Stateful {
         Stateful { rnn, state: None }
     }
 
-    /// As [`Rnn::forward`], from where the last call ended.
+    /// As [`Rnn::call_async`], from where the last call ended, or from the call's own state if it has one.
     ///
     /// # Errors
-    /// Those of [`Rnn::forward`]; of another batch than the last call's, that of a state of the wrong size.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn forward<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
-        self.call(&Call::new(input))
-    }
-
-    /// As [`Rnn::call`], from where the last call ended, or from the call's own state if it has one.
-    ///
-    /// # Errors
-    /// Those of [`Rnn::call`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
-        let answer = self.rnn.call(&call.from(self.state.as_ref()))?;
-        self.state = Some(answer.state());
-        Ok(answer)
-    }
-
-    /// As [`call`](Stateful::call), without holding up the thread while the GPU works.
-    ///
-    /// # Errors
-    /// Those of [`Rnn::call_async`].
+    /// Those of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong size.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
-        let answer = self.rnn.call_async(&call.from(self.state.as_ref())).await?;
+        self.run(call, Wait::Elsewhere).await
+    }
+
+    /// As [`call_async`](Stateful::call_async), of an input alone.
+    ///
+    /// # Errors
+    /// Those of [`call_async`](Stateful::call_async).
+    pub async fn forward_async<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
+        self.call_async(&Call::new(input)).await
+    }
+
+    pub(crate) async fn run(&mut self, call: &Call<'_>, wait: Wait) -> Result<Output> {
+        let answer = self.rnn.run(&call.or_state(self.state.as_ref()), None, wait).await?;
         self.state = Some(answer.state());
         Ok(answer)
     }

@@ -1,7 +1,8 @@
 //! Many sequences that arrive a few steps at a time, their states states where they are computed.
 
-use crate::gpu::{Options, Resident};
-use crate::{Call, Config, Directions, Error, Result, Rnn, State, memory};
+use crate::gpu::{Resident, Wait};
+use crate::network::{Directions, Network};
+use crate::{Call, Error, Result, Rnn, State, memory};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,29 +71,21 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub const MAX_STREAM_STEPS: usize = 16;
 
 impl Streams {
-    /// Room for so many streams at once (N). A forward-only network with a known input size, which gives all of its output.
+    /// Room for so many streams at once (N). The network is forward only, in layout TNC, with a known input size.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a network that has to know the future, or another one that cannot stream.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn new(rnn: Rnn, capacity: usize) -> Result<Streams> {
-        pollster::block_on(Streams::new_async(rnn, capacity))
-    }
-
-    /// As [`new`](Streams::new), for an async program or a browser.
-    ///
-    /// # Errors
-    /// Those of [`new`](Streams::new).
-    pub async fn new_async(mut rnn: Rnn, capacity: usize) -> Result<Streams> {
-        check(rnn.config(), capacity)?;
-        let shape = [1 + MAX_STREAM_STEPS, capacity, rnn.config().input_size.max(4)];
+    /// [`Error::Setting`] for a network that has to know the future, or another one that cannot stream;
+    /// [`Error::InputSizeOpen`].
+    pub async fn new_async(rnn: Rnn, capacity: usize) -> Result<Streams> {
+        check(rnn.network(), capacity)?;
+        let shape = [1 + MAX_STREAM_STEPS, capacity, rnn.network().input_size.max(4)];
         memory::check::<f32>(|| format!("the steps of {capacity} streams"), &shape)?;
         let states = match rnn.resident(capacity).await? {
             Some(resident) => States::Gpu(resident),
             None => States::Host(rnn.initial_state(capacity)?),
         };
         let places = vec![Place::default(); capacity];
-        let features = rnn.config().input_size;
+        let features = rnn.network().input_size;
         let inputs = [1, MAX_STREAM_STEPS].map(|steps| Array3::zeros((steps, capacity, features)));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Streams { id, rnn, states, places, inputs, lengths: vec![0; capacity] })
@@ -101,15 +94,12 @@ impl Streams {
     /// Begins a stream, in the state that a call without one starts from.
     ///
     /// # Errors
-    /// [`Error::Setting`] if all places are taken.
-    pub fn join(&mut self) -> Result<Stream> {
-        let Some(place) = self.places.iter().position(|place| !place.is_taken) else {
-            let (expected, found) =
-                (format!("at most {} streams at once", self.places.len()), "one more".into());
-            return Err(Error::Setting { name: "join", expected, found });
-        };
+    /// [`Error::StreamsFull`] if all places are taken, [`Error::DeviceLost`] once the device is lost.
+    pub async fn join_async(&mut self) -> Result<Stream> {
+        let free = self.places.iter().position(|place| !place.is_taken);
+        let place = free.ok_or(Error::StreamsFull { capacity: self.places.len() })?;
         let initial = self.rnn.initial_state(1)?;
-        self.put(place, &initial)?;
+        self.put(place, &initial).await?;
         self.places[place].is_taken = true;
         self.places[place].turn += 1;
         Ok(Stream { owner: self.id, place, turn: self.places[place].turn })
@@ -118,7 +108,7 @@ impl Streams {
     /// Ends a stream; its place is free.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it has left before.
+    /// [`Error::StreamLeft`] if it has left before.
     pub fn leave(&mut self, stream: Stream) -> Result<()> {
         let place = self.place(stream)?;
         self.places[place].is_taken = false;
@@ -128,36 +118,27 @@ impl Streams {
     /// Begins a stream anew.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it has left.
-    pub fn reset(&mut self, stream: Stream) -> Result<()> {
+    /// [`Error::StreamLeft`] if it has left, [`Error::DeviceLost`] once the device is lost.
+    pub async fn reset_async(&mut self, stream: Stream) -> Result<()> {
         let place = self.place(stream)?;
         let initial = self.rnn.initial_state(1)?;
-        self.put(place, &initial)
+        self.put(place, &initial).await
     }
 
     /// Goes on from a state `[L, 1, H]`, as [`save`](Streams::save) gives it.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the stream has left, [`Error::Shape`] for a state of another size.
-    pub fn load(&mut self, stream: Stream, state: &State) -> Result<()> {
+    /// [`Error::StreamLeft`] if the stream has left, [`Error::Shape`] for a state of another size.
+    pub async fn load_async(&mut self, stream: Stream, state: &State) -> Result<()> {
         let place = self.place(stream)?;
-        self.rnn.config().check_state(state, 1)?;
-        self.put(place, state)
+        self.rnn.network().check_state(state, 1)?;
+        self.put(place, state).await
     }
 
     /// Where a stream stands: h `[L, 1, H]`, and c of an LSTM.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it has left.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn save(&mut self, stream: Stream) -> Result<State> {
-        pollster::block_on(self.save_async(stream))
-    }
-
-    /// As [`save`](Streams::save), for an async program or a browser.
-    ///
-    /// # Errors
-    /// Those of [`save`](Streams::save).
+    /// [`Error::StreamLeft`] if it has left, [`Error::DeviceLost`] once the device is lost.
     pub async fn save_async(&mut self, stream: Stream) -> Result<State> {
         let place = self.place(stream)?;
         match &self.states {
@@ -167,8 +148,8 @@ impl Streams {
                 Ok(State { h: state.h.slice(row).to_owned(), c })
             }
             States::Gpu(resident) => match self.rnn.on_gpu() {
-                Some(network) => network.resident_state(self.rnn.config(), resident, place).await,
-                None => self.rnn.config().zero_state(1),
+                Some(gpu) => gpu.resident_state(self.rnn.network(), resident, place).await,
+                None => self.rnn.network().zero_state(1),
             },
         }
     }
@@ -177,21 +158,16 @@ impl Streams {
     /// same order. Streams that are not named stand still.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a stream that has left or is named twice, [`Error::Shape`] for steps of the wrong size.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn call(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
-        pollster::block_on(self.run(steps, true))
-    }
-
-    /// As [`call`](Streams::call), without holding up the thread while the GPU works.
-    ///
-    /// # Errors
-    /// Those of [`call`](Streams::call).
+    /// [`Error::StreamLeft`] and [`Error::StreamTwice`] for a stream that has left or is named twice, [`Error::Shape`] for steps of the wrong size.
     pub async fn call_async(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
-        self.run(steps, false).await
+        self.run(steps, Wait::Elsewhere).await
     }
 
-    async fn run(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)], here: bool) -> Result<Vec<Array2<f32>>> {
+    pub(crate) async fn run(
+        &mut self,
+        steps: &[(Stream, ArrayView2<'_, f32>)],
+        wait: Wait,
+    ) -> Result<Vec<Array2<f32>>> {
         let longest = self.check_steps(steps)?;
         if longest == 0 {
             return Ok(Vec::new());
@@ -204,12 +180,9 @@ impl Streams {
         }
         let call = Call::new(&*input).lengths(&self.lengths);
         let output = match &mut self.states {
-            States::Gpu(resident) => {
-                let options = Options { resident: Some(resident), ..Options::new(here) };
-                self.rnn.run(&call, &options).await?.0.output
-            }
+            States::Gpu(resident) => self.rnn.run(&call, Some(resident), wait).await?.output,
             States::Host(state) => {
-                let (answer, _) = self.rnn.run(&call.state(&*state), &Options::new(here)).await?;
+                let answer = self.rnn.run(&call.state(&*state), None, wait).await?;
                 *state = answer.state();
                 answer.output
             }
@@ -225,15 +198,14 @@ impl Streams {
         self.lengths.fill(0);
         for (stream, steps) in steps {
             let place = self.place(*stream)?;
-            let features = self.rnn.config().input_size;
+            let features = self.rnn.network().input_size;
             if steps.ncols() != features || steps.nrows() == 0 || steps.nrows() > MAX_STREAM_STEPS {
                 let expected = format!("[T, {features}] with T from 1 to {MAX_STREAM_STEPS}");
                 let found = steps.shape().to_vec();
                 return Err(Error::Shape { name: "steps of a stream".into(), expected, found });
             }
             if self.lengths[place] > 0 {
-                let (expected, found) = ("each one once in a call".into(), "one twice".into());
-                return Err(Error::Setting { name: "stream", expected, found });
+                return Err(Error::StreamTwice);
             }
             self.lengths[place] = steps.nrows();
         }
@@ -245,20 +217,15 @@ impl Streams {
             Some(place) if stream.owner == self.id && place.is_taken && place.turn == stream.turn => {
                 Ok(stream.place)
             }
-            _ => {
-                let (expected, found) = ("one that has joined".into(), "one that has left".into());
-                Err(Error::Setting { name: "stream", expected, found })
-            }
+            _ => Err(Error::StreamLeft),
         }
     }
 
-    fn put(&mut self, place: usize, state: &State) -> Result<()> {
+    async fn put(&mut self, place: usize, state: &State) -> Result<()> {
         match &mut self.states {
             States::Gpu(resident) => {
-                if let Some(network) = self.rnn.on_gpu() {
-                    resident.set(network.gpu(), self.rnn.config(), place, state);
-                }
-                Ok(())
+                let Some(gpu) = self.rnn.on_gpu() else { return Ok(()) };
+                gpu.set_resident_state(self.rnn.network(), resident, place, state).await
             }
             States::Host(states) => {
                 let row = s![.., place..place + 1, ..];
@@ -292,25 +259,22 @@ impl Streams {
     }
 }
 
-/// Whether a network can stream.
-fn check(config: &Config, capacity: usize) -> Result<()> {
+/// Checks that a network can stream.
+fn check(network: &Network, capacity: usize) -> Result<()> {
     let refuse =
         |name, expected: &str, found: String| Err(Error::Setting { name, expected: expected.into(), found });
-    if config.directions != Directions::Forward {
-        let found = format!("{:?}", config.directions);
+    if network.directions != Directions::Forward {
+        let found = format!("{:?}", network.directions);
         return refuse("directions", "forward only, for streams whose end is not known", found);
     }
-    if config.input_size == 0 {
-        return refuse("input_size", "a known one, for streams", "0".into());
+    if network.input_size == 0 {
+        return Err(Error::InputSizeOpen);
     }
-    if config.outputs.last_only {
-        return refuse("last_only", "an output for every step, for streams", "the last one only".into());
-    }
-    if config.layout != crate::Layout::Tnc {
+    if network.layout != crate::Layout::Tnc {
         return refuse("layout", "TNC, for streams", "NTC".into());
     }
     if capacity == 0 {
-        return refuse("capacity", "at least 1", "0".into());
+        return Err(Error::Argument { name: "capacity", expected: "at least 1".into(), found: "0".into() });
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! What was measured to be fastest, by adapter and by network and size; `gpu/tune.rs` measures it.
+//! What was measured to be fastest, by adapter and by network and size; `gpu/tuner.rs` measures it.
 
 use crate::cache::{self, CacheFile};
 use crate::kernel::{Read, Tile};
-use crate::plan::{Limits, Shape};
-use crate::{Config, Layout, Plan, Result, Schedule, Tuning};
+use crate::network::{Layout, Network};
+use crate::plan::{Limits, Workload};
+use crate::{Plan, Result, Schedule, Tuning};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -87,18 +88,18 @@ impl Tunings {
 pub(crate) struct Class {
     key: String,
     /// What the input's products are measured on.
-    pub gemm: Shape,
+    pub gemm: Workload,
     /// What the time steps are measured on.
-    pub steps: Shape,
+    pub steps: Workload,
 }
 
 impl Class {
     /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and beyond
     /// [`MOST_GEMM_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate is spared.
-    pub fn of(config: &Config, shape: &Shape, limits: &Limits, engine: &str) -> Result<Class> {
+    pub fn of(network: &Network, workload: &Workload, limits: &Limits, engine: &str) -> Result<Class> {
         let steps = |most: usize| {
-            let steps = shape.steps.min(most).next_power_of_two();
-            Shape { steps, has_lengths: false, ..*shape }
+            let steps = workload.steps.min(most).next_power_of_two();
+            Workload { steps, has_lengths: false, ..*workload }
         };
         let (gemm, steps) = (steps(MOST_GEMM_STEPS), steps(MOST_STEPS));
         // A longer call may be possible with fewer of them.
@@ -106,13 +107,15 @@ impl Class {
             .into_iter()
             .filter(|&schedule| {
                 let tuning = Tuning { schedule: Some(schedule), ..Tuning::default() };
-                Plan::of(config, &Shape { tuning, ..*shape }, limits).is_ok()
+                Plan::of_network(network, &Workload { tuning, ..*workload }, limits).is_ok()
             })
             .collect();
-        // What is the same to all kernels.
-        let plain = Config { layout: Layout::Tnc, learned_state: false, ..config.clone() };
-        let rest = format!("{plain:?} {limits:?} {possible:?} {:?}", shape.tuning);
-        let title = Plan::of(config, &gemm, limits)?.title;
+        // Without the settings that no kernel knows.
+        let mut plain = Network { layout: Layout::Tnc, ..network.clone() };
+        plain.slots.iter_mut().for_each(|slot| slot.cell.has_learned_state = false);
+        let asked = (workload.outputs, workload.dtype, workload.tuning);
+        let rest = format!("{plain:?} {limits:?} {possible:?} {asked:?}");
+        let title = Plan::of_network(network, &gemm, limits)?.title;
         let rest = cache::checksum(rest.as_bytes());
         let version = env!("CARGO_PKG_VERSION");
         let key = format!("{engine}; wgpu-rnn {version}.{CANDIDATES}; {title}; {rest:016x}");

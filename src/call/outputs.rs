@@ -106,7 +106,11 @@ impl<'a, T: Float> Results<'a, T> {
     }
 
     /// Two whole arrays at once, each if the call asks for it.
-    pub fn two_arrays_mut(&mut self, one: ResultArray, other: ResultArray) -> [Option<ArrayViewMut3<'_, T>>; 2] {
+    pub fn two_arrays_mut(
+        &mut self,
+        one: ResultArray,
+        other: ResultArray,
+    ) -> [Option<ArrayViewMut3<'_, T>>; 2] {
         let mut found = [None, None];
         for (array, numbers) in &mut self.arrays {
             for (place, wanted) in found.iter_mut().zip([one, other]) {

@@ -3,7 +3,8 @@
 
 use super::{Gpu, pack, prepared::Prepared, staging::read_whole};
 use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
-use crate::plan::{BufferId, Limits, Pass, Plan, Shape};
+use crate::network::Dtype;
+use crate::plan::{BufferId, Limits, Pass, Plan, Workload};
 use crate::{Config, Init, Result, Schedule, Tuning, Weights};
 use std::collections::HashMap;
 
@@ -86,7 +87,6 @@ async fn check(gpu: &Gpu, tile: Tile) -> Result<(), String> {
         (Config::lstm(37).bidirectional().num_layers(2).input_size(5), 5, 27),
         (Config::lstm(16).input_size(530), 2, 64),
     ] {
-        let config = config.half();
         let weights = Weights::init(&config, &Init::pytorch()).map_err(|error| error.to_string())?;
         let product = async |tile| {
             let product = product(gpu, &weights, (steps, batch), tile).await;
@@ -109,17 +109,17 @@ async fn product(
 ) -> Result<Vec<f32>> {
     let limits = Limits { cooperative: true, ..gpu.limits };
     let tuning = Tuning { schedule: Some(Schedule::Stepwise), gemm: Some(tile), step: None };
-    let shape = Shape { steps, batch, has_lengths: false, tuning };
-    let mut plan = Plan::of(weights.config(), &shape, &limits)?;
+    let workload = Workload { dtype: Dtype::F16, tuning, ..Workload::new(steps, batch) };
+    let mut plan = Plan::of_network(weights.network(), &workload, &limits)?;
     let is_product = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
     plan.submits = vec![plan.submits.into_iter().flatten().filter(is_product).collect()];
-    let mut on_gpu = HashMap::new();
-    super::upload_weights(gpu, &mut on_gpu, weights, &plan).await?;
-    let run = Prepared::new(gpu, &on_gpu, plan, shape, false).await?;
+    let on_gpu = DeviceWeights::default().of(gpu, weights, &plan).await?;
+    let run = Prepared::new(gpu, &on_gpu, plan, workload, false).await?;
 
-    let dispatches = || run.plan.passes().flat_map(|pass| &pass.dispatches);
-    let sources: Vec<BufferId> = dispatches().map(|one| one.buffers[0]).collect();
-    let target = dispatches().last().expect("a network has a product").buffers[3];
+    let dispatches = || run.plan.passes().flat_map(|pass| pass.dispatches.iter());
+    let sources: Vec<BufferId> = dispatches().filter_map(|one| one.buffer("a")).collect();
+    let target =
+        dispatches().last().and_then(|one| one.buffer("input_gates")).expect("a network has a product");
     let planned = &run.plan.buffers[target.0];
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let staging = gpu.buffer("product", planned.bytes(), usage).await?;
@@ -127,7 +127,7 @@ async fn product(
         for &source in &sources {
             let buffer = &run.plan.buffers[source.0];
             let mut bytes = vec![0; buffer.bytes() as usize];
-            pack::store(&numbers(buffer.len), buffer.dtype, &mut bytes);
+            pack::store(&numbers(buffer.len), buffer.dtype, &mut bytes, "a")?;
             gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
         }
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn wrong_kernels_are_found_wrong() {
         let Some(gpu) = gpu() else { return };
-        let config = Config::gru(33).input_size(70).half();
+        let config = Config::gru(33).input_size(70);
         let right = Weights::init(&config, &Init::pytorch()).unwrap();
         let changed = |change: fn(&mut ndarray::ArrayViewMut2<'_, f32>)| {
             let tensors = right.tensors(Naming::PyTorch).map(|(name, tensor)| {

@@ -219,12 +219,7 @@ impl Gpu {
     }
 
     /// A buffer that holds these bytes for good.
-    pub async fn storage(
-        &self,
-        label: &str,
-        bytes: &[u8],
-        usage: wgpu::BufferUsages,
-    ) -> Result<wgpu::Buffer> {
+    pub async fn filled(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         let buffer = self
             .make(wgpu::BufferDescriptor {
                 label: Some(label),

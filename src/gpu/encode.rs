@@ -120,7 +120,7 @@ fn record(
 ) {
     let alone = prepared.len() == 1;
     let mut once = |step: Option<Step>, sets_pipeline: bool| {
-        let taken = step.map_or(0, |step| step.taken);
+        let taken = step.map_or(steps, |step| step.taken);
         for (dispatch, prepared) in planned.dispatches.iter().zip(prepared) {
             let [x, y, z] = plan.workgroups(dispatch, steps);
             if sets_pipeline {

@@ -1,75 +1,67 @@
 //! Weights in the order in which kernels read them, and numbers as they are stored.
 
 use crate::kernel::{BLOCK, VECTOR};
-use crate::plan::{Content, Part};
+use crate::network::{Dtype, Equation, Product, SlotSpec};
+use crate::plan::{KernelWeight, WeightPart, sources};
 use crate::weights::TensorKind;
-use crate::{Dtype, SlotWeights, Weights};
+use crate::{Error, Result, SlotWeights, Weights};
 use half::f16;
 use ndarray::{ArrayView1, ArrayView2};
 
-/// The `len` numbers of a weight buffer; none for other contents.
-pub(super) fn pack(weights: &Weights, content: Content, len: u64) -> Option<Vec<f32>> {
-    let config = weights.config();
-    let directions = config.directions.count();
+/// A weight in the order in which kernels read it, of so many numbers.
+pub(super) fn pack(weights: &Weights, weight: KernelWeight, len: u64) -> Vec<f32> {
+    let network = weights.network();
     let mut packed = vec![0.0; len as usize];
-    match content {
-        Content::InputWeight { layer, first, count } => {
+    let directions = &network.layer(weight.layer)[weight.first..weight.first + weight.count];
+    for (slot, packed) in directions.iter().zip(packed.chunks_mut(len as usize / weight.count)) {
+        let own = weights.slot(slot.index);
+        let columns = Columns { hidden: slot.hidden_size, gates: slot.cell.cell.gates() };
+        match weight.part {
             // Above the first layer the input is the directions' outputs, each padded by itself.
-            let source = if layer == 0 { config.input_size } else { config.layer(layer - 1).state_size };
-            let layout = Columns::of(weights, layer);
-            for direction in first..first + count {
-                let at = (direction - first) * layout.hidden * layout.gates;
-                let weight = weights.slot(layer * directions + direction).weight_ih();
-                block(&mut packed, weight, VECTOR, source, |row| at + layout.column(row));
+            WeightPart::InputWeight => {
+                let (_, source) = sources(network, slot.layer);
+                block(packed, own.weight_ih(), VECTOR, source, |row| columns.column(row));
             }
-        }
-        Content::InputBias { layer, first, count } => {
-            let layout = Columns::of(weights, layer);
-            // With layer normalisation the biases come after it, and so with the other parameters.
-            for direction in (first..first + count).filter(|_| !config.layer_norm) {
-                let at = (direction - first) * layout.hidden * layout.gates;
-                let bias = weights.slot(layer * directions + direction).bias_ih();
-                spread(&mut packed, bias, |row| at + layout.column(row));
+            WeightPart::InputBias => spread(packed, own.bias_ih(), |row| columns.column(row)),
+            WeightPart::Product(Product::Recurrent { first, gates }) => {
+                let rows = first * slot.hidden_size..(first + gates) * slot.hidden_size;
+                let matrix = own.weight_hh().slice_move(ndarray::s![rows, ..]);
+                let columns = Columns { gates, ..columns };
+                block(packed, matrix, gates, matrix.ncols(), |row| columns.column(row));
             }
-        }
-        Content::RecurrentWeight { slot, count, part } => {
-            let layout = Columns::of(weights, slot / directions);
-            for (slot, packed) in (slot..).zip(packed.chunks_mut(len as usize / count)) {
-                let weights = weights.slot(slot);
-                let (matrix, gates) = match part {
-                    Part::Projection => (weights.matrix(TensorKind::WeightHr)?, 1),
-                    _ => (layout.rows_of(weights.weight_hh(), part), layout.gates_of(part)),
-                };
-                let layout = Columns { hidden: matrix.nrows() / gates, gates };
-                block(packed, matrix, gates, matrix.ncols(), |row| layout.column(row));
+            WeightPart::Product(Product::Projection) => {
+                // A projection's weight is there where its product is.
+                let matrix = own.matrix(TensorKind::WeightHr).expect("the network has a projection");
+                block(packed, matrix, 1, matrix.ncols(), |row| row);
             }
+            WeightPart::Parameters(equation) => parameters(packed, own, slot, equation),
         }
-        Content::Parameters { slot, count, part } => {
-            let layout = Columns::of(weights, slot / directions);
-            for (slot, packed) in (slot..).zip(packed.chunks_mut(len as usize / count)) {
-                let per_unit = packed.len() / (layout.hidden * layout.gates_of(part));
-                parameters(packed, weights.slot(slot), part, layout, per_unit);
-            }
-        }
-        Content::Upload | Content::Download | Content::Work => return None,
     }
-    Some(packed)
+    packed
 }
 
-/// Writes numbers as they are stored, to the beginning of `bytes`.
-pub(super) fn store(numbers: &[f32], dtype: Dtype, bytes: &mut [u8]) {
+/// Numbers as they are stored.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for a finite number that f16 cannot hold; `name` is the array's.
+pub(super) fn store(numbers: &[f32], dtype: Dtype, bytes: &mut [u8], name: &str) -> Result<()> {
     let bytes = &mut bytes[..numbers.len() * dtype.bytes() as usize];
     match dtype {
         Dtype::F32 => bytes.copy_from_slice(bytemuck::cast_slice(numbers)),
         Dtype::F16 => {
             for (to, &number) in bytes.chunks_exact_mut(2).zip(numbers) {
-                to.copy_from_slice(&f16::from_f32(number).to_ne_bytes());
+                let half = f16::from_f32(number);
+                if half.is_infinite() && number.is_finite() {
+                    return Err(Error::OutOfRange { name: name.into(), found: number });
+                }
+                to.copy_from_slice(&half.to_ne_bytes());
             }
         }
     }
+    Ok(())
 }
 
-/// Reads numbers that are stored so.
+/// Numbers that were stored so.
 pub(super) fn load(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
     match dtype {
         Dtype::F32 => bytemuck::pod_collect_to_vec(bytes),
@@ -79,7 +71,7 @@ pub(super) fn load(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
     }
 }
 
-/// The gates of a layer's matrices.
+/// The order of a weight's rows: unit by unit, all gates of each.
 #[derive(Clone, Copy)]
 struct Columns {
     hidden: usize,
@@ -87,63 +79,39 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(weights: &Weights, layer: usize) -> Columns {
-        let layer = weights.config().layer(layer);
-        Columns { hidden: layer.hidden_size, gates: layer.cell.gates() }
-    }
-
-    /// From the row block order of the matrices, (gate, unit), to the gates of a unit side by side.
     fn column(self, row: usize) -> usize {
         row % self.hidden * self.gates + row / self.hidden
     }
-
-    /// The first gate of a part, and how many there are.
-    fn range_of(self, part: Part) -> (usize, usize) {
-        match part {
-            Part::Reset => (0, 2),
-            Part::Candidate => (2, 1),
-            Part::All | Part::Projection => (0, self.gates),
-        }
-    }
-
-    fn gates_of(self, part: Part) -> usize {
-        self.range_of(part).1
-    }
-
-    fn rows_of(self, matrix: ArrayView2<'_, f32>, part: Part) -> ArrayView2<'_, f32> {
-        let (first, count) = self.range_of(part);
-        matrix.slice_move(ndarray::s![first * self.hidden..(first + count) * self.hidden, ..])
-    }
 }
 
-/// What each unit has of its own, `[H, per_unit, G]`: bias; peepholes; and, of a layer-normalised LSTM, gains and biases in the
-/// order of `norm.wgsl`.
-fn parameters(packed: &mut [f32], slot: &SlotWeights, part: Part, layout: Columns, per_unit: usize) {
-    let (first, gates) = layout.range_of(part);
-    let rows = first * layout.hidden..(first + gates) * layout.hidden;
-    let at = |index: usize| {
-        move |row: usize| (row % layout.hidden * per_unit + index) * gates + row / layout.hidden
+/// For each unit, the vectors of all gates of an equation: `bias_hh`, then the equation's further tensors.
+fn parameters(packed: &mut [f32], own: SlotWeights<'_>, slot: &SlotSpec, equation: Equation) {
+    let (hidden, vectors, gates) = (slot.hidden_size, equation.parameters(&slot.cell), equation.width());
+    let first = match equation.product() {
+        Some(Product::Recurrent { first, .. }) => first,
+        Some(Product::Projection) | None => 0,
     };
-    let of_part = |bias: ArrayView1<'_, f32>| bias.slice(ndarray::s![rows.clone()]).to_owned();
-    if let Some(bias) = slot.bias_hh() {
-        spread(packed, Some(of_part(bias).view()), at(0));
-    }
-    spread(packed, slot.vector(TensorKind::Peephole), at(1));
-    if slot.vector(TensorKind::NormIhWeight).is_none() {
+    let at = |vector: usize| move |row: usize| (row % hidden * vectors + vector) * gates + row / hidden;
+    let rows = first * hidden..(first + gates) * hidden;
+    let bias = own.bias_hh().map(|bias| bias.slice_move(ndarray::s![rows]));
+    spread(packed, bias, at(0));
+    spread(packed, own.vector(TensorKind::Peephole), at(1));
+    if !slot.cell.layer_norm {
         return;
     }
-    if let Some(bias) = slot.bias_ih() {
+    // Both biases follow the normalisation, and are one vector.
+    if let Some(bias) = own.bias_ih() {
         let place = at(0);
         bias.iter().enumerate().for_each(|(row, &number)| packed[place(row)] += number);
     }
     let kinds =
         [TensorKind::NormIhWeight, TensorKind::NormIhBias, TensorKind::NormHhWeight, TensorKind::NormHhBias];
     for (index, kind) in kinds.into_iter().enumerate() {
-        spread(packed, slot.vector(kind), at(2 + index));
+        spread(packed, own.vector(kind), at(2 + index));
     }
     for (index, kind) in [TensorKind::NormCWeight, TensorKind::NormCBias].into_iter().enumerate() {
         // Beside each other in one vector.
-        spread(packed, slot.vector(kind), |unit| at(6)(unit) + index);
+        spread(packed, own.vector(kind), |unit| at(6)(unit) + index);
     }
 }
 

@@ -50,7 +50,7 @@ impl Pipelines {
 
     /// What all of them have in common, in words.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn kind(&self) -> String {
+    pub fn description(&self) -> String {
         format!(
             "; {:?} step index, {}",
             self.step_index,
@@ -95,9 +95,8 @@ impl Pipelines {
                 source: wgpu::ShaderSource::Wgsl(kernel.wgsl(tile, self.step_index, dtype).into()),
             },
         );
-        let (reads, writes) = kernel.bindings();
-        let storage =
-            (0..reads + writes).map(|index| wgpu::BufferBindingType::Storage { read_only: index < reads });
+        let storage = kernel.arrays().iter();
+        let storage = storage.map(|array| wgpu::BufferBindingType::Storage { read_only: !array.is_written });
         let types: Vec<_> = [wgpu::BufferBindingType::Uniform].into_iter().chain(storage).collect();
         let buffers = layout(device, &label, &types, false);
         let has_uniform = kernel.has_step_index() && self.step_index == StepIndex::Uniform;
@@ -140,10 +139,10 @@ impl Pipelines {
         }
         // SAFETY: The text is one of this library's own kernels, and its sizes and buffers are one plan's.
         // Indices: each is made of workgroup, lane and time step, the first two held to rows and columns before they are used
-        // (`row_at`, `right_at`, `finish`), the third one of a segment's, and of sizes by which the plan has measured the very
+        // (`a_at`, `b_at`, `epilogue`), the third one of a segment's, and of sizes by which the plan has measured the very
         // buffers. Numbers that come from outside (input, weights, states, lengths) are computed with and compared, but never
         // index anything.
-        // A caller's arrays: `buffers.rs` has found, without overflow, that they lie within their buffers, and `bound.rs` binds
+        // A caller's arrays: `interop.rs` has found, without overflow, that they lie within their buffers, and `bound.rs` binds
         // what they lie in; a binding is seen with 32 bits.
         // Cooperative matrices: each is sixteen rows of a constant stride in workgroup memory, begun at a constant or at a
         // subgroup's own rows, of subgroups that have some (`rows/cooperative_64.wgsl`).

@@ -2,14 +2,17 @@
 
 use super::Gpu;
 use super::pipelines::Pipeline;
-use crate::plan::{BufferId, CarryDims, Content, GemmDims, NormDims, Pass, Plan, Shape, StepDims};
+use crate::plan::{
+    Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, KernelWeight, NormDims, Pass, Plan, StepDims,
+    Workload,
+};
 use crate::{Error, Result};
 use std::{collections::HashMap, sync::Arc};
 
 /// A plan with its buffers and bind groups.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub shape: Shape,
+    pub workload: Workload,
     pub plan: Plan,
     /// By [`BufferId`]; staging buffers are there where the host writes and reads.
     buffers: Vec<Option<wgpu::Buffer>>,
@@ -40,9 +43,9 @@ pub(super) struct StepTable {
 impl Prepared {
     pub async fn new(
         gpu: &Gpu,
-        weights: &HashMap<Content, wgpu::Buffer>,
+        weights: &HashMap<KernelWeight, wgpu::Buffer>,
         plan: Plan,
-        shape: Shape,
+        workload: Workload,
         has_staging: bool,
     ) -> Result<Prepared> {
         let mut buffers = Vec::new();
@@ -57,9 +60,9 @@ impl Prepared {
                 buffers.push(None);
                 continue;
             }
-            buffers.push(Some(match weights.get(&buffer.content) {
-                Some(weights) => weights.clone(),
-                None => {
+            buffers.push(Some(match buffer.content {
+                Content::Weight(weight) => weights[&weight].clone(),
+                _ => {
                     let made = gpu.buffer(&buffer.name, buffer.bytes(), usage).await;
                     made.map_err(|error| needing(error, &plan))?
                 }
@@ -76,7 +79,7 @@ impl Prepared {
             all.filter(|(_, buffer)| buffer.content == content).map(|(index, _)| BufferId(index)).collect()
         };
         let (uploads, downloads) = (of(Content::Upload), of(Content::Download));
-        Ok(Prepared { shape, plan, buffers, dispatches, step_table, uploads, downloads })
+        Ok(Prepared { workload, plan, buffers, dispatches, step_table, uploads, downloads })
     }
 
     pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
@@ -114,14 +117,14 @@ async fn prepare(
 ) -> Result<Vec<Arc<PreparedDispatch>>> {
     let stride = uniform_stride(gpu);
     let mut passes: Vec<&Pass> = plan.passes().collect();
-    passes.dedup_by(|pass, before| pass.dispatches == before.dispatches);
-    let all = || passes.iter().flat_map(|pass| &pass.dispatches);
+    passes.dedup_by(|pass, before| Arc::ptr_eq(&pass.dispatches, &before.dispatches));
+    let all = || passes.iter().flat_map(|pass| pass.dispatches.iter());
     let mut bytes = Vec::new();
     for (index, dispatch) in all().enumerate() {
         bytes.resize(index * stride, 0);
         bytes.extend_from_slice(dispatch.dims.bytes());
     }
-    let dims = gpu.storage("sizes", &padded(bytes), wgpu::BufferUsages::UNIFORM).await?;
+    let dims = gpu.filled("sizes", &padded(bytes), wgpu::BufferUsages::UNIFORM).await?;
 
     let mut distinct = Vec::new();
     for (index, dispatch) in all().enumerate() {
@@ -131,15 +134,9 @@ async fn prepare(
             offset: (index * stride) as u64,
             size: wgpu::BufferSize::new(dispatch.dims.bytes().len() as u64),
         });
-        let mut orders = vec![dispatch.buffers.clone()];
-        if let Some((a, b)) = dispatch.alternates {
-            let mut swapped = dispatch.buffers.clone();
-            swapped.swap(a, b);
-            orders.push(swapped);
-        }
         let mut groups = Vec::new();
-        for order in orders {
-            let storage = order.iter().map(|&id| of(buffers, id).as_entire_binding());
+        for bindings in orders(dispatch) {
+            let storage = bindings.iter().map(|&binding| resource(buffers, binding));
             let entries: Vec<_> = (0..)
                 .zip([sizes.clone()].into_iter().chain(storage))
                 .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
@@ -153,7 +150,7 @@ async fn prepare(
     let mut before: Option<&Pass> = None;
     for pass in plan.passes() {
         let count = pass.dispatches.len();
-        if before.is_some_and(|before| before.dispatches == pass.dispatches) {
+        if before.is_some_and(|before| Arc::ptr_eq(&before.dispatches, &pass.dispatches)) {
             prepared.extend_from_within(prepared.len() - count..);
         } else {
             prepared.extend(next.by_ref().take(count).cloned());
@@ -161,6 +158,17 @@ async fn prepare(
         before = Some(pass);
     }
     Ok(prepared)
+}
+
+/// The bindings of even and of odd time steps.
+fn orders(dispatch: &Dispatch) -> impl Iterator<Item = &[Binding]> {
+    [Some(&dispatch.bindings), dispatch.odd.as_ref()].into_iter().flatten().map(Vec::as_slice)
+}
+
+fn resource(buffers: &[Option<wgpu::Buffer>], binding: Binding) -> wgpu::BindingResource<'_> {
+    let (offset, size) =
+        binding.range.map_or((0, None), |(offset, size)| (offset, wgpu::BufferSize::new(size)));
+    wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: of(buffers, binding.buffer), offset, size })
 }
 
 async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> Result<StepTable> {
@@ -177,7 +185,7 @@ async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> 
     for (t, slot) in (0u32..).zip(bytes.chunks_exact_mut(stride)) {
         slot[..4].copy_from_slice(bytemuck::bytes_of(&t));
     }
-    let table = gpu.storage("time steps", &bytes, wgpu::BufferUsages::UNIFORM).await?;
+    let table = gpu.filled("time steps", &bytes, wgpu::BufferUsages::UNIFORM).await?;
     let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
         buffer: &table,
         offset: 0,

@@ -1,8 +1,9 @@
 //! States that stay on the GPU between calls, a row for each sequence of the batch.
 
-use super::{Gpu, pack, staging::state_of};
+use super::{Gpu, pack, staging};
+use crate::network::{Dtype, Network};
 use crate::plan::{Payload, Plan, Transfer};
-use crate::{Config, Dtype, Result, State, Weights};
+use crate::{Result, State, Weights};
 
 /// The hidden and cell states of every slot, as a plan's buffers hold them.
 #[derive(Debug)]
@@ -25,11 +26,13 @@ impl Resident {
         let initial = weights.initial_state(batch)?;
         let mut states = Vec::new();
         for transfer in &plan.uploads {
-            let Some(numbers) = state_of(weights.config(), &initial, transfer.what) else { continue };
+            let Some(numbers) = staging::state_of(weights.network(), &initial, transfer.what) else {
+                continue;
+            };
             let mut bytes = vec![0; transfer.bytes() as usize];
-            pack::store(&numbers, transfer.dtype, &mut bytes);
+            pack::store(&numbers, transfer.dtype, &mut bytes, "state")?;
             let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-            let buffer = gpu.storage("states that stay", &bytes, usage).await?;
+            let buffer = gpu.filled("states that stay", &bytes, usage).await?;
             let row = transfer.len / batch as u64 * transfer.dtype.bytes();
             states.push(Held { what: transfer.what, dtype: transfer.dtype, row, buffer });
         }
@@ -42,14 +45,15 @@ impl Resident {
     }
 
     /// Puts a state `[L*D, 1, H]` in a sequence's place.
-    pub fn set(&self, gpu: &Gpu, config: &Config, row: usize, state: &State) {
+    pub fn set(&self, gpu: &Gpu, network: &Network, row: usize, state: &State) -> Result<()> {
         for held in &self.states {
             // All of them are states, of a network that has them.
-            let numbers = state_of(config, state, held.what).unwrap_or_default();
+            let numbers = staging::state_of(network, state, held.what).unwrap_or_default();
             let mut bytes = vec![0; held.row as usize];
-            pack::store(&numbers, held.dtype, &mut bytes);
+            pack::store(&numbers, held.dtype, &mut bytes, "state")?;
             gpu.queue.write_buffer(&held.buffer, row as u64 * held.row, &bytes);
         }
+        Ok(())
     }
 
     /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in between.
@@ -67,26 +71,13 @@ impl Resident {
     }
 
     /// A state `[L*D, 1, H]` from the bytes of its rows.
-    pub fn state_from(&self, config: &Config, bytes: &[u8]) -> Result<State> {
-        let mut state = config.zero_state(1)?;
+    pub fn state_from(&self, network: &Network, bytes: &[u8]) -> Result<State> {
+        let mut state = network.zero_state(1)?;
         let mut rest = bytes;
         for held in &self.states {
             let (row, after) = rest.split_at(held.row as usize);
             rest = after;
-            let numbers = pack::load(row, held.dtype);
-            let (into, slot) = match held.what {
-                Payload::Cell { slot } => (state.c.as_mut(), slot),
-                Payload::Hidden { slot } => (Some(&mut state.h), slot),
-                _ => continue,
-            };
-            if let Some(into) = into {
-                let size = super::staging::row_of(config, held.what);
-                let numbers = &numbers[..size];
-                into.slice_mut(ndarray::s![slot, 0, ..size])
-                    .iter_mut()
-                    .zip(numbers)
-                    .for_each(|(to, &from)| *to = from);
-            }
+            staging::set_state(network, &mut state, held.what, &pack::load(row, held.dtype));
         }
         Ok(state)
     }

@@ -1,24 +1,25 @@
-//! What crosses between host and GPU: through buffers that are mapped in turn and made once.
+//! The transfers between host and GPU, through buffers that are mapped in turn and made once.
 
 use super::{Gpu, Longest, Wait, pack, prepared::Prepared};
-use crate::call::Checked;
+use crate::call::{Checked, Results};
 use crate::kernel::VECTOR;
+use crate::network::{Dtype, Network, SlotSpec};
 use crate::plan::{BufferId, Payload, Transfer};
-use crate::{Config, Dtype, Merge, Output, Result, State, memory};
+use crate::{Error, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
-use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, concatenate, s};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, s};
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Prepared {
-    /// Fills the upload buffers, which are mapped.
+    /// Writes a call's input, lengths and state into the upload buffers.
     pub fn write(
         &self,
         gpu: &Gpu,
         call: &Checked<'_, f32>,
         state: Option<&State>,
         longest: &Longest<'_>,
-        config: &Config,
+        network: &Network,
     ) -> Result<()> {
         for &staging in &self.uploads {
             let mut view = gpu.mapped(self.buffer(staging).get_mapped_range_mut(..))?;
@@ -26,37 +27,41 @@ impl Prepared {
                 let first = transfer.staging_offset as usize;
                 let bytes = transfer.bytes_within(longest.steps) as usize;
                 let mut to = view.slice(first..first + bytes);
-                let mut put = |numbers: &[f32]| match transfer.dtype {
-                    Dtype::F32 => to.copy_from_slice(bytemuck::cast_slice(numbers)),
+                let mut put = |numbers: &[f32], name: &str| match transfer.dtype {
+                    Dtype::F32 => {
+                        to.copy_from_slice(bytemuck::cast_slice(numbers));
+                        Ok(())
+                    }
                     dtype => {
                         let mut stored = vec![0; bytes];
-                        pack::store(numbers, dtype, &mut stored);
+                        pack::store(numbers, dtype, &mut stored, name)?;
                         to.copy_from_slice(&stored);
+                        Ok(())
                     }
                 };
                 match transfer.what {
                     Payload::Lengths => {
                         let lengths = call.lengths.iter().flatten().map(|&length| length as u32);
                         let lengths: Vec<u32> = lengths.collect();
-                        // Those that are on the GPU already are not the host's to write.
+                        // Lengths that are on the GPU already are not the host's to write.
                         if longest.lengths.is_none() {
                             to.copy_from_slice(bytemuck::cast_slice(&lengths));
                         }
                     }
                     Payload::Hidden { .. } | Payload::Cell { .. } => {
                         // None where it stays on the GPU.
-                        if let Some(numbers) = state.and_then(|state| state_of(config, state, transfer.what))
+                        if let Some(numbers) = state.and_then(|state| state_of(network, state, transfer.what))
                         {
-                            put(&numbers);
+                            put(&numbers, "state")?;
                         }
                     }
                     Payload::Input(segment) => {
                         let first = segment.first as usize;
                         let end = first + segment.steps_within(longest.steps) as usize;
-                        put(&padded(call.input.slice(s![first..end, .., ..])));
+                        put(&padded(call.input.slice(s![first..end, .., ..])), "input")?;
                     }
                     // A result, which is never uploaded.
-                    Payload::Output(..) | Payload::CellStates(..) => {}
+                    Payload::Result(..) => {}
                 }
             }
         }
@@ -81,9 +86,16 @@ impl Prepared {
         Ok(())
     }
 
-    /// The results, from the mapped download buffers.
-    pub fn read(&self, gpu: &Gpu, config: &Config, longest: &Longest<'_>) -> Result<Output> {
-        let mut results = Results::new(config, self.shape.steps, self.shape.batch)?;
+    /// Reads the results of a call from the download buffers.
+    pub fn read(
+        &self,
+        gpu: &Gpu,
+        call: &Checked<'_, f32>,
+        network: &Network,
+        longest: &Longest<'_>,
+    ) -> Result<Output> {
+        let mut results = Results::new(network, call)?;
+        let mut state = network.zero_state(call.batch())?;
         for &staging in &self.downloads {
             let buffer = self.buffer(staging);
             let view = gpu.mapped(buffer.get_mapped_range(..))?;
@@ -94,39 +106,70 @@ impl Prepared {
                 let first = transfer.staging_offset as usize;
                 let len = transfer.len_within(longest.steps) * transfer.dtype.bytes();
                 let numbers = pack::load(&view[first..first + len as usize], transfer.dtype);
-                results.take(transfer, &numbers, longest.steps);
+                if let Payload::Result(piece, segment) = transfer.what {
+                    let steps = match segment {
+                        Some(segment) => {
+                            let first = segment.first as usize;
+                            first..first + segment.steps_within(longest.steps) as usize
+                        }
+                        None => 0..1,
+                    };
+                    if let Some(columns) = results.piece_mut(&piece) {
+                        assign(columns.slice_move(s![steps, .., ..]), &numbers);
+                    }
+                } else {
+                    set_state(network, &mut state, transfer.what, &numbers);
+                }
             }
             drop(view);
             buffer.unmap();
         }
-        Ok(results.finish(gpu))
+        results.finish(call, state, &gpu.name)
     }
 }
 
-/// The rows of a slot's state, as its buffer holds them; none for other contents.
-pub(super) fn state_of(config: &Config, state: &State, what: Payload) -> Option<Vec<f32>> {
+/// A slot's part of a state as the plan's buffers hold it; none for a payload that is no state.
+pub(super) fn state_of(network: &Network, state: &State, what: Payload) -> Option<Vec<f32>> {
     match what {
         Payload::Hidden { slot } => {
-            let h = state.h.slice(s![slot, .., ..layer_of(config, slot).state_size]);
+            let h = state.h.slice(s![slot, .., ..network.slots[slot].state_size]);
             Some(padded(h.insert_axis(Axis(0))))
         }
         Payload::Cell { slot } => {
             // A plan with cell states belongs to a network that has them.
             let c = state.c.as_ref().expect("the network has cell states");
-            let c = c.slice(s![slot, .., ..layer_of(config, slot).cell_state_size()]);
+            let c = c.slice(s![slot, .., ..network.slots[slot].cell_state_size()]);
             Some(c.iter().copied().collect())
         }
         _ => None,
     }
 }
 
-/// The numbers of a sequence's state in a slot.
-pub(super) fn row_of(config: &Config, what: Payload) -> usize {
-    match what {
-        Payload::Hidden { slot } => layer_of(config, slot).state_size,
-        Payload::Cell { slot } => layer_of(config, slot).cell_state_size(),
-        _ => 0,
+/// Sets a slot's part of a state from the numbers of a plan's buffer; a payload that is no state sets nothing.
+pub(super) fn set_state(network: &Network, state: &mut State, what: Payload, numbers: &[f32]) {
+    let (array, slot, size): (_, _, fn(&SlotSpec) -> usize) = match what {
+        Payload::Hidden { slot } => (Some(&mut state.h), slot, |spec| spec.state_size),
+        Payload::Cell { slot } => (state.c.as_mut(), slot, SlotSpec::cell_state_size),
+        _ => return,
+    };
+    if let Some(array) = array {
+        let size = size(&network.slots[slot]);
+        assign(array.slice_mut(s![slot..=slot, .., ..size]), numbers);
     }
+}
+
+/// Checks lengths that are on the GPU already.
+pub(super) fn check_lengths(buffer: &wgpu::Buffer, batch: usize) -> Result<()> {
+    let refuse =
+        |expected: String, found: String| Err(Error::Buffer { array: "lengths_on_gpu", expected, found });
+    let needed = 4 * batch as u64;
+    if buffer.size() < needed {
+        return refuse(format!("a buffer of at least {needed} bytes"), buffer.size().to_string());
+    }
+    if !buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+        return refuse("a buffer with usage COPY_SRC".into(), format!("{:?}", buffer.usage()));
+    }
+    Ok(())
 }
 
 /// The bytes of a buffer that can be mapped, once what was submitted is done.
@@ -142,125 +185,17 @@ pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u
     Ok(view.to_vec())
 }
 
-fn layer_of(config: &Config, slot: usize) -> crate::config::LayerConfig {
-    config.layer(slot / config.directions.count())
-}
-
-/// The arrays of an answer, zero where nothing was computed.
-struct Results<'a> {
-    config: &'a Config,
-    /// By layer, where it was asked for: `[T, N, C]`.
-    outputs: Vec<Option<Array3<f32>>>,
-    cell_states: Option<Array3<f32>>,
-    state: State,
-}
-
-impl Results<'_> {
-    fn new(config: &Config, steps: usize, batch: usize) -> Result<Results<'_>> {
-        let zeros = |width: usize| {
-            let shape = [steps, batch, width];
-            memory::check::<f32>(|| format!("a result of {shape:?}"), &shape)?;
-            Ok(Array3::zeros(shape))
-        };
-        let last = config.num_layers - 1;
-        let mut outputs = Vec::new();
-        for layer in 0..config.num_layers {
-            let asked = if layer == last { !config.outputs.last_only } else { config.outputs.every_layer };
-            let width = config.merged_directions() * config.layer(layer).state_size;
-            outputs.push(if asked { Some(zeros(width)?) } else { None });
-        }
-        let cells = config.directions.count() * config.layer(last).cell_state_size();
-        let cell_states = if config.outputs.cell_states { Some(zeros(cells)?) } else { None };
-        Ok(Results { config, outputs, cell_states, state: config.zero_state(batch)? })
-    }
-
-    /// Puts what was copied into its place.
-    fn take(&mut self, transfer: &Transfer, numbers: &[f32], longest: u64) {
-        let directions = self.config.directions.count();
-        match transfer.what {
-            Payload::Output(slot, segment) => {
-                let width = layer_of(self.config, slot).state_size;
-                let end = segment.first + segment.steps_within(longest);
-                if let Some(output) = &mut self.outputs[slot / directions] {
-                    let first = slot % directions * width;
-                    let into =
-                        output.slice_mut(s![segment.first as usize..end as usize, .., first..first + width]);
-                    assign(into, numbers, width.next_multiple_of(VECTOR));
-                }
-            }
-            Payload::CellStates(slot, segment) => {
-                let width = layer_of(self.config, slot).hidden_size;
-                let end = segment.first + segment.steps_within(longest);
-                if let Some(cells) = &mut self.cell_states {
-                    let first = slot % directions * width;
-                    let into =
-                        cells.slice_mut(s![segment.first as usize..end as usize, .., first..first + width]);
-                    assign(into, numbers, width);
-                }
-            }
-            Payload::Hidden { slot } => {
-                let width = layer_of(self.config, slot).state_size;
-                let into = self.state.h.slice_mut(s![slot..=slot, .., ..width]);
-                assign(into, numbers, width.next_multiple_of(VECTOR));
-            }
-            Payload::Cell { slot } => {
-                let width = layer_of(self.config, slot).cell_state_size();
-                if let Some(c) = &mut self.state.c {
-                    assign(c.slice_mut(s![slot..=slot, .., ..width]), numbers, width);
-                }
-            }
-            // What goes in never comes out.
-            Payload::Lengths | Payload::Input(_) => {}
-        }
-    }
-
-    fn finish(mut self, gpu: &Gpu) -> Output {
-        let config = self.config;
-        // There is one for each layer, and a layer at least.
-        let top = self.outputs.pop().expect("there is a layer");
-        let mut output = top.unwrap_or_else(|| last_output(config, &self.state.h));
-        let mut output_reverse = None;
-        if config.merge == Merge::Apart {
-            let half = output.dim().2 / 2;
-            output_reverse = Some(output.slice(s![.., .., half..]).to_owned());
-            output = output.slice(s![.., .., ..half]).to_owned();
-        }
-        let restore = |array| config.layout.restore(array);
-        Output {
-            output: restore(output),
-            output_reverse: output_reverse.map(restore),
-            cell_states: self.cell_states.map(restore),
-            lower: self.outputs.into_iter().flatten().map(restore).collect(),
-            h_n: self.state.h,
-            c_n: self.state.c,
-            engine: gpu.name.clone(),
-        }
-    }
-}
-
-/// What each direction of the last layer ends with, merged: `[1, N, C]`.
-fn last_output(config: &Config, h_n: &Array3<f32>) -> Array3<f32> {
-    let first = config.slots() - config.directions.count();
-    let size = config.layer(config.num_layers - 1).state_size;
-    let states: Vec<_> = (first..config.slots()).map(|slot| h_n.slice(s![slot..=slot, .., ..size])).collect();
-    match config.merge {
-        // All of them have one shape.
-        Merge::Concatenate | Merge::Apart => {
-            concatenate(Axis(2), &states).expect("directions have one shape")
-        }
-        Merge::Sum => &states[0] + &states[1],
-        Merge::Average => (&states[0] + &states[1]) * 0.5,
-        Merge::Multiply => &states[0] * &states[1],
-    }
-}
-
-/// From rows of `row` numbers, of which the array takes the first ones.
-fn assign(mut into: ArrayViewMut3<'_, f32>, numbers: &[f32], row: usize) {
+/// Rows of numbers, padded to whatever length they have, into an array.
+fn assign(mut into: ArrayViewMut3<'_, f32>, numbers: &[f32]) {
     let (a, b, width) = into.dim();
-    // The plan has as many numbers as the shape.
-    let from = ArrayView2::from_shape((a * b, row), numbers).expect("as many numbers as the shape has");
-    for (index, mut rows) in into.outer_iter_mut().enumerate() {
-        rows.assign(&from.slice(s![index * b..(index + 1) * b, ..width]));
+    if a * b == 0 {
+        return;
+    }
+    // The plan has as many numbers as the shape, and padding.
+    let rows = numbers.len() / (a * b);
+    let from = ArrayView2::from_shape((a * b, rows), numbers).expect("as many numbers as the shape has");
+    for (index, mut step) in into.outer_iter_mut().enumerate() {
+        step.assign(&from.slice(s![index * b..(index + 1) * b, ..width]));
     }
 }
 

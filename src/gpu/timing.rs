@@ -21,7 +21,7 @@ impl Clock {
         let passes = run.plan.passes().count();
         if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             let (expected, found) = ("an adapter with TIMESTAMP_QUERY".into(), gpu.name.to_string());
-            return Err(Error::Setting { name: "profile", expected, found });
+            return Err(Error::Unsupported { name: "timed", expected, found });
         }
         if passes > MAX_PASSES {
             let (what, unit, holder) = ("the profile of a call".into(), "passes", "a set of queries");

@@ -2,12 +2,9 @@
 
 use super::{GpuRnn, Longest, Wait, prepared::Prepared};
 use crate::kernel::Kernel;
-use crate::plan::{Content, Pass, Plan, Shape, Tuning};
+use crate::plan::{Pass, Plan, Tuning, Workload};
 use crate::{Error, Result, Schedule, Weights, tuner};
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Runs of a candidate, after one that does not count; the fastest counts.
 const RUNS: usize = 3;
@@ -20,14 +17,14 @@ const FASTER: f64 = 0.97;
 
 impl GpuRnn {
     /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the first such call.
-    pub(super) async fn tuned(&self, weights: &Weights, shape: &Shape, own: Plan, wait: Wait) -> Plan {
+    pub(super) async fn tuned(&self, weights: &Weights, shape: &Workload, own: Plan, wait: Wait) -> Plan {
         let asked = shape.tuning;
         let is_open = asked.schedule.is_none() && asked.gemm.is_none() && asked.step.is_none();
         let Some(tunings) = self.gpu.tunings.as_ref().filter(|_| is_open) else { return own };
-        let (config, limits) = (weights.config(), &self.gpu.limits);
-        let engine = format!("{}{}", self.gpu.name, self.gpu.pipelines.kind());
-        let Ok(class) = tuner::Class::of(config, shape, limits, &engine) else { return own };
-        let planned = |tuning: Tuning| Plan::of(config, &Shape { tuning, ..*shape }, limits);
+        let (network, limits) = (weights.network(), &self.gpu.limits);
+        let engine = format!("{}{}", self.gpu.name, self.gpu.pipelines.description());
+        let Ok(class) = tuner::Class::of(network, shape, limits, &engine) else { return own };
+        let planned = |tuning: Tuning| Plan::of_network(network, &Workload { tuning, ..*shape }, limits);
         if let Some(tuning) = tunings.get(&class) {
             match planned(tuning) {
                 Ok(plan) => return plan,
@@ -35,14 +32,7 @@ impl GpuRnn {
             }
         }
         let start = Instant::now();
-        let mut trials = Trials {
-            network: self,
-            weights,
-            on_gpu: self.weights.clone(),
-            wait,
-            measured: Vec::new(),
-            best: None,
-        };
+        let mut trials = Trials { network: self, weights, wait, measured: Vec::new(), best: None };
         trials.gemm(&class.gemm, &class.steps).await;
         trials.steps(&class.steps).await;
         let Some((tuning, _)) = trials.best else { return own };
@@ -58,7 +48,6 @@ struct Trials<'a> {
     network: &'a GpuRnn,
     weights: &'a Weights,
     /// Apart from the network's own, since each schedule has its own order of weights.
-    on_gpu: HashMap<Content, wgpu::Buffer>,
     wait: Wait,
     /// What was run, since different names may mean the same.
     measured: Vec<Plan>,
@@ -67,7 +56,7 @@ struct Trials<'a> {
 
 impl Trials<'_> {
     /// Of the input's products, which do not depend on the schedule; with those of a time step, where they are such kernels too.
-    async fn gemm(&mut self, long: &Shape, short: &Shape) {
+    async fn gemm(&mut self, long: &Workload, short: &Workload) {
         let is_gemm = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
         let in_steps =
             self.plan(short).is_ok_and(|plan| plan.passes().any(|p| p.times.is_some() && is_gemm(p)));
@@ -78,7 +67,7 @@ impl Trials<'_> {
     }
 
     /// Of the time steps, with the best of the above.
-    async fn steps(&mut self, shape: &Shape) {
+    async fn steps(&mut self, shape: &Workload) {
         let gemm = self.best.take().and_then(|(tuning, _)| tuning.gemm);
         let own = Tuning { gemm, ..shape.tuning };
         let schedules = [None].into_iter().chain(Schedule::ALL.into_iter().map(Some));
@@ -91,8 +80,8 @@ impl Trials<'_> {
     }
 
     /// Some passes of a plan, if there is such a plan. What cannot be run here is no candidate.
-    async fn try_one(&mut self, shape: &Shape, tuning: Tuning, counts: &(dyn Fn(&Pass) -> bool + Sync)) {
-        let Ok(mut plan) = self.plan(&Shape { tuning, ..*shape }) else { return };
+    async fn try_one(&mut self, shape: &Workload, tuning: Tuning, counts: &(dyn Fn(&Pass) -> bool + Sync)) {
+        let Ok(mut plan) = self.plan(&Workload { tuning, ..*shape }) else { return };
         plan.submits = vec![plan.submits.into_iter().flatten().filter(counts).collect()];
         if self.measured.contains(&plan) {
             return;
@@ -110,15 +99,15 @@ impl Trials<'_> {
         }
     }
 
-    fn plan(&self, shape: &Shape) -> Result<Plan, Error> {
-        Plan::of(self.weights.config(), shape, &self.network.gpu.limits)
+    fn plan(&self, shape: &Workload) -> Result<Plan, Error> {
+        Plan::of_network(self.weights.network(), shape, &self.network.gpu.limits)
     }
 
     /// On an input of zeros, which is what new buffers hold.
-    async fn time(&mut self, plan: Plan, shape: &Shape) -> Result<Duration> {
+    async fn time(&mut self, plan: Plan, shape: &Workload) -> Result<Duration> {
         let gpu = &self.network.gpu;
-        super::upload_weights(gpu, &mut self.on_gpu, self.weights, &plan).await?;
-        let run = Prepared::new(gpu, &self.on_gpu, plan, *shape, true).await?;
+        let on_gpu = self.network.weights.of(gpu, self.weights, &plan).await?;
+        let run = Prepared::new(gpu, &on_gpu, plan, *shape, true).await?;
         let longest = Longest { steps: shape.steps as u64, lengths: None, resident: None };
         let mut fastest = Duration::MAX;
         for index in 0..=RUNS {

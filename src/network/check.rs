@@ -33,7 +33,13 @@ impl Config {
             }
             self.stack.iter().try_for_each(|&(_, size)| at_least_one("hidden_size", size))?;
         }
-        let widest = self.stack.iter().map(|&(_, size)| size).chain([self.hidden_size, self.proj_size]).max().unwrap_or(0);
+        let widest = self
+            .stack
+            .iter()
+            .map(|&(_, size)| size)
+            .chain([self.hidden_size, self.proj_size])
+            .max()
+            .unwrap_or(0);
         let elements = widest
             .checked_mul(2)
             .map(|wide| wide.max(self.input_size))

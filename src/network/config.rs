@@ -260,7 +260,6 @@ impl Config {
         self.learned_state = true;
         self
     }
-
 }
 
 /// # Reading one

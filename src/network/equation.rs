@@ -117,7 +117,11 @@ impl Equation {
                 result: "m",
                 ..whole("lstm", include_str!("../../shaders/cell/lstm.wgsl"), 4)
             },
-            Equation::Gru => Row { sequence_name: "gru sequence", reads_h: true, ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3) },
+            Equation::Gru => Row {
+                sequence_name: "gru sequence",
+                reads_h: true,
+                ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3)
+            },
             Equation::GruReset => Row {
                 product: Some(recurrent(0, 2)),
                 reads_h: true,
@@ -131,12 +135,21 @@ impl Equation {
                 reads_c: true,
                 ..whole("gru_candidate", include_str!("../../shaders/cell/gru_candidate.wgsl"), 3)
             },
-            Equation::LstmProduct => {
-                Row { wgsl: None, input: None, has_bias: false, result: "recurrent gates", ..whole("gemm", "", 4) }
-            }
-            Equation::LstmNorm => {
-                Row { wgsl: None, product: None, reads_c: true, writes_c: true, result: "m", ..whole("norm", "", 4) }
-            }
+            Equation::LstmProduct => Row {
+                wgsl: None,
+                input: None,
+                has_bias: false,
+                result: "recurrent gates",
+                ..whole("gemm", "", 4)
+            },
+            Equation::LstmNorm => Row {
+                wgsl: None,
+                product: None,
+                reads_c: true,
+                writes_c: true,
+                result: "m",
+                ..whole("norm", "", 4)
+            },
             Equation::Projection => Row {
                 product: Some(Product::Projection),
                 input: None,

@@ -1,7 +1,7 @@
 //! The arrays of a plan: the input, and those of each layer and direction.
 
-use super::builder::Builder;
 use super::buffers::BufferId;
+use super::builder::Builder;
 use super::cut::output_row;
 use super::steps::phases;
 use super::{FOUR, padded, product};

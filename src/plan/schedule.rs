@@ -78,9 +78,8 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
     if network.layers().all(in_sequence) {
         possible.push(Schedule::Sequence);
     }
-    let weight_bytes = |slot: &SlotSpec| {
-        product(&[workload.dtype.bytes(), slot.gate_rows() as u64, slot.state_size as u64])
-    };
+    let weight_bytes =
+        |slot: &SlotSpec| product(&[workload.dtype.bytes(), slot.gate_rows() as u64, slot.state_size as u64]);
     let is_small = network.slots.iter().all(|slot| weight_bytes(slot) <= SMALL_WEIGHT);
     // The last one is the best, but for large networks, whose weights one workgroup reads too slowly.
     let is_good = |schedule: &Schedule| *schedule != Schedule::Sequence || is_small;
@@ -126,7 +125,12 @@ fn can_pair(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) 
 }
 
 /// The rows that a workgroup takes through all time steps of a layer, if it can.
-pub(super) fn sequence_tile(slot: &SlotSpec, is_paired: bool, workload: &Workload, limits: &Limits) -> Option<Tile> {
+pub(super) fn sequence_tile(
+    slot: &SlotSpec,
+    is_paired: bool,
+    workload: &Workload,
+    limits: &Limits,
+) -> Option<Tile> {
     let phases = phases(&slot.cell, Schedule::Sequence);
     let [phase] = phases.as_slice() else { return None };
     if !matches!(phase.kernel, Kernel::Sequence(_)) || u64::from(limits.workgroup_size) < LANES {
@@ -137,9 +141,8 @@ pub(super) fn sequence_tile(slot: &SlotSpec, is_paired: bool, workload: &Workloa
     let directions = if is_paired { 2 } else { 1 };
     let batch = workload.batch as u64;
     // Two cores at least have something to do.
-    let spreads = |tile: &Tile| {
-        tile.rows == 1 || batch.div_ceil(u64::from(tile.rows)).saturating_mul(directions) >= 2
-    };
+    let spreads =
+        |tile: &Tile| tile.rows == 1 || batch.div_ceil(u64::from(tile.rows)).saturating_mul(directions) >= 2;
     let usable = tiles::usable(phase.kernel, workload.dtype, limits).into_iter().filter(fits);
     match workload.tuning.step {
         Some(asked) => usable.into_iter().find(|&tile| tile == asked),

@@ -12,16 +12,19 @@ pub(super) fn title(network: &Network, workload: &Workload) -> String {
         Directions::Both => " bidirectional",
     };
     let first = &network.slots[0];
-    let is_alike = |slot: &SlotSpec| slot.cell.cell == first.cell.cell && slot.hidden_size == first.hidden_size;
+    let is_alike =
+        |slot: &SlotSpec| slot.cell.cell == first.cell.cell && slot.hidden_size == first.hidden_size;
     let (kinds, hidden) = if network.slots.iter().all(is_alike) {
         let (layers, s) = (network.num_layers, if network.num_layers == 1 { "" } else { "s" });
         let kinds = format!("{}{directions}, {layers} layer{s}", first.cell.cell.name());
         (kinds, format!(", H {}", first.hidden_size))
     } else {
-        let kinds = network.layers().map(|slots| format!("{} {}", slots[0].cell.cell.name(), slots[0].hidden_size));
+        let kinds =
+            network.layers().map(|slots| format!("{} {}", slots[0].cell.cell.name(), slots[0].hidden_size));
         (format!("{}{directions}", kinds.collect::<Vec<_>>().join(", ")), String::new())
     };
-    let projection = if first.cell.has_projection { format!(", P {}", first.state_size) } else { String::new() };
+    let projection =
+        if first.cell.has_projection { format!(", P {}", first.state_size) } else { String::new() };
     let (features, steps, batch) = (network.input_size, workload.steps, workload.batch);
     format!("{kinds}, I {features}{hidden}{projection}, T {steps}, N {batch}")
 }
@@ -88,7 +91,8 @@ impl Plan {
             let kernel = format!("{}{tile}", dispatch.kernel.name());
             let [x, y, z] = self.workgroups(dispatch, self.steps);
             let (repeats, groups) = (pass.repeats(), format!("{x}x{y}x{z}"));
-            let (flops, bytes) = (pass.steps().saturating_mul(dispatch.flops), pass.steps().saturating_mul(dispatch.bytes));
+            let (flops, bytes) =
+                (pass.steps().saturating_mul(dispatch.flops), pass.steps().saturating_mul(dispatch.bytes));
             writeln!(f, "  {label:<16} {kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")?;
         }
         Ok(())

@@ -109,7 +109,8 @@ pub(super) fn weight(
     let buffer = buffers.weight(&name, key, direction.saturating_mul(count as u64), dtype)?;
     let (needed, limit) = (bytes.saturating_mul(slots.len() as u64), binding_bytes(limits, dtype));
     if needed > limit {
-        let (what, unit, holder) = (format!("buffer \"{name}\" of {}", buffers.title()), "bytes", "a binding of the adapter");
+        let (what, unit, holder) =
+            (format!("buffer \"{name}\" of {}", buffers.title()), "bytes", "a binding of the adapter");
         return Err(Error::TooLarge { what, needed, limit, unit, holder });
     }
     let range = (slots.len() < count).then(|| ((slot.direction - first) as u64 * bytes, bytes));

@@ -62,7 +62,8 @@ impl<'a, T: Float> Equations<'a, T> {
         for j in 0..size {
             let [i, f, g] = [0, 1, 2].map(|gate| x[gate][j] + h[gate][j]);
             let i = self.f(i + peephole(0, j) * c[j]);
-            let f = if self.cell.coupled_input_forget { T::one() - i } else { self.f(f + peephole(2, j) * c[j]) };
+            let f =
+                if self.cell.coupled_input_forget { T::one() - i } else { self.f(f + peephole(2, j) * c[j]) };
             // c_t = f c_{t-1} + i g
             next_c.push(self.clip_cell(f * c[j] + i * self.g(g)));
         }

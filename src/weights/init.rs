@@ -96,7 +96,9 @@ impl Init {
             (Scheme::Mxnet(_), Some(seed), _) => {
                 refuse("seed", "none (mxnet::Random has it)", seed.to_string())
             }
-            (Scheme::Mxnet(_), ..) if TensorKind::of(&network.slots[0]).any(|kind| !PLAIN.contains(&kind)) => {
+            (Scheme::Mxnet(_), ..)
+                if TensorKind::of(&network.slots[0]).any(|kind| !PLAIN.contains(&kind)) =>
+            {
                 refuse("init", "a network as Gluon draws it, without options", "others".into())
             }
             (.., Some(bias))
@@ -188,7 +190,9 @@ impl Deferred {
         self.draw()?;
         let Deferred { config, network, mut drawn, .. } = self;
         // `draw` has drawn all of them, now that no shape is open.
-        Weights::collect(config, network, |entry| Ok(drawn.remove(&entry.name).expect("every weight is drawn")))
+        Weights::collect(config, network, |entry| {
+            Ok(drawn.remove(&entry.name).expect("every weight is drawn"))
+        })
     }
 
     pub fn config(&self) -> &Config {

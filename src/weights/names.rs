@@ -68,7 +68,8 @@ impl TensorKind {
 
     /// The tensors that the slots of a layer have.
     pub fn of(slot: &SlotSpec) -> impl Iterator<Item = TensorKind> + use<> {
-        let CellSpec { cell, has_bias, has_projection, has_learned_state, peepholes, layer_norm, .. } = slot.cell;
+        let CellSpec { cell, has_bias, has_projection, has_learned_state, peepholes, layer_norm, .. } =
+            slot.cell;
         TensorKind::ALL.into_iter().filter(move |kind| match kind {
             TensorKind::WeightIh | TensorKind::WeightHh => true,
             TensorKind::BiasIh | TensorKind::BiasHh => has_bias,

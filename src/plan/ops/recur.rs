@@ -203,9 +203,10 @@ impl<'a> Steps<'a> {
         let mut dispatch = builder.dispatch(phase.kernel, tile, (self.batch, units), dims, &arrays)?;
         let row = product(&[FOUR, depth, width]);
         dispatch.directions = directions;
-        dispatch.flops = product(&[2, directions, self.batch, units, of.width() as u64, contracted(of, self)]);
-        let numbers = product(&[units, row])
-            .saturating_add(product(&[self.batch, units * width + 4 * FOUR * depth]));
+        dispatch.flops =
+            product(&[2, directions, self.batch, units, of.width() as u64, contracted(of, self)]);
+        let numbers =
+            product(&[units, row]).saturating_add(product(&[self.batch, units * width + 4 * FOUR * depth]));
         dispatch.bytes = product(&[workload.dtype.bytes(), directions, numbers]);
         let mut more = Vec::new();
         if in_one {

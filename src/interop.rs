@@ -1,6 +1,8 @@
 //! A call whose arrays lie in buffers of the caller's.
 
-use crate::{Config, Dtype, Error, Layout, Result};
+use crate::call::{ResultArray, pieces};
+use crate::network::{Dtype, Layout, Network, Outputs};
+use crate::{Error, Result};
 use std::fmt;
 
 /// An array in a buffer of the caller's: where it begins, how its rows lie, and what its numbers are stored as.
@@ -50,7 +52,8 @@ impl<'a> BufferArray<'a> {
 /// | `input` | `[T, N, I]`, in layout NTC `[N, T, I]` | always |
 /// | `output` | `[T, N, C]`, in layout NTC `[N, T, C]`; with last only T is 1 | |
 /// | `output_reverse` | as `output`; with `Merge::Apart` alone | |
-/// | `cell_states` | `[T, N, D*H]`, as `output`; with `Config::cell_states` alone | |
+/// | `cell_states` | `[T, N, D*H]`, as `output`; of a last layer with a cell state | |
+/// | `lower` | as `output`, of a layer below the last | |
 /// | `h_0`, `h_n` | `[L*D, N, H]`, or P of a projection | |
 /// | `c_0`, `c_n` | `[L*D, N, H]`, of an LSTM alone | |
 /// | `lengths` | `[N]` of u32 | |
@@ -65,13 +68,14 @@ impl<'a> BufferArray<'a> {
 pub struct Buffers<'a> {
     pub(crate) steps: usize,
     pub(crate) batch: usize,
+    pub(crate) last_only: bool,
     pub(crate) arrays: Vec<(Role, BufferArray<'a>)>,
 }
 
 impl<'a> Buffers<'a> {
     /// A call of T steps for a batch of N.
     pub fn new(steps: usize, batch: usize, input: BufferArray<'a>) -> Buffers<'a> {
-        Buffers { steps, batch, arrays: vec![(Role::Input, input)] }
+        Buffers { steps, batch, last_only: false, arrays: vec![(Role::Input, input)] }
     }
 
     fn with(mut self, role: Role, array: BufferArray<'a>) -> Buffers<'a> {
@@ -96,6 +100,19 @@ impl<'a> Buffers<'a> {
     #[must_use]
     pub fn cell_states(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::CellStates, array)
+    }
+
+    /// Where the output of a layer below the last goes: 0 for the lowest.
+    #[must_use]
+    pub fn lower(self, layer: usize, array: BufferArray<'a>) -> Buffers<'a> {
+        self.with(Role::Lower(layer), array)
+    }
+
+    /// Only the last output of each direction goes to `output`, whose T is then 1.
+    #[must_use]
+    pub fn last_only(mut self) -> Buffers<'a> {
+        self.last_only = true;
+        self
     }
 
     /// The hidden state to start from.
@@ -128,18 +145,28 @@ impl<'a> Buffers<'a> {
         self.with(Role::Lengths, BufferArray::new(buffer).offset(offset))
     }
 
+    /// The outputs that the call has to compute.
+    pub(crate) fn outputs(&self) -> Outputs {
+        Outputs {
+            last_only: self.last_only,
+            cell_states: self.get(Role::CellStates).is_some(),
+            every_layer: self.arrays.iter().any(|(role, _)| matches!(role, Role::Lower(_))),
+        }
+    }
+
     pub(crate) fn get(&self, role: Role) -> Option<&BufferArray<'a>> {
         self.arrays.iter().find(|(other, _)| *other == role).map(|(_, array)| array)
     }
 }
 
-/// What an array is to a call.
+/// The part that an array has in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     Input,
     Output,
     OutputReverse,
     CellStates,
+    Lower(usize),
     H0,
     C0,
     Hn,
@@ -148,24 +175,13 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const ALL: [Role; 9] = [
-        Role::Input,
-        Role::Output,
-        Role::OutputReverse,
-        Role::CellStates,
-        Role::H0,
-        Role::C0,
-        Role::Hn,
-        Role::Cn,
-        Role::Lengths,
-    ];
-
     pub const fn name(self) -> &'static str {
         match self {
             Role::Input => "input",
             Role::Output => "output",
             Role::OutputReverse => "output_reverse",
             Role::CellStates => "cell_states",
+            Role::Lower(_) => "lower",
             Role::H0 => "h_0",
             Role::C0 => "c_0",
             Role::Hn => "h_n",
@@ -182,28 +198,37 @@ impl Role {
     }
 
     /// Its axes as time or slot, sequence, and number; none where the network has no such array.
-    fn shape(self, config: &Config, steps: usize, batch: usize) -> Option<[usize; 3]> {
-        let last = config.num_layers.saturating_sub(1);
-        let directions = config.directions.count();
-        let is_apart = config.merge == crate::Merge::Apart;
-        let output_steps = if config.outputs.last_only { 1 } else { steps };
+    fn shape(self, network: &Network, outputs: Outputs, steps: usize, batch: usize) -> Option<[usize; 3]> {
+        if let Some(array) = self.result() {
+            let mut pieces =
+                pieces(network, outputs).into_iter().filter(|piece| piece.array == array).peekable();
+            let is_last = outputs.last_only && matches!(self, Role::Output | Role::OutputReverse);
+            let width = pieces.peek().is_some().then(|| pieces.map(|piece| piece.width).sum());
+            return width.map(|width| [if is_last { 1 } else { steps }, batch, width]);
+        }
+        let slots = network.slots.len();
         match self {
-            Role::Input => Some([steps, batch, config.input_size]),
-            Role::Output => Some([output_steps, batch, config.output_size()]),
-            Role::OutputReverse if is_apart => Some([output_steps, batch, config.output_size()]),
-            Role::CellStates if config.outputs.cell_states => {
-                Some([steps, batch, directions * config.layer(last).cell_state_size()])
-            }
-            Role::H0 | Role::Hn => Some([config.slots(), batch, config.state_size()]),
-            Role::C0 | Role::Cn => config.cell_state_size().map(|size| [config.slots(), batch, size]),
-            Role::Lengths => Some([1, 1, batch]),
-            Role::OutputReverse | Role::CellStates => None,
+            Role::Input => Some([steps, batch, network.input_size]),
+            Role::H0 | Role::Hn => Some([slots, batch, network.state_size()]),
+            Role::C0 | Role::Cn => network.cell_state_size().map(|size| [slots, batch, size]),
+            _ => Some([1, 1, batch]),
+        }
+    }
+
+    /// The array of the output map, if it is one.
+    pub const fn result(self) -> Option<ResultArray> {
+        match self {
+            Role::Output => Some(ResultArray::Output),
+            Role::OutputReverse => Some(ResultArray::OutputReverse),
+            Role::CellStates => Some(ResultArray::CellStates),
+            Role::Lower(layer) => Some(ResultArray::Lower(layer)),
+            Role::Input | Role::H0 | Role::C0 | Role::Hn | Role::Cn | Role::Lengths => None,
         }
     }
 
     /// Whether its first two axes are those of the network's layout.
     const fn has_layout(self) -> bool {
-        matches!(self, Role::Input | Role::Output | Role::OutputReverse | Role::CellStates)
+        matches!(self, Role::Input) || self.result().is_some()
     }
 
     pub fn is_read(self) -> bool {
@@ -211,7 +236,7 @@ impl Role {
     }
 }
 
-/// What a call needs of one buffer.
+/// The needs of a call for one buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferNeed {
     /// The array, as the methods of [`Buffers`] are called.
@@ -237,20 +262,25 @@ impl fmt::Display for BufferNeed {
     }
 }
 
-/// What a call of T steps for a batch of N may have, with or without.
-pub(crate) fn needs(config: &Config, steps: usize, batch: usize) -> Vec<BufferNeed> {
+/// The arrays that a call of T steps for a batch of N may have.
+pub(crate) fn needs(network: &Network, steps: usize, batch: usize) -> Vec<BufferNeed> {
+    let has_cells = network.top()[0].cell.cell.has_cell_state();
+    let outputs = Outputs { last_only: false, cell_states: has_cells, every_layer: true };
     let need = |role: Role| {
-        let shape = role.shape(config, steps, batch)?;
+        let shape = role.shape(network, outputs, steps, batch)?;
         let bytes = shape.iter().fold(4, |bytes: u64, &size| bytes.saturating_mul(size as u64));
         let [a, b, c] = shape;
-        let shape = match config.layout {
+        let shape = match network.layout {
             _ if role == Role::Lengths => vec![c],
             Layout::Ntc if role.has_layout() => vec![b, a, c],
             _ => vec![a, b, c],
         };
         Some(BufferNeed { name: role.name(), shape, bytes, usage: role.usage(), alignment: 4 })
     };
-    Role::ALL.into_iter().filter_map(need).collect()
+    let first = [Role::Input, Role::Output, Role::OutputReverse, Role::CellStates];
+    let lower = (0..network.num_layers - 1).map(Role::Lower);
+    let rest = [Role::H0, Role::C0, Role::Hn, Role::Cn, Role::Lengths];
+    first.into_iter().chain(lower).chain(rest).filter_map(need).collect()
 }
 
 /// An array that has been checked: where its numbers are.
@@ -281,27 +311,28 @@ impl Placed {
 }
 
 /// Checks all arrays of a call, before anything is recorded.
-pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Result<Vec<(Role, Placed)>> {
-    for (name, size) in [("T", buffers.steps), ("N", buffers.batch), ("input_size", config.input_size)] {
+pub(crate) fn check(network: &Network, buffers: &Buffers<'_>, has_f16: bool) -> Result<Vec<(Role, Placed)>> {
+    let argument =
+        |name, expected: String, found: &str| Error::Argument { name, expected, found: found.into() };
+    for (name, size) in [("T", buffers.steps), ("N", buffers.batch)] {
         if size == 0 {
-            return Err(Error::Setting { name, expected: "at least 1".into(), found: "0".into() });
+            return Err(argument(name, "at least 1".into(), "0"));
         }
     }
-    if config.outputs.last_only && config.merge.is_elementwise() {
-        let expected = "directions side by side, for the last output only of an encoded call".into();
-        return Err(Error::Setting { name: "merge", expected, found: format!("{:?}", config.merge) });
-    }
+    let outputs = buffers.outputs();
+    network.check_outputs(outputs)?;
     let pairs = [(Role::H0, Role::C0), (Role::C0, Role::H0)];
     for (one, other) in pairs {
-        if config.cell_state_size().is_some() && buffers.get(one).is_some() && buffers.get(other).is_none() {
-            let (expected, found) = (format!("an array beside {}", one.name()), "none".into());
-            return Err(Error::Setting { name: other.name(), expected, found });
+        let is_alone = buffers.get(one).is_some() && buffers.get(other).is_none();
+        if network.cell_state_size().is_some() && is_alone {
+            return Err(argument(other.name(), format!("an array beside {}", one.name()), "none"));
         }
     }
     let check = |(role, array): &(Role, BufferArray<'_>)| {
-        let refuse = |expected: String, found: String| Error::Setting { name: role.name(), expected, found };
-        let Some(shape) = role.shape(config, buffers.steps, buffers.batch) else {
-            return Err(refuse("none, for this network".into(), "an array".into()));
+        let array_name = role.name();
+        let refuse = |expected: String, found: String| Error::Buffer { array: array_name, expected, found };
+        let Some(shape) = role.shape(network, outputs, buffers.steps, buffers.batch) else {
+            return Err(argument(array_name, "none, for this network".into(), "an array"));
         };
         if array.dtype == Dtype::F16 && !has_f16 {
             return Err(refuse("f32, on a device without SHADER_F16".into(), "f16".into()));
@@ -314,7 +345,7 @@ pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Re
             return Err(refuse(format!("an offset in {number}s of bytes"), array.offset.to_string()));
         }
         let [a, b, c] = shape.map(|size| size as u64);
-        let is_ntc = config.layout == Layout::Ntc && role.has_layout();
+        let is_ntc = network.layout == Layout::Ntc && role.has_layout();
         let contiguous = if is_ntc { [c, a.saturating_mul(c)] } else { [b.saturating_mul(c), c] };
         let strides = array.strides.unwrap_or(contiguous);
         if strides.iter().zip([a, b]).any(|(&stride, size)| size > 1 && stride < c) {
@@ -348,7 +379,7 @@ pub(crate) fn check(config: &Config, buffers: &Buffers<'_>, has_f16: bool) -> Re
         };
         if let Some((other, _)) = written().find(overlaps) {
             let (expected, found) = (format!("a place apart from {}", other.name()), "the same one".into());
-            return Err(Error::Setting { name: role.name(), expected, found });
+            return Err(Error::Buffer { array: role.name(), expected, found });
         }
     }
     Ok(placed)
