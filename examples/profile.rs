@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example profile -- --cell lstm --hidden-size 256 --bidirectional
 
+#[path = "common/ending.rs"]
+mod ending;
 #[path = "common/network.rs"]
 mod network;
 
@@ -9,7 +11,7 @@ use clap::Parser;
 use ndarray::Array3;
 use network::Network;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 use wgpu_rnn::plan::Shape;
@@ -28,17 +30,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match profile(&Arguments::parse()) {
-        Ok(table) => {
-            // Nobody need be listening.
-            let _ = write!(std::io::stdout(), "{table}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    ending::run(|out| {
+        write!(out, "{}", profile(&Arguments::parse())?)?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {

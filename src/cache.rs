@@ -30,14 +30,7 @@ impl CacheFile {
     /// What is below the header; nothing if there is no such file, or it is someone else's.
     pub fn read(&self) -> Option<Vec<u8>> {
         let path = self.path.display();
-        let read = || {
-            // What is no file might have no end.
-            if !std::fs::metadata(&self.path)?.is_file() {
-                return Err(io::Error::other("not a regular file"));
-            }
-            std::fs::read(&self.path)
-        };
-        match read() {
+        match file::read_regular(&self.path) {
             Ok(bytes) => {
                 let body =
                     bytes.strip_prefix(self.header.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));

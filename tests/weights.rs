@@ -25,7 +25,7 @@ fn a_file_gives_back_the_network_under_both_names() {
         let weights = Weights::init(&config, &Init::pytorch().seed(5)).unwrap();
         for naming in [Naming::PyTorch, Naming::Gluon] {
             weights.save(&path, naming).unwrap();
-            let loaded = Weights::load(&path, None).unwrap();
+            let loaded = Weights::load(&path).unwrap();
             assert_eq!(loaded.config(), &config);
             assert_eq!(loaded, weights);
             assert_eq!(weights.to_safetensors(naming).unwrap(), std::fs::read(&path).unwrap());
@@ -285,7 +285,7 @@ fn options_are_told_from_names_and_shapes() {
         let weights = Weights::init(&config, &Init::pytorch().seed(2)).unwrap();
         for naming in [Naming::PyTorch, Naming::Gluon] {
             let bytes = weights.to_safetensors(naming).unwrap();
-            let read = Weights::from_safetensors(&bytes, None).unwrap();
+            let read = Weights::reader().from_bytes(&bytes).unwrap();
             assert_eq!(read, weights);
         }
     }
@@ -296,10 +296,12 @@ fn options_are_told_from_names_and_shapes() {
     let peephole = ("weight_peephole_l0".to_owned(), ArrayD::zeros(IxDyn(&[39])));
     let all = tensors.into_iter().chain([peephole]);
     says(
-        Weights::from_tensors_for(all, None, |mut config| {
-            config.peepholes = false;
-            config
-        }),
+        Weights::reader()
+            .settings(|mut config| {
+                config.peepholes = false;
+                config
+            })
+            .from_tensors(all),
         "tensor weight_peephole_l0: the network that the others make has no such one",
     );
 }
@@ -323,7 +325,7 @@ fn absurd_configurations_are_refused() {
         Weights::init(&config, &Init::gluon()).unwrap_err();
         let made = Weights::init(&Config::gru(3).input_size(2), &Init::gluon()).unwrap();
         let tensors = made.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.to_owned()));
-        Weights::from_tensors_for(tensors, None, |_| config.clone()).unwrap_err();
+        Weights::reader().config(&config).from_tensors(tensors).unwrap_err();
         made.configure(|_| config.clone()).unwrap_err();
     }
 }
@@ -341,7 +343,7 @@ fn a_learned_state_is_where_a_call_starts() {
         let new = if learned { random.uniform(-1.0, 1.0, tensor.len()).into_dyn() } else { tensor };
         (name, new)
     });
-    let weights = Weights::from_tensors(tensors, None).unwrap();
+    let weights = Weights::reader().from_tensors(tensors).unwrap();
     let (mut h, mut c) = (Array3::zeros((4, 2, 5)), Array3::zeros((4, 2, 5)));
     for (slot, suffix) in ["l0", "l0_reverse", "l1", "l1_reverse"].into_iter().enumerate() {
         for (array, name) in [(&mut h, "initial_h"), (&mut c, "initial_c")] {
@@ -424,7 +426,7 @@ fn inputs_and_states_are_refused() {
 
 fn tensors(names: &[(&str, &[usize])]) -> Result<Weights, Error> {
     let tensors = names.iter().map(|(name, shape)| ((*name).to_owned(), ArrayD::zeros(IxDyn(shape))));
-    Weights::from_tensors(tensors, None)
+    Weights::reader().from_tensors(tensors)
 }
 
 #[test]
@@ -488,18 +490,18 @@ fn broken_files_are_refused_and_never_written() {
     // Cut anywhere, and with a header that lies.
     for cut in (0..whole.len()).step_by(7) {
         std::fs::write(&path, &whole[..cut]).unwrap();
-        let error = Weights::load(&path, None).unwrap_err();
+        let error = Weights::load(&path).unwrap_err();
         assert!(matches!(error, Error::File { .. }), "{error}");
         assert!(error.to_string().starts_with(&format!("{}: safetensors: not a whole", path.display())));
     }
     let mut lying = whole.clone();
     lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-    Weights::from_safetensors(&lying, None).unwrap_err();
-    let error = Weights::load(directory.path().join("none"), None).unwrap_err().to_string();
+    Weights::reader().from_bytes(&lying).unwrap_err();
+    let error = Weights::load(directory.path().join("none")).unwrap_err().to_string();
     assert!(error.contains("none: cannot be read: "), "{error}");
 
     // A folder that is not there, or a folder in the file's place.
-    let weights = Weights::from_safetensors(&whole, None).unwrap();
+    let weights = Weights::reader().from_bytes(&whole).unwrap();
     weights.save(directory.path().join("no/such/folder"), Naming::PyTorch).unwrap_err();
     let error = weights.save(directory.path(), Naming::PyTorch).unwrap_err().to_string();
     assert!(error.ends_with("expected a regular file, found something else"), "{error}");
@@ -509,17 +511,15 @@ fn broken_files_are_refused_and_never_written() {
 fn other_types_than_f32_are_refused() {
     let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F64, vec![1, 1], &[0; 8]).unwrap();
     let bytes = safetensors::serialize([("weight_ih_l0", view)], None).unwrap();
-    says(
-        Weights::from_safetensors(&bytes, None),
-        "safetensors: tensor weight_ih_l0: expected F32, found F64",
-    );
+    says(Weights::reader().from_bytes(&bytes), "safetensors: tensor weight_ih_l0: expected F32, found F64");
 }
 
 #[test]
 fn the_activation_comes_from_the_caller_or_the_metadata() {
     let weights = Weights::init(&Config::rnn_tanh(3).input_size(2), &Init::gluon()).unwrap();
     let bytes = weights.to_safetensors(Naming::Gluon).unwrap();
-    let cell = |activation| Weights::from_safetensors(&bytes, activation).unwrap().config().cell;
+    let cell =
+        |activation| Weights::reader().activation(activation).from_bytes(&bytes).unwrap().config().cell;
     assert_eq!(cell(None), Cell::RnnTanh);
     assert_eq!(cell(Some(Activation::Relu)), Cell::RnnRelu);
 }
@@ -533,7 +533,7 @@ fn the_metadata_of_other_cells_may_hold_what_it_will() {
     let tensors = [("weight_ih_l0", view(&[4, 1])), ("weight_hh_l0", view(&[4, 1]))];
     let metadata = std::collections::HashMap::from([("activation".to_owned(), "gelu".to_owned())]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).unwrap();
-    assert_eq!(Weights::from_safetensors(&bytes, None).unwrap().config().cell, Cell::Lstm);
+    assert_eq!(Weights::reader().from_bytes(&bytes).unwrap().config().cell, Cell::Lstm);
 }
 
 /// More than memory can hold is an error, not an abort.

@@ -188,15 +188,8 @@ impl Arguments {
         config
     }
 
-    /// What no network of these weights can be told to do.
+    /// That a network of these weights can do what is asked.
     pub fn check_against(&self, config: &Config) -> Result<(), String> {
-        let vanilla = (0..config.num_layers).any(|layer| {
-            config.stack.get(layer).map_or(config.cell, |&(cell, _)| cell).activation().is_some()
-        });
-        if self.activation.is_some() && !vanilla {
-            let cell = config.cell.name();
-            return Err(format!("--activation: expected none for the weights of a {cell}, found one"));
-        }
         if self.reverse && config.directions == Directions::Both {
             return Err("--reverse: expected weights of one direction, found two".into());
         }
