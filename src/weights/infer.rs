@@ -36,7 +36,7 @@ pub(super) fn parse_names<T>(
     Ok((naming, named))
 }
 
-/// The network, and whether the activations of its vanilla RNNs are known; tanh stands for those that are not.
+/// The network, and whether the activations of its vanilla RNNs are known.
 pub(super) fn infer<T>(
     tensors: &Named<T>,
     naming: Naming,

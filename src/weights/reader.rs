@@ -150,6 +150,7 @@ impl<'a> Reader<'a> {
         let (naming, tensors) = parse_names(tensors).map_err(in_file)?;
         let (mut config, mut knows_activation) = match self.config {
             Some(config) => {
+                config.check()?;
                 check_cells(&config, metadata).map_err(in_file)?;
                 (config, true)
             }
@@ -172,15 +173,14 @@ impl<'a> Reader<'a> {
 
 /// Whether the cells that the metadata name are those of a network, but for a vanilla RNN's activation.
 fn check_cells(config: &Config, metadata: &Metadata) -> Result<()> {
+    let Some(found) = &metadata.cells else { return Ok(()) };
     let cells: Vec<Cell> = (0..config.num_layers).map(|layer| config.layer(layer).cell).collect();
     let same = |(a, b): (&Cell, &Cell)| a == b || (a.activation().is_some() && b.activation().is_some());
-    match &metadata.cells {
-        Some(found) if found.len() != cells.len() || !found.iter().zip(&cells).all(same) => {
-            let names = |cells: &[Cell]| cells.iter().map(|cell| cell.name()).collect::<Vec<_>>().join(",");
-            Err(refused(CELLS, names(&cells), names(found)))
-        }
-        _ => Ok(()),
+    if found.len() == cells.len() && found.iter().zip(&cells).all(same) {
+        return Ok(());
     }
+    let names = |cells: &[Cell]| cells.iter().map(|cell| cell.name()).collect::<Vec<_>>().join(",");
+    Err(refused(CELLS, names(&cells), names(found)))
 }
 
 /// The tensors of a network, all of them and no other, in their shapes.
