@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example embed
 //!
-//! A network reads frames of a signal, and the program's own shader finds the loudest of its units for each frame, from the
-//! layer's output where it lies. One submit; only the answer comes back to the host.
+//! A network reads frames of a signal, and the program's own shader finds the loudest of its units for each
+//! frame, from the layer's output where it lies. One submit; only the answer comes back to the host.
 
 #[path = "common/ending.rs"]
 mod ending;
@@ -45,7 +45,8 @@ fn main() -> ExitCode {
 }
 
 fn embed(out: &mut dyn Write) -> Result<(), Failure> {
-    // The program's own device. The layer takes what it offers: more features and larger limits than these would serve it better.
+    // The program's own device. The layer takes what it offers: more features and larger limits than these
+    // would serve it better.
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);

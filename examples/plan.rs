@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use wgpu_rnn::plan::{Limits, Shape};
 use wgpu_rnn::{Plan, Result};
 
-/// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter has.
+/// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
+/// has.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

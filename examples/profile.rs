@@ -1,4 +1,4 @@
-//! Where the time of a call goes: each pass, by the GPU's own clock.
+//! The time of a call by pass, by the GPU's own clock.
 //!
 //!     cargo run --release --example profile -- --cell lstm --hidden-size 256 --bidirectional
 
@@ -40,7 +40,7 @@ fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
     let Network { steps, batch, .. } = arguments.network;
     let config = arguments.network.config();
     let engine = Engine::gpu()?;
-    // What is too large is told before anything is made.
+    // A network that is too large is refused before anything is made.
     let shape = Shape { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
     Plan::of(&config, &shape, &engine.limits().unwrap_or_default())?;
     let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);

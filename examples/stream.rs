@@ -35,11 +35,11 @@ struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     streams: u32,
 
-    /// Where to compute
+    /// The engine
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
 
-    /// As fast as it goes, instead of in real time
+    /// Do not wait for the signal: go as fast as the engine does
     #[arg(long)]
     fast: bool,
 }
@@ -145,10 +145,10 @@ impl Meter {
         let part = (p99 / budget).min(1.0);
         let bar = format!("{:<20}", "█".repeat((20.0 * part).ceil() as usize));
         let late = self.times.iter().filter(|&&time| time > self.budget).count();
-        let line = format!(
-            "{:>6.1} s  latency ms: median {median:.2}, p99 {p99:.2}, worst {worst:.2} of {budget:.0} |{bar}| late {late}, level {level:.3}",
-            self.times.len() as f64 / HOPS as f64
-        );
+        let seconds = self.times.len() as f64 / HOPS as f64;
+        let latency =
+            format!("latency ms: median {median:.2}, p99 {p99:.2}, worst {worst:.2} of {budget:.0}");
+        let line = format!("{seconds:>6.1} s  {latency} |{bar}| late {late}, level {level:.3}");
         // Without the end of a line, standard output would wait for one.
         let end = if self.is_terminal && !is_last { "" } else { "\n" };
         write!(out, "\r{line}{end}")?;

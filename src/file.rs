@@ -58,8 +58,8 @@ impl Tensors {
         self.file.f32(name).map_err(in_file(&self.path))
     }
 
-    /// The tensor of integers of this name, if there is one; a number over i64 becomes the largest i64. It is an error if it is
-    /// of floats.
+    /// The tensor of integers of this name, if there is one; a number over i64 becomes the largest i64. It is
+    /// an error if it is of floats.
     pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
         self.file.integers(name).map_err(in_file(&self.path))
     }
@@ -76,7 +76,8 @@ pub fn save_tensors<'a, T: Float>(
     replace(path, &format::serialize(tensors, &BTreeMap::new())?)
 }
 
-/// Reads a regular file as a whole. Anything else, such as a directory, a FIFO or a device, is refused: it may have no end.
+/// Reads a regular file as a whole. Anything else, such as a directory, a FIFO or a device, is refused: it
+/// may have no end.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     read_regular(path).map_err(|error| match error.kind() {
@@ -85,15 +86,15 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     })
 }
 
-/// As [`read`], with the operating system's error.
+/// The contents as [`read`] gives them, or the operating system's error.
 pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     // Before it is opened: to open a FIFO waits for a writer.
     check_regular(fs::metadata(path)?.file_type())?;
     fs::read(path)
 }
 
-/// Writes a file as a whole: beside first, then renamed into its place. A link is followed, and the file that it stands for
-/// written. On an error the old file stays as it was.
+/// Writes a file as a whole: beside first, then renamed into its place. A link is followed, and the file that
+/// it stands for written. On an error the old file stays as it was.
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
     target_of(path).and_then(|target| write_beside(&target, bytes)).map_err(|error| match error.kind() {
@@ -155,7 +156,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any new file, less the user's umask; tempfile's own default is for the owner alone.
+        // The mode of any new file, less the user's umask; tempfile's default is for the owner alone.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut beside = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;

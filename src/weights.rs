@@ -59,13 +59,13 @@ impl Weights<f32> {
         Deferred::new(config, init.clone())?.finish(config.input_size)
     }
 
-    /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and activations other than
-    /// their own.
+    /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
+    /// activations other than their own.
     pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
         file::replace(path, &self.to_safetensors(naming)?)
     }
 
-    /// As [`save`](Weights::save), into memory.
+    /// The bytes of the file that [`save`](Weights::save) writes.
     pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
         formats::safetensors::serialize(self.tensors(naming), &Metadata::of(&self.config))
     }
@@ -97,7 +97,8 @@ impl<T> Weights<T> {
         self
     }
 
-    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs and the like.
+    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs
+    /// and the like.
     ///
     /// # Errors
     /// [`Error::Setting`] if the settings go together with each other or with the weights no more.
@@ -131,7 +132,8 @@ impl<T> Weights<T> {
         &self.slots
     }
 
-    /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the biases.
+    /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the
+    /// biases.
     pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
         slots_of(&self.config).zip(&self.slots).flat_map(move |((layer, direction), slot)| {
             slot.tensors.iter().map(move |(&kind, tensor)| {
@@ -160,7 +162,7 @@ impl<T> Weights<T> {
         Weights { config: self.config.clone(), slots: slots.collect() }
     }
 
-    /// What a batch of N starts from where the caller gives no state: what was learned, or zero.
+    /// The state of a batch of N before its first step where the caller gives none: learned, or zero.
     pub(crate) fn initial_state(&self, batch: usize) -> Result<State<T>>
     where
         T: Clone + num_traits::Zero,

@@ -1,4 +1,5 @@
-//! The way a program ends: by its exit code, in one line if something is wrong, without a word if nobody listens.
+//! The way a program ends: by its exit code, in one line if something is wrong, without a word if nobody
+//! listens.
 
 use std::error::Error;
 use std::io::{ErrorKind, Write};
@@ -14,7 +15,7 @@ const CLOSED_PIPE: u8 = 128 + 13;
 
 /// Runs a program that writes to standard output.
 ///
-/// Where the reader of that has gone, as `head` does after its lines, the program ends quietly.
+/// The program ends quietly if nobody reads that any more, as in `| head`.
 pub fn run(program: impl FnOnce(&mut dyn Write) -> Result<ExitCode, Failure>) -> ExitCode {
     program(&mut std::io::stdout().lock()).unwrap_or_else(|error| fail(&*error))
 }

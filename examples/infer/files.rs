@@ -7,13 +7,13 @@ use std::{error::Error, ffi::OsStr, path::Path};
 use wgpu_rnn::file::{Tensors, quote};
 use wgpu_rnn::{Call, Float, Output, Packed, State, file};
 
-/// What is computed on.
+/// The input of a call.
 pub struct Input {
     /// `[T, N, I]`, `[N, T, I]` or `[T, I]`; of packed sequences, what they are padded to.
     pub input: ArrayD<f32>,
     pub state: Option<State>,
     pub lengths: Option<Vec<i64>>,
-    /// Of packed sequences.
+    /// The batch sizes of packed sequences.
     pub batch_sizes: Option<Vec<usize>>,
 }
 

@@ -74,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
         }
     };
-    // The result is a file: nobody need be listening.
+    // The result is a file: a line about it that nobody can read is no error.
     let path = arguments.output.display();
     let _ = writeln!(std::io::stdout(), "{path}: output {shape:?}, computed on {engine}");
     Ok(())

@@ -10,7 +10,7 @@ pub struct Call {
     /// The network.
     pub title: &'static str,
     pub input: Array3<f32>,
-    /// What the call passes, if it passes one.
+    /// The state that the call passes, if it passes one.
     pub state: Option<State>,
     pub answer: Output,
 }
@@ -32,9 +32,9 @@ pub fn schedule_of(config: &Config, wanted: Option<Schedule>) -> Option<Schedule
     }
 }
 
-/// Draws and calls in the notebook's order: the input once; then for each network `initialize()`, which draws what needs no
-/// input size, the states, and the first call, which draws the rest. The first network is called without states before its
-/// states are drawn; the others, for the tests' sake, after everything else.
+/// Draws and calls in the notebook's order: the input once; then for each network `initialize()`, which draws
+/// what needs no input size, the states, and the first call, which draws the rest. The first network is
+/// called without states before its states are drawn; the others, for the tests' sake, after everything else.
 pub fn run(engine: &Engine, schedule: Option<Schedule>) -> Result<Vec<Network>> {
     let (steps, batch, features, hidden) = SIZES;
     let random = mxnet::Random::new(0);

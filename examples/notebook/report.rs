@@ -1,4 +1,4 @@
-//! What the notebook shows, beside what is computed here.
+//! The numbers that the notebook shows, beside those that are computed here.
 
 use crate::ending::Failure;
 use crate::networks::{Call, Network};
@@ -7,10 +7,11 @@ use serde::Deserialize;
 use std::io::{self, Write};
 use wgpu_rnn::{Engine, Naming, Output, Result, Rnn, State, Weights};
 
-/// MXNet computed in f32 and printed eight digits; exact arithmetic on the same weights is off by up to 3.2e-8.
+/// MXNet computed in f32 and printed eight digits; exact arithmetic on the same weights is off by up to
+/// 3.2e-8.
 pub const TOLERANCE: f64 = 5e-8;
 
-/// What the notebook shows of MXNet's results.
+/// MXNet's results, as the notebook shows them.
 #[derive(Deserialize)]
 pub struct Notebook {
     pub tables: Vec<Table>,
@@ -89,8 +90,8 @@ impl Report<'_> {
         writeln!(self.out, "    {verdict}")
     }
 
-    /// What the notebook points out: a direction's last step, in its own order, is its final state, and states are ordered by
-    /// layer, forward first.
+    /// The identities that the notebook points out: a direction's last step, in its own order, is its final
+    /// state, and states are ordered by layer, forward first.
     pub fn identities(&mut self, engine: &Engine, network: &Network, call: &Call) -> Result<(), Failure> {
         let config = network.rnn.config();
         let (directions, hidden) = (config.directions.count(), config.hidden_size);

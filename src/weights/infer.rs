@@ -168,12 +168,12 @@ impl<T> Shapes<'_, T> {
                 found: vec![rows, columns],
             });
         };
-        // A layer that cannot be told is held against the first one's shapes later.
+        // A layer whose cell the shapes do not tell is held against the first one's shapes later.
         Ok((0..num_layers).map(|layer| told(layer).unwrap_or(first)).collect())
     }
 }
 
-/// Whether the rows of a weight matrix can be the gates of this cell.
+/// True if the rows of a weight matrix can be the gates of this cell.
 fn is_of(cell: Cell, rows: usize, hidden_size: usize) -> bool {
     hidden_size > 0 && hidden_size.checked_mul(cell.gates()) == Some(rows)
 }

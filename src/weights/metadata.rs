@@ -4,7 +4,8 @@ use crate::quote::quote;
 use crate::{Activation, Cell, Config, Error, Result};
 use std::collections::BTreeMap;
 
-/// The key of the layers' cells, from the lowest layer on: `lstm,gru`. Every file that this library writes has it.
+/// The key of the layers' cells, from the lowest layer on: `lstm,gru`. Every file that this library writes
+/// has it.
 pub(super) const CELLS: &str = "cells";
 
 /// The key of activations other than the cells' own: `hard_sigmoid:0.2:0.5,tanh`.
@@ -18,7 +19,7 @@ const ACTIVATION: &str = "activation";
 pub(super) struct Metadata {
     /// A cell for each layer.
     pub cells: Option<Vec<Cell>>,
-    /// As [`Config::activations`].
+    /// The value of [`Config::activations`].
     pub activations: Vec<Activation>,
     /// Text still, since the metadata of other cells may hold anything under this key.
     activation: Option<String>,

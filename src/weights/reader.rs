@@ -10,9 +10,10 @@ use std::path::Path;
 
 /// Reads the weights of a whole network, with the settings that a file does not tell.
 ///
-/// Names and shapes of the tensors, PyTorch's or Gluon's, tell cells, layers, sizes, directions, biases, projection, peepholes,
-/// layer normalisation and learned states. The metadata of a file that [`Weights::save`] has written tell the cells by name and
-/// their activations. The rest is for the caller to say.
+/// Names and shapes of the tensors, PyTorch's or Gluon's, tell cells, layers, sizes, directions, biases,
+/// projection, peepholes, layer normalisation and learned states. The metadata of a file that
+/// [`Weights::save`] has written tell the cells by name and their activations. The rest is for the caller to
+/// say.
 ///
 /// ```
 /// use wgpu_rnn::{Activation, Config, Init, Merge, Naming, Weights};
@@ -58,7 +59,8 @@ impl Weights<f32> {
 }
 
 impl<'a> Reader<'a> {
-    /// The activation of the layers that are vanilla RNNs, which no tensor tells. It comes before what the file's metadata tell.
+    /// The activation of the layers that are vanilla RNNs, which no tensor tells. It comes before what the
+    /// file's metadata tell.
     ///
     /// ```
     /// use ndarray::ArrayD;
@@ -98,7 +100,8 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// The settings that no tensor tells, made of the network that the file does. The last call of several counts.
+    /// Changes the network that the file tells by the settings that it does not tell. The last call of
+    /// several counts.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Init, Naming, Reset, Weights};
@@ -126,7 +129,7 @@ impl<'a> Reader<'a> {
         self.read(tensors, &metadata, &in_file)
     }
 
-    /// As [`load`](Reader::load), from the bytes of a file.
+    /// Reads the bytes of a file, as [`load`](Reader::load) does.
     pub fn from_bytes(self, bytes: &[u8]) -> Result<Weights> {
         let Contents { tensors, metadata } = formats::read(bytes)?;
         self.read(tensors, &metadata, &|error| error)
@@ -171,7 +174,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether the cells that the metadata name are those of a network, but for a vanilla RNN's activation.
+/// Refuses a network whose cells are others than the metadata name, but for a vanilla RNN's activation.
 fn check_cells(config: &Config, metadata: &Metadata) -> Result<()> {
     let Some(found) = &metadata.cells else { return Ok(()) };
     let cells: Vec<Cell> = (0..config.num_layers).map(|layer| config.layer(layer).cell).collect();

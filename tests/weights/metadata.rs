@@ -40,14 +40,15 @@ fn every_file_names_its_cells() {
     let entries = [entry("activations", "hard_sigmoid:0.25:0.5,relu"), entry("cells", "gru")];
     let bytes = bytes_of(&config);
     assert_eq!(metadata(&bytes), entries);
-    // The order of the entries does not change from one time to the next, and the numbers keep their alignment.
+    // The order of the entries does not change from one time to the next, and the numbers keep their
+    // alignment.
     (0..8).for_each(|_| assert_eq!(bytes_of(&config), bytes));
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap());
     assert_eq!(header % 8, 0);
     assert_eq!(Weights::reader().from_bytes(&bytes).unwrap().config(), &config);
 }
 
-/// Of the cells that have as many gates, the file says which one it is.
+/// The file says which one of the cells with as many gates it is.
 #[test]
 fn the_metadata_tell_the_cell() {
     let (gru, rnn) = (Config::gru(3).num_layers(2).input_size(2), Config::rnn(3).num_layers(2).input_size(2));

@@ -183,8 +183,8 @@ pub(crate) fn serialize<'a, T: Float>(
     if metadata.is_empty() { Ok(bytes) } else { with_metadata(bytes, metadata) }
 }
 
-/// Puts metadata into a header that has none, in the order of their keys: the crate writes them in one that changes from run
-/// to run.
+/// Puts metadata into a header that has none, in the order of their keys: the crate writes them in one that
+/// changes from run to run.
 fn with_metadata(mut bytes: Vec<u8>, metadata: &BTreeMap<&str, String>) -> Result<Vec<u8>> {
     let (length, _) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
     let entries = serde_json::to_string(metadata).map_err(|error| broken(error.into()))?;
