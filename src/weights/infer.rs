@@ -70,11 +70,9 @@ pub(super) fn infer<T>(
 
     let is_told = metadata.cells.is_some() || !metadata.activations.is_empty();
     let mut knows_activation = activation_is_given || is_told || !has_vanilla(&config);
-    if !knows_activation {
-        if let Some(activation) = metadata.activation()? {
-            set_activation(&mut config, activation)?;
-            knows_activation = true;
-        }
+    if !knows_activation && let Some(activation) = metadata.activation()? {
+        set_activation(&mut config, activation)?;
+        knows_activation = true;
     }
     // The file's own faults are found before the caller's settings change anything.
     config.check()?;
