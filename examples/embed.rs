@@ -2,10 +2,16 @@
 //!
 //!     cargo run --release --example embed
 //!
-//! A network reads frames of a signal, and the program's own shader finds the loudest of its units for each frame, from the
-//! layer's output where it lies. One submit; only the answer comes back to the host.
+//! A network reads frames of a signal, and the program's own shader finds the loudest of its units for each
+//! frame, from the layer's output where it lies. One submit; only the answer comes back to the host.
 
+#[path = "common/ending.rs"]
+mod ending;
+
+use ending::Failure;
 use ndarray::{Array3, Axis};
+use std::io::Write;
+use std::process::ExitCode;
 use wgpu::BufferUsages as Usage;
 use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Rnn, Weights};
 
@@ -34,20 +40,25 @@ const LOUDEST: &str = "
     }
 ";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The program's own device. The layer takes what it offers: more features and larger limits than these would serve it better.
+fn main() -> ExitCode {
+    ending::run(|out| embed(out).map(|()| ExitCode::SUCCESS))
+}
+
+fn embed(out: &mut dyn Write) -> Result<(), Failure> {
+    // The program's own device. The layer takes what it offers: more features and larger limits than these
+    // would serve it better.
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
     let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
     let (device, queue) = pollster::block_on(adapter.request_device(&Default::default()))?;
     let engine = Engine::from_device(device.clone(), queue.clone());
-    println!("on {}", engine.name());
+    writeln!(out, "on {}", engine.name())?;
 
     let config = Config::gru(H).input_size(I);
     let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
     for need in rnn.buffer_needs(T, N) {
-        println!("  {need}");
+        writeln!(out, "  {need}")?;
     }
 
     let buffer = |label, size, usage| {
@@ -110,10 +121,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let loudest = units.iter().fold(0.0_f32, |loudest, number| loudest.max(number.abs()));
         wrong += usize::from(units[unit as usize].abs() < loudest);
     }
-    println!("the loudest units of the first sequence: {:?}", found.iter().step_by(N).collect::<Vec<_>>());
+    writeln!(
+        out,
+        "the loudest units of the first sequence: {:?}",
+        found.iter().step_by(N).collect::<Vec<_>>()
+    )?;
     if wrong > 0 {
         return Err(format!("{wrong} of {} are not the host's", found.len()).into());
     }
-    println!("all {} are what the host finds", found.len());
+    writeln!(out, "all {} are what the host finds", found.len())?;
     Ok(())
 }

@@ -2,17 +2,19 @@
 //!
 //!     cargo run --release --example plan -- --cell lstm --hidden-size 128 --layers 2 --bidirectional
 
+#[path = "common/ending.rs"]
+mod ending;
 #[path = "common/network.rs"]
 mod network;
 
 use clap::Parser;
 use network::Network;
-use std::io::Write;
 use std::process::ExitCode;
 use wgpu_rnn::plan::{Limits, Shape};
 use wgpu_rnn::{Plan, Result};
 
-/// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter has.
+/// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
+/// has.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -25,17 +27,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match plan(&Arguments::parse()) {
-        Ok(plan) => {
-            // Nobody need be listening.
-            let _ = write!(std::io::stdout(), "{plan}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    ending::run(|out| {
+        write!(out, "{}", plan(&Arguments::parse())?)?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn plan(arguments: &Arguments) -> Result<Plan> {

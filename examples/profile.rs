@@ -1,7 +1,9 @@
-//! Where the time of a call goes: each pass, by the GPU's own clock.
+//! The time of a call by pass, by the GPU's own clock.
 //!
 //!     cargo run --release --example profile -- --cell lstm --hidden-size 256 --bidirectional
 
+#[path = "common/ending.rs"]
+mod ending;
 #[path = "common/network.rs"]
 mod network;
 
@@ -9,7 +11,7 @@ use clap::Parser;
 use ndarray::Array3;
 use network::Network;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 use wgpu_rnn::plan::Shape;
@@ -28,24 +30,17 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match profile(&Arguments::parse()) {
-        Ok(table) => {
-            // Nobody need be listening.
-            let _ = write!(std::io::stdout(), "{table}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    ending::run(|out| {
+        write!(out, "{}", profile(&Arguments::parse())?)?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
     let Network { steps, batch, .. } = arguments.network;
     let config = arguments.network.config();
     let engine = Engine::gpu()?;
-    // What is too large is told before anything is made.
+    // A network that is too large is refused before anything is made.
     let shape = Shape { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
     Plan::of(&config, &shape, &engine.limits().unwrap_or_default())?;
     let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);

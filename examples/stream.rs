@@ -3,15 +3,17 @@
 //!     cargo run --release --example stream -- --seconds 5
 //!     cargo run --release --example stream -- --wav voice.wav --hidden-size 128
 
+#[path = "common/ending.rs"]
+mod ending;
+
 use clap::{Parser, ValueEnum};
+use ending::Failure;
 use ndarray::Array2;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wgpu_rnn::{Config, Engine, Init, Rnn, Streams, Weights};
-
-type Failure = Box<dyn std::error::Error>;
 
 /// Play a signal through a GRU in real time, 10 ms a call, and show how long each call takes.
 #[derive(Parser)]
@@ -33,11 +35,11 @@ struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     streams: u32,
 
-    /// Where to compute
+    /// The engine
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
 
-    /// As fast as it goes, instead of in real time
+    /// Do not wait for the signal: go as fast as the engine does
     #[arg(long)]
     fast: bool,
 }
@@ -63,16 +65,10 @@ const FEATURES: usize = 16;
 const HOPS: usize = 100;
 
 fn main() -> ExitCode {
-    match play(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    ending::run(|out| play(&Arguments::parse(), out).map(|()| ExitCode::SUCCESS))
 }
 
-fn play(arguments: &Arguments) -> Result<(), Failure> {
+fn play(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let engine = match arguments.device {
         Device::Auto => Engine::auto(),
         Device::Gpu => Engine::gpu()?,
@@ -92,8 +88,8 @@ fn play(arguments: &Arguments) -> Result<(), Failure> {
     let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
     let mut streams = Streams::new(rnn, arguments.streams as usize)?;
     let all: Vec<_> = (0..arguments.streams).map(|_| streams.join()).collect::<Result<_, _>>()?;
-    println!("{} on {}", streams.rnn().config().cell.name(), engine.name());
-    println!("{hops} hops of {hop} samples at {rate} Hz, {} stream(s)", all.len());
+    writeln!(out, "{} on {}", streams.rnn().config().cell.name(), engine.name())?;
+    writeln!(out, "{hops} hops of {hop} samples at {rate} Hz, {} stream(s)", all.len())?;
 
     // The first call makes the pipelines: before the signal begins.
     let silence = Array2::zeros((1, FEATURES));
@@ -114,7 +110,7 @@ fn play(arguments: &Arguments) -> Result<(), Failure> {
         let outputs = streams.call(&called)?;
         meter.note(start.elapsed());
         let level = outputs[0].iter().map(|unit| unit.abs()).sum::<f32>() / outputs[0].len() as f32;
-        meter.show(index + 1 == hops, level);
+        meter.show(out, index + 1 == hops, level)?;
     }
     Ok(())
 }
@@ -136,10 +132,10 @@ impl Meter {
     }
 
     /// Ten times a second in a terminal; elsewhere once a second, and at the end.
-    fn show(&self, is_last: bool, level: f32) {
+    fn show(&self, out: &mut dyn Write, is_last: bool, level: f32) -> std::io::Result<()> {
         let every = if self.is_terminal { HOPS / 10 } else { HOPS };
         if !is_last && !self.times.len().is_multiple_of(every) {
-            return;
+            return Ok(());
         }
         let mut sorted = self.times.clone();
         sorted.sort();
@@ -149,15 +145,14 @@ impl Meter {
         let part = (p99 / budget).min(1.0);
         let bar = format!("{:<20}", "█".repeat((20.0 * part).ceil() as usize));
         let late = self.times.iter().filter(|&&time| time > self.budget).count();
-        let line = format!(
-            "{:>6.1} s  latency ms: median {median:.2}, p99 {p99:.2}, worst {worst:.2} of {budget:.0} |{bar}| late {late}, level {level:.3}",
-            self.times.len() as f64 / HOPS as f64
-        );
-        // Nobody need be listening.
-        let mut out = std::io::stdout();
-        let _ =
-            if self.is_terminal && !is_last { write!(out, "\r{line}") } else { writeln!(out, "\r{line}") };
-        let _ = out.flush();
+        let seconds = self.times.len() as f64 / HOPS as f64;
+        let latency =
+            format!("latency ms: median {median:.2}, p99 {p99:.2}, worst {worst:.2} of {budget:.0}");
+        let line = format!("{seconds:>6.1} s  {latency} |{bar}| late {late}, level {level:.3}");
+        // Without the end of a line, standard output would wait for one.
+        let end = if self.is_terminal && !is_last { "" } else { "\n" };
+        write!(out, "\r{line}{end}")?;
+        out.flush()
     }
 }
 
@@ -186,7 +181,8 @@ fn chirp(seconds: f64) -> Vec<f32> {
 /// The first channel of a WAV file, and its rate.
 fn read(path: &PathBuf) -> Result<(Vec<f32>, usize), Failure> {
     let named = |error: hound::Error| format!("{}: {error}", path.display());
-    let mut reader = hound::WavReader::open(path).map_err(named)?;
+    let bytes = std::io::Cursor::new(wgpu_rnn::file::read(path)?);
+    let mut reader = hound::WavReader::new(bytes).map_err(named)?;
     let spec = reader.spec();
     let rate = spec.sample_rate as usize;
     if rate < HOPS {

@@ -1,4 +1,5 @@
-//! Files that only save time: what cannot be read is made again, what cannot be written is done without, and both are logged.
+//! Files that only save time: what cannot be read is made again, what cannot be written is done without, and
+//! both are logged.
 
 use crate::file;
 use std::{
@@ -27,17 +28,10 @@ impl CacheFile {
         &self.path
     }
 
-    /// What is below the header; nothing if there is no such file, or it is someone else's.
+    /// The bytes below the header; none if there is no such file, or its header is another one.
     pub fn read(&self) -> Option<Vec<u8>> {
         let path = self.path.display();
-        let read = || {
-            // What is no file might have no end.
-            if !std::fs::metadata(&self.path)?.is_file() {
-                return Err(io::Error::other("not a regular file"));
-            }
-            std::fs::read(&self.path)
-        };
-        match read() {
+        match file::read_regular(&self.path) {
             Ok(bytes) => {
                 let body =
                     bytes.strip_prefix(self.header.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));
@@ -64,7 +58,8 @@ impl CacheFile {
 
     /// Replaces the file by what `merge` makes of it, until it makes nothing new of it.
     ///
-    /// Threads of a process take turns. Processes do not: each looks whether the others have left what it has written.
+    /// Threads of a process take turns. Processes do not: each looks whether the others have left what it has
+    /// written.
     pub fn update(&self, merge: impl Fn(Option<&[u8]>) -> Vec<u8>) {
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

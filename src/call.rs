@@ -4,7 +4,8 @@ mod outputs;
 mod packed;
 mod state;
 
-pub(crate) use outputs::{Piece, ResultArray, Results, Source, pieces};
+pub use outputs::{Piece, ResultArray, Source};
+pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;
 pub use state::{Output, State};
 

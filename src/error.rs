@@ -1,5 +1,6 @@
 //! The one error type of the library.
 
+use crate::quote;
 use std::path::PathBuf;
 
 /// What went wrong, in one line: the thing, what was expected of it, what was found.
@@ -90,7 +91,7 @@ pub enum Error {
     InputSizeOpen,
 
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
-    #[error("{name}: expected shape {expected}, found {found:?}")]
+    #[error("{name}: expected shape {expected}, found {}", quote::shape(found))]
     Shape {
         /// The array's name (`input`, `h_0`, `c_0`, or the tensor's own).
         name: String,
@@ -120,8 +121,9 @@ pub enum Error {
 
     /// A tensor that belongs to no recurrent layer.
     #[error(
-        "tensor {name} is not a weight of an RNN, LSTM or GRU \
-         (expected names like weight_ih_l0_reverse or r0_i2h_weight)"
+        "tensor {} is not a weight of an RNN, LSTM or GRU \
+         (expected names like weight_ih_l0_reverse or r0_i2h_weight)",
+        quote::quote(name)
     )]
     UnknownTensor {
         /// The name that was found.
@@ -133,6 +135,24 @@ pub enum Error {
     UnusedTensor {
         /// The name that was found.
         name: String,
+    },
+
+    /// Two tensors of one name.
+    #[error("tensor {}: expected once, found twice", quote::quote(name))]
+    DuplicateTensor {
+        /// The name of both.
+        name: String,
+    },
+
+    /// An entry of a file's metadata that is not known, or that does not fit the tensors.
+    #[error("metadata {}: expected {expected}, found {found}", quote::quote(key))]
+    Metadata {
+        /// The entry's key.
+        key: String,
+        /// The value that it has to have.
+        expected: String,
+        /// Its value, or the tensors' shape.
+        found: String,
     },
 
     /// The same set of weights uses PyTorch's names and Gluon's.

@@ -1,87 +1,167 @@
 //! Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
 
+use crate::weights::formats::safetensors as format;
 use crate::{Error, Float, Result};
 use ndarray::{ArrayD, ArrayViewD};
-use num_traits::PrimInt;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::collections::BTreeMap;
+use std::fs::{self, FileType};
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use crate::quote::quote;
+
+/// Links that are followed from one to the next, as on Linux.
+const MAX_LINKS: usize = 40;
 
 /// The f32 tensors of a safetensors file, by name.
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, ArrayD<f32>>> {
-    let path = path.as_ref();
-    tensors_from(&read(path)?).map_err(in_file(path))
+    let Tensors { path, file } = Tensors::load(path)?;
+    file.all_f32().map_err(in_file(&path))
 }
 
-/// The tensors of a safetensors file: f32, and integers of any kind.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The tensors of a safetensors file, each read when it is asked for.
+///
+/// ```
+/// use wgpu_rnn::file::{self, Tensors};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("x.safetensors");
+/// let input = ndarray::arr2(&[[1.0_f32, 2.0]]).into_dyn();
+/// file::save_tensors(&path, [("input".to_owned(), input.view())])?;
+/// let tensors = Tensors::load(&path)?;
+/// assert_eq!(tensors.f32("input")?, Some(input));
+/// assert_eq!(tensors.f32("h0")?, None);
+/// assert!(tensors.integers("input").unwrap_err().to_string().ends_with("expected integers, found F32"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
 pub struct Tensors {
-    /// Those of f32, by name.
-    pub floats: BTreeMap<String, ArrayD<f32>>,
-    /// Those of integers, by name; what is over i64 is its largest.
-    pub integers: BTreeMap<String, ArrayD<i64>>,
+    path: PathBuf,
+    file: format::Safetensors<Vec<u8>>,
 }
 
-/// The f32 and integer tensors of a safetensors file.
-pub fn load_all_tensors(path: impl AsRef<Path>) -> Result<Tensors> {
-    let path = path.as_ref();
-    let load = || -> Result<Tensors> {
-        let bytes = read(path)?;
-        let mut found = Tensors::default();
-        for (name, view) in deserialize(&bytes)?.0.iter() {
-            let name = name.to_owned();
-            match integers_of(&view) {
-                Some(numbers) => {
-                    let array = shaped(&name, &view, numbers)?;
-                    found.integers.insert(name, array);
-                }
-                None => {
-                    let array = to_array(&name, &view)?;
-                    found.floats.insert(name, array);
-                }
-            }
-        }
-        Ok(found)
-    };
-    load().map_err(in_file(path))
+impl Tensors {
+    /// Reads the file and checks its header.
+    pub fn load(path: impl AsRef<Path>) -> Result<Tensors> {
+        let path = path.as_ref();
+        let file = format::Safetensors::parse(read(path)?).map_err(in_file(path))?;
+        Ok(Tensors { path: path.to_owned(), file })
+    }
+
+    /// The names of all tensors, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.file.names()
+    }
+
+    /// The tensor of this name, if there is one. It is an error if it is not of F32.
+    pub fn f32(&self, name: &str) -> Result<Option<ArrayD<f32>>> {
+        self.file.f32(name).map_err(in_file(&self.path))
+    }
+
+    /// The tensor of integers of this name, if there is one; a number over i64 becomes the largest i64. It is
+    /// an error if it is of floats.
+    pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
+        self.file.integers(name).map_err(in_file(&self.path))
+    }
 }
 
 /// Writes tensors as a safetensors file.
+///
+/// # Errors
+/// [`Error::DuplicateTensor`] if a name is given twice.
 pub fn save_tensors<'a, T: Float>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (String, ArrayViewD<'a, T>)>,
 ) -> Result<()> {
-    replace(path, &to_safetensors(tensors, None)?)
+    replace(path, &format::serialize(tensors, &BTreeMap::new())?)
 }
 
-/// Writes a file as a whole: beside first, then renamed into its place. On an error the old file stays as it was.
+/// Reads a regular file as a whole. Anything else, such as a directory, a FIFO or a device, is refused: it
+/// may have no end.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    read_regular(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => failed(path)(&error.to_string()),
+        _ => failed(path)(&format!("cannot be read: {error}")),
+    })
+}
+
+/// The contents as [`read`] gives them, or the operating system's error.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    // Before it is opened: to open a FIFO waits for a writer.
+    check_regular(fs::metadata(path)?.file_type())?;
+    fs::read(path)
+}
+
+/// Writes a file as a whole: beside first, then renamed into its place. A link is followed, and the file that
+/// it stands for written. On an error the old file stays as it was.
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
-    if path.exists() && !path.is_file() {
-        return Err(failed(path)("expected a regular file, found something else"));
+    target_of(path).and_then(|target| write_beside(&target, bytes)).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => failed(path)(&error.to_string()),
+        kind => failed(path)(&format!("cannot be written: {kind}")),
+    })
+}
+
+/// The regular file that a path stands for, or will.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let file_type = match fs::symlink_metadata(&target) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(target),
+            Err(error) => return Err(error),
+        };
+        if !file_type.is_symlink() {
+            check_regular(file_type)?;
+            return Ok(target);
+        }
+        // A relative link begins in the folder that holds it.
+        let next = fs::read_link(&target)?;
+        target = target.parent().unwrap_or(Path::new("")).join(next);
     }
-    // Through a link to what it stands for.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    write_beside(&target, bytes)
-        .map_err(|error| failed(path)(&format!("cannot be written: {}", error.kind())))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found a loop of links"))
+}
+
+fn check_regular(file_type: FileType) -> io::Result<()> {
+    if file_type.is_file() {
+        return Ok(());
+    }
+    let found = kind_of(file_type);
+    let error = format!("expected a regular file, found a {found}");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+#[cfg(unix)]
+fn kind_of(file_type: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match () {
+        () if file_type.is_dir() => "directory",
+        () if file_type.is_fifo() => "FIFO",
+        () if file_type.is_socket() => "socket",
+        () => "device",
+    }
+}
+
+#[cfg(not(unix))]
+fn kind_of(file_type: FileType) -> &'static str {
+    if file_type.is_dir() { "directory" } else { "device" }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any new file, less the user's umask; tempfile's own default is for the owner alone.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        // The mode of any new file, less the user's umask; tempfile's default is for the owner alone.
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut beside = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;
     beside.write_all(bytes)?;
-    if let Ok(old) = std::fs::metadata(path) {
+    if let Ok(old) = fs::metadata(path) {
         beside.as_file().set_permissions(old.permissions())?;
     }
     beside.as_file().sync_all()?;
@@ -90,12 +170,8 @@ fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 #[cfg(target_arch = "wasm32")]
-fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    std::fs::write(path, bytes)
-}
-
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| failed(path)(&format!("cannot be read: {error}")))
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(path, bytes)
 }
 
 /// Says in which file a format error was found.
@@ -108,71 +184,4 @@ pub(crate) fn in_file(path: &Path) -> impl Fn(Error) -> Error {
 
 fn failed(path: &Path) -> impl Fn(&str) -> Error {
     move |reason| Error::File { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-/// A safetensors file's metadata.
-pub(crate) type Metadata = HashMap<String, String>;
-
-pub(crate) fn deserialize(bytes: &[u8]) -> Result<(SafeTensors<'_>, Metadata)> {
-    let broken = |error| Error::Safetensors(format!("not a whole safetensors file: {error}"));
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
-    Ok((tensors, header.metadata().clone().unwrap_or_default()))
-}
-
-pub(crate) fn tensors_from(bytes: &[u8]) -> Result<BTreeMap<String, ArrayD<f32>>> {
-    let (tensors, _) = deserialize(bytes)?;
-    tensors.iter().map(|(name, view)| Ok((name.to_owned(), to_array(name, &view)?))).collect()
-}
-
-fn to_array(name: &str, view: &TensorView<'_>) -> Result<ArrayD<f32>> {
-    if view.dtype() != Dtype::F32 {
-        let found = view.dtype();
-        return Err(Error::Safetensors(format!("tensor {name}: expected F32, found {found:?}")));
-    }
-    let (numbers, _) = view.data().as_chunks::<4>();
-    shaped(name, view, numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
-}
-
-fn shaped<T>(name: &str, view: &TensorView<'_>, numbers: Vec<T>) -> Result<ArrayD<T>> {
-    ArrayD::from_shape_vec(view.shape(), numbers)
-        .map_err(|error| Error::Safetensors(format!("tensor {name}: {error}")))
-}
-
-/// None if they are no integers.
-fn integers_of(view: &TensorView<'_>) -> Option<Vec<i64>> {
-    fn numbers<const N: usize, I: PrimInt>(data: &[u8], read: fn([u8; N]) -> I) -> Option<Vec<i64>> {
-        let (numbers, _) = data.as_chunks::<N>();
-        Some(numbers.iter().map(|&bytes| read(bytes).to_i64().unwrap_or(i64::MAX)).collect())
-    }
-    let data = view.data();
-    match view.dtype() {
-        Dtype::I8 => numbers(data, i8::from_le_bytes),
-        Dtype::U8 => numbers(data, u8::from_le_bytes),
-        Dtype::I16 => numbers(data, i16::from_le_bytes),
-        Dtype::U16 => numbers(data, u16::from_le_bytes),
-        Dtype::I32 => numbers(data, i32::from_le_bytes),
-        Dtype::U32 => numbers(data, u32::from_le_bytes),
-        Dtype::I64 => numbers(data, i64::from_le_bytes),
-        Dtype::U64 => numbers(data, u64::from_le_bytes),
-        _ => None,
-    }
-}
-
-pub(crate) fn to_safetensors<'a, T: Float>(
-    tensors: impl IntoIterator<Item = (String, ArrayViewD<'a, T>)>,
-    metadata: Option<Metadata>,
-) -> Result<Vec<u8>> {
-    let mut stored = Vec::new();
-    for (name, array) in tensors {
-        let mut bytes = Vec::with_capacity(array.len() * size_of::<T>());
-        array.iter().for_each(|number| bytes.extend_from_slice(number.to_le_bytes().as_ref()));
-        stored.push((name, array.shape().to_vec(), bytes));
-    }
-    let failed = |error| Error::Safetensors(format!("cannot be made: {error}"));
-    let views = stored
-        .iter()
-        .map(|(name, shape, bytes)| TensorView::new(T::DTYPE, shape.clone(), bytes).map(|view| (name, view)));
-    let views: Vec<_> = views.collect::<Result<_, _>>().map_err(failed)?;
-    safetensors::serialize(views, metadata).map_err(failed)
 }

@@ -16,6 +16,7 @@ mod kernel;
 mod memory;
 mod network;
 mod plan;
+mod quote;
 pub mod reference;
 mod rnn;
 mod stateful;
@@ -35,11 +36,12 @@ pub use plan::{Limits, PassTime, Plan, Schedule, Tuning, Workload};
 pub use rnn::Rnn;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
-pub use weights::{Init, Naming, SlotWeights, Weights, mxnet};
+pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};
 
 /// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to change.
 #[doc(hidden)]
 pub mod inspect {
+    pub use crate::call::{Piece, ResultArray, Source};
     pub use crate::kernel::*;
     pub use crate::network::{Equation, Product};
     pub use crate::plan::*;

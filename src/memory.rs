@@ -2,10 +2,10 @@
 
 use crate::{Error, Result};
 
-/// Bytes that are not asked for, since whoever has none of them has no memory at all.
+/// Bytes that are taken without asking: a process that cannot have them has no memory at all.
 const SMALL: usize = 1 << 20;
 
-/// Whether an array of this shape can be had.
+/// Asks for the memory of an array of this shape.
 pub(crate) fn check<T>(what: impl FnOnce() -> String, shape: &[usize]) -> Result<()> {
     let size = size_of::<T>().max(1);
     let elements = shape.iter().try_fold(1_usize, |product, &axis| product.checked_mul(axis));

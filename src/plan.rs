@@ -28,7 +28,7 @@ pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
 pub use walk::{Segment, Step, Times};
 pub use weights::{KernelWeight, WeightPart};
-pub(crate) use weights::{blocks, columns, input_depth, sources};
+pub(crate) use weights::sources;
 pub use workload::{Tuning, Workload};
 
 use crate::kernel::VECTOR;

@@ -1,9 +1,12 @@
 //! The numbers of a network, and the one place that knows which tensors it has.
 
+pub(crate) mod formats;
+mod infer;
 mod init;
+mod metadata;
 mod names;
 mod params;
-mod safetensors;
+mod reader;
 
 pub mod mxnet;
 
@@ -13,12 +16,14 @@ pub use names::Naming;
 pub(crate) use names::{TensorKind, TensorName};
 pub use params::SlotWeights;
 pub(crate) use params::{Entry, Params, Table};
+pub use reader::Reader;
 
 use crate::network::Network;
-use crate::{Activation, Cell, Config, Directions, Error, Result, State};
+use crate::{Config, Error, Result, State, file};
+use metadata::Metadata;
 use ndarray::{Array3, ArrayD, ArrayViewD, s};
 use num_traits::Zero;
-use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
 ///
@@ -51,75 +56,20 @@ impl Weights<f32> {
         }
         Deferred::new(config, init.clone())?.finish(config.input_size)
     }
+
+    /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
+    /// activations other than their own.
+    pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
+        file::replace(path, &self.to_safetensors(naming)?)
+    }
+
+    /// The bytes of the file that [`save`](Weights::save) writes.
+    pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
+        formats::safetensors::serialize(self.tensors(naming), &Metadata::of(&self.config))
+    }
 }
 
 impl<T: Clone + Zero> Weights<T> {
-    /// Takes the tensors of a whole network by name, PyTorch's or Gluon's, and works out what it is.
-    ///
-    /// Names and shapes tell cells, layers, sizes, directions, biases, projection, peepholes, layer normalisation and learned
-    /// states. A vanilla RNN's activation is not in them, nor is any other setting: see [`from_tensors_for`].
-    ///
-    /// [`from_tensors_for`]: Self::from_tensors_for
-    pub fn from_tensors(
-        tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
-        activation: Option<Activation>,
-    ) -> Result<Weights<T>> {
-        Weights::from_tensors_with(tensors, || Ok(activation), |config| config)
-    }
-
-    /// As [`from_tensors`](Self::from_tensors), with the settings that no tensor tells.
-    ///
-    /// ```
-    /// # use wgpu_rnn::{Config, Init, Merge, Naming, Weights};
-    /// # let made = Config::gru(13).num_layers(2).bidirectional().merge(Merge::Sum).input_size(7);
-    /// # let made = Weights::init(&made, &Init::pytorch())?;
-    /// # let tensors = made.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.to_owned()));
-    /// let weights = Weights::from_tensors_for(tensors, None, |config| config.merge(Merge::Sum))?;
-    /// assert_eq!(weights.tensor("weight_ih_l1").unwrap().shape(), [39, 13]);
-    /// # Ok::<(), wgpu_rnn::Error>(())
-    /// ```
-    pub fn from_tensors_for(
-        tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
-        activation: Option<Activation>,
-        settings: impl FnOnce(Config) -> Config,
-    ) -> Result<Weights<T>> {
-        Weights::from_tensors_with(tensors, || Ok(activation), settings)
-    }
-
-    /// Asks for the activation only if a cell has one.
-    fn from_tensors_with(
-        tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
-        activation: impl FnOnce() -> Result<Option<Activation>>,
-        settings: impl FnOnce(Config) -> Config,
-    ) -> Result<Weights<T>> {
-        let (naming, mut tensors) = parse_names(tensors)?;
-        let config = settings(infer_config(&tensors, naming, activation)?);
-        let network = config.check()?;
-        // Before the tensors of a network are asked for, of which a file's names may promise many.
-        let is_missing = |entry: &&Entry| !tensors.contains_key(&entry.name);
-        let table = Table::of(&network);
-        if let Some(Entry { name, shape, .. }) = table.entries.iter().find(is_missing) {
-            let (name, expected) = (name.format(naming), format!("{shape:?}"));
-            return Err(Error::MissingTensor { name, expected });
-        }
-        let weights = Weights::collect(config, network, |entry| {
-            // Its presence was checked just above.
-            let tensor = tensors.remove(&entry.name).expect("no tensor is missing");
-            if tensor.shape() == entry.shape {
-                return Ok(tensor);
-            }
-            Err(Error::Shape {
-                name: entry.name.format(naming),
-                expected: format!("{:?}", entry.shape),
-                found: tensor.shape().to_vec(),
-            })
-        })?;
-        match tensors.into_keys().next() {
-            Some(name) => Err(Error::UnusedTensor { name: name.format(naming) }),
-            None => Ok(weights),
-        }
-    }
-
     /// The weights of a checked network, each tensor as `make` gives it.
     fn collect(
         config: Config,
@@ -151,7 +101,8 @@ impl<T> Weights<T> {
         self
     }
 
-    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs and the like.
+    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs
+    /// and the like.
     ///
     /// # Errors
     /// [`Error::Setting`] if the settings go together with each other or with the weights no more.
@@ -185,7 +136,8 @@ impl<T> Weights<T> {
         &self.params
     }
 
-    /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the biases.
+    /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the
+    /// biases.
     pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
         let entries = self.params.table.entries.iter();
         entries.map(move |entry| (entry.name.format(naming), self.params.view(entry)))
@@ -228,110 +180,4 @@ impl<T> Weights<T> {
         }
         Ok(state)
     }
-}
-
-type Named<T> = BTreeMap<TensorName, ArrayD<T>>;
-
-fn parse_names<T>(tensors: impl IntoIterator<Item = (String, ArrayD<T>)>) -> Result<(Naming, Named<T>)> {
-    let mut named = BTreeMap::new();
-    let mut first: Option<(Naming, String)> = None;
-    for (name, tensor) in tensors {
-        let Some((naming, parsed)) = TensorName::parse(&name) else {
-            return Err(Error::UnknownTensor { name });
-        };
-        named.insert(parsed, tensor);
-        match &first {
-            None => first = Some((naming, name)),
-            Some((seen, _)) if *seen == naming => {}
-            Some((Naming::PyTorch, pytorch)) => {
-                return Err(Error::MixedNames { pytorch: pytorch.clone(), gluon: name });
-            }
-            Some((Naming::Gluon, gluon)) => {
-                return Err(Error::MixedNames { pytorch: name, gluon: gluon.clone() });
-            }
-        }
-    }
-    let naming = first.map_or(Naming::PyTorch, |(naming, _)| naming);
-    Ok((naming, named))
-}
-
-fn infer_config<T>(
-    tensors: &Named<T>,
-    naming: Naming,
-    activation: impl FnOnce() -> Result<Option<Activation>>,
-) -> Result<Config> {
-    let shape_of = |layer, kind| tensors.get(&TensorName { layer, direction: 0, kind }).map(ArrayD::shape);
-    let of_first_layer = |kind, expected: &str| {
-        let name = || TensorName { layer: 0, direction: 0, kind }.format(naming);
-        match shape_of(0, kind) {
-            Some(&[rows, columns]) if rows > 0 && columns > 0 => Ok((rows, columns)),
-            Some(found) => {
-                Err(Error::Shape { name: name(), expected: expected.into(), found: found.to_vec() })
-            }
-            None => Err(Error::MissingTensor { name: name(), expected: expected.into() }),
-        }
-    };
-    let (_, input_size) = of_first_layer(TensorKind::WeightIh, "[G*H, I]")?;
-    let (rows, columns) = of_first_layer(TensorKind::WeightHh, "[G*H, H]")?;
-    let has = |kind| tensors.keys().any(|name| name.kind == kind);
-    let projection =
-        if has(TensorKind::WeightHr) { Some(of_first_layer(TensorKind::WeightHr, "[P, H]")?) } else { None };
-    // H: what the recurrent product contracts, or what the projection does.
-    let hidden_size = projection.map_or(columns, |(_, hidden_size)| hidden_size);
-    let num_layers = 1 + tensors.keys().map(|name| name.layer).max().unwrap_or(0);
-    let Some(gates) = gates_of(rows, hidden_size) else {
-        return Err(Error::Shape {
-            name: TensorName { layer: 0, direction: 0, kind: TensorKind::WeightHh }.format(naming),
-            expected: format!(
-                "[{hidden_size}, {columns}] (RNN), [{}, {columns}] (GRU) or [{}, {columns}] (LSTM)",
-                3 * hidden_size,
-                4 * hidden_size
-            ),
-            found: vec![rows, columns],
-        });
-    };
-    // Of a layer that cannot be told, the first one stands for, whose shapes it is then held against.
-    let kind_of = |layer| {
-        let columns = match shape_of(
-            layer,
-            if projection.is_some() { TensorKind::WeightHr } else { TensorKind::WeightHh },
-        ) {
-            Some(&[_, columns]) => columns,
-            _ => hidden_size,
-        };
-        match shape_of(layer, TensorKind::WeightHh) {
-            Some(&[rows, _]) => gates_of(rows, columns).map(|gates| (gates, columns)),
-            _ => None,
-        }
-        .unwrap_or((gates, hidden_size))
-    };
-    let kinds: Vec<_> = (0..num_layers).map(kind_of).collect();
-    let mut vanilla = None;
-    if kinds.iter().any(|&(gates, _)| gates == 1) {
-        vanilla = Some(activation()?.ok_or(Error::Activation { found: "none".into() })?);
-    }
-    let cell_of = |gates| match (gates, vanilla) {
-        (3, _) => Cell::Gru,
-        (4, _) => Cell::Lstm,
-        (_, activation) => Cell::Vanilla(activation.unwrap_or(Activation::Tanh)),
-    };
-    let mut config = Config::new(cell_of(gates), hidden_size).input_size(input_size).num_layers(num_layers);
-    if kinds.iter().any(|kind| *kind != kinds[0]) {
-        config.stack = kinds.iter().map(|&(gates, hidden_size)| (cell_of(gates), hidden_size)).collect();
-    }
-    if tensors.keys().any(|name| name.direction == 1) {
-        config.directions = Directions::Both;
-    }
-    config.proj_size = projection.map_or(0, |(proj_size, _)| proj_size);
-    config.bias = tensors.keys().any(|name| name.kind.is_bias());
-    config.peepholes = has(TensorKind::Peephole);
-    config.layer_norm = has(TensorKind::NormIhWeight);
-    config.learned_state = has(TensorKind::InitialH);
-    Ok(config)
-}
-
-/// G, if these can be the rows of a weight matrix of H units.
-fn gates_of(rows: usize, hidden_size: usize) -> Option<usize> {
-    let gates = [1, 3, 4].into_iter().find(|gates| hidden_size.checked_mul(*gates) == Some(rows));
-    gates.filter(|_| hidden_size > 0)
 }

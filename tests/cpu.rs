@@ -38,7 +38,7 @@ impl Golden {
         let tensors = self.tensors.keys().filter(|name| name.contains("_l"));
         let tensors = tensors.map(|name| (name.clone(), self.get(name).unwrap()));
         let layout = if self.settings["batch_first"] == true { Layout::Ntc } else { Layout::Tnc };
-        Weights::from_tensors(tensors, activation).unwrap().layout(layout)
+        Weights::reader().activation(activation).from_tensors(tensors).unwrap().layout(layout)
     }
 
     fn check<T: Float>(&self, name: &str, tolerance: common::Tolerance) {
@@ -102,7 +102,7 @@ fn equals_mxnet() {
         let weights = tensors.iter().filter_map(|(key, tensor)| {
             Some((key.strip_prefix("param.")?.to_owned(), tensor.mapv(|number| number as f32)))
         });
-        let weights = Weights::from_tensors(weights, Some(Activation::Relu)).unwrap();
+        let weights = Weights::reader().activation(Activation::Relu).from_tensors(weights).unwrap();
         assert_eq!(weights.config().cell, cell);
         let state = get("state_h0").map(|h| State { h, c: get("state_c0") });
         let answer = reference::forward(&weights, &get("input").unwrap(), state.as_ref()).unwrap();

@@ -62,7 +62,10 @@ fn main() {
             ("lengths_are_as_if_each_row_were_alone", lengths_alone),
             ("any_strides_will_do", any_strides),
             ("packed_sequences_are_padded_ones", packed_sequences),
-            ("notebook_equals_mxnet", |engine| Ok(notebook::check(engine)?)),
+            ("notebook_equals_mxnet", |engine| {
+                let schedules = Schedule::ALL.map(Some).into_iter().chain([None]);
+                Ok(schedules.into_iter().try_for_each(|schedule| notebook::check(engine, schedule))?)
+            }),
             ("relu_overflows_where_the_reference_does", relu_overflows),
             ("async_equals_blocking", async_equals_blocking),
         ];
@@ -201,7 +204,7 @@ fn reverse_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
         .filter_map(|(name, tensor)| Some((name.strip_suffix("_reverse")?.to_owned(), tensor.to_owned())));
     let second = |array: &Array3<f32>| array.slice(s![1..2, .., ..]).to_owned();
     let forward = Case {
-        weights: Weights::from_tensors(tensors, cell.activation())?,
+        weights: Weights::reader().activation(cell.activation()).from_tensors(tensors)?,
         input: reversed(&both.input),
         state: both.state.as_ref().map(|state| each(state, second)),
         lengths: None,
@@ -235,7 +238,7 @@ fn saturates(engine: &Engine, cell: Cell) -> Outcome {
         let mut case = case(&primes(cell), 5, 3, 6);
         let tensors = case.weights.tensors(wgpu_rnn::Naming::PyTorch);
         let tensors = tensors.map(|(name, tensor)| (name, tensor.mapv(|w| w * weight_scale)));
-        case.weights = Weights::from_tensors(tensors, cell.activation())?;
+        case.weights = Weights::reader().activation(cell.activation()).from_tensors(tensors)?;
         case.input *= input_scale;
         let answer = run(engine, &case)?;
         if !all_finite(&answer) {
@@ -257,7 +260,7 @@ fn wrong_weights_are_seen(engine: &Engine, cell: Cell) -> Outcome {
             let mut tensor = tensor.to_owned();
             (change(&name, &mut tensor), tensor)
         });
-        let weights = Weights::from_tensors(tensors, cell.activation())?;
+        let weights = Weights::reader().activation(cell.activation()).from_tensors(tensors)?;
         let wrong = Case { weights, ..right.clone() };
         match difference_of_outputs(&run(engine, &wrong)?, &theirs, F32) {
             Err(_) => Ok(()),
@@ -305,7 +308,7 @@ fn relu_overflows(engine: &Engine) -> Outcome {
         ("weight_ih_l0".to_owned(), ndarray::arr2(&[[1e9_f32], [1e3]]).into_dyn()),
         ("weight_hh_l0".to_owned(), ndarray::arr2(&[[1e9_f32, 0.0], [0.0, 1e9]]).into_dyn()),
     ];
-    let weights = Weights::from_tensors(tensors, Some(wgpu_rnn::Activation::Relu))?;
+    let weights = Weights::reader().activation(wgpu_rnn::Activation::Relu).from_tensors(tensors)?;
     let input = Array3::ones((7, 1, 1));
     let ours = Rnn::new(engine, weights.clone()).forward(&input, None)?.output;
     let theirs = wgpu_rnn::reference::forward(&weights, &input, None)?.output;
@@ -683,7 +686,7 @@ fn sigmoid_tail(engine: &Engine) -> Outcome {
         ("bias_ih_l0".to_owned(), ndarray::arr1(&[-90.0_f32, -12.0, 0.0, 0.0]).into_dyn()),
         ("bias_hh_l0".to_owned(), ndarray::arr1(&[0.0_f32, 0.0, 0.0, 0.0]).into_dyn()),
     ];
-    let weights = Weights::from_tensors(tensors, None)?;
+    let weights = Weights::reader().from_tensors(tensors)?;
     let state = State::with_cell(Array3::zeros((1, 1, 1)), Array3::from_elem((1, 1, 1), 1e4));
     let c_n = Rnn::new(engine, weights).forward(&Array3::zeros((1, 1, 1)), Some(&state))?.c_n.unwrap();
     let expected = 1e4 / (1.0 + 12_f64.exp());

@@ -6,5 +6,5 @@ mod notebook;
 
 #[test]
 fn equals_mxnet_on_the_reference() {
-    notebook::check(&wgpu_rnn::Engine::reference()).unwrap();
+    notebook::check(&wgpu_rnn::Engine::reference(), None).unwrap();
 }

@@ -280,7 +280,7 @@ fn rounded_to_half(case: &Case) -> Case {
     let config = case.weights.config().clone();
     let tensors =
         case.weights.tensors(wgpu_rnn::Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(half)));
-    let weights = Weights::from_tensors_for(tensors, Some(Activation::Tanh), |_| config).unwrap();
+    let weights = Weights::reader().config(&config).from_tensors(tensors).unwrap();
     Case { weights, input: case.input.mapv(half), ..case.clone() }
 }
 

@@ -25,7 +25,7 @@ fn changed(case: &Case, change: impl Fn(&str, &mut ArrayD<f32>)) -> Weights {
         change(&name, &mut tensor);
         (name, tensor)
     });
-    Weights::from_tensors(tensors, case.weights.config().cell.activation()).unwrap()
+    Weights::reader().activation(case.weights.config().cell.activation()).from_tensors(tensors).unwrap()
 }
 
 #[test]
@@ -73,7 +73,10 @@ fn sees_swapped_directions() {
             };
             (other, tensor.to_owned())
         });
-        let weights = Weights::from_tensors(swapped, case.weights.config().cell.activation()).unwrap();
+        let weights = Weights::reader()
+            .activation(case.weights.config().cell.activation())
+            .from_tensors(swapped)
+            .unwrap();
         check(&case, &weights).unwrap_err();
     }
 }

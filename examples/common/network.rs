@@ -42,7 +42,8 @@ pub struct Network {
     #[arg(long)]
     schedule: Option<Schedule>,
 
-    /// The tile of the input products, by its name in plans (4, 8s, 1k, 32w and others), instead of the best one
+    /// The tile of the input products, by its name in plans (4, 8s, 1k, 32w and others), instead of the best
+    /// one
     #[arg(long)]
     gemm_tile: Option<Tile>,
 

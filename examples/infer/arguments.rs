@@ -1,4 +1,4 @@
-//! What a person says on the command line, and the settings that it means.
+//! The command line, and the settings that it stands for.
 
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
@@ -6,8 +6,9 @@ use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Reset};
 
 /// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
 ///
-/// What the network is, is worked out from the names and shapes of its weights (PyTorch's or Gluon's): cells and sizes, by layer;
-/// directions, biases, projection, peepholes, layer normalisation and learned initial states. The options tell the rest.
+/// Names and shapes of the weights (PyTorch's or Gluon's) tell the network: cells
+/// and sizes, by layer; directions, biases, projection, peepholes, layer normalisation and learned initial
+/// states. The options tell the rest.
 #[derive(Parser)]
 #[command(version)]
 pub struct Arguments {
@@ -15,18 +16,18 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
 
-    /// Input: .safetensors with `input` [T, N, I], or [T, I] for one sequence; if wished `lengths` [N], integers, and `h0` and
-    /// `c0` [L*D, N, H]. Packed sequences are `data` and `batch_sizes` in the place of `input` and `lengths`. Or .npy with
-    /// the input alone
+    /// Input: .safetensors with `input` [T, N, I], or [T, I] for one sequence; if wished `lengths` [N],
+    /// integers, and `h0` and `c0` [L*D, N, H]. Packed sequences are `data` and `batch_sizes` in the place of
+    /// `input` and `lengths`. Or .npy with the input alone
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
 
-    /// Result: .safetensors with `output`, `h_n`, for an LSTM `c_n`, and what the options ask for; or .npy with the output
-    /// alone
+    /// Result: .safetensors with `output`, `h_n`, for an LSTM `c_n`, and what the options ask for; or .npy
+    /// with the output alone
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
 
-    /// Where to compute; auto takes the CPU if there is no GPU adapter
+    /// The engine; auto takes the CPU if there is no GPU adapter
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
 
@@ -42,17 +43,19 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Axes::Tnc)]
     layout: Axes,
 
-    /// The nonlinearity of a vanilla RNN, if the weights' metadata does not tell it: relu, tanh, or another one of those below
+    /// The nonlinearity of a vanilla RNN, if the weights' metadata does not tell it: relu, tanh, or another
+    /// one of those below
     #[arg(long, value_name = "NAME")]
     pub activation: Option<Activation>,
 
-    /// Other activations, as ONNX orders them: f,g,h of an LSTM; f,g of a GRU; f of an RNN; or as many for each direction.
-    /// relu, tanh, sigmoid, softsign, softplus, leaky_relu:ALPHA, elu:ALPHA, thresholded_relu:ALPHA, affine:ALPHA:BETA,
-    /// hard_sigmoid:ALPHA:BETA, scaled_tanh:ALPHA:BETA
+    /// Other activations, as ONNX orders them: f,g,h of an LSTM; f,g of a GRU; f of an RNN; or as many for
+    /// each direction. relu, tanh, sigmoid, softsign, softplus, leaky_relu:ALPHA, elu:ALPHA,
+    /// thresholded_relu:ALPHA, affine:ALPHA:BETA, hard_sigmoid:ALPHA:BETA, scaled_tanh:ALPHA:BETA
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "activation")]
     activations: Vec<Activation>,
 
-    /// Where a GRU's reset gate acts: after the recurrent product (PyTorch, MXNet, cuDNN), or before it (ONNX's default)
+    /// The place of a GRU's reset gate: after the recurrent product (PyTorch, MXNet, cuDNN), or before it
+    /// (ONNX's default)
     #[arg(long, value_enum, default_value_t = GruReset::After)]
     gru_reset: GruReset,
 
@@ -76,7 +79,8 @@ pub struct Arguments {
     #[arg(long, alias = "backward")]
     reverse: bool,
 
-    /// What becomes of the two directions of each layer (Keras merge_mode); apart gives `output` and `output_reverse`
+    /// The merge of the two directions of each layer (Keras merge_mode); apart gives `output` and
+    /// `output_reverse`
     #[arg(long, value_enum, default_value_t = Merging::Concatenate)]
     merge: Merging,
 
@@ -188,15 +192,8 @@ impl Arguments {
         config
     }
 
-    /// What no network of these weights can be told to do.
+    /// That a network of these weights can do what is asked.
     pub fn check_against(&self, config: &Config) -> Result<(), String> {
-        let vanilla = (0..config.num_layers).any(|layer| {
-            config.stack.get(layer).map_or(config.cell, |&(cell, _)| cell).activation().is_some()
-        });
-        if self.activation.is_some() && !vanilla {
-            let cell = config.cell.name();
-            return Err(format!("--activation: expected none for the weights of a {cell}, found one"));
-        }
         if self.reverse && config.directions == Directions::Both {
             return Err("--reverse: expected weights of one direction, found two".into());
         }

@@ -1,17 +1,19 @@
 //! The files that are read and written.
 
-use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis, Ix2, Ix3};
-use ndarray_npy::{ViewNpyExt, WritableElement, WriteNpyExt};
+use crate::npy;
+use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix3};
+use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::{error::Error, ffi::OsStr, path::Path};
+use wgpu_rnn::file::{Tensors, quote};
 use wgpu_rnn::{Call, Float, Output, Packed, State, file};
 
-/// What is computed on.
+/// The input of a call.
 pub struct Input {
     /// `[T, N, I]`, `[N, T, I]` or `[T, I]`; of packed sequences, what they are padded to.
     pub input: ArrayD<f32>,
     pub state: Option<State>,
     pub lengths: Option<Vec<i64>>,
-    /// Of packed sequences.
+    /// The batch sizes of packed sequences.
     pub batch_sizes: Option<Vec<usize>>,
 }
 
@@ -48,28 +50,32 @@ impl Format {
 pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
     let within = |what: String| format!("{}: {what}", path.display());
     if let Format::Npy = Format::of(path)? {
-        // As a view of the file, so that a header that lies about the size makes no array of it.
-        let bytes = std::fs::read(path).map_err(|error| within(format!("cannot be read: {error}")))?;
-        let input = ArrayViewD::<f32>::view_npy(&bytes)
-            .map_err(|error| within(format!("expected a .npy array of f32: {error}")))?;
-        return Ok(Input { input: input.to_owned(), state: None, lengths: None, batch_sizes: None });
+        let input = npy::read(&file::read(path)?).map_err(within)?;
+        return Ok(Input { input, state: None, lengths: None, batch_sizes: None });
     }
-    let file::Tensors { mut floats, mut integers } = file::load_all_tensors(path)?;
-    let mut vector = |name: &str| -> Result<Option<Vec<i64>>, String> {
-        let Some(tensor) = integers.remove(name) else { return Ok(None) };
+    let tensors = Tensors::load(path)?;
+    let known = ["input", "lengths", "h0", "c0", "data", "batch_sizes"];
+    if let Some(name) = tensors.names().find(|name| !known.contains(name)) {
+        let expected = "input, lengths, h0 and c0, or data and batch_sizes for input and lengths";
+        return Err(within(format!("expected {expected}, found a tensor named {}", quote(name))).into());
+    }
+    let vector = |name: &str| -> Result<Option<Vec<i64>>, Box<dyn Error>> {
+        let Some(tensor) = tensors.integers(name)? else { return Ok(None) };
         if tensor.ndim() != 1 {
-            return Err(within(format!("{name}: expected one axis, found shape {:?}", tensor.shape())));
+            return Err(within(format!("{name}: expected one axis, found {}", tensor.ndim())).into());
         }
         Ok(Some(tensor.into_iter().collect()))
     };
     let (mut lengths, batch_sizes) = (vector("lengths")?, vector("batch_sizes")?);
-    let (plain, data) = (floats.remove("input"), floats.remove("data"));
-    let [h, c] = ["h0", "c0"].map(|name| floats.remove(name).map(|tensor| (name, tensor)));
+    let (plain, data) = (tensors.f32("input")?, tensors.f32("data")?);
+    let state = |name| Ok::<_, wgpu_rnn::Error>(tensors.f32(name)?.map(|tensor| (name, tensor)));
+    let (h, c) = (state("h0")?, state("c0")?);
     let mut sizes = None;
     let input = match (plain, data, batch_sizes, &lengths) {
         (Some(input), None, None, _) => input,
         (None, Some(data), Some(batch_sizes), None) => {
-            let wrong = |_| within("data: expected shape [sum of batch_sizes, I]".into());
+            let rank = data.ndim();
+            let wrong = |_| within(format!("data: expected 2 axes, [sum of batch_sizes, I], found {rank}"));
             let data: Array2<f32> = data.into_dimensionality::<Ix2>().map_err(wrong)?;
             let size = |&size: &i64| {
                 size.try_into().map_err(|_| within(format!("batch_sizes: expected at least 1, found {size}")))
@@ -90,18 +96,12 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
             return Err(within(expected.into()).into());
         }
     };
-    if let Some(name) = floats.keys().chain(integers.keys()).next() {
-        let known = "input, lengths, h0 and c0, or data and batch_sizes for input and lengths";
-        return Err(
-            within(format!("expected {known}, found a tensor named {name} of another kind or name")).into()
-        );
-    }
     // One sequence needs no axis for the batch in its state either.
     let is_unbatched = input.ndim() == 2;
     let rank3 = |(name, tensor): (&str, ArrayD<f32>)| -> Result<Array3<f32>, String> {
-        let shape = tensor.shape().to_vec();
-        let wrong = |_| within(format!("{name}: expected shape [L*D, N, H], found {shape:?}"));
-        let tensor = if is_unbatched && shape.len() == 2 { tensor.insert_axis(Axis(1)) } else { tensor };
+        let rank = tensor.ndim();
+        let wrong = |_| within(format!("{name}: expected 3 axes, [L*D, N, H], found {rank}"));
+        let tensor = if is_unbatched && rank == 2 { tensor.insert_axis(Axis(1)) } else { tensor };
         tensor.into_dimensionality::<Ix3>().map_err(wrong)
     };
     let state = match (h, c) {

@@ -3,29 +3,26 @@
 //!     cargo run --release --example infer -- --weights W.safetensors --input X.safetensors --output Y.safetensors
 
 mod arguments;
+#[path = "../common/ending.rs"]
+mod ending;
 mod files;
+mod npy;
 
 use arguments::{Arguments, Device, Dtype};
 use clap::Parser;
+use ending::Failure;
 use files::Format;
 use std::io::Write;
 use std::path::Path;
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 use wgpu_rnn::{Call, Engine, Layout, Rnn, State, Weights, reference};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // One line, whatever a driver may have to say.
-            eprintln!("error: {}", error.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
-            ExitCode::from(2)
-        }
-    }
+    ending::run(|_| run(&Arguments::parse()).map(|()| ExitCode::SUCCESS))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<(), Failure> {
     let format = Format::of(&arguments.output)?;
     arguments.check()?;
     let same = |other: &Path| {
@@ -38,8 +35,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         )
         .into());
     }
-    let weights =
-        Weights::load_for(&arguments.weights, arguments.activation, |config| arguments.apply(config))?;
+    let weights = Weights::reader()
+        .activation(arguments.activation)
+        .settings(|config| arguments.apply(config))
+        .load(&arguments.weights)?;
     arguments.check_against(weights.config())?;
     let input = files::read(&arguments.input)?;
     if input.batch_sizes.is_some() && weights.config().outputs.last_only {
@@ -75,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
         }
     };
-    // Nobody need be listening.
+    // The result is a file: a line about it that nobody can read is no error.
     let path = arguments.output.display();
     let _ = writeln!(std::io::stdout(), "{path}: output {shape:?}, computed on {engine}");
     Ok(())

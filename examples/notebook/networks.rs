@@ -1,7 +1,7 @@
 //! The notebook's six networks, drawn and called as it does, from MXNet's default seed.
 
 use ndarray::Array3;
-use wgpu_rnn::{Config, Engine, Init, Output, Result, Rnn, State, mxnet};
+use wgpu_rnn::{Config, Directions, Engine, Init, Output, Result, Rnn, Schedule, State, mxnet};
 
 /// One call of a network.
 pub struct Call {
@@ -10,7 +10,7 @@ pub struct Call {
     /// The network.
     pub title: &'static str,
     pub input: Array3<f32>,
-    /// What the call passes, if it passes one.
+    /// The state that the call passes, if it passes one.
     pub state: Option<State>,
     pub answer: Output,
 }
@@ -24,10 +24,18 @@ pub struct Network {
 /// T, N, I and H of all of them.
 const SIZES: (usize, usize, usize, usize) = (4, 5, 3, 6);
 
-/// Draws and calls in the notebook's order: the input once; then for each network `initialize()`, which draws what needs no
-/// input size, the states, and the first call, which draws the rest. The first network is called without states before its
-/// states are drawn; the others, for the tests' sake, after everything else.
-pub fn run(engine: &Engine) -> Result<Vec<Network>> {
+/// The schedule of one network: a network of one direction has none to pair, and keeps the base schedule.
+pub fn schedule_of(config: &Config, wanted: Option<Schedule>) -> Option<Schedule> {
+    match wanted {
+        Some(Schedule::Paired) if config.directions != Directions::Both => Some(Schedule::Stepwise),
+        _ => wanted,
+    }
+}
+
+/// Draws and calls in the notebook's order: the input once; then for each network `initialize()`, which draws
+/// what needs no input size, the states, and the first call, which draws the rest. The first network is
+/// called without states before its states are drawn; the others, for the tests' sake, after everything else.
+pub fn run(engine: &Engine, schedule: Option<Schedule>) -> Result<Vec<Network>> {
     let (steps, batch, features, hidden) = SIZES;
     let random = mxnet::Random::new(0);
     let input = random.uniform(0.0, 1.0, (steps, batch, features));
@@ -57,6 +65,7 @@ pub fn run(engine: &Engine) -> Result<Vec<Network>> {
     let mut done: Vec<Network> = Vec::new();
     for (fixture, zero_state, title, config) in networks {
         let mut rnn = Rnn::lazy(engine, &config, Init::mxnet(&random))?;
+        rnn.set_tuning(schedule_of(&config, schedule));
         let mut calls = Vec::new();
         if done.is_empty() {
             calls.push(call(&mut rnn, zero_state, title, None)?);

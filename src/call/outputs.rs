@@ -9,7 +9,7 @@ use ndarray::{Array3, ArrayViewMut3, s};
 
 /// An array of an answer that is not a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ResultArray {
+pub enum ResultArray {
     /// The last layer's output, or its last step.
     Output,
     /// The reverse direction's, of two that are apart.
@@ -22,7 +22,7 @@ pub(crate) enum ResultArray {
 
 /// The numbers of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Source {
+pub enum Source {
     /// h of every step; of both directions, where they are merged by number.
     Steps,
     /// The final h; of both directions, where they are merged by number.
@@ -33,12 +33,16 @@ pub(crate) enum Source {
 
 /// Some columns of an array, and where their numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub struct Piece {
+    /// The array.
     pub array: ResultArray,
+    /// The numbers.
     pub source: Source,
     /// The slot; the forward one, where directions are merged by number.
     pub slot: usize,
+    /// The first column of the array, and the number of columns.
     pub first_column: usize,
+    /// Columns.
     pub width: usize,
 }
 

@@ -209,7 +209,7 @@ mod tests {
                 }
                 (name, tensor)
             });
-            Weights::from_tensors(tensors, None).unwrap()
+            Weights::reader().from_tensors(tensors).unwrap()
         };
         let product = |weights: &Weights, name: &str| {
             pollster::block_on(product(&gpu, weights, (3, 23), tile(name))).unwrap()

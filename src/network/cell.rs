@@ -4,6 +4,7 @@
 //! computed in.
 
 use super::{Activation, CellSpec, Equation, Product, Reset};
+use crate::{Error, Result};
 use std::ops::Range;
 
 /// A recurrent cell.
@@ -109,7 +110,7 @@ impl Cell {
     pub const fn activation(self) -> Option<Activation> {
         match self {
             Cell::Vanilla(activation) => Some(activation),
-            Cell::Lstm | Cell::Gru => None,
+            _ => None,
         }
     }
 
@@ -117,7 +118,50 @@ impl Cell {
     pub fn activations(self) -> Vec<Activation> {
         match self {
             Cell::Vanilla(activation) => vec![activation],
-            Cell::Lstm | Cell::Gru => self.row().activations.to_vec(),
+            _ => self.row().activations.to_vec(),
+        }
+    }
+}
+
+impl std::fmt::Display for Cell {
+    /// The name, and the activation of a vanilla RNN that its name does not tell: `rnn:softsign`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Vanilla(activation) if !Cell::ALL.contains(self) => {
+                write!(f, "{}:{activation}", self.name())
+            }
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+impl std::str::FromStr for Cell {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Cell> {
+        if let Some(cell) = Cell::ALL.into_iter().find(|cell| cell.name() == text) {
+            return Ok(cell);
+        }
+        let activation = text.strip_prefix("rnn:").and_then(|activation| activation.parse().ok());
+        activation.map(Cell::Vanilla).ok_or_else(|| {
+            let expected = format!("{} or rnn:ACTIVATION", Cell::ALL.map(Cell::name).join(", "));
+            Error::Text { name: "cell", expected, found: text.into() }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_read_back() {
+        let other = Cell::Vanilla(Activation::HardSigmoid { alpha: 0.25, beta: 0.5 });
+        for cell in Cell::ALL.into_iter().chain([other]) {
+            assert_eq!(cell.to_string().parse::<Cell>().unwrap(), cell);
+        }
+        for text in ["", "rnn", "rnn:", "rnn:gelu", "LSTM"] {
+            text.parse::<Cell>().unwrap_err();
         }
     }
 }

@@ -313,7 +313,7 @@ impl Config {
     }
 
     /// Every layer of a stack, or one that stands for all.
-    pub(super) fn layers_that_differ(&self) -> std::ops::Range<usize> {
+    pub(crate) fn layers_that_differ(&self) -> std::ops::Range<usize> {
         0..if self.stack.is_empty() { self.num_layers.min(1) } else { self.num_layers }
     }
 }

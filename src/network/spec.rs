@@ -141,13 +141,6 @@ impl Network {
         }
     }
 
-    /// The same network with its input size, where that was open.
-    pub fn with_input_size(mut self, input_size: usize) -> Network {
-        let first = self.direction_count();
-        self.slots[..first].iter_mut().for_each(|slot| slot.input_size = input_size);
-        Network { input_size, ..self }
-    }
-
     /// D.
     pub fn direction_count(&self) -> usize {
         self.directions.count()
@@ -176,12 +169,6 @@ impl Network {
     /// The width of what a layer gives to the one above, directions side by side.
     pub fn width(&self, layer: usize) -> usize {
         self.merged_directions() * self.layer(layer)[0].state_size
-    }
-
-    /// The width of `output`: one direction's where they are apart.
-    pub fn output_size(&self) -> usize {
-        let top = self.num_layers - 1;
-        if self.merge == Merge::Apart { self.layer(top)[0].state_size } else { self.width(top) }
     }
 
     /// The length of h's last axis: the largest of all layers.

@@ -43,7 +43,7 @@ pub enum WeightPart {
 
 impl WeightPart {
     /// The length of one direction's array, in numbers.
-    pub fn len(self, network: &Network, slot: &SlotSpec) -> u64 {
+    pub(crate) fn len(self, network: &Network, slot: &SlotSpec) -> u64 {
         match self {
             WeightPart::InputWeight => blocks(columns(slot), input_depth(network, slot.layer), FOUR),
             WeightPart::InputBias => (FOUR * columns(slot)).next_multiple_of(ALIGNMENT),
@@ -124,7 +124,7 @@ pub(super) fn fit_together(network: &Network, limits: &Limits, direction: u64, d
 }
 
 /// The columns of a slot in the input's product, G·H, in vectors of four; padded so that they are whole units too.
-pub(crate) fn columns(slot: &SlotSpec) -> u64 {
+pub(super) fn columns(slot: &SlotSpec) -> u64 {
     let gates = slot.cell.cell.gates() as u64;
     let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
     (slot.gate_rows() as u64).div_ceil(whole).saturating_mul(whole / FOUR)
@@ -139,7 +139,7 @@ pub(crate) fn sources(network: &Network, layer: usize) -> (usize, usize) {
 }
 
 /// K of a layer's input product, in vectors of four; each source is padded by itself.
-pub(crate) fn input_depth(network: &Network, layer: usize) -> u64 {
+pub(super) fn input_depth(network: &Network, layer: usize) -> u64 {
     let (count, width) = sources(network, layer);
     (count as u64).saturating_mul((width as u64).div_ceil(FOUR))
 }
@@ -162,6 +162,6 @@ pub(super) fn depth(of: Product, slot: &SlotSpec) -> u64 {
 }
 
 /// The length of weights for `columns` units of `gates`, in whole blocks of units, and `depth` vectors of K.
-pub(crate) fn blocks(columns: u64, depth: u64, gates: u64) -> u64 {
+pub(super) fn blocks(columns: u64, depth: u64, gates: u64) -> u64 {
     product(&[columns.div_ceil(BLOCK as u64), BLOCK as u64, depth, FOUR, gates])
 }

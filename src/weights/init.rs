@@ -54,14 +54,14 @@ impl Init {
         Init::of(Scheme::Xavier)
     }
 
-    /// Each weight matrix with orthonormal columns, or rows if it has fewer of them; biases zero (Saxe et al. 2013,
-    /// over the whole `[G*H, in]` matrix as `torch.nn.init.orthogonal_`).
+    /// Each weight matrix with orthonormal columns, or rows if it has fewer of them; biases zero (Saxe et al.
+    /// 2013, over the whole `[G*H, in]` matrix as `torch.nn.init.orthogonal_`).
     pub fn orthogonal() -> Init {
         Init::of(Scheme::Orthogonal)
     }
 
-    /// Gluon's default from MXNet's own numbers, in the order of its `initialize()`: with the same seed the weights are
-    /// Gluon's, bit for bit. It has no seed of its own.
+    /// Gluon's default from MXNet's own numbers, in the order of its `initialize()`: with the same seed the
+    /// weights are Gluon's, bit for bit. It has no seed of its own.
     pub fn mxnet(random: &mxnet::Random) -> Init {
         Init::of(Scheme::Mxnet(random.clone()))
     }
@@ -73,8 +73,8 @@ impl Init {
         self
     }
 
-    /// Sets the LSTM's forget gate bias: `bias_ih` to `value` and `bias_hh` to 0 (1 is Gluon's `lstmbias`, Keras's
-    /// `unit_forget_bias`; Jozefowicz et al. 2015).
+    /// Sets the LSTM's forget gate bias: `bias_ih` to `value` and `bias_hh` to 0 (1 is Gluon's `lstmbias`,
+    /// Keras's `unit_forget_bias`; Jozefowicz et al. 2015).
     #[must_use]
     pub fn forget_bias(mut self, value: f32) -> Init {
         self.forget_bias = Some(value);
@@ -164,7 +164,8 @@ impl Init {
 const PLAIN: [TensorKind; 4] =
     [TensorKind::WeightIh, TensorKind::WeightHh, TensorKind::BiasIh, TensorKind::BiasHh];
 
-/// Weights of which those that depend on the input size may still wait for it, as Gluon's deferred initialisation.
+/// Weights of which those that depend on the input size may still wait for it, as Gluon's deferred
+/// initialisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Deferred {
     config: Config,
@@ -174,7 +175,8 @@ pub(crate) struct Deferred {
 }
 
 impl Deferred {
-    /// Draws every weight whose shape is known, layer by layer, forward first, `weight_ih` before `weight_hh`.
+    /// Draws every weight whose shape is known, layer by layer, forward first, `weight_ih` before
+    /// `weight_hh`.
     pub fn new(config: &Config, init: Init) -> Result<Deferred> {
         let network = config.check()?;
         init.check(config, &network)?;
@@ -193,10 +195,6 @@ impl Deferred {
         Weights::collect(config, network, |entry| {
             Ok(drawn.remove(&entry.name).expect("every weight is drawn"))
         })
-    }
-
-    pub fn config(&self) -> &Config {
-        &self.config
     }
 
     pub fn network(&self) -> &Network {

@@ -20,9 +20,10 @@ pub(crate) enum TensorKind {
     BiasHh,
     /// The projection.
     WeightHr,
-    /// Of gates i, o and f, as in ONNX.
+    /// The peepholes of gates i, o and f, as in ONNX.
     Peephole,
-    /// Layer normalisation of the input's product, the recurrent product, and the cell state: gain and bias each.
+    /// Layer normalisation of the input's product, the recurrent product, and the cell state: gain and bias
+    /// each.
     NormIhWeight,
     NormIhBias,
     NormHhWeight,

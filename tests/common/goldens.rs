@@ -51,7 +51,11 @@ impl Golden {
             .keys()
             .filter(|name| name.contains("_l0") || name.contains("_l1") || name.contains("_l2"));
         let tensors = names.map(|name| (name.clone(), self.get(name).unwrap()));
-        Weights::from_tensors_for(tensors, activation, |config| self.apply(config)).unwrap()
+        Weights::reader()
+            .activation(activation)
+            .settings(|config| self.apply(config))
+            .from_tensors(tensors)
+            .unwrap()
     }
 
     /// The settings that no tensor tells.

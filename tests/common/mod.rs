@@ -131,8 +131,7 @@ pub fn case(config: &Config, steps: usize, batch: usize, seed: u32) -> Case {
         }
         (name, tensor)
     });
-    let weights =
-        Weights::from_tensors_for(tensors, Some(wgpu_rnn::Activation::Tanh), |_| config.clone()).unwrap();
+    let weights = Weights::reader().config(config).from_tensors(tensors).unwrap();
     let input = random.uniform(-1.0, 1.0, shape_of(config, steps, batch));
     let draw = |size| random.uniform(-1.0, 1.0, (config.slots(), batch, size));
     let h = draw(config.state_size());

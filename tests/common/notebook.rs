@@ -4,11 +4,11 @@
 mod networks;
 
 use crate::common::{MXNET, difference, golden, rank3};
-use wgpu_rnn::{Engine, Naming};
+use wgpu_rnn::{Engine, Naming, Schedule};
 
-pub fn check(engine: &Engine) -> Result<(), String> {
+pub fn check(engine: &Engine, schedule: Option<Schedule>) -> Result<(), String> {
     let mut compared = 0;
-    for network in networks::run(engine).map_err(|error| error.to_string())? {
+    for network in networks::run(engine, schedule).map_err(|error| error.to_string())? {
         let weights = network.rnn.weights().ok_or("weights are not drawn")?;
         for call in &network.calls {
             let (_, theirs) = golden(&format!("notebook/{}.safetensors", call.fixture));
