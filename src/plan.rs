@@ -27,8 +27,8 @@ pub use limits::Limits;
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
 pub use walk::{Segment, Step, Times};
-pub use weights::{KernelWeight, WeightPart};
 pub(crate) use weights::sources;
+pub use weights::{KernelWeight, WeightPart};
 pub use workload::{Tuning, Workload};
 
 use crate::kernel::VECTOR;

@@ -65,7 +65,6 @@ impl<'a> Reader<'a> {
     ///
     /// ```
     /// use ndarray::ArrayD;
-use num_traits::Zero;
     /// use wgpu_rnn::{Activation, Cell, Error, Weights};
     ///
     /// let tensors = [("weight_ih_l0", [3, 2]), ("weight_hh_l0", [3, 3])]
