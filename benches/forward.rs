@@ -8,7 +8,7 @@
 //! ones are prepared: they have been called before. GB/s are the bytes that the plan's kernels read and write at least.
 
 use std::time::{Duration, Instant};
-use wgpu_rnn::plan::Shape;
+use wgpu_rnn::inspect::Workload;
 use wgpu_rnn::{Config, Engine, Init, Plan, Rnn, Schedule, Tuning, Weights, mxnet, reference};
 
 /// Runs of each.
@@ -55,7 +55,7 @@ fn main() -> Result<(), Failure> {
         let bytes: u64 = moved.sum();
         let mut contenders = vec![("best", RUNS, prepared(&engine, None))];
         for schedule in Schedule::ALL.into_iter().filter(|&schedule| schedule != plan.schedule) {
-            let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
+            let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
             if Plan::of(&config, &shape, &engine.limits().unwrap_or_default()).is_ok() {
                 contenders.push((schedule.name(), RUNS, prepared(&engine, Some(schedule))));
             }

@@ -13,7 +13,7 @@ use ndarray::Array3;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Plan, Rnn, Schedule, Weights, plan::Shape};
+use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Plan, Rnn, Schedule, Weights, Workload};
 
 /// Calls of each, of which median and fastest are told: the adapter of a machine without a GPU works on the host's own cores, and
 /// takes the time of the thread that has given it work.
@@ -97,7 +97,7 @@ fn summary(
     steps: usize,
 ) -> wgpu_rnn::Result<([f64; 2], f64)> {
     times.sort();
-    let shape = Shape { steps, batch: 1, has_lengths: false, tuning: schedule.into() };
+    let shape = Workload { steps, batch: 1, has_lengths: false, tuning: schedule.into() };
     let plan = Plan::of(config, &shape, &engine.limits().unwrap_or_default())?;
     Ok(([RUNS / 2, 0].map(|run| 1e6 * times[run].as_secs_f64()), plan.dispatches() as f64))
 }

@@ -10,7 +10,7 @@ mod network;
 use clap::Parser;
 use network::Network;
 use std::process::ExitCode;
-use wgpu_rnn::plan::{Limits, Shape};
+use wgpu_rnn::inspect::{Limits, Workload};
 use wgpu_rnn::{Plan, Result};
 
 /// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
@@ -41,6 +41,6 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         limits.f16 = true;
     }
     let Network { steps, batch, .. } = arguments.network;
-    let shape = Shape { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
+    let shape = Workload { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
     Plan::of(&arguments.network.config(), &shape, &limits)
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
-use wgpu_rnn::plan::Shape;
+use wgpu_rnn::inspect::Workload;
 use wgpu_rnn::{Call, Engine, Init, Plan, Rnn, Weights};
 
 /// Measure the passes of one call of a recurrent network, on an adapter with timestamps.
@@ -41,7 +41,7 @@ fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
     let config = arguments.network.config();
     let engine = Engine::gpu()?;
     // A network that is too large is refused before anything is made.
-    let shape = Shape { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
+    let shape = Workload { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
     Plan::of(&config, &shape, &engine.limits().unwrap_or_default())?;
     let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
     rnn.set_tuning(arguments.network.tuning());

@@ -6,8 +6,8 @@ mod engines;
 
 use engines::{Offer, Outcome, Trials};
 use half::f16;
-use wgpu_rnn::kernel::{BLOCK, Kernel, StepIndex, Tile};
-use wgpu_rnn::plan::{Dims, GemmDims};
+use wgpu_rnn::inspect::{BLOCK, Kernel, StepIndex, Tile};
+use wgpu_rnn::inspect::{Dims, GemmDims};
 use wgpu_rnn::{Dtype, Engine};
 
 fn main() {

@@ -80,16 +80,16 @@ fn equals_pytorch_in_f32() {
 
 /// The files' names, and whether each must have a cell state.
 const NOTEBOOK: [(&str, Cell); 12] = [
-    ("rnn", Cell::RnnRelu),
-    ("stack_rnn", Cell::RnnRelu),
-    ("bidir_rnn", Cell::RnnRelu),
-    ("stack_bidir_rnn", Cell::RnnRelu),
+    ("rnn", Cell::Vanilla(Activation::Relu)),
+    ("stack_rnn", Cell::Vanilla(Activation::Relu)),
+    ("bidir_rnn", Cell::Vanilla(Activation::Relu)),
+    ("stack_bidir_rnn", Cell::Vanilla(Activation::Relu)),
     ("lstm", Cell::Lstm),
     ("stack_bidir_lstm", Cell::Lstm),
-    ("rnn_zero_state", Cell::RnnRelu),
-    ("stack_rnn_zero_state", Cell::RnnRelu),
-    ("bidir_rnn_zero_state", Cell::RnnRelu),
-    ("stack_bidir_rnn_zero_state", Cell::RnnRelu),
+    ("rnn_zero_state", Cell::Vanilla(Activation::Relu)),
+    ("stack_rnn_zero_state", Cell::Vanilla(Activation::Relu)),
+    ("bidir_rnn_zero_state", Cell::Vanilla(Activation::Relu)),
+    ("stack_bidir_rnn_zero_state", Cell::Vanilla(Activation::Relu)),
     ("lstm_zero_state", Cell::Lstm),
     ("stack_bidir_lstm_zero_state", Cell::Lstm),
 ];

@@ -18,7 +18,7 @@ use libtest_mimic::Failed;
 use ndarray::{Array3, Axis, ShapeBuilder, concatenate, s};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
-use wgpu_rnn::kernel::{Equation, Kernel, Read, Tile};
+use wgpu_rnn::inspect::{Equation, Kernel, Read, Tile};
 use wgpu_rnn::{
     Activation, Call, Cell, Config, Directions, Engine, Error, Layout, Output, Packed, Rnn, Schedule, State,
     Tuning, Weights,
@@ -45,7 +45,7 @@ fn main() {
                 ("wrong_weights_are_seen", wrong_weights_are_seen),
             ];
             for (name, test) in tests {
-                if name == "saturates" && cell == Cell::RnnRelu {
+                if name == "saturates" && cell == Cell::Vanilla(Activation::Relu) {
                     continue; // it grows without bounds: see relu_overflows
                 }
                 add(format!("{}::{name}", cell.name()), Box::new(move |engine| test(engine, cell)));
@@ -578,7 +578,7 @@ fn every_tile(engine: &Engine) -> Outcome {
     for (schedule, cell, hidden, features, steps, batch) in [
         (Schedule::Paired, Cell::Lstm, 13, 7, 5, 3),
         (Schedule::Stepwise, Cell::Gru, 9, 70, 3, 23),
-        (Schedule::Sequence, Cell::RnnTanh, 67, 33, 2, 65),
+        (Schedule::Sequence, Cell::Vanilla(Activation::Tanh), 67, 33, 2, 65),
         (Schedule::Stepwise, Cell::Lstm, 3, 3, 1, 1),
     ] {
         let config = Config::new(cell, hidden).bidirectional().input_size(features);

@@ -5,7 +5,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::Array3;
 use std::cell::RefCell;
 use std::sync::Once;
-use wgpu_rnn::{Call, Cell, Config, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, plan::Shape};
+use wgpu_rnn::{Call, Cell, Config, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, Workload};
 
 /// What wgpu was asked for. All of it is asked for, and so logged, in the thread of the call.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,7 +84,7 @@ fn rnn(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> Rnn {
 }
 
 fn plan(engine: &Engine, config: &Config, steps: usize, batch: usize, schedule: Option<Schedule>) -> Plan {
-    let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
+    let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
     Plan::of(config, &shape, &engine.limits().unwrap()).unwrap()
 }
 
@@ -104,7 +104,7 @@ fn schedules() -> impl Iterator<Item = Option<Schedule>> {
 
 /// The schedule is one that this network can have.
 fn can(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> bool {
-    let shape = Shape { steps: 5, batch: 3, has_lengths: false, tuning: schedule.into() };
+    let shape = Workload { steps: 5, batch: 3, has_lengths: false, tuning: schedule.into() };
     Plan::of(config, &shape, &engine.limits().unwrap()).is_ok()
 }
 
@@ -195,7 +195,7 @@ fn a_short_call_copies_and_computes_less() {
         let mut with =
             |lengths: &[usize]| asked(|| drop(rnn.call(&Call::new(&input).lengths(lengths)).unwrap()));
         let (whole, short) = (with(&[9, 2, 5]), with(&[4, 2, 1]));
-        let shape = Shape { steps: 9, batch: 3, has_lengths: true, tuning: schedule.into() };
+        let shape = Workload { steps: 9, batch: 3, has_lengths: true, tuning: schedule.into() };
         let plan = Plan::of(&config, &shape, &engine.limits().unwrap()).unwrap();
         let all = plan.uploads.iter().chain(&plan.downloads);
         let bytes: Vec<u64> = all.map(|transfer| 4 * transfer.len_within(4)).collect();

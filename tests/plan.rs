@@ -1,12 +1,12 @@
 //! The plan as text, and what must hold of every plan. `UPDATE_EXPECT=1 cargo test --test plan` rewrites the texts.
 
 use expect_test::{Expect, expect};
-use wgpu_rnn::plan::{Content, Limits, Payload, Shape, Step};
+use wgpu_rnn::inspect::{Content, Limits, Payload, Workload, Step};
 use wgpu_rnn::{Cell, Config, Error, Plan, Schedule, Tuning};
 
 /// A plan of a certain schedule.
 fn by(schedule: Schedule, config: &Config, steps: usize, batch: usize) -> Plan {
-    let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
+    let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
     Plan::of(config, &shape, &Limits::default()).unwrap()
 }
 
@@ -121,7 +121,7 @@ fn many_steps_are_several_dispatches_with_state_that_fits() {
     let limits = Limits { is_software: true, subgroup_size: 8, ..Limits::default() };
     // 1,200 units in five turns, each of 300 vectors: some 20 steps a dispatch.
     for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
-        let shape = Shape { steps: 1000, batch, has_lengths: false, tuning: Schedule::Sequence.into() };
+        let shape = Workload { steps: 1000, batch, has_lengths: false, tuning: Schedule::Sequence.into() };
         let plan = Plan::of(&Config::rnn_tanh(hidden).input_size(2), &shape, &limits).unwrap();
         let passes: Vec<_> = plan.passes().filter(|pass| pass.times.is_some()).collect();
         for pass in &passes {
@@ -145,7 +145,7 @@ fn a_schedule_is_what_the_network_can_have() {
     let each = [wgpu_rnn::Activation::Relu, wgpu_rnn::Activation::Tanh].repeat(3);
     let shape = |steps, schedule| {
         let tuning = Tuning { schedule, ..Tuning::default() };
-        Shape { steps, batch: 3, has_lengths: true, tuning }
+        Workload { steps, batch: 3, has_lengths: true, tuning }
     };
     for (config, steps) in [
         (lstm(), 5),
@@ -293,7 +293,7 @@ fn work_ends_with_the_longest_sequence() {
     let config = Config::gru(13).num_layers(2).bidirectional().residual().input_size(7);
     let plan = Plan::of(
         &config,
-        &Shape { steps: 100, batch: 3, has_lengths: true, tuning: Tuning::default() },
+        &Workload { steps: 100, batch: 3, has_lengths: true, tuning: Tuning::default() },
         &Limits::default(),
     )
     .unwrap();
@@ -387,7 +387,7 @@ fn cooperative_tiles_are_for_large_products_of_f16() {
     assert_eq!(of_gemm(&Plan::new(&config.clone().half(), 100, 64, &without).unwrap()), "64w");
 
     let tuning = Tuning { gemm: Some("64c".parse().unwrap()), ..Tuning::default() };
-    let asked = Shape { steps: 2, batch: 2, has_lengths: false, tuning };
+    let asked = Workload { steps: 2, batch: 2, has_lengths: false, tuning };
     assert_eq!(of_gemm(&Plan::of(&config.clone().half(), &asked, &limits).unwrap()), "64c");
     for (config, limits) in [(config.clone().half(), without), (config, limits)] {
         let error = Plan::of(&config, &asked, &limits).unwrap_err();

@@ -5,8 +5,8 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::Dtype;
-use wgpu_rnn::kernel::{Kernel, StepIndex};
-use wgpu_rnn::plan::{CarryDims, GemmDims, NormDims, StepDims};
+use wgpu_rnn::inspect::{Kernel, StepIndex};
+use wgpu_rnn::inspect::{CarryDims, GemmDims, NormDims, StepDims};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
     Kernel::all().flat_map(|kernel| {

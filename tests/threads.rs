@@ -19,7 +19,7 @@ fn their_number_changes_no_bit() {
         (rows.clone(), 6, 17),
         (rows.layer_norm(), 6, 5),
         (Config::gru(97).bidirectional().gru_reset(Reset::Before).input_size(50), 7, 13),
-        (Config::new(Cell::RnnTanh, 200).input_size(60), 9, 7),
+        (Config::new(Cell::Vanilla(Activation::Tanh), 200).input_size(60), 9, 7),
         // Weights that threads share.
         (shared.clone(), 4, 19),
         (shared.proj_size(390).bidirectional(), 3, 11),

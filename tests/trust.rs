@@ -53,7 +53,7 @@ fn sees_one_weight_off_by_a_hundredth() {
 
 #[test]
 fn sees_a_single_weight_off_by_a_hundredth() {
-    for case in cases().filter(|case| case.weights.config().cell != Cell::RnnRelu) {
+    for case in cases().filter(|case| case.weights.config().cell != Cell::Vanilla(Activation::Relu)) {
         let weights = changed(&case, |name, tensor| {
             if name == "weight_hh_l0" {
                 tensor[[12, 12]] += 1e-2;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 use wgpu::util::DeviceExt;
-use wgpu_rnn::{Engine, plan::Limits};
+use wgpu_rnn::{Engine, Limits};
 
 pub type Failure = Box<dyn std::error::Error>;
 

@@ -90,7 +90,7 @@ pub fn paint(text: &str, style: &str) -> String {
 
 /// `[K, C]` as the library's kernels read it: `[C/4/BLOCK, K/4, BLOCK]` of 4 columns by 4 k.
 pub fn in_blocks(matrix: &ndarray::ArrayView2<'_, f32>) -> Vec<f32> {
-    let block = wgpu_rnn::kernel::BLOCK;
+    let block = wgpu_rnn::inspect::BLOCK;
     let (depth, columns) = (matrix.nrows() / 4, (matrix.ncols() / 4).next_multiple_of(block));
     let mut packed = vec![0.0; 16 * depth * columns];
     for ((k, column), &number) in matrix.indexed_iter() {

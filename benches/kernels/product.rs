@@ -3,7 +3,7 @@
 use crate::gpu::{Failure, Gpu, Launch, Source, unrolled};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array1, Array2, Array3};
-use wgpu_rnn::{Config, Plan, kernel, mxnet, plan::Dispatch};
+use wgpu_rnn::{Config, Plan, kernel, mxnet, Dispatch};
 
 /// T, N, and I and H of a bidirectional LSTM.
 pub const SHAPES: [(usize, usize, usize); 2] = [(100, 16, 128), (50, 16, 256)];
@@ -52,8 +52,8 @@ pub fn ladder(gpu: &Gpu, (steps, batch, size): (usize, usize, usize)) -> Result<
         versions.push(version(name.into(), &text, &weight, groups, false));
     }
     let Dispatch { kernel, tile, .. } = *dispatch;
-    let text = kernel.wgsl(tile, kernel::StepIndex::Immediate, wgpu_rnn::Dtype::F32);
-    let name = format!("ships: rows {tile} of {} lanes", kernel::WORKGROUP);
+    let text = kernel.wgsl(tile, inspect::StepIndex::Immediate, wgpu_rnn::Dtype::F32);
+    let name = format!("ships: rows {tile} of {} lanes", inspect::WORKGROUP);
     let groups = plan.workgroups(dispatch, plan.steps);
     versions.push(version(name, &text, &in_blocks(&weight.view()), groups, true));
     Ok(Ladder {

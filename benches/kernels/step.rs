@@ -3,7 +3,7 @@
 use crate::gpu::{Buffers, Failure, Gpu, Launch, Source};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array2, Array3, Array4, Axis, concatenate, s};
-use wgpu_rnn::plan::{BufferId, Content, Dims, Dispatch, GemmDims, Pass, Shape};
+use wgpu_rnn::inspect::{BufferId, Content, Dims, Dispatch, GemmDims, Pass, Workload};
 use wgpu_rnn::{Config, Dtype, Plan, Schedule, kernel, mxnet};
 
 /// T, N, and I and H; T is even, since then the last hidden state is where the first one was.
@@ -43,7 +43,7 @@ fn plan_of(gpu: &Gpu, data: &Data, schedule: Schedule) -> Result<Plan, Failure> 
     let (steps, batch, _) = data.input.dim();
     let size = data.weight.dim().1;
     let config = Config::lstm(size).bidirectional().input_size(size);
-    let shape = Shape { steps, batch, has_lengths: false, tuning: schedule.into() };
+    let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
     Ok(Plan::of(&config, &shape, &gpu.limits)?)
 }
 
@@ -69,7 +69,7 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
         let (a, b) = dispatch.alternates.ok_or("a state that does not alternate")?;
         name = format!("ships: {}, rows {tile}", plan.schedule.name());
         let made = gpu.kernel(&Source {
-            wgsl: &kernel.wgsl(*tile, kernel::StepIndex::Immediate, Dtype::F32),
+            wgsl: &kernel.wgsl(*tile, inspect::StepIndex::Immediate, Dtype::F32),
             bindings: kernel.bindings(),
             immediates: 12,
             overrides,
@@ -119,9 +119,9 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
     let size = data.weight.dim().1;
     let columns = gates_each * size;
     let tile = recurrent(plan).next().ok_or("no steps")?.dispatches[0].tile;
-    let gemm = kernel::Kernel::Gemm;
+    let gemm = inspect::Kernel::Gemm;
     let product = gpu.kernel(&Source {
-        wgsl: &gemm.wgsl(tile, kernel::StepIndex::Immediate, Dtype::F32),
+        wgsl: &gemm.wgsl(tile, inspect::StepIndex::Immediate, Dtype::F32),
         bindings: gemm.bindings(),
         immediates: 0,
         overrides: &[],

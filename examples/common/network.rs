@@ -1,7 +1,7 @@
 //! The arguments that tell a network and its call, for the examples that need no weights.
 
 use clap::{Args, ValueEnum};
-use wgpu_rnn::kernel::Tile;
+use wgpu_rnn::inspect::Tile;
 use wgpu_rnn::{Cell, Config, Schedule, Tuning};
 
 #[derive(Args)]
@@ -63,8 +63,8 @@ enum Kind {
 impl Network {
     pub fn config(&self) -> Config {
         let cell = match self.cell {
-            Kind::RnnRelu => Cell::RnnRelu,
-            Kind::RnnTanh => Cell::RnnTanh,
+            Kind::RnnRelu => Cell::Vanilla(Activation::Relu),
+            Kind::RnnTanh => Cell::Vanilla(Activation::Tanh),
             Kind::Lstm => Cell::Lstm,
             Kind::Gru => Cell::Gru,
         };

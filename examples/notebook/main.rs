@@ -13,7 +13,7 @@ use networks::Network;
 use report::{Notebook, Report, TOLERANCE};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use wgpu_rnn::plan::{Plan, Schedule, Shape};
+use wgpu_rnn::inspect::{Plan, Schedule, Workload};
 use wgpu_rnn::{Engine, Tuning};
 
 /// Compute the networks of the notebook "Stacked Bi-directional LSTMs in Gluon", and compare every number
@@ -93,7 +93,7 @@ fn show_passes(
     let (config, call) = (network.rnn.config(), &network.calls[0]);
     let (steps, batch, _) = call.input.dim();
     let tuning = Tuning::from(networks::schedule_of(config, schedule));
-    let plan = Plan::of(config, &Shape { steps, batch, has_lengths: false, tuning }, &limits)?;
+    let plan = Plan::of(config, &Workload { steps, batch, has_lengths: false, tuning }, &limits)?;
     let title = format!("{}: the compute passes of a call, schedule {}", call.title, plan.schedule.name());
     let title = report.paint("1", &title);
     writeln!(report.out, "\n{title}")?;

@@ -131,6 +131,7 @@ impl Equation {
             },
             Equation::GruCandidate => Row {
                 product: Some(recurrent(2, 1)),
+                input: Some((2, 3)),
                 reads_h: true,
                 reads_c: true,
                 ..whole("gru_candidate", include_str!("../../shaders/cell/gru_candidate.wgsl"), 3)

@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
     /// let none = Weights::reader().from_tensors(tensors.clone());
     /// assert!(matches!(none, Err(Error::Activation { .. })));
     /// let weights = Weights::reader().activation(Activation::Relu).from_tensors(tensors)?;
-    /// assert_eq!(weights.config().cell, Cell::RnnRelu);
+    /// assert_eq!(weights.config().cell, Cell::Vanilla(Activation::Relu));
     /// # Ok::<(), Error>(())
     /// ```
     ///

@@ -5,7 +5,7 @@ use crate::common::Case;
 use libtest_mimic::Failed;
 use ndarray::{Array3, ArrayD, s};
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Config, Dtype, Engine, Layout, Output, Rnn};
+use wgpu_rnn::{BufferArray, Buffers, Dtype, Engine, Layout, Output, Rnn};
 
 /// How the arrays lie in their buffers.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +115,7 @@ impl Held {
 }
 
 /// A case, encoded; whether every array is bit for bit what the host's call has given. With f16 outside, to its rounding.
-pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Output) -> Result<(), Failed> {
+pub fn equals(engine: &Engine, rnn: &Rnn, case: &Case, lie: Lie, host: &Output) -> Result<(), Failed> {
     let config = case.weights.config().clone();
     let [a, b, _] = case.input.shape() else { unreachable!("three axes") };
     let is_ntc = config.layout == Layout::Ntc;
@@ -137,6 +137,7 @@ pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Outp
     let output = place(&host.output);
     let reverse = host.output_reverse.as_ref().map(place);
     let cells = host.cell_states.as_ref().map(place);
+    let lower: Vec<Held> = host.lower.iter().map(place).collect();
     let h_n = place(&host.h_n);
     let c_n = host.c_n.as_ref().map(place);
 
@@ -157,6 +158,12 @@ pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Outp
     if let Some(held) = &cells {
         buffers = buffers.cell_states(held.array(is_ntc));
     }
+    for (layer, held) in lower.iter().enumerate() {
+        buffers = buffers.lower(layer, held.array(is_ntc));
+    }
+    if case.outputs.last_only {
+        buffers = buffers.last_only();
+    }
     if let Some(lengths) = &lengths {
         buffers = buffers.lengths(lengths, 8);
     }
@@ -174,7 +181,8 @@ pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Outp
         ("h_n", Some(&h_n), Some(&host.h_n)),
         ("c_n", c_n.as_ref(), host.c_n.as_ref()),
     ];
-    for (name, held, expected) in pairs {
+    let lower = lower.iter().zip(&host.lower).map(|(held, expected)| ("lower", Some(held), Some(expected)));
+    for (name, held, expected) in pairs.into_iter().chain(lower) {
         let (Some(held), Some(expected)) = (held, expected) else { continue };
         let found = held.read(engine).map_err(|failed| format!("{name}: {failed:?}"))?;
         let same = match lie.dtype {
@@ -191,10 +199,4 @@ pub fn equals(engine: &Engine, rnn: &mut Rnn, case: &Case, lie: Lie, host: &Outp
         }
     }
     Ok(())
-}
-
-/// Whether an encoded call of this network is refused.
-pub fn is_refused(config: &Config) -> bool {
-    config.outputs.last_only
-        && matches!(config.merge, wgpu_rnn::Merge::Sum | wgpu_rnn::Merge::Average | wgpu_rnn::Merge::Multiply)
 }

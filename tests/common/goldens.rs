@@ -91,8 +91,8 @@ impl Golden {
                 }
                 "coupled_input_forget" => config.coupled_input_forget = true,
                 "residual" => config.residual = true,
-                "last_only" => config.outputs.last_only = true,
-                "cell_states" => config.outputs.cell_states = true,
+                // Settings of the call.
+                "last_only" | "cell_states" => {}
                 "cell_clip" => config = config.cell_clip(number(&value[0]), number(&value[1])),
                 "preactivation_clip" => config.preactivation_clip = Some(number(value)),
                 "activations" => {
@@ -126,6 +126,8 @@ impl Golden {
         let input = padded.map_or_else(|| self.get::<T>("input").unwrap(), Array3::into_dyn);
         let lengths = self.integers("lengths").or(packed_lengths);
         let call = Call::new(&input).state(state.as_ref());
+        let call = if self.settings["last_only"].is_null() { call } else { call.last_only() };
+        let call = if self.settings["cell_states"].is_null() { call } else { call.cell_states() };
         let call = if let Some(lengths) = &lengths { call.lengths(lengths) } else { call };
         let answer = compute(&weights, &call).map_err(|error| format!("{}: {error}", self.name))?;
 

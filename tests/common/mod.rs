@@ -3,7 +3,7 @@
 
 use ndarray::{Array3, ArrayD, ArrayRef, Dimension};
 use std::collections::BTreeMap;
-use wgpu_rnn::{Call, Config, Float, Init, Output, State, Weights, mxnet};
+use wgpu_rnn::{Call, Config, Float, Init, Output, Outputs, State, Weights, mxnet};
 
 /// How far two results may lie apart: |ours - theirs| <= atol + rtol |theirs|.
 #[derive(Clone, Copy, Debug)]
@@ -106,11 +106,12 @@ pub struct Case {
     /// None for what was learned.
     pub state: Option<State>,
     pub lengths: Option<Vec<usize>>,
+    pub outputs: Outputs,
 }
 
 impl Case {
     pub fn call(&self) -> Call<'_> {
-        let call = Call::new(&self.input).state(self.state.as_ref());
+        let call = Call::new(&self.input).state(self.state.as_ref()).outputs(self.outputs);
         match &self.lengths {
             Some(lengths) => call.lengths(lengths),
             None => call,
@@ -136,7 +137,7 @@ pub fn case(config: &Config, steps: usize, batch: usize, seed: u32) -> Case {
     let draw = |size| random.uniform(-1.0, 1.0, (config.slots(), batch, size));
     let h = draw(config.state_size());
     let state = Some(State { h, c: config.cell_state_size().map(draw) });
-    Case { weights, input, state, lengths: None }
+    Case { weights, input, state, lengths: None, outputs: Outputs::default() }
 }
 
 fn shape_of(config: &Config, steps: usize, batch: usize) -> (usize, usize, usize) {
@@ -154,7 +155,7 @@ pub fn state_f64(state: &State) -> State<f64> {
 /// What the reference makes of a case, in double precision.
 pub fn reference(case: &Case) -> Output<f64> {
     let (input, state) = (case.input.mapv(f64::from), case.state.as_ref().map(state_f64));
-    let call = Call::new(&input).state(state.as_ref());
+    let call = Call::new(&input).state(state.as_ref()).outputs(case.outputs);
     let call = match &case.lengths {
         Some(lengths) => call.lengths(lengths),
         None => call,

@@ -58,8 +58,8 @@ fn the_metadata_tell_the_cell() {
         let stack = config.stack.iter().map(|&(cell, _)| cell).collect::<Vec<_>>();
         Ok::<_, Error>(if stack.is_empty() { vec![config.cell; config.num_layers] } else { stack })
     };
-    assert_eq!(cells(&rnn, "rnn_relu,rnn_tanh").unwrap(), [Cell::RnnRelu, Cell::RnnTanh]);
-    assert_eq!(cells(&rnn, "rnn_tanh, rnn_tanh").unwrap(), [Cell::RnnTanh; 2]);
+    assert_eq!(cells(&rnn, "rnn_relu,rnn_tanh").unwrap(), [Cell::Vanilla(Activation::Relu), Cell::Vanilla(Activation::Tanh)]);
+    assert_eq!(cells(&rnn, "rnn_tanh, rnn_tanh").unwrap(), [Cell::Vanilla(Activation::Tanh); 2]);
     assert_eq!(cells(&gru, "gru,gru").unwrap(), [Cell::Gru; 2]);
     let known = Cell::ALL.map(Cell::name).join(", ");
     for text in ["gru,minimal", "", "gru,", "GRU,GRU"] {
@@ -109,10 +109,10 @@ fn an_activation_needs_a_vanilla_rnn() {
     assert_eq!(read(None).unwrap().config(), &config);
     says(read(Some(Activation::Relu)), "activation: expected none for the weights of a lstm, found relu");
 
-    let stack = Config::stack(&[(Cell::RnnRelu, 4), (Cell::Lstm, 3)]).input_size(2);
+    let stack = Config::stack(&[(Cell::Vanilla(Activation::Relu), 4), (Cell::Lstm, 3)]).input_size(2);
     let reader = Weights::reader().activation(Activation::Tanh);
     let read = reader.from_bytes(&bytes_of(&stack)).unwrap();
-    assert_eq!(read.config().stack, [(Cell::RnnTanh, 4), (Cell::Lstm, 3)]);
+    assert_eq!(read.config().stack, [(Cell::Vanilla(Activation::Tanh), 4), (Cell::Lstm, 3)]);
 
     // Both directions' of a file are replaced by one.
     let two = [Activation::Relu, Activation::Tanh];

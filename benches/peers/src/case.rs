@@ -69,9 +69,9 @@ pub const CUDNN: &[&str] = &["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
 
 /// Cell, H, T and each N of DeepBench's recurrent layers, forward: the training list, and then the server's inference list.
 const DEEPBENCH: [(Cell, usize, usize, &[usize]); 53] = [
-    (Cell::RnnRelu, 1760, 50, &[16, 32, 64, 128]),
-    (Cell::RnnRelu, 2048, 50, &[16, 32, 64, 128]),
-    (Cell::RnnRelu, 2560, 50, &[16, 32, 64, 128]),
+    (Cell::Vanilla(Activation::Relu), 1760, 50, &[16, 32, 64, 128]),
+    (Cell::Vanilla(Activation::Relu), 2048, 50, &[16, 32, 64, 128]),
+    (Cell::Vanilla(Activation::Relu), 2560, 50, &[16, 32, 64, 128]),
     (Cell::Lstm, 512, 25, &[16, 32, 64, 128]),
     (Cell::Lstm, 1024, 25, &[16, 32, 64, 128]),
     (Cell::Lstm, 2048, 25, &[16, 32, 64, 128]),
@@ -121,8 +121,8 @@ const DEEPBENCH: [(Cell, usize, usize, &[usize]); 53] = [
     (Cell::Gru, 512, 1, &[1, 2, 4]),
     (Cell::Gru, 1024, 1500, &[1, 2, 4]),
     // Inference on a device.
-    (Cell::RnnRelu, 32, 672, &[1]),
-    (Cell::RnnRelu, 64, 96, &[1]),
+    (Cell::Vanilla(Activation::Relu), 32, 672, &[1]),
+    (Cell::Vanilla(Activation::Relu), 64, 96, &[1]),
     (Cell::Lstm, 256, 150, &[1]),
 ];
 
