@@ -9,7 +9,7 @@ pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;
 pub use state::{Output, State};
 
-use crate::network::{Layout, Network, Outputs};
+use crate::network::{Config, Layout, Network, Outputs};
 use crate::{Error, Result};
 use ndarray::{ArrayBase, ArrayRef, ArrayViewD, Axis, CowArray, Dimension, Ix2, Ix3, RawData};
 use num_traits::{PrimInt, Zero};
@@ -173,6 +173,16 @@ impl<T> Checked<'_, T> {
     /// The length of the longest sequence.
     pub fn longest(&self) -> usize {
         (0..self.batch()).map(|row| self.length(row)).max().unwrap_or(0)
+    }
+}
+
+impl Config {
+    /// Checks a call without an engine, as every engine does first.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::CellState`] and [`Error::Argument`] for a call that does not fit the network.
+    pub fn check_call<T: Clone + Zero>(&self, call: &Call<'_, T>) -> Result<()> {
+        self.check()?.checked(call).map(|_| ())
     }
 }
 
