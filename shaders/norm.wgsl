@@ -5,7 +5,6 @@
 // A workgroup computes a batch row, and each of its invocations every 64th unit.
 
 override PARAMETERS: u32 = 1u;
-override INPUT_GATES: u32 = 4u;
 override HAS_LENGTHS: bool = false;
 override WRITES_OUTPUT: bool = true;
 override WRITES_CELLS: bool = false;

@@ -8,19 +8,11 @@
 // and the lengths. Arrays that are written are bound as single numbers, and are never the buffer that is read
 // by fours: invocations that each write a part of one vector may undo each other's store.
 
-// Gates of a unit in input_gates, and the first of them that is read.
-override INPUT_GATES: u32 = 1u;
-override INPUT_FIRST: u32 = 0u;
 // Parameters per unit, in vectors of all gates.
 override PARAMETERS: u32 = 1u;
-override HAS_INPUT: bool = true;
 override HAS_LENGTHS: bool = false;
-// The array that holds h_{t-1} of the unit: a, or a_next, which is then the place of h. With neither, the
-// cell does not read h_{t-1}.
-override HIDDEN_IS_LEFT: bool = false;
+// h_{t-1} of the unit, if the cell reads it, lies in a_next, which is the place of h; else in a.
 override HIDDEN_IS_NEXT: bool = false;
-override READS_CELL: bool = false;
-override WRITES_CELL: bool = false;
 // a and a_next swap after each time step, so that a row past its end is copied from the one to the other.
 override ALTERNATES: bool = true;
 override WRITES_OUTPUT: bool = true;
@@ -96,7 +88,7 @@ fn epilogue(row: u32, unit: u32, sum: Gates) {
     let output_at = direction * dims.direction_output + sequence_row * dims.stride + unit;
     let cells_at = direction * dims.direction_output + dims.cells + sequence_row * dims.units + unit;
     var previous = State();
-    if HIDDEN_IS_LEFT {
+    if (READS_H && !HIDDEN_IS_NEXT) || (ALTERNATES && HAS_LENGTHS) {
         previous.h = f32(a[own_row * dims.depth + unit / 4u][unit % 4u]);
     }
     if HAS_LENGTHS {
@@ -113,10 +105,10 @@ fn epilogue(row: u32, unit: u32, sum: Gates) {
             return;
         }
     }
-    if HIDDEN_IS_NEXT {
+    if READS_H && HIDDEN_IS_NEXT {
         previous.h = next_h(row, unit);
     }
-    if READS_CELL {
+    if READS_C {
         previous.c = cell_state[at];
     }
     var x = Gates();
@@ -132,7 +124,7 @@ fn epilogue(row: u32, unit: u32, sum: Gates) {
     if WRITES_OUTPUT {
         output[output_at] = Number(state.h);
     }
-    if WRITES_CELL {
+    if WRITES_C {
         cell_state[at] = state.c;
     }
     if WRITES_CELLS {

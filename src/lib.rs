@@ -43,6 +43,6 @@ pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};
 pub mod inspect {
     pub use crate::call::{Piece, ResultArray, Source};
     pub use crate::kernel::*;
-    pub use crate::network::{Equation, Product};
+    pub use crate::network::{Equation, EquationRow, Product};
     pub use crate::plan::*;
 }

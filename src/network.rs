@@ -11,6 +11,6 @@ mod spec;
 pub use activation::Activation;
 pub use cell::Cell;
 pub use config::Config;
-pub use equation::{Equation, Product};
+pub use equation::{Equation, EquationRow, Product};
 pub use options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset};
 pub(crate) use spec::{CellSpec, Network, SlotSpec};

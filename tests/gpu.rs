@@ -91,7 +91,7 @@ fn main() {
 }
 
 fn run(engine: &Engine, case: &Case) -> Result<Output, Failed> {
-    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let rnn = Rnn::new(engine, case.weights.clone());
     let answer = rnn.call(&case.call())?;
     if *answer.engine != *engine.name() || engine.name().contains("reference") {
         return Err(format!("the answer comes from {}, not from {}", answer.engine, engine.name()).into());
@@ -172,10 +172,10 @@ fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
     let order: Vec<usize> = (0..11).map(|row| (row * 4 + 5) % 11).collect();
     let pick = |array: &Array3<f32>| array.select(Axis(1), &order);
     let permuted = Case {
-        weights: whole.weights.clone(),
         input: pick(&whole.input),
         state: whole.state.as_ref().map(|state| each(state, pick)),
         lengths: None,
+        ..whole.clone()
     };
     let permuted = run(engine, &permuted)?;
     if permuted.output != pick(&answer.output) || permuted.h_n != pick(&answer.h_n) {
@@ -183,10 +183,10 @@ fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
     }
     let row = |array: &Array3<f32>| array.slice(s![.., 4..5, ..]).to_owned();
     let alone = Case {
-        weights: whole.weights.clone(),
         input: row(&whole.input),
         state: whole.state.as_ref().map(|state| each(state, row)),
         lengths: None,
+        ..whole.clone()
     };
     Ok(difference("a row alone", &run(engine, &alone)?.output, &row(&answer.output), F32)?)
 }
@@ -208,6 +208,7 @@ fn reverse_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
         input: reversed(&both.input),
         state: both.state.as_ref().map(|state| each(state, second)),
         lengths: None,
+        ..both.clone()
     };
     let forward = run(engine, &forward)?;
     let reverse_half = answer.output.slice(s![.., .., 13..]).to_owned();
@@ -221,7 +222,7 @@ fn reverse_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
 fn joined_runs(engine: &Engine, cell: Cell) -> Outcome {
     let whole = case(&Config::new(cell, 13).num_layers(2).input_size(7), 9, 3, 5);
     let answer = run(engine, &whole)?;
-    let mut rnn = Rnn::new(engine, whole.weights.clone());
+    let rnn = Rnn::new(engine, whole.weights.clone());
     let (early, late) = whole.input.view().split_at(Axis(0), 4);
     let first = rnn.forward(&early, whole.state.as_ref())?;
     let second = rnn.forward(&late, Some(&first.state()))?;
@@ -379,10 +380,11 @@ fn lengths_alone(engine: &Engine) -> Outcome {
 
 /// Nothing of one call is left in the next one, whose sequences are shorter; and a call with other lengths makes no object.
 fn changing_lengths(engine: &Engine) -> Outcome {
-    let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7).cell_states().every_layer();
+    let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7);
     for config in [config.clone(), config.clone().layer_norm(), config.proj_size(5).residual()] {
         let mut case = case(&config, 9, 5, 23);
-        let mut rnn = Rnn::new(engine, case.weights.clone());
+        (case.outputs.cell_states, case.outputs.every_layer) = (true, true);
+        let rnn = Rnn::new(engine, case.weights.clone());
         for lengths in [[9, 9, 9, 9, 9], [2, 5, 0, 6, 1], [0; 5], [3, 1, 4, 1, 5]] {
             case.lengths = Some(lengths.to_vec());
             let tolerance = if config.layer_norm { common::NORM } else { F32 };
@@ -411,36 +413,36 @@ fn lengths_on_gpu(engine: &Engine) -> Outcome {
         buffer.unmap();
         buffer
     };
-    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let rnn = Rnn::new(engine, case.weights.clone());
     let call = case.call();
     let without = Case { lengths: None, ..case.clone() };
     let bare = without.call();
     // A length over T counts as T.
     let lengths = buffer(&[4, 0, 77, 1, 5], Usage::COPY_SRC);
-    if rnn.call_with_lengths_on_gpu(&bare, &lengths)? != theirs {
+    if rnn.call(&bare.clone().lengths_on_gpu(&lengths))? != theirs {
         return Err("lengths on the GPU give something else than lengths on the host".into());
     }
-    let says = |rnn: &mut Rnn, call: &Call<'_>, lengths: &wgpu::Buffer, expected: &str| -> Outcome {
-        match rnn.call_with_lengths_on_gpu(call, lengths) {
+    let says = |rnn: &Rnn, call: &Call<'_>, lengths: &wgpu::Buffer, expected: &str| -> Outcome {
+        match rnn.call(&call.clone().lengths_on_gpu(lengths)) {
             Err(error) if error.to_string() == expected => Ok(()),
             other => Err(format!("expected {expected:?}, found {other:?}").into()),
         }
     };
-    says(&mut rnn, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
+    says(&rnn, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
     let short = buffer(&[1, 2], Usage::COPY_SRC);
-    says(&mut rnn, &bare, &short, "lengths: expected a buffer of at least 20 bytes, found 8")?;
+    says(&rnn, &bare, &short, "lengths_on_gpu: expected a buffer of at least 20 bytes, found 8")?;
     let other = buffer(&[1, 2, 3, 4, 5], Usage::STORAGE);
-    let expected = "lengths: expected a buffer with usage COPY_SRC, found BufferUsages(STORAGE)";
-    says(&mut rnn, &bare, &other, expected)?;
-    let mut cpu = Rnn::new(&Engine::cpu(), case.weights.clone());
-    let expected = "lengths: expected lengths on the host, for an engine that is no GPU, found a GPU buffer";
-    says(&mut cpu, &bare, &lengths, expected)
+    let expected = "lengths_on_gpu: expected a buffer with usage COPY_SRC, found BufferUsages(STORAGE)";
+    says(&rnn, &bare, &other, expected)?;
+    let cpu = Rnn::new(&Engine::cpu(), case.weights.clone());
+    let expected = format!("lengths_on_gpu: expected an engine on a GPU, found {}", cpu.engine().name());
+    says(&cpu, &bare, &lengths, &expected)
 }
 
 fn any_strides(engine: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 18);
     let answer = run(engine, &case)?;
-    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let rnn = Rnn::new(engine, case.weights.clone());
     // Axes in another order, every second number, and backwards, and all of it seen as it was.
     let mut strange = Array3::<f32>::zeros((14, 5, 6));
     let mut as_was = strange.slice_mut(s![..;-2, .., ..;2]).permuted_axes([1, 2, 0]);
@@ -469,7 +471,8 @@ fn packed_sequences(engine: &Engine) -> Outcome {
         case.lengths = Some(lengths);
         let padded = run(engine, &case)?;
         let weights = case.weights.clone().layout(layout);
-        let (ours, answer) = Rnn::new(engine, weights).forward_packed(&packed, case.state.as_ref())?;
+        let answer = Rnn::new(engine, weights).call(&Call::packed(&packed).state(case.state.as_ref()))?;
+        let ours = answer.packed.as_ref().ok_or("no packed output")?;
         if ours.data != rows(&padded.output) || ours.batch_sizes != sizes || answer.state() != padded.state()
         {
             return Err(format!("{layout:?}: packed sequences give something else than padded ones").into());
@@ -490,11 +493,10 @@ fn steady_state(engine: &Engine) -> Outcome {
         (engine.objects_made(), alive)
     };
     for schedule in Schedule::ALL.into_iter().map(Some).chain([None]) {
-        let mut rnn = Rnn::new(&engine, case.weights.clone());
-        rnn.set_tuning(schedule);
+        let rnn = Rnn::new(&engine, case.weights.clone()).with_tuning(schedule)?;
         let with_lengths = Case { lengths: Some(vec![5, 0, 2]), ..case.clone() };
         // Other shapes in between, so that none is merely the latest.
-        let mut all = || -> Result<_, Failed> {
+        let all = || -> Result<_, Failed> {
             let shorter = rnn.forward(&case.input.slice(s![..3, .., ..]), None)?;
             Ok((rnn.call(&case.call())?, shorter, rnn.call(&with_lengths.call())?))
         };
@@ -523,10 +525,11 @@ fn many_steps(engine: &Engine) -> Outcome {
 fn nan_in_clip(engine: &Engine) -> Outcome {
     for layer_norm in [false, true] {
         for stops in [false, true] {
-            let mut config = Config::lstm(13).input_size(7).cell_clip(-0.5, 0.25).cell_states();
+            let mut config = Config::lstm(13).input_size(7).cell_clip(-0.5, 0.25);
             config.layer_norm = layer_norm;
             let config = if stops { config.cell_clip_nan() } else { config };
             let mut case = case(&config, 5, 3, 22);
+            case.outputs.cell_states = true;
             case.input[[4, 1, 0]] = f32::NAN;
             let cells = run(engine, &case)?.cell_states.ok_or("no cell states")?;
             let last = cells.slice(s![4, 1, ..]);
@@ -584,21 +587,22 @@ fn every_tile(engine: &Engine) -> Outcome {
         let config = Config::new(cell, hidden).bidirectional().input_size(features);
         let case = case(&config, steps, batch, 25);
         let theirs = reference(&case);
-        let mut rnn = Rnn::new(engine, case.weights.clone());
+        let rnn = Rnn::new(engine, case.weights.clone());
         for tile in Tile::ALL {
             let of_steps = match schedule {
                 Schedule::Sequence => Kernel::Sequence(Equation::Gru),
                 _ => Kernel::Step(Equation::Gru),
             };
             let step = of_steps.tiles().find(|&one| one == tile);
-            rnn.set_tuning(Tuning { schedule: Some(schedule), gemm: Some(tile), step });
+            let tuning = Tuning { schedule: Some(schedule), gemm: Some(tile), step };
+            let rnn = rnn.clone().with_tuning(tuning)?;
             let what = format!("{cell:?} {hidden}, {}, tile {tile}", schedule.name());
             match rnn.call(&case.call()) {
                 // No subgroups; or more rows of 272 bytes than fit twice into a workgroup of 16 KiB.
-                Err(Error::Setting { name, .. })
+                Err(Error::Unsupported { name, .. })
                     if tile.read == Read::Shared && (!has_subgroups || name == "schedule") => {}
                 // It needs f16.
-                Err(Error::Setting { name: "gemm tile", .. }) if tile.read == Read::Cooperative => {}
+                Err(Error::Unsupported { name: "gemm tile", .. }) if tile.read == Read::Cooperative => {}
                 Err(error) => return Err(format!("{what}: {error}").into()),
                 Ok(_) if tile.read == Read::Cooperative => return Err(format!("{what}: with f32").into()),
                 Ok(ours) => difference_of_outputs(&ours, &theirs, F32.scaled_to(&theirs))
@@ -606,8 +610,8 @@ fn every_tile(engine: &Engine) -> Outcome {
             }
         }
     }
-    let mut rnn = Rnn::new(engine, common::case(&primes(Cell::Gru), 1, 1, 0).weights);
-    rnn.set_tuning(Tuning { step: Some("64w".parse()?), ..Tuning::default() });
+    let rnn = Rnn::new(engine, common::case(&primes(Cell::Gru), 1, 1, 0).weights);
+    let rnn = rnn.with_tuning(Tuning { step: Some("64w".parse()?), ..Tuning::default() })?;
     let error = rnn.forward(&Array3::zeros((1, 1, 7)), None).unwrap_err().to_string();
     if !error.starts_with("step tile: expected 1, 4, 8, ") || !error.ends_with(", found 64w") {
         return Err(error.into());
@@ -623,14 +627,12 @@ fn all_schedules(
     (steps, batch): (usize, usize),
 ) -> Outcome {
     let mut case = case(config, steps, batch, 24);
-    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let rnn = Rnn::new(engine, case.weights.clone());
     for lengths in [None, Some((0..batch).map(|row| (row * 5 + 2) % (steps + 1)).collect())] {
         case.lengths = lengths;
-        rnn.set_tuning(Tuning::default());
         let best = rnn.call(&case.call())?;
         for &schedule in schedules {
-            rnn.set_tuning(schedule);
-            if rnn.call(&case.call())? != best {
+            if rnn.clone().with_tuning(schedule)?.call(&case.call())? != best {
                 let name = schedule.name();
                 return Err(format!("{config:?}, T {steps}, N {batch}: {name} differs from the best").into());
             }
@@ -646,19 +648,19 @@ fn all_schedules(
 fn profile(engine: &Engine) -> Outcome {
     let mut case = case(&primes(Cell::Lstm), 9, 3, 26);
     case.lengths = Some(vec![2, 4, 0]);
-    let mut rnn = Rnn::new(engine, case.weights.clone());
-    rnn.set_tuning(Schedule::Stepwise);
+    let rnn = Rnn::new(engine, case.weights.clone()).with_tuning(Schedule::Stepwise)?;
     let expected = rnn.call(&case.call())?;
-    let profile = rnn.profile(&case.call());
+    let timed = rnn.call(&case.call().timed());
     let has_clock =
         engine.device().is_some_and(|device| device.features().contains(wgpu::Features::TIMESTAMP_QUERY));
     if !has_clock {
-        return match profile {
-            Err(Error::Setting { name: "profile", .. }) => Ok(()),
-            other => Err(format!("expected Error::Setting, found {other:?}").into()),
+        return match timed {
+            Err(Error::Unsupported { name: "timed", .. }) => Ok(()),
+            other => Err(format!("expected Error::Unsupported, found {other:?}").into()),
         };
     }
-    let (answer, passes) = profile?;
+    let mut answer = timed?;
+    let passes = std::mem::take(&mut answer.times);
     if answer != expected {
         return Err("a profiled call gives something else".into());
     }
@@ -712,9 +714,8 @@ fn activations_digits(engine: &Engine) -> Outcome {
     for (activation, bound, exponent, truth) in truths {
         let weights = [("weight_ih_l0", 1.0_f32), ("weight_hh_l0", 0.0)];
         let weights = weights.map(|(name, weight)| (name.to_owned(), ndarray::arr2(&[[weight]]).into_dyn()));
-        let mut layer = Layer::new(engine, Weights::from_tensors(weights, Some(activation))?);
-        let output =
-            layer.forward(&Array3::from_shape_vec((1, input.len(), 1), input.clone())?, None)?.output;
+        let rnn = Rnn::new(engine, Weights::reader().activation(activation).from_tensors(weights)?);
+        let output = rnn.forward(&Array3::from_shape_vec((1, input.len(), 1), input.clone())?, None)?.output;
         for (&x, &y) in input.iter().zip(&output) {
             let (x, y) = (f64::from(x), f64::from(y));
             let error = (y / truth(x) - 1.0).abs();
@@ -753,7 +754,7 @@ fn async_equals_blocking(engine: &Engine) -> Outcome {
     }
     let case = case(&primes(Cell::Gru), 5, 3, 10);
     let blocking = run(engine, &case)?;
-    let mut rnn = Rnn::new(engine, case.weights.clone());
+    let rnn = Rnn::new(engine, case.weights.clone());
     drop(rnn.forward_async(&case.input, None)); // never polled
     let call = case.call();
     let answer = pollster::block_on(assert_send(rnn.call_async(&call)))?;
@@ -786,7 +787,7 @@ fn lost_device(_: &Engine) -> Outcome {
     // Of the caller's, whose loss we are not told of, and of our own.
     let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
     for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
-        let mut rnn = Rnn::new(&lost, case.weights.clone());
+        let rnn = Rnn::new(&lost, case.weights.clone());
         rnn.forward(&case.input, None)?;
         lost.device().unwrap().destroy();
         for input in [case.input.view(), case.input.slice(s![..2, .., ..])] {

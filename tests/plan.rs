@@ -1,7 +1,7 @@
 //! The plan as text, and what must hold of every plan. `UPDATE_EXPECT=1 cargo test --test plan` rewrites the texts.
 
 use expect_test::{Expect, expect};
-use wgpu_rnn::inspect::{Content, Limits, Payload, Workload, Step};
+use wgpu_rnn::inspect::{Content, Limits, Payload, Step, Workload};
 use wgpu_rnn::{Cell, Config, Error, Plan, Schedule, Tuning};
 
 /// A plan of a certain schedule.

@@ -4,9 +4,8 @@
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
-use wgpu_rnn::Dtype;
-use wgpu_rnn::inspect::{Kernel, StepIndex};
-use wgpu_rnn::inspect::{CarryDims, GemmDims, NormDims, StepDims};
+use wgpu_rnn::inspect::{CarryDims, GemmDims, Kernel, NormDims, Product, StepDims, StepIndex};
+use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
 fn every_shader() -> impl Iterator<Item = (String, Kernel, StepIndex, String)> {
     Kernel::all().flat_map(|kernel| {
@@ -104,6 +103,9 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("source_stride", offset_of!(GemmDims, source_stride)),
                 ("weight_offset", offset_of!(GemmDims, weight_offset)),
                 ("adds", offset_of!(GemmDims, adds)),
+                ("direction_columns", offset_of!(GemmDims, direction_columns)),
+                ("direction_weight", offset_of!(GemmDims, direction_weight)),
+                ("direction_bias", offset_of!(GemmDims, direction_bias)),
             ],
             Kernel::Step(_) | Kernel::Sequence(_) => vec![
                 ("batch", offset_of!(StepDims, batch)),
@@ -114,8 +116,10 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("stride", offset_of!(StepDims, stride)),
                 ("cells", offset_of!(StepDims, cells)),
                 ("first_step", offset_of!(StepDims, first_step)),
-                ("side_weight", offset_of!(StepDims, side_weight)),
-                ("side_output", offset_of!(StepDims, side_output)),
+                ("direction_input", offset_of!(StepDims, direction_input)),
+                ("direction_weight", offset_of!(StepDims, direction_weight)),
+                ("direction_parameters", offset_of!(StepDims, direction_parameters)),
+                ("direction_output", offset_of!(StepDims, direction_output)),
             ],
             Kernel::Norm => vec![
                 ("batch", offset_of!(NormDims, batch)),
@@ -151,7 +155,7 @@ fn dims_lie_where_the_shader_reads_them() {
     }
 }
 
-/// The host binds what the shader declares, and writable only what it writes.
+/// The host binds arrays by the names that the shader gives them, and writable only those that it writes.
 #[test]
 fn bindings_are_those_of_the_table() {
     for (name, kernel, step_index, wgsl) in every_shader() {
@@ -161,7 +165,8 @@ fn bindings_are_those_of_the_table() {
         for (_, variable) in module.global_variables.iter() {
             match (variable.space, &variable.binding) {
                 (AddressSpace::Storage { access }, Some(binding)) => {
-                    storage.push((binding.binding, access.contains(naga::StorageAccess::STORE)));
+                    let name = variable.name.as_deref().unwrap_or_default();
+                    storage.push((binding.binding, name, access.contains(naga::StorageAccess::STORE)));
                 }
                 (AddressSpace::Immediate, _) => step_indices.push(StepIndex::Immediate),
                 (AddressSpace::Uniform, Some(binding)) if binding.group == 1 => {
@@ -171,14 +176,69 @@ fn bindings_are_those_of_the_table() {
             }
         }
         storage.sort();
-        let (reads, writes) = kernel.bindings();
-        let expected: Vec<_> = (0..reads + writes).map(|index| (index as u32 + 1, index >= reads)).collect();
+        let arrays = (1..).zip(kernel.arrays());
+        let expected: Vec<_> = arrays.map(|(at, array)| (at, array.name, array.is_written)).collect();
         assert_eq!(storage, expected, "{name}");
         // As a uniform there are three: one for each direction, and a count.
         let count = if step_index == StepIndex::Uniform { 3 } else { 1 };
         let expected = if kernel.has_step_index() { vec![step_index; count] } else { vec![] };
         assert_eq!(step_indices, expected, "{name}");
         assert!(storage.len() <= 8, "WebGPU's default limit");
+    }
+}
+
+/// A cell's file declares as `const` the facts that stand in its row of the table.
+#[test]
+fn cells_declare_the_facts_of_their_rows() {
+    let mut read = 0;
+    for kernel in Kernel::all() {
+        let Some(equation) = kernel.equation() else { continue };
+        let (row, name) = (equation.row(), kernel.name());
+        let module = parse(name, &kernel.wgsl(Tile::ALL[0], StepIndex::Immediate, Dtype::F32));
+        let value = |wanted: &str| -> naga::Literal {
+            let mut constants = module.constants.iter().map(|(_, constant)| constant);
+            let found = constants.find(|constant| constant.name.as_deref() == Some(wanted));
+            let found = found.unwrap_or_else(|| panic!("cell/{name}.wgsl declares no const {wanted}"));
+            match module.global_expressions[found.init] {
+                naga::Expression::Literal(literal) => literal,
+                ref other => panic!("cell/{name}.wgsl: {wanted} is {other:?}"),
+            }
+        };
+        let (first, gates) = row.input.unwrap_or((0, 1));
+        for (constant, expected) in [
+            ("HAS_INPUT", naga::Literal::Bool(row.input.is_some())),
+            ("INPUT_GATES", naga::Literal::U32(gates as u32)),
+            ("INPUT_FIRST", naga::Literal::U32(first as u32)),
+            ("READS_H", naga::Literal::Bool(row.reads_h)),
+            ("READS_C", naga::Literal::Bool(row.reads_c)),
+            ("WRITES_C", naga::Literal::Bool(row.writes_c)),
+        ] {
+            let found = value(constant);
+            assert_eq!(found, expected, "{constant} of cell/{name}.wgsl, and of the table of equations");
+        }
+        read += 1;
+    }
+    assert!(read >= 9, "{read} files read");
+}
+
+/// Every cell has a product of each of its gates, once, and reads the input's part of each.
+#[test]
+fn equations_cover_all_gates_of_their_cells() {
+    for cell in Cell::ALL {
+        for config in [Config::new(cell, 5), Config::new(cell, 5).gru_reset(Reset::Before)] {
+            let Ok(plan) = Plan::new(&config.clone().input_size(3), 2, 1, &Limits::default()) else {
+                continue;
+            };
+            let mut gates = Vec::new();
+            for dispatch in plan.passes().flat_map(|pass| pass.dispatches.iter()) {
+                let Some(equation) = dispatch.kernel.equation() else { continue };
+                let Some(Product::Recurrent { first, gates: count }) = equation.product() else { continue };
+                gates.extend(first..first + count);
+                let width = equation.row().input.map(|(first, _)| first);
+                assert!(width.is_some_and(|start| start == first || equation.is_whole()), "{config:?}");
+            }
+            assert_eq!(gates, (0..cell.gates()).collect::<Vec<_>>(), "{config:?}");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::gpu::{Failure, Gpu, Launch, Source, unrolled};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array1, Array2, Array3};
-use wgpu_rnn::{Config, Plan, kernel, mxnet, Dispatch};
+use wgpu_rnn::{Config, Dispatch, Plan, kernel, mxnet};
 
 /// T, N, and I and H of a bidirectional LSTM.
 pub const SHAPES: [(usize, usize, usize); 2] = [(100, 16, 128), (50, 16, 256)];

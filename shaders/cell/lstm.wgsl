@@ -11,6 +11,15 @@ override CELL_MAX: f32 = 0.0;
 // A NaN becomes the least value.
 override CELL_CLIPS_NAN: bool = false;
 
+// The input's gates that it reads, from the first one on, of those that a unit has.
+const HAS_INPUT: bool = true;
+const INPUT_GATES: u32 = 4u;
+const INPUT_FIRST: u32 = 0u;
+// h_{t-1} and c_{t-1} of its unit that it reads, and c_t that it writes.
+const READS_H: bool = false;
+const READS_C: bool = true;
+const WRITES_C: bool = true;
+
 fn cell(x: Gates, h: Gates, previous: State, unit: u32) -> State {
     let gates = x + h;
     let c = cell_state_of(gates, previous.c, unit);

@@ -13,7 +13,8 @@ fn by_k(b: Weights) -> mat4x3<f32> {
 }
 
 fn read_input_gates(i: u32) -> Gates {
-    return vec3(f32(input_gates[3u * i]), f32(input_gates[3u * i + 1u]), f32(input_gates[3u * i + 2u]));
+    let at = INPUT_GATES * i + INPUT_FIRST;
+    return vec3(f32(input_gates[at]), f32(input_gates[at + 1u]), f32(input_gates[at + 2u]));
 }
 
 fn read_parameters(i: u32) -> Gates {

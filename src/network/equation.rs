@@ -51,7 +51,8 @@ impl Product {
 }
 
 /// One row of the table.
-pub(crate) struct Row {
+#[derive(Clone, Copy, Debug)]
+pub struct EquationRow {
     /// The name of the formula's file.
     pub name: &'static str,
     /// The name of the kernel that does many time steps.
@@ -64,8 +65,9 @@ pub(crate) struct Row {
     pub input: Option<(usize, usize)>,
     /// Whether it reads h_{t-1} of its own unit, beside the product.
     pub reads_h: bool,
-    /// Whether it reads, and writes, a number a unit in the place of a cell state.
+    /// Whether it reads c_{t-1} of its own unit, or a number in its place.
     pub reads_c: bool,
+    /// Whether it writes c_t of its own unit, or a number in its place.
     pub writes_c: bool,
     /// Whether it has biases.
     pub has_bias: bool,
@@ -86,13 +88,14 @@ impl Equation {
         Equation::Projection,
     ];
 
-    pub(crate) const fn row(self) -> Row {
+    /// The row of this equation.
+    pub const fn row(self) -> EquationRow {
         const fn recurrent(first: usize, gates: usize) -> Product {
             Product::Recurrent { first, gates }
         }
         /// A formula that is a whole time step of a cell of `gates`, without a cell state.
-        const fn whole(name: &'static str, wgsl: &'static str, gates: usize) -> Row {
-            Row {
+        const fn whole(name: &'static str, wgsl: &'static str, gates: usize) -> EquationRow {
+            EquationRow {
                 name,
                 sequence_name: "",
                 wgsl: Some(wgsl),
@@ -106,44 +109,44 @@ impl Equation {
             }
         }
         match self {
-            Equation::Rnn => Row {
+            Equation::Rnn => EquationRow {
                 sequence_name: "rnn sequence",
                 ..whole("rnn", include_str!("../../shaders/cell/rnn.wgsl"), 1)
             },
-            Equation::Lstm => Row {
+            Equation::Lstm => EquationRow {
                 sequence_name: "lstm sequence",
                 reads_c: true,
                 writes_c: true,
                 result: "m",
                 ..whole("lstm", include_str!("../../shaders/cell/lstm.wgsl"), 4)
             },
-            Equation::Gru => Row {
+            Equation::Gru => EquationRow {
                 sequence_name: "gru sequence",
                 reads_h: true,
                 ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3)
             },
-            Equation::GruReset => Row {
+            Equation::GruReset => EquationRow {
                 product: Some(recurrent(0, 2)),
                 reads_h: true,
                 writes_c: true,
                 result: "r h",
                 ..whole("gru_reset", include_str!("../../shaders/cell/gru_reset.wgsl"), 3)
             },
-            Equation::GruCandidate => Row {
+            Equation::GruCandidate => EquationRow {
                 product: Some(recurrent(2, 1)),
                 input: Some((2, 3)),
                 reads_h: true,
                 reads_c: true,
                 ..whole("gru_candidate", include_str!("../../shaders/cell/gru_candidate.wgsl"), 3)
             },
-            Equation::LstmProduct => Row {
+            Equation::LstmProduct => EquationRow {
                 wgsl: None,
                 input: None,
                 has_bias: false,
                 result: "recurrent gates",
                 ..whole("gemm", "", 4)
             },
-            Equation::LstmNorm => Row {
+            Equation::LstmNorm => EquationRow {
                 wgsl: None,
                 product: None,
                 reads_c: true,
@@ -151,7 +154,7 @@ impl Equation {
                 result: "m",
                 ..whole("norm", "", 4)
             },
-            Equation::Projection => Row {
+            Equation::Projection => EquationRow {
                 product: Some(Product::Projection),
                 input: None,
                 has_bias: false,

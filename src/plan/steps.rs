@@ -70,23 +70,13 @@ impl Phase {
         let row = self.equation.row();
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let in_one = matches!(self.kernel, Kernel::Sequence(_));
-        let (first, all) = row.input.unwrap_or((0, 1));
         let mut overrides = cell.options();
         overrides.extend([
             ("HAS_LENGTHS", flag(bound.has_lengths)),
             ("WRITES_OUTPUT", flag(self.is_last && bound.keeps_steps)),
             ("WRITES_CELLS", flag(bound.keeps_cells && row.writes_c)),
-            ("HAS_INPUT", flag(row.input.is_some())),
-            ("INPUT_GATES", all as f64),
-            ("INPUT_FIRST", first as f64),
             // h_{t-1} of a unit lies in the array that the product reads, or where h_t is written.
-            (
-                "HIDDEN_IS_LEFT",
-                flag((row.reads_h && self.index == 0 && !in_one) || (self.alternates && bound.has_lengths)),
-            ),
-            ("HIDDEN_IS_NEXT", flag(row.reads_h && (self.index > 0 || in_one))),
-            ("READS_CELL", flag(row.reads_c)),
-            ("WRITES_CELL", flag(row.writes_c)),
+            ("HIDDEN_IS_NEXT", flag(self.index > 0 || in_one)),
             ("ALTERNATES", flag(self.alternates)),
             ("PAIRED", flag(bound.is_paired)),
             ("PARAMETERS", self.equation.parameters(cell) as f64),

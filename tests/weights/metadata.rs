@@ -58,7 +58,10 @@ fn the_metadata_tell_the_cell() {
         let stack = config.stack.iter().map(|&(cell, _)| cell).collect::<Vec<_>>();
         Ok::<_, Error>(if stack.is_empty() { vec![config.cell; config.num_layers] } else { stack })
     };
-    assert_eq!(cells(&rnn, "rnn_relu,rnn_tanh").unwrap(), [Cell::Vanilla(Activation::Relu), Cell::Vanilla(Activation::Tanh)]);
+    assert_eq!(
+        cells(&rnn, "rnn_relu,rnn_tanh").unwrap(),
+        [Cell::Vanilla(Activation::Relu), Cell::Vanilla(Activation::Tanh)]
+    );
     assert_eq!(cells(&rnn, "rnn_tanh, rnn_tanh").unwrap(), [Cell::Vanilla(Activation::Tanh); 2]);
     assert_eq!(cells(&gru, "gru,gru").unwrap(), [Cell::Gru; 2]);
     let known = Cell::ALL.map(Cell::name).join(", ");
