@@ -98,6 +98,9 @@ fn in_plain_wgsl(engine: &Engine) -> Outcome {
                 source_stride: depth + 1,
                 weight_offset: 2,
                 adds,
+                direction_columns: columns,
+                direction_weight: 0,
+                direction_bias: 0,
             };
             check(engine, &pipeline, &dims).map_err(|reason| format!("{lanes} lanes, {dims:?}: {reason}"))?;
         }

@@ -395,6 +395,13 @@ fn changing_lengths(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+fn says<'a>(rnn: &Rnn, call: &Call<'a>, lengths: &'a wgpu::Buffer, expected: &str) -> Outcome {
+    match rnn.call(&call.clone().lengths_on_gpu(lengths)) {
+        Err(error) if error.to_string() == expected => Ok(()),
+        other => Err(format!("expected {expected:?}, found {other:?}").into()),
+    }
+}
+
 fn lengths_on_gpu(engine: &Engine) -> Outcome {
     use wgpu::BufferUsages as Usage;
     let mut case = case(&primes(Cell::Gru), 9, 5, 17);
@@ -422,12 +429,6 @@ fn lengths_on_gpu(engine: &Engine) -> Outcome {
     if rnn.call(&bare.clone().lengths_on_gpu(&lengths))? != theirs {
         return Err("lengths on the GPU give something else than lengths on the host".into());
     }
-    let says = |rnn: &Rnn, call: &Call<'_>, lengths: &wgpu::Buffer, expected: &str| -> Outcome {
-        match rnn.call(&call.clone().lengths_on_gpu(lengths)) {
-            Err(error) if error.to_string() == expected => Ok(()),
-            other => Err(format!("expected {expected:?}, found {other:?}").into()),
-        }
-    };
     says(&rnn, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
     let short = buffer(&[1, 2], Usage::COPY_SRC);
     says(&rnn, &bare, &short, "lengths_on_gpu: expected a buffer of at least 20 bytes, found 8")?;

@@ -1,12 +1,12 @@
 //! The plan as text, and what must hold of every plan. `UPDATE_EXPECT=1 cargo test --test plan` rewrites the texts.
 
 use expect_test::{Expect, expect};
-use wgpu_rnn::inspect::{Content, Limits, Payload, Step, Workload};
-use wgpu_rnn::{Cell, Config, Error, Plan, Schedule, Tuning};
+use wgpu_rnn::inspect::{Content, Payload, Source, Step};
+use wgpu_rnn::{Cell, Config, Dtype, Error, Limits, Outputs, Plan, Schedule, Tuning, Workload};
 
 /// A plan of a certain schedule.
 fn by(schedule: Schedule, config: &Config, steps: usize, batch: usize) -> Plan {
-    let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
+    let shape = Workload { tuning: schedule.into(), ..Workload::new(steps, batch) };
     Plan::of(config, &shape, &Limits::default()).unwrap()
 }
 
@@ -25,34 +25,34 @@ fn stacked_bidirectional_gru() {
         &expect![[r#"
             gru bidirectional, 2 layers, I 7, H 13, T 5, N 3, sequence
             buffer                            bytes
-              input gates                      5040
+              input gates                      5760
               input                             480
               slot 0 h                          384
               slot 0 output                    1920
               slot 0 c                            4
-              layer 0 weight_ih                3072  weights
-              layer 0 bias_ih                   336  weights
-              slot 0 bias_hh                    312  weights
-              slot 0 weight_hh                 6144  weights
               slot 2 h                          384
               slot 2 output                    1920
               slot 2 c                            4
-              layer 1 weight_ih               12288  weights
-              layer 1 bias_ih                   336  weights
-              slot 2 bias_hh                    312  weights
-              slot 2 weight_hh                 6144  weights
+              layer 0 weight_ih                4096  weights
+              layer 0 bias_ih                   512  weights
+              layer 0 weight_hh                6144  weights
+              layer 0 bias_hh                  1536  weights
+              layer 1 weight_ih               16384  weights
+              layer 1 bias_ih                   512  weights
+              layer 1 weight_hh                6144  weights
+              layer 1 bias_hh                  1536  weights
               upload                           1248  staging
               download                         2688  staging
-              all                             43016
+              all                             51656
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
-              layer 0 input    gemm/4k                   1          3x4x1        20160         8208
-              layer 0 both     gru sequence/1            1          1x3x2        30420        32640
-              layer 1 input    gemm/4k                   1          3x4x1        40320        11376
-                               gemm/4k                   1          3x4x1        40320        11376
-              layer 1 both     gru sequence/1            1          1x3x2        30420        32640
+              layer 0 input    gemm/4k                   1          3x4x1        23040         9312
+              layer 0 both     gru sequence/1            1          1x3x2        30420        37320
+              layer 1 input    gemm/4k                   1          3x4x1        46080        12864
+                               gemm/4k                   1          3x4x1        46080        12864
+              layer 1 both     gru sequence/1            1          1x3x2        30420        37320
               download         copy                      6                                     2688
-            all: 1 submits, 4 passes, 5 dispatches, 161640 FLOP
+            all: 1 submits, 4 passes, 5 dispatches, 176040 FLOP
         "#]],
     );
 }
@@ -72,12 +72,12 @@ fn long_lstm_takes_two_submits() {
               slot 0 output                   19200
               slot 0 c                           64
               layer 0 weight_ih                 512  weights
-              layer 0 bias_ih                   128  weights
-              slot 0 bias_hh                    128  weights
-              slot 0 weight_hh                 1024  weights
+              layer 0 bias_ih                   256  weights
+              layer 0 weight_hh                4096  weights
+              layer 0 bias_hh                  1024  weights
               upload                           9728  staging
               download                        19328  staging
-              all                            136576
+              all                            140672
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      3                                     9728
               layer 0 input    gemm/4k                   1        1x150x1       153600        86912
@@ -121,7 +121,7 @@ fn many_steps_are_several_dispatches_with_state_that_fits() {
     let limits = Limits { is_software: true, subgroup_size: 8, ..Limits::default() };
     // 1,200 units in five turns, each of 300 vectors: some 20 steps a dispatch.
     for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
-        let shape = Workload { steps: 1000, batch, has_lengths: false, tuning: Schedule::Sequence.into() };
+        let shape = Workload { tuning: Schedule::Sequence.into(), ..Workload::new(1000, batch) };
         let plan = Plan::of(&Config::rnn_tanh(hidden).input_size(2), &shape, &limits).unwrap();
         let passes: Vec<_> = plan.passes().filter(|pass| pass.times.is_some()).collect();
         for pass in &passes {
@@ -145,7 +145,7 @@ fn a_schedule_is_what_the_network_can_have() {
     let each = [wgpu_rnn::Activation::Relu, wgpu_rnn::Activation::Tanh].repeat(3);
     let shape = |steps, schedule| {
         let tuning = Tuning { schedule, ..Tuning::default() };
-        Workload { steps, batch: 3, has_lengths: true, tuning }
+        Workload { has_lengths: true, tuning, ..Workload::new(steps, 3) }
     };
     for (config, steps) in [
         (lstm(), 5),
@@ -188,8 +188,9 @@ fn directions_share_no_writable_buffer() {
     let plan = by(Schedule::Stepwise, &config, 5, 3);
     let written = |way: &str| -> Vec<usize> {
         let passes = plan.passes().filter(|pass| pass.label.ends_with(way));
-        let dispatches = passes.flat_map(|pass| &pass.dispatches);
-        dispatches.flat_map(|d| d.buffers[d.kernel.bindings().0..].iter().map(|id| id.0)).collect()
+        let dispatches = passes.flat_map(|pass| pass.dispatches.iter());
+        let bound = dispatches.flat_map(|one| one.kernel.arrays().iter().zip(&one.bindings));
+        bound.filter(|(array, _)| array.is_written).map(|(_, binding)| binding.buffer.0).collect()
     };
     let (forward, reverse) = (written("forward"), written("reverse"));
     assert!(!forward.is_empty() && !reverse.is_empty());
@@ -273,7 +274,8 @@ fn what_is_larger_than_a_binding_is_split_by_time() {
     let limits = Limits::default();
     for buffer in &plan.buffers {
         let staging = matches!(buffer.content, Content::Upload | Content::Download);
-        let limit = if staging { limits.max_buffer_bytes } else { limits.max_binding_bytes };
+        let is_bound = !staging && !matches!(buffer.content, Content::Weight(_));
+        let limit = if is_bound { limits.max_binding_bytes } else { limits.max_buffer_bytes };
         assert!(4 * buffer.len <= limit, "{}", buffer.name);
     }
     // A hundred thousand steps of a small network, and one too many.
@@ -291,14 +293,13 @@ fn what_is_larger_than_a_binding_is_split_by_time() {
 #[test]
 fn work_ends_with_the_longest_sequence() {
     let config = Config::gru(13).num_layers(2).bidirectional().residual().input_size(7);
-    let plan = Plan::of(
-        &config,
-        &Workload { steps: 100, batch: 3, has_lengths: true, tuning: Tuning::default() },
-        &Limits::default(),
-    )
-    .unwrap();
+    let plan =
+        Plan::of(&config, &Workload { has_lengths: true, ..Workload::new(100, 3) }, &Limits::default())
+            .unwrap();
     for longest in [0, 1, 33, 100] {
-        for dispatch in plan.passes().filter(|pass| pass.times.is_none()).flat_map(|pass| &pass.dispatches) {
+        for dispatch in
+            plan.passes().filter(|pass| pass.times.is_none()).flat_map(|pass| pass.dispatches.iter())
+        {
             let [_, y, z] = plan.workgroups(dispatch, longest);
             let (tiles, whole) = (u64::from(y * z), dispatch.tiles);
             assert!(
@@ -307,7 +308,7 @@ fn work_ends_with_the_longest_sequence() {
             );
         }
         for transfer in plan.uploads.iter().chain(&plan.downloads) {
-            let over_time = matches!(transfer.what, Payload::Input(_) | Payload::Output(..));
+            let over_time = matches!(transfer.what, Payload::Input(_) | Payload::Result(_, Some(_)));
             let expected = if over_time { transfer.len / 100 * longest } else { transfer.len };
             assert_eq!(transfer.len_within(longest), expected);
         }
@@ -319,20 +320,41 @@ fn work_ends_with_the_longest_sequence() {
 fn outputs_cost_what_they_hold() {
     let config = Config::lstm(8).num_layers(2).input_size(4);
     let (steps, batch, row) = (1000, 2, 8);
-    let bytes = |config: &Config, content| {
-        let plan = Plan::new(config, steps, batch, &Limits::default()).unwrap();
+    let bytes = |last_only, cell_states, every_layer, content| {
+        let mut outputs = Outputs::default();
+        (outputs.last_only, outputs.cell_states, outputs.every_layer) = (last_only, cell_states, every_layer);
+        let workload = Workload { outputs, ..Workload::new(steps, batch) };
+        let plan = Plan::of(&config, &workload, &Limits::default()).unwrap();
         let of = plan.buffers.iter().filter(|buffer| buffer.content == content);
         of.map(|buffer| buffer.len).sum::<u64>()
     };
     let (sequence, states) = ((steps * batch * row) as u64, (2 * 2 * batch * row) as u64);
-    assert_eq!(bytes(&config, Content::Download), sequence + states);
-    let last = config.clone().last_only();
-    assert_eq!(bytes(&last, Content::Download), states);
-    assert_eq!(bytes(&config, Content::Work) - bytes(&last, Content::Work), sequence - 1);
-    assert_eq!(bytes(&config.clone().every_layer(), Content::Download), 2 * sequence + states);
-    let cells = config.clone().cell_states();
-    assert_eq!(bytes(&cells, Content::Download), 2 * sequence + states);
-    assert_eq!(bytes(&cells, Content::Work) - bytes(&config, Content::Work), sequence);
+    let final_h = (batch * row) as u64;
+    assert_eq!(bytes(false, false, false, Content::Download), sequence + states);
+    assert_eq!(bytes(true, false, false, Content::Download), final_h + states);
+    let [all, last] = [false, true].map(|last_only| bytes(last_only, false, false, Content::Work));
+    assert_eq!(all - last, sequence - 1);
+    assert_eq!(bytes(false, false, true, Content::Download), 2 * sequence + states);
+    assert_eq!(bytes(false, true, false, Content::Download), 2 * sequence + states);
+    assert_eq!(bytes(false, true, false, Content::Work) - all, sequence);
+}
+
+/// Source::Final comes from the states' own buffers, or from one buffer where directions are merged by number, which costs two
+/// dispatches, whatever the number of steps.
+#[test]
+fn a_merged_final_state_costs_two_dispatches() {
+    let mut outputs = Outputs::default();
+    outputs.last_only = true;
+    for (merge, dispatches) in [(wgpu_rnn::Merge::Concatenate, 0), (wgpu_rnn::Merge::Sum, 2)] {
+        let config = Config::gru(13).bidirectional().merge(merge).input_size(7);
+        let workload = Workload { outputs, tuning: Schedule::Stepwise.into(), ..Workload::new(9, 3) };
+        let plan = Plan::of(&config, &workload, &Limits::default()).unwrap();
+        assert_eq!(plan.dispatches(), 1 + 2 * 9 + dispatches);
+        let is_final =
+            |what: &Payload| matches!(what, Payload::Result(piece, None) if piece.source == Source::Final);
+        let pieces = plan.downloads.iter().filter(|transfer| is_final(&transfer.what)).count();
+        assert_eq!(pieces as u64, 2 - dispatches / 2);
+    }
 }
 
 /// Dispatches a step and direction: one, or two or three where a product waits for another.
@@ -341,7 +363,7 @@ fn a_step_takes_as_many_dispatches_as_products_that_wait() {
     let dispatches = |config: Config| by(Schedule::Stepwise, &config.input_size(7), 100, 3).dispatches() - 1;
     let lstm = || Config::lstm(13);
     let one = lstm().peepholes().coupled_input_forget().cell_clip(-1.0, 1.0).preactivation_clip(1.0);
-    assert_eq!(dispatches(one.cell_states()), 100);
+    assert_eq!(dispatches(one), 100);
     assert_eq!(dispatches(lstm().proj_size(5)), 200);
     assert_eq!(dispatches(Config::gru(13).gru_reset(wgpu_rnn::Reset::Before)), 200);
     assert_eq!(dispatches(lstm().layer_norm()), 200);
@@ -355,7 +377,7 @@ fn what_cannot_fit_says_how_much_it_needs() {
     assert_eq!(
         error.to_string(),
         "buffer \"layer 0 weight_ih\" of lstm, 1 layer, I 4096, H 4096, T 1, N 1: needs 268435456 bytes, and \
-         the adapter can hold at most 134217728"
+         a binding of the adapter can hold at most 134217728"
     );
     for (steps, batch) in [(usize::MAX, usize::MAX), (1 << 40, 1), (1, 1 << 40)] {
         let error = Plan::new(&Config::gru(3).input_size(2), steps, batch, &Limits::default()).unwrap_err();
@@ -371,27 +393,82 @@ fn cooperative_tiles_are_for_large_products_of_f16() {
     let config = Config::lstm(128).input_size(64);
     let limits = Limits { f16: true, cooperative: true, ..Limits::default() };
     let tiles = |plan: &Plan| -> Vec<String> {
-        plan.passes().flat_map(|pass| &pass.dispatches).map(|one| one.tile.to_string()).collect()
+        plan.passes().flat_map(|pass| pass.dispatches.iter()).map(|one| one.tile.to_string()).collect()
     };
-    let large = Plan::new(&config.clone().half(), 100, 64, &limits).unwrap();
+    let planned = |dtype, steps, batch, limits: &Limits| {
+        Plan::of(&config, &Workload { dtype, ..Workload::new(steps, batch) }, limits).unwrap()
+    };
+    let large = planned(Dtype::F16, 100, 64, &limits);
     let of_gemm = |plan: &Plan| tiles(plan)[0].clone();
     assert_eq!(of_gemm(&large), "64c");
     assert_eq!(tiles(&large).iter().filter(|tile| *tile == "64c").count(), 1, "steps have none");
     let product = &large.passes().next().unwrap().dispatches[0];
     assert_eq!(large.workgroups(product, 100), [128 / 16, 6400 / 64, 1]);
-    let small = Plan::new(&config.clone().half(), 10, 4, &limits).unwrap();
-    assert_ne!(of_gemm(&small), "64c");
-    let single = Plan::new(&config, 100, 64, &limits).unwrap();
-    assert_eq!(of_gemm(&single), "64w");
+    assert_ne!(of_gemm(&planned(Dtype::F16, 10, 4, &limits)), "64c");
+    assert_eq!(of_gemm(&planned(Dtype::F32, 100, 64, &limits)), "64w");
     let without = Limits { cooperative: false, ..limits };
-    assert_eq!(of_gemm(&Plan::new(&config.clone().half(), 100, 64, &without).unwrap()), "64w");
+    assert_eq!(of_gemm(&planned(Dtype::F16, 100, 64, &without)), "64w");
 
     let tuning = Tuning { gemm: Some("64c".parse().unwrap()), ..Tuning::default() };
-    let asked = Workload { steps: 2, batch: 2, has_lengths: false, tuning };
-    assert_eq!(of_gemm(&Plan::of(&config.clone().half(), &asked, &limits).unwrap()), "64c");
-    for (config, limits) in [(config.clone().half(), without), (config, limits)] {
-        let error = Plan::of(&config, &asked, &limits).unwrap_err();
-        assert!(matches!(error, Error::Setting { name: "gemm tile", .. }), "{error}");
+    let asked = |dtype, limits: &Limits| {
+        Plan::of(&config, &Workload { dtype, tuning, ..Workload::new(2, 2) }, limits)
+    };
+    assert_eq!(of_gemm(&asked(Dtype::F16, &limits).unwrap()), "64c");
+    for (dtype, limits) in [(Dtype::F16, without), (Dtype::F32, limits)] {
+        let error = asked(dtype, &limits).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { name: "gemm tile", .. }), "{error}");
         assert!(error.to_string().ends_with("64w on this adapter, found 64c"), "{error}");
+    }
+}
+
+/// The property that a longer call can have, so has a shorter one: a plan that fits at T + 1 fits at T.
+#[test]
+fn a_call_that_fits_at_one_step_more_fits() {
+    // Bindings of a few steps, and T around the places where one segment of both directions, one of each, and several end.
+    for (binding, buffer) in
+        [(4 << 10, 8 << 10), (20 << 10, 40 << 10), (100 << 10, 100 << 10), (128 << 20, 256 << 20)]
+    {
+        let limits = Limits { max_binding_bytes: binding, max_buffer_bytes: buffer, ..Limits::default() };
+        for cell in Cell::ALL {
+            for config in [
+                Config::new(cell, 16).bidirectional().input_size(16),
+                Config::new(cell, 8).num_layers(2).bidirectional().input_size(24),
+                Config::new(cell, 13).bidirectional().merge(wgpu_rnn::Merge::Sum).input_size(7),
+                Config::new(cell, 11).input_size(5),
+            ] {
+                let mut fits_longer = false;
+                for steps in (1..120).rev().chain([0]) {
+                    let fits = Plan::new(&config, steps.max(1), 3, &limits).is_ok();
+                    assert!(fits || !fits_longer, "{config:?} in {binding} bytes: T {steps} does not fit");
+                    fits_longer = fits;
+                }
+            }
+        }
+    }
+    // The sizes at which this was not so.
+    for config in [Config::lstm(128), Config::gru(128)] {
+        let config = config.bidirectional().input_size(128);
+        for steps in [2048, 2049, 3000, 4096, 4097] {
+            Plan::new(&config, steps, 16, &Limits::default()).unwrap();
+        }
+    }
+    let plan =
+        Plan::new(&Config::lstm(128).bidirectional().input_size(128), 3000, 16, &Limits::default()).unwrap();
+    // One segment, a product for each direction.
+    assert_eq!(plan.dispatches(), 2 + 2 * 3000);
+}
+
+/// Plans that would not end are refused at once.
+#[test]
+fn absurd_sizes_are_refused_at_once() {
+    let lstm = Config::lstm(64).bidirectional().input_size(64);
+    for (config, steps, batch) in [
+        (lstm.clone(), 1 << 24, 30_000),
+        (lstm.clone(), 32, usize::MAX / 2),
+        (lstm.clone().num_layers(1 << 16), 1 << 20, 1),
+        (Config::gru(usize::MAX / (1 << 40)).input_size(1), 5, usize::MAX),
+    ] {
+        let error = Plan::new(&config, steps, batch, &Limits::default()).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. } | Error::Setting { .. }), "{error}");
     }
 }
