@@ -7,7 +7,7 @@ mod state;
 pub use outputs::{Piece, ResultArray, Source};
 pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;
-pub use state::{Output, State};
+pub use state::{Output, PassTime, State};
 
 use crate::network::{Config, Layout, Network, Outputs};
 use crate::{Error, Result};

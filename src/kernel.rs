@@ -2,7 +2,6 @@
 //! combination.
 
 use crate::network::{Dtype, Equation};
-use crate::plan::Binding;
 use std::collections::HashSet;
 
 /// A kernel; one file of `shaders/`.
@@ -228,7 +227,7 @@ impl Kernel {
     }
 
     /// The bindings of arrays that are given by name, in the kernel's order.
-    pub(crate) fn bind(self, arrays: &[(&str, Binding)]) -> Vec<Binding> {
+    pub(crate) fn bind<B: Copy>(self, arrays: &[(&str, B)]) -> Vec<B> {
         let binding = |array: &Array| {
             let found = arrays.iter().find(|(name, _)| *name == array.name);
             // A missing name is a fault of the plan, which every plan of the kernel would have.

@@ -25,14 +25,14 @@ mod streams;
 mod tuner;
 mod weights;
 
-pub use call::{Call, Output, Packed, State};
+pub use call::{Call, Output, Packed, PassTime, State};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use interop::{BufferArray, BufferNeed, Buffers};
 pub use kernel::Tile;
 pub use network::{Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset};
-pub use plan::{Limits, PassTime, Plan, Schedule, Tuning, Workload};
+pub use plan::{Limits, Plan, Schedule, Tuning, Workload};
 pub use rnn::Rnn;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};

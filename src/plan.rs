@@ -22,7 +22,7 @@ mod weights;
 mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
-pub use dispatch::{CarryDims, Dims, Dispatch, GemmDims, NormDims, Pass, PassTime, StepDims};
+pub use dispatch::{CarryDims, Dims, Dispatch, GemmDims, NormDims, Pass, StepDims};
 pub use limits::Limits;
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};

@@ -1,8 +1,10 @@
 //! The state between two calls, and the answer to one.
 
 use super::Packed;
-use crate::plan::PassTime;
+use crate::network::Network;
+use crate::{Result, memory};
 use ndarray::Array3;
+use num_traits::Zero;
 
 /// The state between two calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,5 +57,30 @@ impl<T: Clone> Output<T> {
     /// The final states, to start the next call from.
     pub fn state(&self) -> State<T> {
         State { h: self.h_n.clone(), c: self.c_n.clone() }
+    }
+}
+
+/// The time of a pass on the GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassTime {
+    /// The pass's label.
+    pub label: String,
+    /// The pass's dispatches, each time step counted.
+    pub dispatches: u64,
+    /// The time from the beginning of the pass to its end, by the GPU's clock.
+    pub time: std::time::Duration,
+}
+
+impl Network {
+    /// A state of zeros for a batch.
+    pub fn zero_state<T: Clone + Zero>(&self, batch: usize) -> Result<State<T>> {
+        let zeros = |size| {
+            let shape = [self.slots.len(), batch, size];
+            memory::check::<T>(|| format!("initial state {shape:?}"), &shape)?;
+            Ok(Array3::zeros(shape))
+        };
+        let h = zeros(self.state_size())?;
+        let c = self.cell_state_size().map(zeros).transpose()?;
+        Ok(State { h, c })
     }
 }

@@ -2,8 +2,7 @@
 
 use super::prepared::Prepared;
 use super::{Gpu, Longest, staging::read_whole};
-use crate::plan::PassTime;
-use crate::{Error, Result};
+use crate::{Error, PassTime, Result};
 use std::time::Duration;
 
 /// What wgpu holds in one set of queries, two a pass.

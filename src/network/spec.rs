@@ -1,9 +1,6 @@
 //! What was resolved from a [`Config`]: read by the plan, the CPU engine and the reference, which never read the `Config`.
 
 use super::{Activation, Cell, CellClip, Config, Directions, Layout, Merge, Reset};
-use crate::{Result, State, memory};
-use ndarray::Array3;
-use num_traits::Zero;
 
 /// A network that can be: checked, and every layer and direction spelled out.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,17 +176,5 @@ impl Network {
     /// The length of c's last axis: the largest of the layers that have a cell state; none if no layer has one.
     pub fn cell_state_size(&self) -> Option<usize> {
         self.slots.iter().filter(|slot| slot.cell.cell.has_cell_state()).map(|slot| slot.hidden_size).max()
-    }
-
-    /// A state of zeros for a batch.
-    pub fn zero_state<T: Clone + Zero>(&self, batch: usize) -> Result<State<T>> {
-        let zeros = |size| {
-            let shape = [self.slots.len(), batch, size];
-            memory::check::<T>(|| format!("initial state {shape:?}"), &shape)?;
-            Ok(Array3::zeros(shape))
-        };
-        let h = zeros(self.state_size())?;
-        let c = self.cell_state_size().map(zeros).transpose()?;
-        Ok(State { h, c })
     }
 }

@@ -17,17 +17,6 @@ pub struct Pass {
     pub times: Option<Times>,
 }
 
-/// The time of a pass on the GPU.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassTime {
-    /// The pass's label.
-    pub label: String,
-    /// The pass's dispatches, each time step counted.
-    pub dispatches: u64,
-    /// The time from the beginning of the pass to its end, by the GPU's clock.
-    pub time: std::time::Duration,
-}
-
 /// One dispatch, or one a time step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dispatch {
