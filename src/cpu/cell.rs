@@ -1,5 +1,9 @@
 //! The cells' equations for the rows of one step, a vector of units at a time.
 
+mod gru;
+mod lstm;
+mod rnn;
+
 use super::activation::{activate, clip};
 use super::packed_slot::{Norm, PackedSlot};
 use crate::{Cell, CellClip};
@@ -47,9 +51,9 @@ impl WithSimd for Update<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self.slot.spec.cell.cell {
-            Cell::Vanilla(_) => self.rnn(simd),
-            Cell::Lstm => self.lstm(simd),
-            Cell::Gru => self.gru(simd),
+            Cell::Vanilla(_) => rnn::update(self, simd),
+            Cell::Lstm => lstm::update(self, simd),
+            Cell::Gru => gru::update(self, simd),
         }
     }
 }
@@ -63,108 +67,6 @@ fn read<S: Simd>(numbers: &[f32]) -> &[S::f32s] {
 #[inline(always)]
 fn write<S: Simd>(numbers: &mut [f32]) -> &mut [S::f32s] {
     S::as_mut_simd_f32s(numbers).0
-}
-
-impl Update<'_> {
-    /// h_t = f(x + h)
-    #[inline(always)]
-    fn rnn<S: Simd>(self, simd: S) {
-        let units = self.slot.units();
-        let (input, gates) = (read::<S>(&self.row.input[..units]), write::<S>(&mut self.row.gates[..units]));
-        add(simd, gates, input);
-        squash(simd, self.slot, 0, gates);
-        write::<S>(self.row.h).copy_from_slice(gates);
-    }
-
-    #[inline(always)]
-    fn gru<S: Simd>(self, simd: S) {
-        let (slot, row, units) = (self.slot, self.row, self.slot.units());
-        let (input, h) = (row.input, write::<S>(row.h));
-        let (r, rest) = row.gates.split_at_mut(units);
-        let (z, rest) = rest.split_at_mut(units);
-        let (r, z) = (write::<S>(r), write::<S>(z));
-        if self.stage != Stage::Candidate {
-            for (gate, values) in [&mut *r, &mut *z].into_iter().enumerate() {
-                add(simd, values, read::<S>(&input[gate * units..][..units]));
-                squash(simd, slot, 0, values);
-            }
-        }
-        if self.stage == Stage::Reset {
-            for ((m, r), h) in write::<S>(row.m).iter_mut().zip(&*r).zip(&*h) {
-                *m = simd.mul_f32s(*r, *h);
-            }
-            return;
-        }
-        let x = read::<S>(&input[2 * units..][..units]);
-        let n = if self.stage == Stage::Candidate {
-            // n = g(x_n + W_hn (r ∘ h) + b_hn)
-            let n = write::<S>(&mut row.candidate[..units]);
-            add(simd, n, x);
-            n
-        } else {
-            // n = g(x_n + r ∘ (W_hn h + b_hn))
-            let n = write::<S>(&mut rest[..units]);
-            for ((n, x), r) in n.iter_mut().zip(x).zip(&*r) {
-                *n = simd.mul_add_e_f32s(*r, *n, *x);
-            }
-            n
-        };
-        squash(simd, slot, 1, n);
-        // h_t = (1 - z) n + z h_{t-1}
-        let one = simd.splat_f32s(1.0);
-        for ((h, n), z) in h.iter_mut().zip(&*n).zip(&*z) {
-            *h = simd.mul_add_e_f32s(simd.sub_f32s(one, *z), *n, simd.mul_f32s(*z, *h));
-        }
-    }
-
-    #[inline(always)]
-    fn lstm<S: Simd>(self, simd: S) {
-        let (slot, row, units) = (self.slot, self.row, self.slot.units());
-        if let Some(norm) = &slot.norm {
-            normalise(row.gates, norm.gates, slot.spec.hidden_size, &norm.hh);
-        }
-        let (i, rest) = row.gates.split_at_mut(units);
-        let (f, rest) = rest.split_at_mut(units);
-        let (g, rest) = rest.split_at_mut(units);
-        let [i, f, g, o] = [i, f, g, &mut rest[..units]].map(|gate| write::<S>(gate));
-        let input = |gate: usize| read::<S>(&row.input[gate * units..][..units]);
-        let peephole = |index: usize| Some(read::<S>(&slot.peepholes.as_ref()?[index * units..][..units]));
-        let c = write::<S>(row.c);
-        let one = simd.splat_f32s(1.0);
-
-        add(simd, i, input(0));
-        add_product(simd, i, peephole(0), c);
-        squash(simd, slot, 0, i);
-        if slot.spec.cell.coupled_input_forget {
-            for (f, i) in f.iter_mut().zip(&*i) {
-                *f = simd.sub_f32s(one, *i);
-            }
-        } else {
-            add(simd, f, input(1));
-            add_product(simd, f, peephole(2), c);
-            squash(simd, slot, 0, f);
-        }
-        add(simd, g, input(2));
-        squash(simd, slot, 1, g);
-        // c_t = f c_{t-1} + i g
-        for (((c, f), i), g) in c.iter_mut().zip(&*f).zip(&*i).zip(&*g) {
-            *c = simd.mul_add_e_f32s(*f, *c, simd.mul_f32s(*i, *g));
-        }
-        clip_cell(simd, slot.spec.cell.cell_clip, c);
-        add(simd, o, input(3));
-        add_product(simd, o, peephole(1), c);
-        squash(simd, slot, 0, o);
-        // h_t = o h(c_t), or o h(LN(c_t)); i has done its part
-        i.copy_from_slice(c);
-        if let Some(norm) = &slot.norm {
-            normalise(bytemuck::cast_slice_mut(i), 1, slot.spec.hidden_size, &norm.c);
-        }
-        activate(simd, slot.spec.cell.activations[2], i);
-        let out = if slot.projection.is_some() { row.m } else { row.h };
-        for ((out, o), seen) in write::<S>(out).iter_mut().zip(&*o).zip(&*i) {
-            *out = simd.mul_f32s(*o, *seen);
-        }
-    }
 }
 
 #[inline(always)]
