@@ -1,4 +1,39 @@
-#![doc = include_str!("../README.md")]
+//! Stacked, bidirectional recurrent networks (RNN, LSTM, GRU) in WGSL compute shaders, on every GPU that wgpu reaches, and on
+//! the CPU.
+//!
+//! ```
+//! use ndarray::Array3;
+//! use wgpu_rnn::{Config, Engine, Init, Rnn};
+//!
+//! fn main() -> wgpu_rnn::Result<()> {
+//!     let engine = Engine::auto(); // the best GPU, or the CPU engine
+//!     let config = Config::lstm(100).num_layers(3).bidirectional();
+//!     let lstm = Rnn::lazy(&engine, &config, Init::pytorch().seed(1))?;
+//!
+//!     let input = Array3::ones((5, 3, 20)); // T 5 time steps, N 3 sequences, I 20 features
+//!     let first = lstm.forward(&input, None)?;
+//!     let next = lstm.forward(&input, Some(&first.state()))?; // from where the first ended
+//!
+//!     assert_eq!(next.output.dim(), (5, 3, 200)); // [T, N, D*H], forward first
+//!     assert_eq!(next.h_n.dim(), (6, 3, 100)); // [L*D, N, H]
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | describe a network | [`Config`], [`Cell`], [`Activation`]; every option, and its name in other frameworks: [`options`] |
+//! | have weights | [`Weights`], [`Init`], [`Reader`], [`Naming`], [`mxnet`] |
+//! | choose where to compute | [`Engine`], [`EngineBuilder`] |
+//! | compute | [`Rnn`], [`Call`], [`Output`], [`State`], [`Packed`]; states carried from call to call: [`Stateful`] |
+//! | serve live signals | [`Streams`], [`Stream`] |
+//! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`] |
+//! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
+//! | check results | [`reference`], in f32 and f64 |
+//! | read and write arrays | [`file`] |
+//! | handle errors | [`Error`], a variant a cause |
+//!
+//! Blocking calls have `_async` twins; browsers have only those.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod blocking;
@@ -37,6 +72,15 @@ pub use rnn::Rnn;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};
+
+/// The options, and their names in PyTorch, MXNet, cuDNN, Keras and ONNX.
+#[doc = include_str!("../OPTIONS.md")]
+pub mod options {}
+
+/// The README's programs, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to change.
 #[doc(hidden)]

@@ -17,7 +17,7 @@ use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 /// off. Nothing is checked until weights are made for it, where a setting that no network can have is an
 /// [`Error::Setting`](crate::Error::Setting).
 ///
-#[doc = include_str!("../../OPTIONS.md")]
+/// [`options`](crate::options) tells what each option computes and its name in other frameworks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
