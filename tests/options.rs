@@ -14,8 +14,8 @@ use libtest_mimic::Failed;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use wgpu_rnn::{
-    Activation, Call, Cell, Config, Directions, Dtype, Engine, Error, Init, Layout, Merge, Output, Outputs, Plan,
-    Reset, Rnn, Schedule, Tuning, Weights, Workload,
+    Activation, Call, Cell, Config, Directions, Dtype, Engine, Error, Init, Layout, Merge, Output, Outputs,
+    Plan, Reset, Rnn, Schedule, Tuning, Weights, Workload,
 };
 
 /// What a case is made of: a network, and how it is called.
@@ -203,7 +203,8 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
         return match run(engine, setup, &case) {
             Err(Error::Unsupported { name: "dtype", .. }) => Ok(()),
             other => {
-                Err(format!("expected Error::Unsupported, found {:?}", other.map(|output| output.engine)).into())
+                Err(format!("expected Error::Unsupported, found {:?}", other.map(|output| output.engine))
+                    .into())
             }
         };
     }
@@ -239,8 +240,7 @@ fn check(engine: &Engine, setup: &Setup, seed: u32) -> Outcome {
 fn encode(engine: &Engine, setup: &Setup, case: &Case, ours: &Output) -> Outcome {
     let rnn = network(engine, setup, case)?;
     let strided = encoded::Lie { offset: 12, gap: 3, ..encoded::CONTIGUOUS };
-    let lie =
-        if setup.has_lengths || setup.outputs.every_layer { strided } else { encoded::CONTIGUOUS };
+    let lie = if setup.has_lengths || setup.outputs.every_layer { strided } else { encoded::CONTIGUOUS };
     // What the program itself can hold in no buffer.
     let most = engine.limits().map_or(0, |limits| limits.max_buffer_bytes);
     if rnn.buffer_needs(setup.steps, setup.batch).iter().any(|need| 2 * need.bytes > most) {

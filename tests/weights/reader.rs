@@ -14,15 +14,23 @@ fn options_are_told_from_names_and_shapes() {
         lstm().layer_norm().learned_state(),
         lstm().proj_size(3).peepholes().layer_norm().learned_state().without_bias(),
         Config::gru(13).learned_state().input_size(7),
-        Config::stack(&[(Cell::Lstm, 13), (Cell::Gru, 5), (Cell::Vanilla(Activation::Tanh), 8)]).bidirectional().input_size(7),
+        Config::stack(&[(Cell::Lstm, 13), (Cell::Gru, 5), (Cell::Vanilla(Activation::Tanh), 8)])
+            .bidirectional()
+            .input_size(7),
         Config::stack(&[(Cell::Lstm, 13), (Cell::Lstm, 5)]).input_size(7).proj_size(4),
         Config::rnn_tanh(3).activations(&[Activation::LeakyRelu { alpha: 0.25 }]).input_size(2),
         Config::rnn_tanh(3).bidirectional().activations(&[Activation::Relu, Activation::Tanh]).input_size(2),
         Config::gru(3)
             .activations(&[Activation::HardSigmoid { alpha: 0.25, beta: 0.5 }, Activation::Relu])
             .input_size(2),
-        Config::stack(&[(Cell::Vanilla(Activation::Relu), 4), (Cell::Vanilla(Activation::Tanh), 6), (Cell::Gru, 4)]).input_size(3),
-        Config::stack(&[(Cell::Vanilla(Activation::Relu), 4), (Cell::Vanilla(Activation::Tanh), 4)]).input_size(3),
+        Config::stack(&[
+            (Cell::Vanilla(Activation::Relu), 4),
+            (Cell::Vanilla(Activation::Tanh), 6),
+            (Cell::Gru, 4),
+        ])
+        .input_size(3),
+        Config::stack(&[(Cell::Vanilla(Activation::Relu), 4), (Cell::Vanilla(Activation::Tanh), 4)])
+            .input_size(3),
     ] {
         let weights = Weights::init(&config, &Init::pytorch().seed(2)).unwrap();
         for naming in [Naming::PyTorch, Naming::Gluon] {
