@@ -20,7 +20,7 @@ fn main() -> wgpu_rnn::Result<()> {
     let engine = Engine::cpu();
     println!("{}", engine.name());
     for (name, config, steps, batch) in shapes {
-        let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+        let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
         rnn.forward(&input, None)?;
         let mut times: Vec<Duration> = Vec::new();

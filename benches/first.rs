@@ -95,8 +95,8 @@ fn one(network: usize, way: &str, folder: &Path) -> Result<(), Failure> {
     let start = Instant::now();
     let engine = builder.build()?;
     let open = start.elapsed();
-    let mut rnn = Rnn::new(&engine, weights);
-    let mut call = || -> wgpu_rnn::Result<Duration> {
+    let rnn = Rnn::new(&engine, weights);
+    let call = || -> wgpu_rnn::Result<Duration> {
         let start = Instant::now();
         rnn.forward(&input, None)?;
         Ok(start.elapsed())

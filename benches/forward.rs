@@ -4,12 +4,12 @@
 //!
 //! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
 //! turn: the schedule that the plan chooses (`best`), the others by name, the best on an engine without wgpu's checks
-//! (`unchecked`), numbers stored as f16 (`half`), the CPU engine (`cpu`), and `oneshot`, which makes its buffers, bind groups and weights anew. The other
-//! ones are prepared: they have been called before. GB/s are the bytes that the plan's kernels read and write at least.
+//! (`unchecked`), numbers stored as f16 (`f16`), the CPU engine (`cpu`), and `oneshot`, which makes buffers, bind groups and
+//! weights anew. All others are prepared: they have been called before. GB/s are the bytes that the plan's kernels read and
+//! write at least.
 
 use std::time::{Duration, Instant};
-use wgpu_rnn::inspect::Workload;
-use wgpu_rnn::{Config, Engine, Init, Plan, Rnn, Schedule, Tuning, Weights, mxnet, reference};
+use wgpu_rnn::{Config, Dtype, Engine, Init, Plan, Rnn, Schedule, Weights, Workload, mxnet, reference};
 
 /// Runs of each.
 const RUNS: usize = 40;
@@ -42,31 +42,28 @@ fn main() -> Result<(), Failure> {
         let weights = Weights::init(&config, &Init::pytorch())?;
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
         let truth = reference::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?.output;
-        let prepared = |engine: &Engine, schedule: Option<Schedule>| {
-            let mut rnn = Rnn::new(engine, weights.clone());
-            rnn.set_tuning(Tuning { schedule, ..Tuning::default() });
+        let prepared = |engine: &Engine, schedule: Option<Schedule>, dtype: Dtype| {
+            let rnn = Rnn::new(engine, weights.clone()).with_tuning(schedule)?.with_dtype(dtype)?;
             let input = input.clone();
-            Box::new(move || Ok(rnn.forward(&input, None)?.output)) as Call<'_>
+            Ok::<_, Failure>(Box::new(move || Ok(rnn.forward(&input, None)?.output)) as Call<'_>)
         };
         let plan = Plan::new(&config, steps, batch, &engine.limits().unwrap_or_default())?;
         let moved = plan
             .passes()
             .map(|pass| pass.steps() * pass.dispatches.iter().map(|dispatch| dispatch.bytes).sum::<u64>());
         let bytes: u64 = moved.sum();
-        let mut contenders = vec![("best", RUNS, prepared(&engine, None))];
+        let mut contenders = vec![("best", RUNS, prepared(&engine, None, Dtype::F32)?)];
         for schedule in Schedule::ALL.into_iter().filter(|&schedule| schedule != plan.schedule) {
-            let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
-            if Plan::of(&config, &shape, &engine.limits().unwrap_or_default()).is_ok() {
-                contenders.push((schedule.name(), RUNS, prepared(&engine, Some(schedule))));
+            let workload = Workload { tuning: schedule.into(), ..Workload::new(steps, batch) };
+            if Plan::of(&config, &workload, &engine.limits().unwrap_or_default()).is_ok() {
+                contenders.push((schedule.name(), RUNS, prepared(&engine, Some(schedule), Dtype::F32)?));
             }
         }
-        contenders.push(("unchecked", RUNS, prepared(&unchecked, None)));
+        contenders.push(("unchecked", RUNS, prepared(&unchecked, None, Dtype::F32)?));
         if engine.limits().is_some_and(|limits| limits.f16) {
-            let mut rnn = Rnn::new(&engine, weights.clone().configure(Config::half)?);
-            let input = input.clone();
-            contenders.push(("half", RUNS, Box::new(move || Ok(rnn.forward(&input, None)?.output))));
+            contenders.push(("f16", RUNS, prepared(&engine, None, Dtype::F16)?));
         }
-        contenders.push(("cpu", RUNS, prepared(&Engine::cpu(), None)));
+        contenders.push(("cpu", RUNS, prepared(&Engine::cpu(), None, Dtype::F32)?));
         let oneshot = || Ok(Rnn::new(&engine, weights.clone()).forward(&input, None)?.output);
         contenders.push(("oneshot", 5, Box::new(oneshot)));
         contenders.push((
@@ -76,7 +73,7 @@ fn main() -> Result<(), Failure> {
         ));
         for (by, _, call) in &mut contenders {
             // Numbers of 11 bits, at every step.
-            let bound = if *by == "half" { 4e-3 } else { 1e-5 };
+            let bound = if *by == "f16" { 4e-3 } else { 1e-5 };
             verify(&call()?, &truth, bound).map_err(|error| format!("{name}, {by}: {error}"))?;
         }
         let mut times = vec![Vec::new(); contenders.len()];

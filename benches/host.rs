@@ -62,8 +62,7 @@ type Measure = fn(&Engine, Schedule, usize) -> Result<([f64; 2], f64), Failure>;
 fn encode_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f64; 2], f64), Failure> {
     let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
     let config = config();
-    let mut rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
-    rnn.set_tuning(schedule);
+    let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?).with_tuning(schedule)?;
     let buffer = |numbers: usize| {
         let (size, usage) = (4 * numbers as u64, wgpu::BufferUsages::STORAGE);
         device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
@@ -97,16 +96,15 @@ fn summary(
     steps: usize,
 ) -> wgpu_rnn::Result<([f64; 2], f64)> {
     times.sort();
-    let shape = Workload { steps, batch: 1, has_lengths: false, tuning: schedule.into() };
-    let plan = Plan::of(config, &shape, &engine.limits().unwrap_or_default())?;
+    let workload = Workload { tuning: schedule.into(), ..Workload::new(steps, 1) };
+    let plan = Plan::of(config, &workload, &engine.limits().unwrap_or_default())?;
     Ok(([RUNS / 2, 0].map(|run| 1e6 * times[run].as_secs_f64()), plan.dispatches() as f64))
 }
 
 /// Of a call on the host.
 fn host_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f64; 2], f64), Failure> {
     let config = config();
-    let mut rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
-    rnn.set_tuning(schedule);
+    let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?).with_tuning(schedule)?;
     let input = Array3::<f32>::ones((steps, 1, 4));
     rnn.forward(&input, None)?;
     let mut times: Vec<Duration> = Vec::new();

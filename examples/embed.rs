@@ -56,7 +56,7 @@ fn embed(out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "on {}", engine.name())?;
 
     let config = Config::gru(H).input_size(I);
-    let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
     for need in rnn.buffer_needs(T, N) {
         writeln!(out, "  {need}")?;
     }

@@ -10,8 +10,7 @@ mod network;
 use clap::Parser;
 use network::Network;
 use std::process::ExitCode;
-use wgpu_rnn::inspect::{Limits, Workload};
-use wgpu_rnn::{Plan, Result};
+use wgpu_rnn::{Limits, Plan, Result};
 
 /// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
 /// has.
@@ -40,7 +39,5 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         limits.subgroup_size = 8;
         limits.f16 = true;
     }
-    let Network { steps, batch, .. } = arguments.network;
-    let shape = Workload { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
-    Plan::of(&arguments.network.config(), &shape, &limits)
+    Plan::of(&arguments.network.config(), &arguments.network.workload(), &limits)
 }

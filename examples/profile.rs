@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
-use wgpu_rnn::inspect::Workload;
 use wgpu_rnn::{Call, Engine, Init, Plan, Rnn, Weights};
 
 /// Measure the passes of one call of a recurrent network, on an adapter with timestamps.
@@ -37,20 +36,19 @@ fn main() -> ExitCode {
 }
 
 fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
-    let Network { steps, batch, .. } = arguments.network;
-    let config = arguments.network.config();
+    let (config, workload) = (arguments.network.config(), arguments.network.workload());
     let engine = Engine::gpu()?;
     // A network that is too large is refused before anything is made.
-    let shape = Workload { steps, batch, has_lengths: false, tuning: arguments.network.tuning() };
-    Plan::of(&config, &shape, &engine.limits().unwrap_or_default())?;
-    let mut rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
-    rnn.set_tuning(arguments.network.tuning());
-    let input = Array3::from_elem((steps, batch, config.input_size), 0.1);
+    Plan::of(&config, &workload, &engine.limits().unwrap_or_default())?;
+    let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    let rnn = rnn.with_dtype(workload.dtype)?.with_tuning(workload.tuning)?;
+    let input = Array3::from_elem((workload.steps, workload.batch, config.input_size), 0.1);
+    let call = Call::new(&input).timed();
     // The first one makes the pipelines.
-    rnn.profile(&Call::new(&input))?;
+    rnn.call(&call)?;
     let mut times: BTreeMap<usize, (String, u64, Vec<Duration>)> = BTreeMap::new();
     for _ in 0..arguments.runs {
-        for (index, pass) in rnn.profile(&Call::new(&input))?.1.into_iter().enumerate() {
+        for (index, pass) in rnn.call(&call)?.times.into_iter().enumerate() {
             let entry = times.entry(index).or_insert_with(|| (pass.label, pass.dispatches, Vec::new()));
             entry.2.push(pass.time);
         }

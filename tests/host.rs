@@ -78,17 +78,16 @@ fn engine() -> Engine {
 }
 
 fn rnn(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> Rnn {
-    let mut rnn = Rnn::new(engine, Weights::init(config, &Init::pytorch()).unwrap());
-    rnn.set_tuning(schedule);
-    rnn
+    let rnn = Rnn::new(engine, Weights::init(config, &Init::pytorch()).unwrap());
+    rnn.with_tuning(schedule).unwrap()
 }
 
 fn plan(engine: &Engine, config: &Config, steps: usize, batch: usize, schedule: Option<Schedule>) -> Plan {
-    let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
-    Plan::of(config, &shape, &engine.limits().unwrap()).unwrap()
+    let workload = Workload { tuning: schedule.into(), ..Workload::new(steps, batch) };
+    Plan::of(config, &workload, &engine.limits().unwrap()).unwrap()
 }
 
-/// Networks whose steps take one dispatch, two and three, one direction and two, one rnn and two.
+/// Networks whose steps take one dispatch, two and three, one direction and two, one layer and two.
 fn networks() -> Vec<Config> {
     let mut all: Vec<Config> =
         Cell::ALL.map(|cell| Config::new(cell, 13).num_layers(2).bidirectional().input_size(7)).into();
@@ -104,8 +103,8 @@ fn schedules() -> impl Iterator<Item = Option<Schedule>> {
 
 /// The schedule is one that this network can have.
 fn can(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> bool {
-    let shape = Workload { steps: 5, batch: 3, has_lengths: false, tuning: schedule.into() };
-    Plan::of(config, &shape, &engine.limits().unwrap()).is_ok()
+    let workload = Workload { tuning: schedule.into(), ..Workload::new(5, 3) };
+    Plan::of(config, &workload, &engine.limits().unwrap()).is_ok()
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn a_call_is_what_the_plan_says() {
     let mut calls = 0;
     for config in networks() {
         for schedule in schedules().filter(|&schedule| can(&engine, &config, schedule)) {
-            let mut rnn = rnn(&engine, &config, schedule);
+            let rnn = rnn(&engine, &config, schedule);
             for (steps, batch) in [(1, 1), (5, 3), (300, 2)] {
                 let plan = plan(&engine, &config, steps, batch, schedule);
                 let input = Array3::<f32>::ones((steps, batch, 7));
@@ -132,22 +131,22 @@ fn a_call_is_what_the_plan_says() {
     assert!(calls >= 3 * 2 * networks().len(), "{calls} calls");
 }
 
-/// A dispatch a step of a rnn and direction, or, paired, of a rnn; and one submit up to 256 of them.
+/// A dispatch per step of a layer and direction, or, paired, of a layer; and one submit up to 256 of them.
 #[test]
 fn a_step_is_a_dispatch() {
     let engine = engine();
     for cell in Cell::ALL {
         let config = Config::new(cell, 13).num_layers(2).bidirectional().input_size(7);
         for (schedule, a_step, passes_a_layer) in [(Schedule::Stepwise, 2, 3), (Schedule::Paired, 1, 2)] {
-            let mut rnn = rnn(&engine, &config, Some(schedule));
-            let mut one = |steps| asked(|| drop(rnn.forward(&Array3::ones((steps, 3, 7)), None).unwrap()));
+            let rnn = rnn(&engine, &config, Some(schedule));
+            let one = |steps| asked(|| drop(rnn.forward(&Array3::ones((steps, 3, 7)), None).unwrap()));
             let (few, many) = (one(4), one(64));
             assert_eq!(many.dispatches - few.dispatches, 60 * 2 * a_step, "{cell:?}, {}", schedule.name());
             assert_eq!([few.passes, many.passes], [2 * passes_a_layer; 2], "{cell:?}, {}", schedule.name());
             assert_eq!([few.submits, many.submits], [1; 2], "{cell:?}, {}", schedule.name());
         }
         let one_direction = Config::new(cell, 13).input_size(7);
-        let mut rnn = rnn(&engine, &one_direction, None);
+        let rnn = rnn(&engine, &one_direction, None);
         for (steps, submits) in [(1, 1), (256, 1), (257, 2)] {
             let input = Array3::ones((steps, 3, 7));
             let asked = asked(|| drop(rnn.forward(&input, None).unwrap()));
@@ -162,15 +161,15 @@ fn a_shape_that_came_before_makes_no_object() {
     let engine = engine();
     for config in networks() {
         for schedule in schedules().filter(|&schedule| can(&engine, &config, schedule)) {
-            let mut rnn = rnn(&engine, &config, schedule);
+            let rnn = rnn(&engine, &config, schedule);
             let (small, large) = (Array3::<f32>::ones((5, 3, 7)), Array3::<f32>::ones((9, 4, 7)));
             let packed = Packed { data: ndarray::Array2::ones((8, 7)), batch_sizes: vec![3, 2, 1, 1, 1] };
-            let mut all = |longest: usize| {
+            let all = |longest: usize| {
                 rnn.forward(&small, None).unwrap();
                 rnn.forward(&large, None).unwrap();
                 rnn.call(&Call::new(&small).lengths(&[longest, 0, 2])).unwrap();
                 rnn.call(&Call::new(&large).lengths(&[1, longest, 3, 2])).unwrap();
-                rnn.forward_packed(&packed, None).unwrap();
+                rnn.call(&Call::packed(&packed)).unwrap();
             };
             let first = asked(|| all(5));
             assert!(!first.objects.is_empty(), "the listener hears nothing");
@@ -190,13 +189,12 @@ fn a_short_call_copies_and_computes_less() {
     let engine = engine();
     for schedule in schedules() {
         let config = Config::lstm(13).bidirectional().input_size(7);
-        let mut rnn = rnn(&engine, &config, schedule);
+        let rnn = rnn(&engine, &config, schedule);
         let input = Array3::<f32>::ones((9, 3, 7));
-        let mut with =
-            |lengths: &[usize]| asked(|| drop(rnn.call(&Call::new(&input).lengths(lengths)).unwrap()));
+        let with = |lengths: &[usize]| asked(|| drop(rnn.call(&Call::new(&input).lengths(lengths)).unwrap()));
         let (whole, short) = (with(&[9, 2, 5]), with(&[4, 2, 1]));
-        let shape = Workload { steps: 9, batch: 3, has_lengths: true, tuning: schedule.into() };
-        let plan = Plan::of(&config, &shape, &engine.limits().unwrap()).unwrap();
+        let workload = Workload { has_lengths: true, tuning: schedule.into(), ..Workload::new(9, 3) };
+        let plan = Plan::of(&config, &workload, &engine.limits().unwrap()).unwrap();
         let all = plan.uploads.iter().chain(&plan.downloads);
         let bytes: Vec<u64> = all.map(|transfer| 4 * transfer.len_within(4)).collect();
         assert_eq!(short.copies, bytes);

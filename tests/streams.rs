@@ -7,7 +7,7 @@ mod engines;
 use common::case;
 use engines::{Offer, Outcome, Trials};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
-use wgpu_rnn::{Cell, Config, Engine, Error, MAX_STREAM_STEPS, Rnn, Schedule, Streams, Tuning};
+use wgpu_rnn::{Cell, Config, Engine, Error, Init, Layout, MAX_STREAM_STEPS, Rnn, Schedule, Streams, Tuning};
 
 fn main() {
     let mut trials = Trials::new();
@@ -34,16 +34,14 @@ fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
     let schedules = &[Schedule::Stepwise, Schedule::Sequence][..if engine.is_gpu() { 2 } else { 1 }];
     for &schedule in schedules {
         let tuning = Tuning { schedule: Some(schedule), gemm: tile, step: tile };
-        let mut whole = rnn();
-        whole.set_tuning(tuning);
+        let tuning = if engine.is_gpu() { tuning } else { Tuning::default() };
+        let whole = rnn().with_tuning(tuning)?;
         let rows = |row: usize, first: usize, end: usize| case.input.slice(s![first..end, row..row + 1, ..]);
         let alone = whole.forward(&rows(0, 0, 1000), None)?;
         let late = whole.forward(&rows(1, 0, 300), None)?;
         let other = whole.forward(&rows(2, 0, 900), None)?;
 
-        let mut streaming = rnn();
-        streaming.set_tuning(tuning);
-        let mut streams = Streams::new(streaming, 3)?;
+        let mut streams = Streams::new(rnn().with_tuning(tuning)?, 3)?;
         let first = streams.join()?;
         let mut second = None;
         let mut third = streams.join()?;
@@ -126,12 +124,13 @@ fn wrong_use(engine: &Engine) -> Outcome {
             plain.clone().bidirectional(),
             "directions: expected forward only, for streams whose end is not known, found Both",
         ),
-        (
-            plain.clone().last_only(),
-            "last_only: expected an output for every step, for streams, found the last one only",
-        ),
+        (plain.clone().layout(Layout::Ntc), "layout: expected TNC, for streams, found NTC"),
     ] {
         refused(Streams::new(rnn(config), 2).map(|_| ()), expected)?;
+    }
+    let open = Streams::new(Rnn::lazy(engine, &Config::gru(5), Init::pytorch())?, 2);
+    if !matches!(open, Err(Error::InputSizeOpen)) {
+        return Err(format!("an open input size: {:?}", open.map(|streams| streams.capacity())).into());
     }
     refused(Streams::new(rnn(plain.clone()), 0).map(|_| ()), "capacity: expected at least 1, found 0")?;
     let huge = Streams::new(rnn(plain.clone()), 1 << 60);
@@ -168,7 +167,7 @@ fn eight_threads(engine: &Engine) -> Outcome {
     let cases: Vec<_> = (0..4).map(|seed| case(&config, 5 + seed as usize, 3, seed)).collect();
     let run = |index: usize| {
         let case = &cases[index % 4];
-        let mut rnn = Rnn::new(engine, case.weights.clone());
+        let rnn = Rnn::new(engine, case.weights.clone());
         (0..5).map(|_| rnn.call(&case.call())).collect::<wgpu_rnn::Result<Vec<_>>>()
     };
     let alone: Vec<_> = (0..8).map(run).collect::<Result<_, _>>()?;

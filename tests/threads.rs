@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Case, case};
-use wgpu_rnn::{Cell, Config, Engine, Output, Reset, Rnn};
+use wgpu_rnn::{Activation, Cell, Config, Engine, Output, Outputs, Reset, Rnn};
 
 /// What a pool of so many threads makes of a case.
 fn with_threads(threads: usize, case: &Case) -> Output {
@@ -44,19 +44,22 @@ fn their_number_changes_no_bit() {
 #[test]
 fn a_call_allocates_what_it_returns_and_nothing_a_step() {
     let lstm = Config::lstm(13).num_layers(3).bidirectional().input_size(7);
+    let all = Outputs::default();
+    let (mut cell_states, mut last_only) = (all, all);
+    (cell_states.cell_states, last_only.last_only) = (true, true);
     let networks = [
-        (lstm.clone(), 3),
-        (lstm.clone().layer_norm().residual().cell_clip(-0.5, 0.5), 3),
-        (lstm.clone().proj_size(5).cell_states(), 4),
-        (lstm.merge(wgpu_rnn::Merge::Sum).peepholes().last_only(), 3),
-        (Config::gru(13).gru_reset(Reset::Before).input_size(7).layout(wgpu_rnn::Layout::Ntc), 2),
+        (lstm.clone(), all, 3),
+        (lstm.clone().layer_norm().residual().cell_clip(-0.5, 0.5), all, 3),
+        (lstm.clone().proj_size(5), cell_states, 4),
+        (lstm.merge(wgpu_rnn::Merge::Sum).peepholes(), last_only, 3),
+        (Config::gru(13).gru_reset(Reset::Before).input_size(7).layout(wgpu_rnn::Layout::Ntc), all, 2),
     ];
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    for (config, results) in networks {
+    for (config, outputs, results) in networks {
         for steps in [100, 1, 100] {
             let mut case = case(&config, steps, 3, 1);
-            case.state = None;
-            let mut rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
+            (case.state, case.outputs) = (None, outputs);
+            let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
             // On one thread: it is this thread's that are counted, and rayon's queue grows now and then.
             alone.install(|| {
                 let first = rnn.call(&case.call()).unwrap();

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Case, F32, case, difference_of_outputs, reference};
 use ndarray::{ArrayD, s};
-use wgpu_rnn::{Cell, Config, Directions, Naming, Weights, reference};
+use wgpu_rnn::{Activation, Cell, Config, Directions, Naming, Weights, reference};
 
 /// The reference's answer to a case, and what `check` says of the same case with other weights.
 fn check(case: &Case, weights: &Weights) -> Result<(), String> {

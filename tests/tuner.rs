@@ -82,8 +82,8 @@ fn measured_once() -> Outcome {
     }
     // A layer's second call makes nothing; T counts in powers of two, N as it is.
     let engine = Engine::builder().tuned().build()?;
-    let mut rnn = Rnn::new(&engine, case(&small(5), 1, 1, 0).weights);
-    let mut call = |steps, batch| rnn.forward(&ndarray::Array3::<f32>::ones((steps, batch, 3)), None);
+    let rnn = Rnn::new(&engine, case(&small(5), 1, 1, 0).weights);
+    let call = |steps, batch| rnn.forward(&ndarray::Array3::<f32>::ones((steps, batch, 3)), None);
     let first = call(7, 3)?;
     let made = engine.objects_made();
     expect("a second call", call(7, 3)?.output == first.output, true)?;
@@ -119,9 +119,7 @@ fn second_engine() -> Outcome {
 fn own_tuning() -> Outcome {
     let engine = Engine::builder().tuned().build()?;
     let case = case(&small(4), 1, 1, 33);
-    let mut rnn = Rnn::new(&engine, case.weights.clone());
-    rnn.set_tuning(Schedule::Stepwise);
-    rnn.call(&case.call())?;
+    Rnn::new(&engine, case.weights.clone()).with_tuning(Schedule::Stepwise)?.call(&case.call())?;
     expect("with a schedule by name", engine.tunings_measured(), 0)?;
     answer(&Engine::gpu()?, &case)?;
     expect("an engine as it comes", Engine::gpu()?.tunings_measured(), 0)?;

@@ -25,8 +25,8 @@ const WRITTEN_OUT: usize = 32;
 
 impl Floors {
     pub fn measure(gpu: &Gpu, rounds: usize) -> Result<Floors, Failure> {
-        let launch = |wgsl: &str, bindings, overrides: &[(&str, f64)], buffers: &[&wgpu::Buffer], groups| {
-            let kernel = gpu.kernel(&Source { wgsl, bindings, immediates: 0, overrides });
+        let launch = |wgsl: &str, arrays, overrides: &[(&str, f64)], buffers: &[&wgpu::Buffer], groups| {
+            let kernel = gpu.kernel(&Source { wgsl, arrays, immediates: 0, overrides });
             let group = gpu.bind(&kernel, &[], buffers);
             Launch { kernel: Rc::clone(&kernel), group, immediates: Vec::new(), workgroups: [groups, 1, 1] }
         };

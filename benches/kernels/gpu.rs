@@ -25,7 +25,7 @@ pub struct Kernel {
 pub struct Source<'a> {
     pub wgsl: &'a str,
     /// Storage buffers, from binding 1 on, that it reads, and those after them that it writes.
-    pub bindings: (usize, usize),
+    pub arrays: (usize, usize),
     /// Bytes of immediate data.
     pub immediates: u32,
     pub overrides: &'a [(&'a str, f64)],
@@ -70,7 +70,7 @@ impl Gpu {
             label: None,
             source: wgpu::ShaderSource::Wgsl(source.wgsl.into()),
         });
-        let (reads, writes) = source.bindings;
+        let (reads, writes) = source.arrays;
         let storage =
             (0..reads + writes).map(|index| wgpu::BufferBindingType::Storage { read_only: index < reads });
         let entries: Vec<_> = (0..)
@@ -118,6 +118,17 @@ impl Gpu {
 
     /// The sizes, binding 0, and the storage buffers.
     pub fn bind(&self, kernel: &Kernel, dims: &[u8], buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
+        let whole: Vec<_> = buffers.iter().map(|buffer| buffer.as_entire_buffer_binding()).collect();
+        self.bind_parts(kernel, dims, &whole)
+    }
+
+    /// The same with parts of buffers.
+    pub fn bind_parts(
+        &self,
+        kernel: &Kernel,
+        dims: &[u8],
+        parts: &[wgpu::BufferBinding<'_>],
+    ) -> wgpu::BindGroup {
         let mut contents = dims.to_vec();
         contents.resize(dims.len().next_multiple_of(16).max(16), 0);
         let dims = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
@@ -126,8 +137,11 @@ impl Gpu {
             usage: wgpu::BufferUsages::UNIFORM,
         });
         let entries: Vec<_> = (0..)
-            .zip([&dims].into_iter().chain(buffers.iter().copied()))
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .zip([dims.as_entire_buffer_binding()].into_iter().chain(parts.iter().cloned()))
+            .map(|(binding, part)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(part),
+            })
             .collect();
         self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
@@ -201,6 +215,12 @@ pub fn unrolled(wgsl: &str, rows: usize) -> String {
         }
     }
     text
+}
+
+/// The arrays of a kernel of the library: those that it reads, and those that it writes.
+pub fn arrays(kernel: wgpu_rnn::inspect::Kernel) -> (usize, usize) {
+    let written = kernel.arrays().iter().filter(|array| array.is_written).count();
+    (kernel.arrays().len() - written, written)
 }
 
 /// Buffers by some key, each made once.

@@ -51,7 +51,7 @@ fn meet(
         let by_value = f64::from(u8::from(by_value));
         let kernel = gpu.kernel(&Source {
             wgsl: &unrolled(include_str!("persistent.wgsl"), IDLE),
-            bindings: (0, 7),
+            arrays: (0, 7),
             immediates: 0,
             overrides: &[("ROUNDS", rounds as f64), ("TURNS", TURNS as f64), ("BY_VALUE", by_value)],
         });

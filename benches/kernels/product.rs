@@ -3,7 +3,8 @@
 use crate::gpu::{Failure, Gpu, Launch, Source, unrolled};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array1, Array2, Array3};
-use wgpu_rnn::{Config, Dispatch, Plan, kernel, mxnet};
+use wgpu_rnn::inspect::{Dispatch, StepIndex, WORKGROUP};
+use wgpu_rnn::{Config, Dtype, Plan, mxnet};
 
 /// T, N, and I and H of a bidirectional LSTM.
 pub const SHAPES: [(usize, usize, usize); 2] = [(100, 16, 128), (50, 16, 256)];
@@ -22,7 +23,7 @@ pub fn ladder(gpu: &Gpu, (steps, batch, size): (usize, usize, usize)) -> Result<
     let config = Config::lstm(size).bidirectional().input_size(size);
     let plan = Plan::new(&config, steps, batch, &gpu.limits)?;
     let pass = plan.passes().next().ok_or("an empty plan")?;
-    let [dispatch] = pass.dispatches.as_slice() else { return Err("the product is cut".into()) };
+    let [dispatch] = &*pass.dispatches else { return Err("the product is cut".into()) };
     let (rows, depth, columns) = (steps * batch, size, 2 * 4 * size);
     let random = mxnet::Random::new(1);
     let draw = |rows, columns| random.uniform(-1.0, 1.0, (1, rows, columns)).remove_axis(ndarray::Axis(0));
@@ -33,7 +34,7 @@ pub fn ladder(gpu: &Gpu, (steps, batch, size): (usize, usize, usize)) -> Result<
     let buffers = [gpu.buffer(&flat(&source)), gpu.buffer(&flat(&bias))];
     let version = |name: String, wgsl: &str, weight: &[f32], workgroups: [u32; 3], ships| {
         let overrides = if ships { dispatch.overrides.as_slice() } else { &[] };
-        let kernel = gpu.kernel(&Source { wgsl, bindings: (3, 1), immediates: 0, overrides });
+        let kernel = gpu.kernel(&Source { wgsl, arrays: (3, 1), immediates: 0, overrides });
         let (weight, result) = (gpu.buffer(weight), gpu.zeros(rows * columns));
         let group = gpu.bind(&kernel, dispatch.dims.bytes(), &[&buffers[0], &weight, &buffers[1], &result]);
         let launches = vec![Launch { kernel, group, immediates: Vec::new(), workgroups }];
@@ -52,8 +53,8 @@ pub fn ladder(gpu: &Gpu, (steps, batch, size): (usize, usize, usize)) -> Result<
         versions.push(version(name.into(), &text, &weight, groups, false));
     }
     let Dispatch { kernel, tile, .. } = *dispatch;
-    let text = kernel.wgsl(tile, inspect::StepIndex::Immediate, wgpu_rnn::Dtype::F32);
-    let name = format!("ships: rows {tile} of {} lanes", inspect::WORKGROUP);
+    let text = kernel.wgsl(tile, StepIndex::Immediate, Dtype::F32);
+    let name = format!("ships: rows {tile} of {} lanes", WORKGROUP);
     let groups = plan.workgroups(dispatch, plan.steps);
     versions.push(version(name, &text, &in_blocks(&weight.view()), groups, true));
     Ok(Ladder {

@@ -1,10 +1,12 @@
 //! The time steps of a bidirectional LSTM, from a product a gate to one dispatch for both directions.
 
-use crate::gpu::{Buffers, Failure, Gpu, Launch, Source};
+use crate::gpu::{Buffers, Failure, Gpu, Launch, Source, arrays};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array2, Array3, Array4, Axis, concatenate, s};
-use wgpu_rnn::inspect::{BufferId, Content, Dims, Dispatch, GemmDims, Pass, Workload};
-use wgpu_rnn::{Config, Dtype, Plan, Schedule, kernel, mxnet};
+use wgpu_rnn::inspect::{
+    Binding, BufferId, Content, Dims, Dispatch, GemmDims, Kernel, Pass, StepIndex, WeightPart,
+};
+use wgpu_rnn::{Config, Dtype, Plan, Schedule, Workload, mxnet};
 
 /// T, N, and I and H; T is even, since then the last hidden state is where the first one was.
 pub const SHAPES: [(usize, usize, usize); 2] = [(32, 16, 128), (16, 16, 256)];
@@ -43,8 +45,8 @@ fn plan_of(gpu: &Gpu, data: &Data, schedule: Schedule) -> Result<Plan, Failure> 
     let (steps, batch, _) = data.input.dim();
     let size = data.weight.dim().1;
     let config = Config::lstm(size).bidirectional().input_size(size);
-    let shape = Workload { steps, batch, has_lengths: false, tuning: schedule.into() };
-    Ok(Plan::of(&config, &shape, &gpu.limits)?)
+    let workload = Workload { tuning: schedule.into(), ..Workload::new(steps, batch) };
+    Ok(Plan::of(&config, &workload, &gpu.limits)?)
 }
 
 /// The passes over time.
@@ -62,28 +64,35 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
     let (mut launches, mut results) = (Vec::new(), Vec::new());
     let mut name = String::new();
     for pass in recurrent(plan) {
-        let ([dispatch], Some(times)) = (pass.dispatches.as_slice(), pass.times) else {
+        let ([dispatch], Some(times)) = (&*pass.dispatches, pass.times) else {
             return Err("a step of several dispatches".into());
         };
-        let Dispatch { kernel, tile, overrides, .. } = dispatch;
-        let (a, b) = dispatch.alternates.ok_or("a state that does not alternate")?;
+        let Dispatch { kernel, tile, overrides, bindings, .. } = dispatch;
+        let odd = dispatch.odd.as_ref().ok_or("a state that does not alternate")?;
+        let of = |array: &str| dispatch.buffer(array).ok_or_else(|| format!("no array {array}"));
+        let (input, a) = (of("input_gates")?, of("a")?);
         name = format!("ships: {}, rows {tile}", plan.schedule.name());
         let made = gpu.kernel(&Source {
-            wgsl: &kernel.wgsl(*tile, inspect::StepIndex::Immediate, Dtype::F32),
-            bindings: kernel.bindings(),
+            wgsl: &kernel.wgsl(*tile, StepIndex::Immediate, Dtype::F32),
+            arrays: arrays(*kernel),
             immediates: 12,
             overrides,
         });
-        for &id in &dispatch.buffers {
-            buffers.entry(id).or_insert_with(|| gpu.buffer(&content(data, plan, id, dispatch.buffers[0])));
+        for &Binding { buffer: id, .. } in bindings {
+            buffers.entry(id).or_insert_with(|| gpu.buffer(&content(data, plan, id, input)));
         }
-        let mut order = dispatch.buffers.clone();
-        let mut groups = Vec::new();
-        for _ in 0..2 {
-            let bound: Vec<_> = order.iter().map(|id| &buffers[id]).collect();
-            groups.push(gpu.bind(&made, dispatch.dims.bytes(), &bound));
-            order.swap(a, b);
-        }
+        let part = |binding: &Binding| match binding.range {
+            None => buffers[&binding.buffer].as_entire_buffer_binding(),
+            Some((offset, size)) => wgpu::BufferBinding {
+                buffer: &buffers[&binding.buffer],
+                offset,
+                size: std::num::NonZeroU64::new(size),
+            },
+        };
+        let groups = [bindings, odd].map(|bindings| {
+            let parts: Vec<_> = bindings.iter().map(part).collect();
+            gpu.bind_parts(&made, dispatch.dims.bytes(), &parts)
+        });
         for step in times.iter(plan.steps) {
             launches.push(Launch {
                 kernel: made.clone(),
@@ -92,7 +101,7 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
                 workgroups: plan.workgroups(dispatch, plan.steps),
             });
         }
-        results.push(buffers[&dispatch.buffers[a]].clone());
+        results.push(buffers[&a].clone());
     }
     Ok(Version { name, launches, results, bytes: recurrent_bytes(plan), ships: true })
 }
@@ -100,16 +109,20 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
 /// What is in a buffer of the plan: input's gates, weights, biases, or zeros.
 fn content(data: &Data, plan: &Plan, id: BufferId, input: BufferId) -> Vec<f32> {
     let buffer = &plan.buffers[id.0];
-    match buffer.content {
-        Content::RecurrentWeight { slot, count, .. } => {
-            (slot..slot + count).flat_map(|slot| in_blocks(&data.weight.index_axis(Axis(0), slot))).collect()
-        }
-        Content::Parameters { slot, count, .. } => {
-            data.bias.slice(s![slot..slot + count, ..]).iter().copied().collect()
-        }
-        _ if id == input => data.input.iter().copied().collect(),
-        _ => vec![0.0; buffer.len as usize],
-    }
+    let len = buffer.len as usize;
+    let Content::Weight(weight) = buffer.content else {
+        return if id == input { data.input.iter().copied().collect() } else { vec![0.0; len] };
+    };
+    let of = |direction: usize| {
+        let mut numbers = match weight.part {
+            WeightPart::Parameters(_) => data.bias.row(direction).to_vec(),
+            _ => in_blocks(&data.weight.index_axis(Axis(0), direction)),
+        };
+        // Each direction's array is padded.
+        numbers.resize(len / weight.count, 0.0);
+        numbers
+    };
+    (weight.first..weight.first + weight.count).flat_map(of).collect()
 }
 
 /// The products by the library's own product kernel, of one gate or of all four at once, and the update by itself: so that it is only
@@ -119,15 +132,14 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
     let size = data.weight.dim().1;
     let columns = gates_each * size;
     let tile = recurrent(plan).next().ok_or("no steps")?.dispatches[0].tile;
-    let gemm = inspect::Kernel::Gemm;
     let product = gpu.kernel(&Source {
-        wgsl: &gemm.wgsl(tile, inspect::StepIndex::Immediate, Dtype::F32),
-        bindings: gemm.bindings(),
+        wgsl: &Kernel::Gemm.wgsl(tile, StepIndex::Immediate, Dtype::F32),
+        arrays: arrays(Kernel::Gemm),
         immediates: 0,
         overrides: &[],
     });
     let text = [include_str!("../../shaders/prelude.wgsl"), include_str!("step_update.wgsl")].join("\n");
-    let update = gpu.kernel(&Source { wgsl: &text, bindings: (5, 3), immediates: 4, overrides: &[] });
+    let update = gpu.kernel(&Source { wgsl: &text, arrays: (5, 3), immediates: 4, overrides: &[] });
     let dims = Dims::Gemm(GemmDims {
         rows: batch as u32,
         columns: columns as u32 / 4,
@@ -137,6 +149,9 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
         source_stride: size as u32 / 4,
         weight_offset: 0,
         adds: 0,
+        direction_columns: columns as u32 / 4,
+        direction_weight: 0,
+        direction_bias: 0,
     });
     let groups = [columns.div_ceil(4 * 64) as u32, batch.div_ceil(tile.rows as usize) as u32, 1];
     let input = gpu.buffer(&data.input.iter().copied().collect::<Vec<_>>());

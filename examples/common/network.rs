@@ -1,14 +1,13 @@
 //! The arguments that tell a network and its call, for the examples that need no weights.
 
 use clap::{Args, ValueEnum};
-use wgpu_rnn::inspect::Tile;
-use wgpu_rnn::{Cell, Config, Schedule, Tuning};
+use wgpu_rnn::{Cell, Config, Schedule, Tile, Tuning, Workload};
 
 #[derive(Args)]
 pub struct Network {
-    /// The cell
-    #[arg(long, value_enum, default_value_t = Kind::Lstm)]
-    cell: Kind,
+    /// The cell: rnn_relu, rnn_tanh, lstm, gru, or rnn:ACTIVATION
+    #[arg(long, default_value_t = Cell::Lstm)]
+    cell: Cell,
 
     /// Units a layer and direction (H)
     #[arg(long, default_value_t = 128)]
@@ -26,17 +25,17 @@ pub struct Network {
     #[arg(long)]
     bidirectional: bool,
 
-    /// Store numbers as f16, which the adapter has to be able to
-    #[arg(long)]
-    half: bool,
+    /// The type that numbers are stored as; f16 needs an adapter with SHADER_F16
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
 
     /// Time steps (T)
     #[arg(long, default_value_t = 100)]
-    pub steps: usize,
+    steps: usize,
 
     /// Sequences in the batch (N)
     #[arg(long, default_value_t = 16)]
-    pub batch: usize,
+    batch: usize,
 
     /// How time steps become dispatches, instead of the best way: stepwise, paired or sequence
     #[arg(long)]
@@ -53,33 +52,24 @@ pub struct Network {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Kind {
-    RnnRelu,
-    RnnTanh,
-    Lstm,
-    Gru,
+enum Dtype {
+    F32,
+    F16,
 }
 
 impl Network {
     pub fn config(&self) -> Config {
-        let cell = match self.cell {
-            Kind::RnnRelu => Cell::Vanilla(Activation::Relu),
-            Kind::RnnTanh => Cell::Vanilla(Activation::Tanh),
-            Kind::Lstm => Cell::Lstm,
-            Kind::Gru => Cell::Gru,
-        };
-        let mut config =
-            Config::new(cell, self.hidden_size).num_layers(self.layers).input_size(self.input_size);
-        if self.bidirectional {
-            config = config.bidirectional();
-        }
-        if self.half {
-            config = config.half();
-        }
-        config
+        let config =
+            Config::new(self.cell, self.hidden_size).num_layers(self.layers).input_size(self.input_size);
+        if self.bidirectional { config.bidirectional() } else { config }
     }
 
-    pub fn tuning(&self) -> Tuning {
-        Tuning { schedule: self.schedule, gemm: self.gemm_tile, step: self.step_tile }
+    pub fn workload(&self) -> Workload {
+        let dtype = match self.dtype {
+            Dtype::F32 => wgpu_rnn::Dtype::F32,
+            Dtype::F16 => wgpu_rnn::Dtype::F16,
+        };
+        let tuning = Tuning { schedule: self.schedule, gemm: self.gemm_tile, step: self.step_tile };
+        Workload { dtype, tuning, ..Workload::new(self.steps, self.batch) }
     }
 }

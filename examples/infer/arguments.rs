@@ -2,7 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
-use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Reset};
+use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Outputs, Reset};
 
 /// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
 ///
@@ -27,17 +27,15 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
 
-    /// The engine; auto takes the CPU if there is no GPU adapter
+    /// The engine; auto takes a GPU, or the CPU if there is none but a software adapter
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
 
-    /// Precision; f64 is the CPU reference's alone
+    /// The type of numbers. f16 is for GPUs with SHADER_F16, which store weights, states and outputs so and
+    /// compute in f32: a stored number errs by up to 2^-11 of itself, by 2^-25 below 2^-14, and is refused
+    /// beyond 65504. f64 is for the CPU reference
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub dtype: Dtype,
-
-    /// Store weights, states and outputs as f16 on the GPU, which needs SHADER_F16
-    #[arg(long)]
-    half: bool,
 
     /// The axes of input and output
     #[arg(long, value_enum, default_value_t = Axes::Tnc)]
@@ -90,7 +88,7 @@ pub struct Arguments {
 
     /// Gives only what each direction ends with, [1, N, C]
     #[arg(long)]
-    last_only: bool,
+    pub last_only: bool,
 
     /// Gives the last layer's cell state at every step as well: `cell_states`
     #[arg(long)]
@@ -110,6 +108,7 @@ pub enum Device {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Dtype {
+    F16,
     F32,
     F64,
 }
@@ -157,9 +156,6 @@ impl Arguments {
             Axes::Tnc => Layout::Tnc,
             Axes::Ntc => Layout::Ntc,
         };
-        if self.half {
-            config = config.half();
-        }
         if !self.activations.is_empty() {
             config.activations = self.activations.clone();
         }
@@ -186,10 +182,16 @@ impl Arguments {
             Merging::Apart => Merge::Apart,
         };
         config.residual = self.residual;
-        config.outputs.last_only = self.last_only;
-        config.outputs.cell_states = self.cell_states;
-        config.outputs.every_layer = self.every_layer;
         config
+    }
+
+    /// The outputs that are asked for.
+    pub fn outputs(&self) -> Outputs {
+        let mut outputs = Outputs::default();
+        outputs.last_only = self.last_only;
+        outputs.cell_states = self.cell_states;
+        outputs.every_layer = self.every_layer;
+        outputs
     }
 
     /// That a network of these weights can do what is asked.

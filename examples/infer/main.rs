@@ -41,14 +41,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         .load(&arguments.weights)?;
     arguments.check_against(weights.config())?;
     let input = files::read(&arguments.input)?;
-    if input.batch_sizes.is_some() && weights.config().outputs.last_only {
+    if input.batch_sizes.is_some() && arguments.last_only {
         return Err("--last-only: expected input that is not packed, found packed".into());
     }
     // Packed sequences, and one alone, come time first.
     let is_time_first = input.batch_sizes.is_some() || input.is_unbatched();
     let weights = if is_time_first { weights.layout(Layout::Tnc) } else { weights };
     // Before a GPU is looked for.
-    weights.config().check_call(&input.call())?;
+    let outputs = arguments.outputs();
+    let call = input.call().outputs(outputs);
+    weights.config().check_call(&call)?;
     let (shape, engine) = match (arguments.dtype, arguments.device) {
         (Dtype::F64, Device::Gpu) => {
             return Err("--dtype f64: expected --device cpu or auto, found gpu".into());
@@ -59,18 +61,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
                 c: state.c.as_ref().map(|c| c.mapv(f64::from)),
             };
             let (numbers, state) = (input.input.mapv(f64::from), input.state.as_ref().map(double));
-            let call = Call::new(&numbers).state(state.as_ref());
+            let call = Call::new(&numbers).state(state.as_ref()).outputs(outputs);
             let call = if let Some(lengths) = &input.lengths { call.lengths(lengths) } else { call };
             let answer = reference::call(&weights.cast::<f64>(), &call)?;
             (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
         }
-        (Dtype::F32, device) => {
+        (dtype, device) => {
             let engine = match device {
                 Device::Gpu => Engine::gpu()?,
                 Device::Cpu => Engine::cpu(),
                 Device::Auto => Engine::auto(),
             };
-            let answer = Rnn::new(&engine, weights).call(&input.call())?;
+            let dtype = if dtype == Dtype::F16 { wgpu_rnn::Dtype::F16 } else { wgpu_rnn::Dtype::F32 };
+            let answer = Rnn::new(&engine, weights).with_dtype(dtype)?.call(&call)?;
             (files::write(&arguments.output, format, &answer, &input)?, answer.engine)
         }
     };

@@ -13,8 +13,7 @@ use networks::Network;
 use report::{Notebook, Report, TOLERANCE};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use wgpu_rnn::inspect::{Plan, Schedule, Workload};
-use wgpu_rnn::{Engine, Tuning};
+use wgpu_rnn::{Engine, Schedule};
 
 /// Compute the networks of the notebook "Stacked Bi-directional LSTMs in Gluon", and compare every number
 /// that it prints with MXNet's. The exit code is 1 if one differs.
@@ -70,7 +69,7 @@ fn show(engine: &Engine, schedule: Option<Schedule>, out: &mut dyn Write) -> Res
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut report = Report { out, good: true, worst: 0.0, numbers: 0, colour };
     if let Some(network) = networks.last() {
-        show_passes(network, schedule, &mut report)?;
+        show_passes(network, &mut report)?;
     }
     show_tables(engine, &networks, &mut report)?;
     let Report { out, good, worst, numbers, .. } = report;
@@ -84,16 +83,13 @@ fn show(engine: &Engine, schedule: Option<Schedule>, out: &mut dyn Write) -> Res
 }
 
 /// The compute passes of a call of one network, in the order of the command buffer.
-fn show_passes(
-    network: &Network,
-    schedule: Option<Schedule>,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let Some(limits) = network.rnn.engine().limits() else { return Ok(()) };
-    let (config, call) = (network.rnn.config(), &network.calls[0]);
+fn show_passes(network: &Network, report: &mut Report<'_>) -> Result<(), Failure> {
+    if !network.rnn.engine().is_gpu() {
+        return Ok(());
+    }
+    let call = &network.calls[0];
     let (steps, batch, _) = call.input.dim();
-    let tuning = Tuning::from(networks::schedule_of(config, schedule));
-    let plan = Plan::of(config, &Workload { steps, batch, has_lengths: false, tuning }, &limits)?;
+    let plan = network.rnn.plan(steps, batch)?;
     let title = format!("{}: the compute passes of a call, schedule {}", call.title, plan.schedule.name());
     let title = report.paint("1", &title);
     writeln!(report.out, "\n{title}")?;

@@ -39,7 +39,7 @@ pub fn run(engine: &Engine, schedule: Option<Schedule>) -> Result<Vec<Network>> 
     let (steps, batch, features, hidden) = SIZES;
     let random = mxnet::Random::new(0);
     let input = random.uniform(0.0, 1.0, (steps, batch, features));
-    let call = |rnn: &mut Rnn, fixture, title, state: Option<State>| {
+    let call = |rnn: &Rnn, fixture, title, state: Option<State>| {
         let answer = rnn.forward(&input, state.as_ref())?;
         Ok(Call { fixture, title, input: input.clone(), state, answer })
     };
@@ -64,18 +64,20 @@ pub fn run(engine: &Engine, schedule: Option<Schedule>) -> Result<Vec<Network>> 
     ];
     let mut done: Vec<Network> = Vec::new();
     for (fixture, zero_state, title, config) in networks {
-        let mut rnn = Rnn::lazy(engine, &config, Init::mxnet(&random))?;
-        rnn.set_tuning(schedule_of(&config, schedule));
+        let rnn = Rnn::lazy(engine, &config, Init::mxnet(&random))?;
+        // Only a GPU has schedules.
+        let schedule = if engine.is_gpu() { schedule_of(&config, schedule) } else { None };
+        let rnn = rnn.with_tuning(schedule)?;
         let mut calls = Vec::new();
         if done.is_empty() {
-            calls.push(call(&mut rnn, zero_state, title, None)?);
+            calls.push(call(&rnn, zero_state, title, None)?);
         }
         let draw = || random.uniform(0.0, 1.0, (config.slots(), batch, hidden));
         let h = draw();
         let state = State { h, c: config.cell.has_cell_state().then(draw) };
-        calls.push(call(&mut rnn, fixture, title, Some(state))?);
+        calls.push(call(&rnn, fixture, title, Some(state))?);
         if !done.is_empty() {
-            calls.push(call(&mut rnn, zero_state, title, None)?);
+            calls.push(call(&rnn, zero_state, title, None)?);
         }
         done.push(Network { rnn, calls });
     }

@@ -36,7 +36,7 @@ fn wrong_options_are_one_line() {
     save(&folder, &gru, Naming::PyTorch);
     fails("--cell-clip -1,1", "cell_clip: expected an LSTM, found gru");
     fails("--reverse", "--reverse: expected weights of one direction, found two");
-    fails("--cell-states", "cell_states: expected an LSTM as last layer, found gru");
+    fails("--cell-states", "cell_states: expected a last layer with a cell state (an LSTM), found gru");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn forget_bias_is_the_second_block() {
 fn lazy_weights_are_the_eager_ones() {
     let config = Config::lstm(13).num_layers(2).bidirectional();
     for init in [Init::pytorch().seed(9), Init::orthogonal()] {
-        let mut rnn = Rnn::lazy(&Engine::cpu(), &config, init.clone()).unwrap();
+        let rnn = Rnn::lazy(&Engine::cpu(), &config, init.clone()).unwrap();
         assert!(rnn.weights().is_none());
         rnn.forward(&Array3::zeros((2, 3, 7)), None).unwrap();
         let eager = Weights::init(&config.clone().input_size(7), &init).unwrap();
@@ -92,7 +92,7 @@ fn lazy_weights_are_the_eager_ones() {
 /// A wrong first call must not decide the input size.
 #[test]
 fn a_refused_call_draws_nothing() {
-    let mut rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
+    let rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
     rnn.forward(&Array3::zeros((2, 3, 9)), Some(&State::new(Array3::zeros((1, 3, 5))))).unwrap_err();
     rnn.forward(&Array3::zeros((0, 3, 9)), None).unwrap_err();
     assert!(rnn.weights().is_none());

@@ -130,7 +130,7 @@ fn a_setting_of_activations_tells_a_vanilla_rnns() {
     let settings = |config: Config| config.activations(&[Activation::Softsign]);
     let read = Weights::reader().settings(settings).from_bytes(&bytes).unwrap();
     assert_eq!(read.config().activations, [Activation::Softsign]);
-    let error = Weights::reader().settings(|config| config.last_only()).from_bytes(&bytes).unwrap_err();
+    let error = Weights::reader().settings(|config| config.residual()).from_bytes(&bytes).unwrap_err();
     assert!(matches!(error, Error::Activation { .. }), "{error}");
 }
 

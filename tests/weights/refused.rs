@@ -53,7 +53,6 @@ fn combinations_are_refused() {
     let bent = Activation::LeakyRelu { alpha: f32::NAN };
     for (config, expected) in [
         (gru().proj_size(3), "proj_size: expected an LSTM, found gru"),
-        (lstm().proj_size(5), "proj_size: expected less than hidden_size 5, found 5"),
         (gru().peepholes(), "peepholes: expected an LSTM, found gru"),
         (gru().coupled_input_forget(), "coupled_input_forget: expected an LSTM, found gru"),
         (stack.clone().layer_norm(), "layer_norm: expected an LSTM, found gru"),
@@ -75,9 +74,7 @@ fn combinations_are_refused() {
         ),
         (gru().activations(&[bent, bent]), "activations: expected finite parameters, found leaky_relu:NaN"),
         (gru().merge(Merge::Sum), "merge: expected two directions to merge, found one"),
-        (gru().residual().last_only(), "last_only: expected no residual connections, found some"),
         (stack.clone().residual(), "residual: expected layers of one size, 5, found 4"),
-        (stack.clone().cell_states(), "cell_states: expected an LSTM as last layer, found gru"),
         (stack.clone().num_layers(3), "num_layers: expected 2, as the stack has layers, found 3"),
         (changed, "stack: expected lstm 6 in the first layer, found lstm 5"),
         (Config::stack(&[]).input_size(1), "num_layers: expected at least 1, found 0"),
@@ -96,7 +93,7 @@ fn combinations_are_refused() {
     let plain = Weights::init(&lstm(), &Init::gluon()).unwrap();
     says(
         plain.configure(|config| config.proj_size(3)),
-        "settings: expected none that change the weights' shapes, found such a one",
+        "settings: expected settings that keep the weights' shapes, found others",
     );
     says(
         Weights::init(&lstm().peepholes(), &Init::mxnet(&mxnet::Random::new(0))),
@@ -104,11 +101,40 @@ fn combinations_are_refused() {
     );
 }
 
+/// Outputs that a network cannot give, on every engine and without one.
+#[test]
+fn outputs_are_refused() {
+    let (input, single) = (Array3::zeros((2, 3, 7)), Config::gru(5).residual().input_size(7));
+    let stack = Config::stack(&[(Cell::Lstm, 5), (Cell::Gru, 4)]).input_size(7);
+    for (config, call, expected) in [
+        (
+            single.clone().num_layers(2),
+            Call::new(&input).last_only(),
+            "last_only: expected no residual connections, found some",
+        ),
+        (
+            stack,
+            Call::new(&input).cell_states(),
+            "cell_states: expected a last layer with a cell state (an LSTM), found gru",
+        ),
+    ] {
+        says(config.check_call(&call), expected);
+        let weights = Weights::init(&config, &Init::gluon()).unwrap();
+        for engine in [Engine::cpu(), Engine::reference()] {
+            let error = Rnn::new(&engine, weights.clone()).call(&call).unwrap_err();
+            assert!(matches!(error, Error::Argument { .. }), "{error:?}");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+    // One layer adds nothing to anything.
+    single.check_call(&Call::new(&input).last_only()).unwrap();
+}
+
 #[test]
 fn lengths_and_batch_sizes_are_refused() {
-    let mut rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
+    let rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(4), Init::gluon()).unwrap();
     let input = Array3::zeros((5, 3, 7));
-    let mut call = |lengths: &[i8]| rnn.call(&Call::new(&input).lengths(lengths));
+    let call = |lengths: &[i8]| rnn.call(&Call::new(&input).lengths(lengths));
     says(call(&[1, 2]), "lengths: expected 3, one for each sequence, found 2");
     says(call(&[1, -1, 2]), "lengths: expected 0 to 5 (T) for sequence 1, found -1");
     says(call(&[1, 2, 6]), "lengths: expected 0 to 5 (T) for sequence 2, found 6");
@@ -126,10 +152,19 @@ fn lengths_and_batch_sizes_are_refused() {
     says(unpack(0, &[]), "batch_sizes: expected a first one of at least 1, found none");
     says(unpack(1, &[1, 0]), "batch_sizes: expected 1 to 1 at time step 1, found 0");
     let packed = Packed { data: Array2::zeros((3, 7)), batch_sizes: vec![2, 1] };
-    let mut last = Rnn::lazy(&Engine::cpu(), &Config::gru(4).last_only(), Init::gluon()).unwrap();
     says(
-        last.forward_packed(&packed, None),
-        "packed input: expected a network that gives all steps, found the last only",
+        rnn.call(&Call::packed(&packed).last_only()),
+        "packed input: expected a call that gives back all steps, found the last only",
+    );
+    says(
+        rnn.call(&Call::packed(&packed).lengths(&[2, 1])),
+        "lengths: expected none beside packed input, which has its own, found some",
+    );
+    let narrow = Packed { data: Array2::zeros((3, 6)), batch_sizes: vec![2, 1] };
+    let error = rnn.call(&Call::packed(&narrow)).unwrap_err();
+    assert!(
+        matches!(&error, Error::Shape { name, found, .. } if name == "input" && found == &[3, 6]),
+        "{error}"
     );
 }
 
@@ -164,7 +199,7 @@ fn inputs_and_states_are_refused() {
     for engine in [Engine::cpu(), Engine::reference()] {
         let config = Config::lstm(5).num_layers(2).bidirectional().input_size(7);
         let weights = Weights::init(&config, &Init::gluon()).unwrap();
-        let mut rnn = Rnn::new(&engine, weights.clone());
+        let rnn = Rnn::new(&engine, weights.clone());
         let input = Array3::zeros((2, 3, 7));
         let state = |h, c| State { h: Array3::zeros(h), c: Some(Array3::zeros(c)) };
         says(
