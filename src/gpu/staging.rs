@@ -94,7 +94,7 @@ impl Prepared {
         network: &Network,
         longest: &Longest<'_>,
     ) -> Result<Output> {
-        let mut results = Results::new(network, call)?;
+        let mut results = Results::new(network, call, &gpu.name)?;
         let mut state = network.zero_state(call.batch())?;
         for &staging in &self.downloads {
             let buffer = self.buffer(staging);
@@ -124,7 +124,7 @@ impl Prepared {
             drop(view);
             buffer.unmap();
         }
-        results.finish(call, state, &gpu.name)
+        results.finish(call, state)
     }
 }
 
