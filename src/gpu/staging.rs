@@ -52,7 +52,7 @@ impl Prepared {
                         // None where it stays on the GPU.
                         if let Some(numbers) = state.and_then(|state| state_of(network, state, transfer.what))
                         {
-                            put(&numbers, "state")?;
+                            put(&numbers, "h_0")?;
                         }
                     }
                     Payload::Input(segment) => {
