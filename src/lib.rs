@@ -1,5 +1,5 @@
-//! Stacked, bidirectional recurrent networks (RNN, LSTM, GRU) in WGSL compute shaders, on every GPU that wgpu reaches, and on
-//! the CPU.
+//! Stacked, bidirectional recurrent networks (RNN, LSTM, GRU) in WGSL compute shaders, on every GPU that wgpu
+//! reaches, and on the CPU.
 //!
 //! ```
 //! use ndarray::Array3;
@@ -82,7 +82,8 @@ pub mod options {}
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to change.
+/// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to
+/// change.
 #[doc(hidden)]
 pub mod inspect {
     pub use crate::call::{Piece, ResultArray, Source};

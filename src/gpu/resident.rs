@@ -39,7 +39,7 @@ impl Resident {
         Ok(Resident { states })
     }
 
-    /// Where a plan's state is kept; none for what is no state.
+    /// The buffer of a plan's state; none for a transfer that is no state.
     pub fn place_of(&self, transfer: &Transfer) -> Option<&wgpu::Buffer> {
         self.states.iter().find(|held| held.what == transfer.what).map(|held| &held.buffer)
     }
@@ -56,7 +56,8 @@ impl Resident {
         Ok(())
     }
 
-    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in between.
+    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in
+    /// between.
     pub fn copy_row(&self, encoder: &mut wgpu::CommandEncoder, row: usize, into: &wgpu::Buffer) {
         let mut at = 0;
         for held in &self.states {
