@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
     ///
     /// let made = Weights::init(&Config::gru(13).input_size(7), &Init::pytorch())?;
     /// let bytes = made.to_safetensors(Naming::PyTorch)?;
-    /// let known = Config::gru(13).input_size(7).last_only();
+    /// let known = Config::gru(13).input_size(7).preactivation_clip(3.0);
     /// assert_eq!(Weights::reader().config(&known).from_bytes(&bytes)?.config(), &known);
     /// let error = Weights::reader().config(&Config::gru(13).input_size(8)).from_bytes(&bytes).unwrap_err();
     /// assert_eq!(error.to_string(), "weight_ih_l0: expected shape [39, 8], found [39, 7]");
