@@ -121,8 +121,8 @@ impl<'a> Reader<'a> {
     /// Reads a file of f32 tensors.
     ///
     /// # Errors
-    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does not go together
-    /// with the network in it.
+    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does not
+    /// go together with the network in it.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
         let path = path.as_ref();
         let in_file = file::in_file(path);
