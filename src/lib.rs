@@ -43,10 +43,10 @@ mod call;
 mod cpu;
 mod engine;
 mod error;
-pub mod file;
 mod float;
 mod gpu;
 mod interop;
+mod io;
 mod kernel;
 mod memory;
 mod network;
@@ -72,6 +72,13 @@ pub use rnn::Rnn;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};
+
+/// Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
+pub mod file {
+    pub use crate::io::{read, replace};
+    pub use crate::quote::quote;
+    pub use crate::weights::{Tensors, load_tensors, save_tensors};
+}
 
 /// The options, and their names in PyTorch, MXNet, cuDNN, Keras and ONNX.
 #[doc = include_str!("../OPTIONS.md")]

@@ -4,7 +4,7 @@ use super::formats::{self, Contents};
 use super::infer::{Named, infer, parse_names, set_activation};
 use super::metadata::{CELLS, Metadata, refused};
 use super::{Entry, Table, Weights};
-use crate::{Activation, Cell, Config, Error, Naming, Result, file};
+use crate::{Activation, Cell, Config, Error, Naming, Result, io};
 use ndarray::ArrayD;
 use num_traits::Zero;
 use std::path::Path;
@@ -125,8 +125,8 @@ impl<'a> Reader<'a> {
     /// go together with the network in it.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
         let path = path.as_ref();
-        let in_file = file::in_file(path);
-        let Contents { tensors, metadata } = formats::read(&file::read(path)?).map_err(&in_file)?;
+        let in_file = io::in_file(path);
+        let Contents { tensors, metadata } = formats::read(&io::read(path)?).map_err(&in_file)?;
         self.read(tensors, &metadata, &in_file)
     }
 
