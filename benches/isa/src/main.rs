@@ -1,7 +1,7 @@
 //! Compiles each kernel of some plans with a Vulkan driver, and prints what the driver says of each kernel.
 //!
 //! `report.py` runs this program on RADV without a card, and reads the driver's words.
-//! Names of the library in use: `Plan::new`, `Plan::passes`, `Plan::workgroups`, the fields of `Dispatch`, and
+//! Names of the library in use: `Plan::of`, `Plan::passes`, `Plan::workgroups`, the fields of `Dispatch`, and
 //! `Kernel::wgsl`.
 
 mod vulkan;
@@ -11,25 +11,24 @@ use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::HashSet;
 use vulkan::Vulkan;
-use wgpu_rnn::plan::{Dispatch, Limits};
-use wgpu_rnn::shader::{StepIndex, WORKGROUP};
-use wgpu_rnn::{Config, Plan};
+use wgpu_rnn::inspect::{Dispatch, StepIndex, WORKGROUP};
+use wgpu_rnn::{Config, Dtype, Limits, Plan, Workload};
 
-/// Name, network, T and N.
-fn networks() -> [(&'static str, Config, usize, usize); 9] {
+/// Name, network, T, N, and the type that numbers are stored as.
+fn networks() -> [(&'static str, Config, usize, usize, Dtype); 9] {
     let lstm = |size| Config::lstm(size).input_size(size);
     let gru = Config::gru(128).input_size(128);
     let rnn = Config::rnn_tanh(64).input_size(64);
     [
-        ("LSTM 256 N1 T25", lstm(256), 25, 1),
-        ("BiLSTM 128 N16 T100", lstm(128).bidirectional(), 100, 16),
-        ("BiLSTM 256 N16 T50", lstm(256).bidirectional(), 50, 16),
-        ("BiGRU 128 N16 T100", gru.bidirectional(), 100, 16),
-        ("LSTM 512 N32 T50", lstm(512), 50, 32),
-        ("LSTM 1024 N64 T25", lstm(1024), 25, 64),
-        ("LSTM 2048 N128 T25", lstm(2048), 25, 128),
-        ("BiRNN 64 N8 T50", rnn.bidirectional(), 50, 8),
-        ("half LSTM 512 N32 T50", lstm(512).half(), 50, 32),
+        ("LSTM 256 N1 T25", lstm(256), 25, 1, Dtype::F32),
+        ("BiLSTM 128 N16 T100", lstm(128).bidirectional(), 100, 16, Dtype::F32),
+        ("BiLSTM 256 N16 T50", lstm(256).bidirectional(), 50, 16, Dtype::F32),
+        ("BiGRU 128 N16 T100", gru.bidirectional(), 100, 16, Dtype::F32),
+        ("LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F32),
+        ("LSTM 1024 N64 T25", lstm(1024), 25, 64, Dtype::F32),
+        ("LSTM 2048 N128 T25", lstm(2048), 25, 128, Dtype::F32),
+        ("BiRNN 64 N8 T50", rnn.bidirectional(), 50, 8, Dtype::F32),
+        ("f16 LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F16),
     ]
 }
 
@@ -50,12 +49,12 @@ fn main() {
     let vulkan = Vulkan::new();
     let limits = limits();
     let mut seen = HashSet::new();
-    for (name, config, steps, batch) in networks() {
-        let plan =
-            Plan::new(&config, steps, batch, &limits).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for dispatch in plan.passes().flat_map(|pass| &pass.dispatches) {
-            let Dispatch { kernel, tile, storage, overrides, .. } = dispatch;
-            if !seen.insert(format!("{kernel:?} {tile} {storage:?} {overrides:?}")) {
+    for (name, config, steps, batch, dtype) in networks() {
+        let workload = Workload { dtype, ..Workload::new(steps, batch) };
+        let plan = Plan::of(&config, &workload, &limits).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for dispatch in plan.passes().flat_map(|pass| pass.dispatches.iter()) {
+            let Dispatch { kernel, tile, dtype, overrides, .. } = dispatch;
+            if !seen.insert(format!("{kernel:?} {tile} {dtype:?} {overrides:?}")) {
                 continue;
             }
             let groups = plan.workgroups(dispatch, steps as u64);
@@ -65,8 +64,8 @@ fn main() {
             // Multiply-adds per invocation: of one time step, or of the whole product.
             let multiplies = dispatch.flops as f64 / 2.0 / invocations;
             eprintln!("\n#### {name} | {} {tile} | {groups:?} | {multiplies}", kernel.name());
-            let text = kernel.wgsl(*tile, StepIndex::Immediate, *storage);
-            vulkan.compile(&spirv(&text, overrides), dispatch.buffers.len());
+            let text = kernel.wgsl(*tile, StepIndex::Immediate, *dtype);
+            vulkan.compile(&spirv(&text, overrides), dispatch.bindings.len());
         }
     }
 }
