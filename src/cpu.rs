@@ -1,7 +1,8 @@
 //! The CPU engine: f32, in vectors, on as many threads as a layer is worth.
 //!
-//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product, [`cell`] and [`activation`] the equations, [`sweep`] a
-//! direction's way through time. It shares no equation with the reference, which judges it.
+//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product, [`cell`] and
+//! [`activation`] the equations, [`sweep`] a direction's way through time. It shares no equation with the
+//! reference, which judges it.
 
 mod activation;
 mod aligned;
@@ -23,7 +24,7 @@ use pulp::Arch;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use sweep::Scratch;
 
-/// Where it runs.
+/// The CPU that networks run on.
 #[derive(Debug)]
 pub(crate) struct Cpu {
     arch: Arch,
@@ -58,7 +59,7 @@ struct Workspace {
     fits: [usize; 2],
     /// The input, where its numbers do not lie in one piece.
     input: Aligned,
-    /// What a layer reads, and what it gives to the next.
+    /// The input of a layer, and its output.
     sequences: [Aligned; 2],
     /// A layer's directions, before they are merged or added to.
     directions_apart: Aligned,
@@ -212,7 +213,7 @@ fn shaped(lines: &mut Aligned, shape: (usize, usize, usize)) -> ArrayViewMut3<'_
     ArrayViewMut3::from_shape(shape, lines).expect("made as long")
 }
 
-/// What [`shaped`] has made.
+/// The array that [`shaped`] has made.
 fn view(lines: &Aligned, shape: (usize, usize, usize)) -> ArrayView3<'_, f32> {
     ArrayView3::from_shape(shape, lines).expect("made as long")
 }

@@ -1,9 +1,10 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
-//! [`device`] owns the device, [`pipelines`] its pipelines, [`pack`] the weights as kernels read them, [`prepared`] the objects of
-//! one plan, [`encode`] the commands, [`staging`] what crosses between host and GPU, [`bound`] callers' own buffers,
-//! [`resident`] states that stay; [`tuner`] measures what is fastest, [`timing`] what takes how long, [`pipeline_cache`] keeps
-//! pipelines in a file, and `cooperative` finds out whether cooperative matrices can be trusted.
+//! [`device`] owns the device, [`pipelines`] its pipelines, [`pack`] the weights as kernels read them,
+//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] what crosses between host and
+//! GPU, [`bound`] callers' own buffers, [`resident`] states that stay; [`tuner`] measures what is fastest,
+//! [`timing`] what takes how long, [`pipeline_cache`] keeps pipelines in a file, and `cooperative` finds out
+//! whether cooperative matrices can be trusted.
 
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;
@@ -123,7 +124,8 @@ impl GpuRnn {
             ..Workload::new(call.steps(), call.batch())
         };
         let longest = Longest { steps: call.longest() as u64, lengths, resident };
-        // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
+        // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing
+        // half-done there.
         let known = take(&self.prepared, |prepared| prepared.workload == workload);
         let prepared = match known {
             Some(prepared) => prepared,
@@ -187,7 +189,7 @@ impl GpuRnn {
         row: usize,
         state: &State,
     ) -> Result<()> {
-        self.gpu.scoped(|| resident.set(&self.gpu, network, row, state)).await?
+        resident.set(&self.gpu, network, row, state).await
     }
 }
 
@@ -229,7 +231,8 @@ async fn packed(gpu: &Gpu, weights: &Weights, weight: KernelWeight, buffer: &Buf
     gpu.filled(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await
 }
 
-/// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software adapter.
+/// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software
+/// adapter.
 fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
     let on_host = |buffer: &&Buffer| {
         limits.is_software || matches!(buffer.content, Content::Upload | Content::Download)

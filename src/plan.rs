@@ -1,8 +1,10 @@
-//! The plan: everything that a call will do, as a value: every buffer, pass and dispatch, before any GPU is touched.
+//! The plan: everything that a call will do, as a value: every buffer, pass and dispatch, before any GPU is
+//! touched.
 //!
-//! [`builder`] makes it: `cut` finds the segments of time, `schedule` chooses the schedule, `arrays` makes the buffers, and each
-//! operation of `ops` records its dispatches, with `steps` (the phases of a time step), `gemm`, `weights` and `tiles`, through
-//! `walk`, which cuts them into passes and submits; `transfers` brings input in and results out; `show` prints it all.
+//! [`builder`] makes it: `cut` finds the segments of time, `schedule` chooses the schedule, `arrays` makes
+//! the buffers, and each operation of `ops` records its dispatches, with `steps` (the phases of a time step),
+//! `gemm`, `weights` and `tiles`, through `walk`, which cuts them into passes and submits; `transfers` brings
+//! input in and results out; `show` prints it all.
 
 mod arrays;
 mod buffers;
@@ -78,21 +80,23 @@ impl Plan {
     /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for a network that cannot be, [`Error::Unsupported`](crate::Error::Unsupported)
-    /// and [`Error::TooLarge`](crate::Error::TooLarge) for one that the adapter cannot hold.
+    /// [`Error::Setting`](crate::Error::Setting) for a network that cannot be,
+    /// [`Error::Unsupported`](crate::Error::Unsupported) and [`Error::TooLarge`](crate::Error::TooLarge) for
+    /// one that the adapter cannot hold.
     pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
         Plan::of(config, &Workload::new(steps, batch), limits)
     }
 
-    /// As [`new`](Plan::new), for any workload: with lengths, other outputs, f16, a schedule or tiles by name.
+    /// The same as [`new`](Plan::new), for any workload: with lengths, other outputs, f16, a schedule or
+    /// tiles by name.
     ///
     /// # Errors
-    /// Those of [`new`](Plan::new).
+    /// The errors of [`new`](Plan::new).
     pub fn of(config: &Config, workload: &Workload, limits: &Limits) -> Result<Plan> {
         Plan::of_network(&config.check()?, workload, limits)
     }
 
-    /// As [`of`](Plan::of), of a network that was checked.
+    /// The same as [`of`](Plan::of), of a network that was checked.
     pub(crate) fn of_network(network: &Network, workload: &Workload, limits: &Limits) -> Result<Plan> {
         builder::build(network, workload, limits)
     }

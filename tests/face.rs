@@ -451,7 +451,7 @@ fn without_memory() -> Outcome {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -v 3000000 && exec \"$0\""]).arg(std::env::current_exe()?);
     let said = child(&mut command, "memory")?;
-    let needed = "the weights of the network: needs 8657043456 bytes of memory, which could not be had";
+    let needed = "the weights of the network: needs 8724152320 bytes of memory, which could not be had";
     expect("what it says", said.lines().collect::<Vec<_>>(), vec![needed, needed, "planned"])?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The output map: the arrays of an answer, and the numbers of the network that each is made of.
 //!
-//! One place for merge, last only, apart, cell states and every layer; all engines and encoded calls go by it.
+//! One place for merge, last only, apart, cell states and every layer; all engines and encoded calls go by
+//! it.
 
 use super::{Checked, Output, Packed, State};
 use crate::network::{Merge, Network, Outputs};

@@ -16,7 +16,7 @@ pub(crate) struct Gpu {
     pub name: Arc<str>,
     pub limits: Limits,
     pub pipelines: Pipelines,
-    /// Where the fastest plans are to be found by measuring.
+    /// The tunings, of an engine that measures them.
     #[cfg(not(target_arch = "wasm32"))]
     pub tunings: Option<crate::tuner::Tunings>,
     /// Buffers, bind groups, pipelines and shader modules made so far.
@@ -33,25 +33,25 @@ const USED_FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
 /// The environment variable that names an adapter.
 pub(crate) const ADAPTER_NAME: &str = "WGPU_ADAPTER_NAME";
 
-/// What an adapter is chosen by.
+/// The settings by which an adapter is chosen and opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub backends: wgpu::Backends,
     /// Part of the adapter's name, in any case; from the environment it may be no text.
     pub adapter_name: Option<std::ffi::OsString>,
-    /// Whether to stay within WebGPU's default limits and features.
+    /// Stay within WebGPU's default limits and features.
     pub webgpu_defaults: bool,
-    /// Whether kernels do without wgpu's checks.
+    /// Kernels go without wgpu's checks.
     pub unchecked: bool,
     #[cfg(not(target_arch = "wasm32"))]
     pub files: CacheFiles,
 }
 
-/// What is kept from one engine to the next.
+/// The files that engines share.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CacheFiles {
-    /// Whether plans are tuned.
+    /// Plans are tuned.
     pub is_tuned: bool,
     /// The file of tunings.
     pub tunings: Option<std::path::PathBuf>,
@@ -131,7 +131,8 @@ impl Gpu {
         self
     }
 
-    /// On a caller's device, whose callbacks stay the caller's; adapter, back ends and limits are what they are.
+    /// On a caller's device, whose callbacks stay the caller's; adapter, back ends and limits are what they
+    /// are.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
         let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked);
         #[cfg(not(target_arch = "wasm32"))]
@@ -247,7 +248,7 @@ impl Gpu {
         self.scoped(|| self.device.create_buffer(&descriptor)).await
     }
 
-    /// What we have mapped can only be invalid if its device is gone: wgpu keeps silent about errors that follow from that.
+    /// A mapped buffer is invalid only if the device is lost: wgpu keeps silent about the errors that follow.
     pub fn mapped<V>(&self, view: Result<V, wgpu::MapRangeError>) -> Result<V> {
         view.map_err(|error| self.interrupted(&error.to_string().replace('\n', " ")))
     }

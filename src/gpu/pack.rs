@@ -119,8 +119,8 @@ fn spread(packed: &mut [f32], vector: Option<ArrayView1<'_, f32>>, place: impl F
     vector.into_iter().flatten().enumerate().for_each(|(row, &number)| packed[place(row)] = number);
 }
 
-/// Spreads a matrix `[rows, K]` into `[columns / group / BLOCK, K / VECTOR, BLOCK, group, VECTOR]`. K consists of sources of
-/// equal length, each padded to whole vectors.
+/// Spreads a matrix `[rows, K]` into `[columns / group / BLOCK, K / VECTOR, BLOCK, group, VECTOR]`. K
+/// consists of sources of equal length, each padded to whole vectors.
 fn block(
     packed: &mut [f32],
     matrix: ArrayView2<'_, f32>,

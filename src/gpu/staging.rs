@@ -68,7 +68,8 @@ impl Prepared {
         Ok(())
     }
 
-    /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this result.
+    /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this
+    /// result.
     pub async fn wait(&self, gpu: &Gpu, wait: Wait) -> Result<()> {
         let map_all = |ids: &[BufferId], mode| -> Vec<Mapped> {
             ids.iter().map(|&id| map(self.buffer(id), mode)).collect()
@@ -145,7 +146,8 @@ pub(super) fn state_of(network: &Network, state: &State, what: Payload) -> Optio
     }
 }
 
-/// Sets a slot's part of a state from the numbers of a plan's buffer; a payload that is no state sets nothing.
+/// Sets a slot's part of a state from the numbers of a plan's buffer; a payload that is no state sets
+/// nothing.
 pub(super) fn set_state(network: &Network, state: &mut State, what: Payload, numbers: &[f32]) {
     let (array, slot, size): (_, _, fn(&SlotSpec) -> usize) = match what {
         Payload::Hidden { slot } => (Some(&mut state.h), slot, |spec| spec.state_size),

@@ -8,7 +8,8 @@ use super::{FOUR, padded, product};
 use crate::Result;
 use crate::network::{Dtype, SlotSpec};
 
-/// An array that a layer reads: the input, or the output of the layer below, or of a direction of it; a buffer a segment.
+/// An array that a layer reads: the input, or the output of the layer below, or of a direction of it; a
+/// buffer a segment.
 #[derive(Clone)]
 pub(super) struct Source {
     pub segments: Vec<BufferId>,
@@ -17,7 +18,8 @@ pub(super) struct Source {
     pub depth: u64,
 }
 
-/// One direction of a layer, or both directions at once; then all of its arrays have both, one after the other.
+/// One direction of a layer, or both directions at once; then all of its arrays have both, one after the
+/// other.
 pub(super) struct Group<'a> {
     pub slots: &'a [SlotSpec],
     /// Hidden state; with a second buffer, read and written in turn; the first holds the initial one.
@@ -28,7 +30,7 @@ pub(super) struct Group<'a> {
     /// The output by segment, and the length of one direction's in each.
     pub output: Vec<BufferId>,
     pub direction_output: Vec<u64>,
-    /// Its output is kept for every step, and its cell state.
+    /// The output is kept for every step; so is the cell state.
     pub keeps_steps: bool,
     pub keeps_cells: bool,
 }
@@ -51,6 +53,8 @@ pub(super) struct Arrays<'a> {
     pub input_gates: BufferId,
     pub input: Vec<BufferId>,
     pub groups: Vec<Group<'a>>,
+    /// L.
+    layers: usize,
     /// The final h of both directions of the last layer, merged, where only that is given back.
     pub merged_final: Option<BufferId>,
 }
@@ -77,12 +81,14 @@ impl<'a> Arrays<'a> {
             let len = product(&[batch, padded(network.top()[0].state_size)]);
             merged_final = Some(builder.buffers.work("merged final h", len, workload.dtype)?);
         }
-        Ok(Arrays { lengths, input_gates, input, groups, merged_final })
+        Ok(Arrays { lengths, input_gates, input, groups, layers: network.num_layers, merged_final })
     }
 
     /// The groups of a layer.
     pub fn of_layer(&self, layer: usize) -> impl Iterator<Item = (usize, &Group<'a>)> {
-        self.groups.iter().enumerate().filter(move |(_, group)| group.slot().layer == layer)
+        // As many in each layer, and the layers in order.
+        let each = self.groups.len() / self.layers;
+        self.groups.iter().enumerate().skip(layer * each).take(each)
     }
 
     /// The arrays that a layer reads.
