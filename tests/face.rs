@@ -419,7 +419,7 @@ fn absurd_plans() -> Outcome {
         }
     }
     refused("T 2^24, N 30,000", Plan::new(&configs[0], 1 << 24, 30_000, &limits), |error| {
-        matches!(error, Error::TooLarge { unit: "passes", .. })
+        matches!(error, Error::TooLarge { unit: "segments", .. })
     })?;
     refused("T 32, N 2^63 - 1", Plan::new(&configs[0], 32, usize::MAX / 2, &limits), |error| {
         matches!(error, Error::TooLarge { unit: "bytes", .. })
