@@ -239,7 +239,14 @@ fn wide_projection(engine: &Engine) -> Outcome {
 fn async_twins(engine: &Engine) -> Outcome {
     use pollster::block_on;
     let case = case(&Config::gru(5).num_layers(2).input_size(7), 4, 1, 46);
-    let rnn = || Rnn::new(engine, case.weights.clone());
+    // Calls of another length might be given other tiles, whose sums come in another order.
+    let tile = if engine.is_gpu() { Some("1".parse()?) } else { None };
+    let tuned = Rnn::new(engine, case.weights.clone()).with_tuning(Tuning {
+        gemm: tile,
+        step: tile,
+        ..Tuning::default()
+    })?;
+    let rnn = || tuned.clone();
     let whole = rnn().forward(&case.input, None)?;
     expect("forward", block_on(rnn().forward_async(&case.input, None))?, whole.clone())?;
     expect("call", block_on(rnn().call_async(&Call::new(&case.input)))?, whole.clone())?;
@@ -247,7 +254,6 @@ fn async_twins(engine: &Engine) -> Outcome {
     let mut stateful = Stateful::new(rnn());
     block_on(stateful.forward_async(&early))?;
     expect("stateful", block_on(stateful.call_async(&Call::new(&late)))?.state(), whole.state())?;
-    // Batches of another size might be given other tiles, so that streams are compared with streams.
     let sequence = case.input.slice(s![.., 0, ..]);
     let mut blocking = Streams::new(rnn(), 2)?;
     let stream = blocking.join()?;
