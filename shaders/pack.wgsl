@@ -1,12 +1,14 @@
 // pack: a tensor of the flat parameters becomes a part of an array that another kernel reads.
 //   flat [G, H, K]  ->  packed [G * H / group / BLOCK, K', BLOCK, group] of vectors, by unit, gate
 // A row of the tensor is one or several sources side by side, each of which is padded with zeros to whole
-// vectors: of four numbers for a matrix, of one for a bias, whose K is 1. One invocation writes one vector,
-// as single numbers.
+// vectors: of four numbers for a matrix, of one for a bias, whose K is 1. Some invocations of a workgroup copy
+// a row, each every so many numbers of it, so that they read neighbours, and divide no index per number.
+
+// The numbers are added to earlier ones. A driver may compute both branches of a condition on sizes.
+override ADDS: bool = false;
 
 struct Dims {
-    // Rows, times the vectors of a packed row.
-    len: u32,
+    rows: u32,
     // The place of the first row in flat.
     start: u32,
     // Rows of the tensor before the first one.
@@ -17,8 +19,10 @@ struct Dims {
     // The length of each source, and K', in vectors.
     source_depth: u32,
     depth: u32,
-    // Numbers in a vector.
-    vector: u32,
+    // The logarithm of the numbers in a vector, to base two.
+    vector_bits: u32,
+    // Invocations per row of a workgroup: a power of two.
+    lanes: u32,
     // H, and G.
     units: u32,
     gates: u32,
@@ -28,12 +32,11 @@ struct Dims {
     // that become one array.
     stride: u32,
     offset: u32,
-    // 1 if the numbers are added to earlier ones.
-    adds: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> flat: array<f32>;
+// Single numbers, since neighbours in a vector are written by several invocations.
 @group(0) @binding(2) var<storage, read_write> packed: array<Number>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -42,26 +45,30 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let at = tile_of(group, groups) * WORKGROUP + lane;
-    if at >= dims.len {
+    let row = tile_of(group, groups) * (WORKGROUP / dims.lanes) + lane / dims.lanes;
+    if row >= dims.rows {
         return;
     }
-    let row = at / dims.depth;
-    let k = at % dims.depth;
-    let in_source = k % dims.source_depth * dims.vector;
-    let first = dims.start + row * dims.width + k / dims.source_depth * dims.source + in_source;
     let row_of_all = dims.first_row + row;
     let column = row_of_all % dims.units * dims.gates + row_of_all / dims.units;
-    let place = block_at(column / dims.group, dims.depth) + k * BLOCK;
-    let to = (place * dims.stride + dims.offset + column % dims.group) * dims.vector;
-    for (var i = 0u; i < dims.vector; i++) {
-        var number = 0.0;
-        if in_source + i < dims.source {
-            number = flat[first + i];
+    let offset = dims.offset + column % dims.group;
+    var source_at = dims.start + row * dims.width;
+    var block = block_at(column / dims.group, dims.depth);
+    for (var k = 0u; k < dims.depth; k += dims.source_depth) {
+        var i = group.x * dims.lanes + lane % dims.lanes;
+        for (; i < dims.source_depth << dims.vector_bits; i += groups.x * dims.lanes) {
+            let vector = (block + (i >> dims.vector_bits) * BLOCK) * dims.stride + offset;
+            let at = (vector << dims.vector_bits) + (i & ((1u << dims.vector_bits) - 1u));
+            var number = 0.0;
+            if i < dims.source {
+                number = flat[source_at + i];
+            }
+            if ADDS {
+                number += f32(packed[at]);
+            }
+            packed[at] = Number(number);
         }
-        if dims.adds == 1u {
-            number += f32(packed[to + i]);
-        }
-        packed[to + i] = Number(number);
+        source_at += dims.source;
+        block += dims.source_depth * BLOCK;
     }
 }

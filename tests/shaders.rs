@@ -145,20 +145,20 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("to_row", offset_of!(CarryDims, to_row)),
             ],
             Kernel::Pack => vec![
-                ("len", offset_of!(PackDims, len)),
+                ("rows", offset_of!(PackDims, rows)),
                 ("start", offset_of!(PackDims, start)),
                 ("first_row", offset_of!(PackDims, first_row)),
                 ("width", offset_of!(PackDims, width)),
                 ("source", offset_of!(PackDims, source)),
                 ("source_depth", offset_of!(PackDims, source_depth)),
                 ("depth", offset_of!(PackDims, depth)),
-                ("vector", offset_of!(PackDims, vector)),
+                ("vector_bits", offset_of!(PackDims, vector_bits)),
+                ("lanes", offset_of!(PackDims, lanes)),
                 ("units", offset_of!(PackDims, units)),
                 ("gates", offset_of!(PackDims, gates)),
                 ("group", offset_of!(PackDims, group)),
                 ("stride", offset_of!(PackDims, stride)),
                 ("offset", offset_of!(PackDims, offset)),
-                ("adds", offset_of!(PackDims, adds)),
             ],
         };
         let module = parse(&name, &wgsl);

@@ -255,8 +255,8 @@ pub struct CarryDims {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct PackDims {
-    /// The length of a packed row in vectors, times the rows.
-    pub len: u32,
+    /// Rows.
+    pub rows: u32,
     /// The place of the first row in the flat parameters.
     pub start: u32,
     /// Rows of the tensor before the first one.
@@ -269,8 +269,10 @@ pub struct PackDims {
     pub source_depth: u32,
     /// The length of a packed row in vectors.
     pub depth: u32,
-    /// Numbers in a vector: four of a matrix, one of a bias.
-    pub vector: u32,
+    /// The logarithm of the numbers in a vector: four of a matrix, one of a bias.
+    pub vector_bits: u32,
+    /// Invocations per row of a workgroup.
+    pub lanes: u32,
     /// H: rows of a gate.
     pub units: u32,
     /// Gates: row blocks of the tensor.
@@ -281,8 +283,6 @@ pub struct PackDims {
     pub stride: u32,
     /// Vectors of a group before its first one.
     pub offset: u32,
-    /// 1 if the numbers are added to earlier ones.
-    pub adds: u32,
 }
 
 impl Dims {

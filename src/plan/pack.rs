@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Numbers that a binding begins at a multiple of: 256 bytes, the largest alignment that WebGPU asks for.
 const ALIGNMENT: usize = 64;
 
+/// Numbers of a source that an invocation copies, at most.
+const TURNS: u64 = 16;
+
 /// Plans the packing of all weights of a network: a pass a layer, a dispatch a tensor.
 pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
     builder::check(network, dtype, limits)?;
@@ -104,6 +107,8 @@ fn row_of(entry: &Entry) -> usize {
 struct Tensor {
     kind: TensorKind,
     rows: Range<usize>,
+    /// It is added to an earlier one.
+    adds: bool,
     /// The sizes that all of its dispatches have in common.
     dims: PackDims,
 }
@@ -147,28 +152,29 @@ impl Tensor {
         let depth = (source as u64).div_ceil(FOUR) as u32;
         let gates = (rows.len() / slot.hidden_size) as u32;
         let dims = PackDims {
-            len: 0,
+            rows: 0,
             start: 0,
             first_row: 0,
             width: 0,
             source: source as u32,
             source_depth: depth,
             depth,
-            vector: FOUR as u32,
+            vector_bits: FOUR.ilog2(),
+            lanes: depth.saturating_mul(FOUR as u32).next_power_of_two().min(WORKGROUP),
             units: slot.hidden_size as u32,
             gates,
             group: gates,
             stride: gates,
             offset: 0,
-            adds: 0,
         };
-        Tensor { kind, rows, dims }
+        Tensor { kind, rows, adds: false, dims }
     }
 
     /// Row blocks of a vector, in an array of so many numbers a unit.
     fn vector(slot: &SlotSpec, kind: TensorKind, rows: Range<usize>, stride: usize) -> Tensor {
-        let Tensor { kind, rows, dims } = Tensor::matrix(slot, kind, rows, 1);
-        Tensor { kind, rows, dims: PackDims { vector: 1, stride: stride as u32, ..dims } }
+        let mut vector = Tensor::matrix(slot, kind, rows, 1);
+        (vector.dims.vector_bits, vector.dims.lanes, vector.dims.stride) = (0, 1, stride as u32);
+        vector
     }
 
     /// For each unit, the vectors of all gates of an equation: `bias_hh`, then the equation's further tensors.
@@ -179,24 +185,25 @@ impl Tensor {
             Some(Product::Recurrent { first, .. }) => first,
             Some(Product::Projection) | None => 0,
         };
-        let vector = |kind, (first, gates), offset: usize, adds| {
-            let Tensor { kind, rows, dims } = Tensor::vector(slot, kind, blocks(slot, first, gates), stride);
-            Tensor { kind, rows, dims: PackDims { offset: offset as u32, adds: u32::from(adds), ..dims } }
+        let vector = |kind, (first, gates), offset: usize| {
+            let mut vector = Tensor::vector(slot, kind, blocks(slot, first, gates), stride);
+            vector.dims.offset = offset as u32;
+            vector
         };
-        let mut tensors = vec![vector(TensorKind::BiasHh, (first, width), 0, false)];
-        tensors.push(vector(TensorKind::Peephole, (0, 3), width, false));
+        let mut tensors = vec![vector(TensorKind::BiasHh, (first, width), 0)];
+        tensors.push(vector(TensorKind::Peephole, (0, 3), width));
         if slot.cell.layer_norm {
             let all = (0, width);
             tensors.extend([
                 // Both biases follow the normalisation, and are one vector.
-                vector(TensorKind::BiasIh, all, 0, true),
-                vector(TensorKind::NormIhWeight, all, 2 * width, false),
-                vector(TensorKind::NormIhBias, all, 3 * width, false),
-                vector(TensorKind::NormHhWeight, all, 4 * width, false),
-                vector(TensorKind::NormHhBias, all, 5 * width, false),
+                Tensor { adds: true, ..vector(TensorKind::BiasIh, all, 0) },
+                vector(TensorKind::NormIhWeight, all, 2 * width),
+                vector(TensorKind::NormIhBias, all, 3 * width),
+                vector(TensorKind::NormHhWeight, all, 4 * width),
+                vector(TensorKind::NormHhBias, all, 5 * width),
                 // Beside each other in one vector.
-                vector(TensorKind::NormCWeight, (0, 1), 6 * width, false),
-                vector(TensorKind::NormCBias, (0, 1), 6 * width + 1, false),
+                vector(TensorKind::NormCWeight, (0, 1), 6 * width),
+                vector(TensorKind::NormCBias, (0, 1), 6 * width + 1),
             ]);
         }
         tensors
@@ -213,6 +220,8 @@ impl Tensor {
         let width = row_of(entry);
         let seen = binding_bytes(buffers.limits(), Dtype::F32) / Dtype::F32.bytes();
         let seen = usize::try_from(seen).unwrap_or(usize::MAX);
+        let lanes = u64::from(self.dims.lanes);
+        let columns = u64::from(self.dims.source_depth << self.dims.vector_bits).div_ceil(TURNS * lanes);
         let mut dispatches = Vec::new();
         let mut row = self.rows.start;
         while row < self.rows.end {
@@ -225,19 +234,20 @@ impl Tensor {
             let rows = (self.rows.end - row).min(most);
             let range = [bound - held.start, start + rows * width].map(|n| Dtype::F32.bytes() * n as u64);
             let flat = Binding { buffer: *buffer, range: Some(range.into()) };
-            let len = rows as u64 * u64::from(self.dims.depth);
             let dims = PackDims {
-                len: len as u32,
+                rows: rows as u32,
                 start: start as u32,
                 first_row: (row - self.rows.start) as u32,
                 width: width as u32,
                 ..self.dims
             };
             let arrays = [("flat", flat), ("packed", packed)];
-            let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
+            let size = ((rows as u64 * lanes).div_ceil(u64::from(WORKGROUP)), columns);
             let (kernel, tile) = (Kernel::Pack, Tile::ALL[0]);
             let mut dispatch = Dispatch::over(kernel, tile, dtype, size, Dims::Pack(dims), &arrays, buffers)?;
-            let written = product(&[len, u64::from(self.dims.vector), dtype.bytes()]);
+            dispatch.overrides = kernel.overrides(tile, vec![("ADDS", f64::from(u8::from(self.adds)))]);
+            let written =
+                product(&[rows as u64, u64::from(self.dims.depth << self.dims.vector_bits), dtype.bytes()]);
             dispatch.bytes = (Dtype::F32.bytes() * (rows * width) as u64).saturating_add(written);
             dispatches.push(dispatch);
             row += rows;
