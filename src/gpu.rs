@@ -24,7 +24,7 @@ mod tuner;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use device::CacheFiles;
-pub(crate) use device::{Gpu, Request};
+pub(crate) use device::{ADAPTER_NAME, Gpu, Request};
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;

@@ -52,7 +52,7 @@ impl Prepared {
                         // None where it stays on the GPU.
                         if let Some(numbers) = state.and_then(|state| state_of(network, state, transfer.what))
                         {
-                            put(&numbers, "state")?;
+                            put(&numbers, "h_0")?;
                         }
                     }
                     Payload::Input(segment) => {
@@ -95,7 +95,7 @@ impl Prepared {
         network: &Network,
         longest: &Longest<'_>,
     ) -> Result<Output> {
-        let mut results = Results::new(network, call)?;
+        let mut results = Results::new(network, call, &gpu.name)?;
         let mut state = network.zero_state(call.batch())?;
         for &staging in &self.downloads {
             let buffer = self.buffer(staging);
@@ -125,7 +125,7 @@ impl Prepared {
             drop(view);
             buffer.unmap();
         }
-        results.finish(call, state, &gpu.name)
+        results.finish(call, state)
     }
 }
 
