@@ -23,8 +23,8 @@ fn column_of(group: u32, local: u32) -> u32 {
     return group * BLOCK + local % BLOCK;
 }
 
-// The part of K in which every slice has a vector per turn: its loop counts alike in all lanes, which keeps the count in
-// scalar registers. Past it some slices have one vector more.
+// The part of K in which every slice has a vector per turn: its loop counts alike in all lanes, which keeps
+// the count in scalar registers. Past it some slices have one vector more.
 fn whole_turns() -> u32 {
     return depth() / SLICES * SLICES;
 }

@@ -7,15 +7,15 @@ use pollster::block_on;
 
 /// # Blocking calls
 impl Engine {
-    /// As [`gpu_async`](Engine::gpu_async).
+    /// The same as [`gpu_async`](Engine::gpu_async).
     ///
     /// # Errors
-    /// Those of [`gpu_async`](Engine::gpu_async).
+    /// The errors of [`gpu_async`](Engine::gpu_async).
     pub fn gpu() -> Result<Engine> {
         block_on(Engine::gpu_async())
     }
 
-    /// As [`auto_async`](Engine::auto_async).
+    /// The same as [`auto_async`](Engine::auto_async).
     pub fn auto() -> Engine {
         block_on(Engine::auto_async())
     }
@@ -23,10 +23,10 @@ impl Engine {
 
 /// # Blocking calls
 impl EngineBuilder {
-    /// As [`build_async`](EngineBuilder::build_async).
+    /// The same as [`build_async`](EngineBuilder::build_async).
     ///
     /// # Errors
-    /// Those of [`build_async`](EngineBuilder::build_async).
+    /// The errors of [`build_async`](EngineBuilder::build_async).
     pub fn build(self) -> Result<Engine> {
         block_on(self.build_async())
     }
@@ -37,22 +37,22 @@ impl Rnn {
     /// Computes a call: an input, and everything that [`Call`] may have beside it.
     ///
     /// # Errors
-    /// Those of [`call_async`](Rnn::call_async).
+    /// The errors of [`call_async`](Rnn::call_async).
     pub fn call(&self, call: &Call<'_>) -> Result<Output> {
         block_on(self.run(call, None, Wait::Here))
     }
 
-    /// Computes an input `[T, N, I]` (`[N, T, I]` in layout NTC, `[T, I]` for a single sequence) from a state, or from zero or the
-    /// learned state.
+    /// Computes an input `[T, N, I]` (`[N, T, I]` in layout NTC, `[T, I]` for a single sequence) from a
+    /// state, or from zero or the learned state.
     ///
     /// # Errors
-    /// Those of [`call_async`](Rnn::call_async).
+    /// The errors of [`call_async`](Rnn::call_async).
     pub fn forward<D: Dimension>(&self, input: &ArrayRef<f32, D>, state: Option<&State>) -> Result<Output> {
         self.call(&Call::new(input).state(state))
     }
 
-    /// Records a call into a caller's encoder, on the engine's device, from the caller's buffers to the caller's buffers: no submit,
-    /// no wait, no copy on the host.
+    /// Records a call into a caller's encoder, on the engine's device, from the caller's buffers to the
+    /// caller's buffers: no submit, no wait, no copy on the host.
     ///
     /// ```
     /// use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Rnn, Weights};
@@ -73,10 +73,11 @@ impl Rnn {
     /// }
     /// ```
     ///
-    /// The first call of a shape makes its buffers, and of a set of buffers its bind groups; after that no object is made.
+    /// The first call of a shape makes its buffers, and of a set of buffers its bind groups; after that no
+    /// object is made.
     ///
     /// # Errors
-    /// Those of [`encode_async`](Rnn::encode_async).
+    /// The errors of [`encode_async`](Rnn::encode_async).
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, buffers: &Buffers<'_>) -> Result<()> {
         block_on(self.encode_and_wait(encoder, buffers, Wait::Here))
     }
@@ -84,18 +85,19 @@ impl Rnn {
 
 /// # Blocking calls
 impl Stateful {
-    /// As [`Rnn::forward`], from where the last call ended.
+    /// The same as [`Rnn::forward`], from where the last call ended.
     ///
     /// # Errors
-    /// Those of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong size.
+    /// The errors of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong
+    /// size.
     pub fn forward<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
         self.call(&Call::new(input))
     }
 
-    /// As [`Rnn::call`], from where the last call ended, or from the call's own state if it has one.
+    /// The same as [`Rnn::call`], from where the last call ended, or from the call's own state if it has one.
     ///
     /// # Errors
-    /// Those of [`Rnn::call_async`].
+    /// The errors of [`Rnn::call_async`].
     pub fn call(&mut self, call: &Call<'_>) -> Result<Output> {
         block_on(self.run(call, Wait::Here))
     }
@@ -103,50 +105,50 @@ impl Stateful {
 
 /// # Blocking calls
 impl Streams {
-    /// As [`new_async`](Streams::new_async).
+    /// The same as [`new_async`](Streams::new_async).
     ///
     /// # Errors
-    /// Those of [`new_async`](Streams::new_async).
+    /// The errors of [`new_async`](Streams::new_async).
     pub fn new(rnn: Rnn, capacity: usize) -> Result<Streams> {
         block_on(Streams::new_async(rnn, capacity))
     }
 
-    /// As [`join_async`](Streams::join_async).
+    /// The same as [`join_async`](Streams::join_async).
     ///
     /// # Errors
-    /// Those of [`join_async`](Streams::join_async).
+    /// The errors of [`join_async`](Streams::join_async).
     pub fn join(&mut self) -> Result<Stream> {
         block_on(self.join_async())
     }
 
-    /// As [`reset_async`](Streams::reset_async).
+    /// The same as [`reset_async`](Streams::reset_async).
     ///
     /// # Errors
-    /// Those of [`reset_async`](Streams::reset_async).
+    /// The errors of [`reset_async`](Streams::reset_async).
     pub fn reset(&mut self, stream: Stream) -> Result<()> {
         block_on(self.reset_async(stream))
     }
 
-    /// As [`load_async`](Streams::load_async).
+    /// The same as [`load_async`](Streams::load_async).
     ///
     /// # Errors
-    /// Those of [`load_async`](Streams::load_async).
+    /// The errors of [`load_async`](Streams::load_async).
     pub fn load(&mut self, stream: Stream, state: &State) -> Result<()> {
         block_on(self.load_async(stream, state))
     }
 
-    /// As [`save_async`](Streams::save_async).
+    /// The same as [`save_async`](Streams::save_async).
     ///
     /// # Errors
-    /// Those of [`save_async`](Streams::save_async).
+    /// The errors of [`save_async`](Streams::save_async).
     pub fn save(&mut self, stream: Stream) -> Result<State> {
         block_on(self.save_async(stream))
     }
 
-    /// As [`call_async`](Streams::call_async).
+    /// The same as [`call_async`](Streams::call_async).
     ///
     /// # Errors
-    /// Those of [`call_async`](Streams::call_async).
+    /// The errors of [`call_async`](Streams::call_async).
     pub fn call(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
         block_on(self.run(steps, Wait::Here))
     }

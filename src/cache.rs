@@ -1,7 +1,7 @@
 //! Files that only save time: what cannot be read is made again, what cannot be written is done without, and
 //! both are logged.
 
-use crate::file;
+use crate::io::{read_regular, replace};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ impl CacheFile {
     /// The bytes below the header; none if there is no such file, or its header is another one.
     pub fn read(&self) -> Option<Vec<u8>> {
         let path = self.path.display();
-        match file::read_regular(&self.path) {
+        match read_regular(&self.path) {
             Ok(bytes) => {
                 let body =
                     bytes.strip_prefix(self.header.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));
@@ -51,7 +51,7 @@ impl CacheFile {
     /// Replaces the whole file.
     pub fn write(&self, body: &[u8]) {
         let bytes = [self.header.as_bytes(), b"\n", body].concat();
-        if let Err(error) = file::replace(&self.path, &bytes) {
+        if let Err(error) = replace(&self.path, &bytes) {
             log::warn!("not kept: {error}");
         }
     }

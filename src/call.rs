@@ -45,7 +45,8 @@ enum Input<'a, T> {
 }
 
 impl<'a, T> Call<'a, T> {
-    /// `input` is `[T, N, I]` (`[N, T, I]` in layout NTC), or `[T, I]` for a single sequence, with any strides.
+    /// `input` is `[T, N, I]` (`[N, T, I]` in layout NTC), or `[T, I]` for a single sequence, with any
+    /// strides.
     pub fn new<D: Dimension>(input: &'a ArrayRef<T, D>) -> Call<'a, T> {
         Call::of(Input::Padded(input.view().into_dyn()))
     }
@@ -60,16 +61,17 @@ impl<'a, T> Call<'a, T> {
         Call { input, state: None, lengths: None, lengths_on_gpu: None, outputs, is_timed: false }
     }
 
-    /// Starts from a state: h `[L*D, N, H]` (P with a projection), c `[L*D, N, H]`. Without a state, a call starts from zero or
-    /// from the learned state.
+    /// Starts from a state: h `[L*D, N, H]` (P with a projection), c `[L*D, N, H]`. Without a state, a call
+    /// starts from zero or from the learned state.
     #[must_use]
     pub fn state(mut self, state: impl Into<Option<&'a State<T>>>) -> Call<'a, T> {
         self.state = state.into();
         self
     }
 
-    /// The length of each sequence, from 0 to T, in any order. The reverse direction begins at a sequence's own end, the final
-    /// states are those there, and output past it is zero. A sequence's result does not depend on the numbers past its end.
+    /// The length of each sequence, from 0 to T, in any order. The reverse direction begins at a sequence's
+    /// own end, the final states are those there, and output past it is zero. A sequence's result does not
+    /// depend on the numbers past its end.
     #[must_use]
     pub fn lengths<I: PrimInt>(mut self, lengths: &[I]) -> Call<'a, T> {
         // A length that does not fit is out of range all the same.
@@ -77,15 +79,17 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// As [`lengths`](Call::lengths), with lengths that are on the GPU already: N u32 or non-negative i32, from the start of a
-    /// buffer with usage `COPY_SRC`, on the device of the engine. A length over T counts as T.
+    /// The same as [`lengths`](Call::lengths), with lengths that are on the GPU already: N u32 or
+    /// non-negative i32, from the start of a buffer with usage `COPY_SRC`, on the device of the engine. A
+    /// length over T counts as T.
     #[must_use]
     pub fn lengths_on_gpu(mut self, lengths: &'a wgpu::Buffer) -> Call<'a, T> {
         self.lengths_on_gpu = Some(lengths);
         self
     }
 
-    /// Gives back only the last output of each direction: output is `[1, N, C]` (Keras `return_sequences=False`).
+    /// Gives back only the last output of each direction: output is `[1, N, C]` (Keras
+    /// `return_sequences=False`).
     #[must_use]
     pub fn last_only(mut self) -> Call<'a, T> {
         self.outputs.last_only = true;
@@ -113,8 +117,8 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// Measures each pass by the GPU's own clock, as [`Output::times`]: for finding out, not for use, since a timed call waits
-    /// longer. The engine must be a GPU with `TIMESTAMP_QUERY`.
+    /// Measures each pass by the GPU's own clock, as [`Output::times`]: for finding out, not for use, since a
+    /// timed call waits longer. The engine must be a GPU with `TIMESTAMP_QUERY`.
     #[must_use]
     pub fn timed(mut self) -> Call<'a, T> {
         self.is_timed = true;
@@ -150,7 +154,7 @@ pub(crate) struct Checked<'a, T> {
     pub lengths_on_gpu: Option<&'a wgpu::Buffer>,
     pub outputs: Outputs,
     pub is_timed: bool,
-    /// Where the input was packed, and the output is to be.
+    /// The batch sizes of packed input, by which the output is packed.
     pub batch_sizes: Option<&'a [usize]>,
 }
 
@@ -180,7 +184,8 @@ impl Config {
     /// Checks a call without an engine, as every engine does first.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::CellState`] and [`Error::Argument`] for a call that does not fit the network.
+    /// [`Error::Shape`], [`Error::CellState`] and [`Error::Argument`] for a call that does not fit the
+    /// network.
     pub fn check_call<T: Clone + Zero>(&self, call: &Call<'_, T>) -> Result<()> {
         self.check()?.checked(call).map(|_| ())
     }
@@ -235,7 +240,7 @@ impl Network {
         self.check_features(input.shape(), "T, N")
     }
 
-    /// Whether the network can give back these outputs.
+    /// Refuses outputs that the network does not have.
     pub fn check_outputs(&self, outputs: Outputs) -> Result<()> {
         let top = self.top()[0].cell.cell;
         if outputs.cell_states && !top.has_cell_state() {

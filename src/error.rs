@@ -3,7 +3,7 @@
 use crate::quote;
 use std::path::PathBuf;
 
-/// What went wrong, in one line: the thing, what was expected of it, what was found.
+/// A failure in one line: the thing, the expectation, the finding.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,16 +12,17 @@ pub enum Error {
     Setting {
         /// The setting's name, as its builder method is called.
         name: &'static str,
-        /// What it has to be.
+        /// The values that the setting may have.
         expected: String,
-        /// What it was.
+        /// The value that it had.
         found: String,
     },
 
     /// An argument of a call that does not fit the network, or another argument.
     #[error("{name}: expected {expected}, found {found}")]
     Argument {
-        /// The argument's name, as the method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) is called.
+        /// The argument's name, as the method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) is
+        /// called.
         name: &'static str,
         /// The values that it may have.
         expected: String,
@@ -34,9 +35,9 @@ pub enum Error {
     Unsupported {
         /// The setting.
         name: &'static str,
-        /// What the engine, adapter or network would have to be, or the values that this one has.
+        /// The engine, adapter or network that could, or the values that this one can.
         expected: String,
-        /// What was asked for, or the engine.
+        /// The value that was asked for, or the engine.
         found: String,
     },
 
@@ -97,16 +98,16 @@ pub enum Error {
         name: String,
         /// The shape it has to have; a letter stands for an axis of any length from 1 on.
         expected: String,
-        /// Its shape.
+        /// The array's shape.
         found: Vec<usize>,
     },
 
     /// A cell state for a cell that has none, or none for one that has.
     #[error("c_0: expected {expected}, found {found}")]
     CellState {
-        /// What the cell needs.
+        /// The state that the cell needs.
         expected: &'static str,
-        /// What was given.
+        /// The state that was given.
         found: &'static str,
     },
 
@@ -115,7 +116,7 @@ pub enum Error {
     MissingTensor {
         /// The name in the scheme that the other tensors use.
         name: String,
-        /// Its shape, where the other tensors tell it.
+        /// The shape, where the other tensors tell it.
         expected: String,
     },
 
@@ -151,7 +152,7 @@ pub enum Error {
         key: String,
         /// The value that it has to have.
         expected: String,
-        /// Its value, or the tensors' shape.
+        /// The value, or the tensors' shape.
         found: String,
     },
 
@@ -170,7 +171,7 @@ pub enum Error {
          \"activation\" in the file's metadata), found {found}"
     )]
     Activation {
-        /// What was given instead.
+        /// The text that was given instead.
         found: String,
     },
 
@@ -179,7 +180,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 
@@ -197,7 +198,7 @@ pub enum Error {
     /// No GPU adapter of the name that was asked for.
     #[error("no GPU adapter named {name:?}: found {found}")]
     NamedAdapter {
-        /// What the name had to contain.
+        /// The text that the name had to contain.
         name: String,
         /// The names of those that are there.
         found: String,
@@ -206,13 +207,13 @@ pub enum Error {
     /// Something is larger than the adapter, or memory, can hold.
     #[error("{what}: needs {needed} {unit}, and {holder} can hold at most {limit}")]
     TooLarge {
-        /// What is too large.
+        /// The thing that is too large.
         what: String,
         /// How much it needs.
         needed: u64,
         /// How much there is.
         limit: u64,
-        /// What both are counted in.
+        /// The unit of both numbers.
         unit: &'static str,
         /// Whose limit it is.
         holder: &'static str,
@@ -221,7 +222,7 @@ pub enum Error {
     /// The host has not so much memory left.
     #[error("{what}: needs {needed} bytes of memory, which could not be had")]
     Memory {
-        /// What is too large.
+        /// The thing that is too large.
         what: String,
         /// How much it needs.
         needed: u64,
@@ -235,7 +236,7 @@ pub enum Error {
     #[error("the GPU device is lost: {0}")]
     DeviceLost(String),
 
-    /// What wgpu reported; a defect of this library or of the driver.
+    /// A report of wgpu's; a defect of this library or of the driver.
     #[error("wgpu: {0}")]
     Gpu(String),
 }

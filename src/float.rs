@@ -6,7 +6,7 @@ use safetensors::Dtype;
 pub trait Float:
     num_traits::Float + num_traits::ToBytes<Bytes: AsRef<[u8]>> + std::fmt::Debug + Send + Sync + 'static
 {
-    /// Its name in safetensors files.
+    /// The name of the type in safetensors files.
     #[doc(hidden)]
     const DTYPE: Dtype;
 }

@@ -1,9 +1,10 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
-//! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them, [`prepared`] the objects of
-//! one plan, [`encode`] the commands, [`staging`] what crosses between host and GPU, [`bound`] callers' own buffers,
-//! [`resident`] states that stay; [`tuner`] measures what is fastest, [`timing`] what takes how long, [`pipeline_cache`] keeps
-//! pipelines in a file, and `cooperative` finds out whether cooperative matrices can be trusted.
+//! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
+//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] what crosses between host and
+//! GPU, [`bound`] callers' own buffers, [`resident`] states that stay; [`tuner`] measures what is fastest,
+//! [`timing`] what takes how long, [`pipeline_cache`] keeps pipelines in a file, and `cooperative` finds out
+//! whether cooperative matrices can be trusted.
 
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;
@@ -24,7 +25,7 @@ mod weights;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use device::CacheFiles;
-pub(crate) use device::{Gpu, Request};
+pub(crate) use device::{ADAPTER_NAME, Gpu, Request};
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
@@ -124,7 +125,8 @@ impl GpuRnn {
             ..Workload::new(call.steps(), call.batch())
         };
         let longest = Longest { steps: call.longest() as u64, lengths, resident };
-        // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing half-done there.
+        // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing
+        // half-done there.
         let known = take(&self.prepared, |(known, _)| *known == workload);
         let prepared = match known {
             Some((_, prepared)) => prepared,
@@ -192,7 +194,8 @@ impl GpuRnn {
     }
 }
 
-/// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software adapter.
+/// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software
+/// adapter.
 fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
     let on_host = |buffer: &&Buffer| {
         limits.is_software || matches!(buffer.content, Content::Upload | Content::Download)

@@ -5,9 +5,11 @@ use crate::network::{Dtype, Layout, Network, Outputs};
 use crate::{Error, Result};
 use std::fmt;
 
-/// An array in a buffer of the caller's: where it begins, how its rows lie, and what its numbers are stored as.
+/// An array in a buffer of the caller's: where it begins, how its rows lie, and what its numbers are stored
+/// as.
 ///
-/// Without strides it is contiguous, in the order of the network's layout. The numbers of a row lie side by side.
+/// Without strides it is contiguous, in the order of the network's layout. The numbers of a row lie side by
+/// side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BufferArray<'a> {
     pub(crate) buffer: &'a wgpu::Buffer,
@@ -22,22 +24,22 @@ impl<'a> BufferArray<'a> {
         BufferArray { buffer, offset: 0, strides: None, dtype: Dtype::F32 }
     }
 
-    /// Where it begins, in bytes: whole numbers.
+    /// Sets the first byte: whole numbers.
     #[must_use]
     pub fn offset(mut self, bytes: u64) -> BufferArray<'a> {
         self.offset = bytes;
         self
     }
 
-    /// How many numbers lie from one time step to the next, and from one sequence of the batch to the next; of a state, from
-    /// one layer and direction to the next, and from one sequence to the next.
+    /// How many numbers lie from one time step to the next, and from one sequence of the batch to the next;
+    /// of a state, from one layer and direction to the next, and from one sequence to the next.
     #[must_use]
     pub fn strides(mut self, step: u64, sequence: u64) -> BufferArray<'a> {
         self.strides = Some([step, sequence]);
         self
     }
 
-    /// What its numbers are stored as; f16 needs a device with `SHADER_F16`.
+    /// Sets the type of the numbers; f16 needs a device with `SHADER_F16`.
     #[must_use]
     pub fn dtype(mut self, dtype: Dtype) -> BufferArray<'a> {
         self.dtype = dtype;
@@ -58,12 +60,12 @@ impl<'a> BufferArray<'a> {
 /// | `c_0`, `c_n` | `[L*D, N, H]`, of an LSTM alone | |
 /// | `lengths` | `[N]` of u32 | |
 ///
-/// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, an offset in whole numbers, and its buffer whole fours of
-/// bytes to its end. All buffers are of the engine's device (one of another wgpu instance is
-/// not recognised as such); arrays that are written lie apart from each other. What was encoded
+/// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, an offset in whole numbers, and its
+/// buffer whole fours of bytes to its end. All buffers are of the engine's device (one of another wgpu
+/// instance is not recognised as such); arrays that are written lie apart from each other. What was encoded
 /// last for a shape is remembered with its buffers, eight sets of them, which so live on.
-/// [`Rnn::buffer_needs`](crate::Rnn::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from zero, or from what
-/// was learned.
+/// [`Rnn::buffer_needs`](crate::Rnn::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from
+/// zero, or from what was learned.
 #[derive(Clone, Debug)]
 pub struct Buffers<'a> {
     pub(crate) steps: usize,
@@ -84,25 +86,25 @@ impl<'a> Buffers<'a> {
         self
     }
 
-    /// Where the output goes.
+    /// The array for the output.
     #[must_use]
     pub fn output(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Output, array)
     }
 
-    /// Where the reverse direction's output goes, of two that are kept apart.
+    /// The array for the reverse direction's output, of two directions that are apart.
     #[must_use]
     pub fn output_reverse(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::OutputReverse, array)
     }
 
-    /// Where the last layer's cell states of every step go.
+    /// The array for the last layer's cell states of every step.
     #[must_use]
     pub fn cell_states(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::CellStates, array)
     }
 
-    /// Where the output of a layer below the last goes: 0 for the lowest.
+    /// The array for the output of a layer below the last: 0 is the lowest.
     #[must_use]
     pub fn lower(self, layer: usize, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Lower(layer), array)
@@ -127,13 +129,13 @@ impl<'a> Buffers<'a> {
         self.with(Role::C0, array)
     }
 
-    /// Where the final hidden state goes; it may be where the first one comes from.
+    /// The array for the final hidden state; it may be the array of the initial one.
     #[must_use]
     pub fn h_n(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Hn, array)
     }
 
-    /// Where the final cell state goes; it may be where the first one comes from.
+    /// The array for the final cell state; it may be the array of the initial one.
     #[must_use]
     pub fn c_n(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Cn, array)
@@ -197,11 +199,10 @@ impl Role {
         }
     }
 
-    /// Its axes as time or slot, sequence, and number; none where the network has no such array.
+    /// The axes as time or slot, sequence, and number; none where the network has no such array.
     fn shape(self, network: &Network, outputs: Outputs, steps: usize, batch: usize) -> Option<[usize; 3]> {
         if let Some(array) = self.result() {
-            let mut pieces =
-                pieces(network, outputs).into_iter().filter(|piece| piece.array == array).peekable();
+            let mut pieces = pieces(network, outputs).filter(|piece| piece.array == array).peekable();
             let is_last = outputs.last_only && matches!(self, Role::Output | Role::OutputReverse);
             let width = pieces.peek().is_some().then(|| pieces.map(|piece| piece.width).sum());
             return width.map(|width| [if is_last { 1 } else { steps }, batch, width]);
@@ -226,7 +227,7 @@ impl Role {
         }
     }
 
-    /// Whether its first two axes are those of the network's layout.
+    /// True if the first two axes are those of the network's layout.
     const fn has_layout(self) -> bool {
         matches!(self, Role::Input) || self.result().is_some()
     }
@@ -241,13 +242,13 @@ impl Role {
 pub struct BufferNeed {
     /// The array, as the methods of [`Buffers`] are called.
     pub name: &'static str,
-    /// Its shape, in the order of the network's layout.
+    /// The shape, in the order of the network's layout.
     pub shape: Vec<usize>,
-    /// Its bytes where it is contiguous f32 (or u32), from its offset on.
+    /// The bytes of a contiguous array of f32 (or u32), from the offset on.
     pub bytes: u64,
-    /// What the buffer must be made for.
+    /// The usage that the buffer must have.
     pub usage: wgpu::BufferUsages,
-    /// What its offset must be a multiple of, in bytes, and its half if it is f16.
+    /// The alignment of the offset, in bytes; half of it for f16.
     pub alignment: u64,
 }
 
@@ -289,7 +290,7 @@ pub(crate) struct Placed {
     pub buffer: wgpu::Buffer,
     /// In numbers.
     pub offset: u64,
-    /// Of time or slot, and of the sequence.
+    /// The strides of time or slot, and of the sequence.
     pub strides: [u64; 2],
     pub shape: [usize; 3],
     pub dtype: Dtype,

@@ -1,5 +1,5 @@
-//! The kernels: the files of `shaders/` that each is joined from, and its arrays. Knows no GPU, so that tests can check every
-//! combination.
+//! The kernels: the files of `shaders/` that each is joined from, and its arrays. Knows no GPU, so that tests
+//! can check every combination.
 
 use crate::network::{Dtype, Equation};
 use std::collections::HashSet;
@@ -7,9 +7,11 @@ use std::collections::HashSet;
 /// A kernel; one file of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
-    /// A GEMM: the input's share of all gates, for all time steps; or the recurrent one of a layer-normalised LSTM.
+    /// A GEMM: the input's share of all gates, for all time steps; or the recurrent one of a layer-normalised
+    /// LSTM.
     Gemm,
-    /// One time step of one layer and direction: the recurrent product and the cell's update, or a half of them.
+    /// One time step of one layer and direction: the recurrent product and the cell's update, or a half of
+    /// them.
     Step(Equation),
     /// Many time steps in one dispatch, their state in the memory of a workgroup.
     Sequence(Equation),
@@ -19,9 +21,9 @@ pub enum Kernel {
     Combine,
     /// An array of a caller's, of any strides, becomes one of ours, or the other way.
     Carry {
-        /// What it reads.
+        /// The type that it reads.
         from: Dtype,
-        /// What it writes.
+        /// The type that it writes.
         to: Dtype,
     },
     /// A tensor of the flat parameters becomes a part of what another kernel reads.
@@ -31,13 +33,14 @@ pub enum Kernel {
 /// How the time step reaches a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StepIndex {
-    /// As immediate data.
+    /// Immediate data.
     Immediate,
-    /// As a uniform with a dynamic offset, where there is no immediate data (WebGPU).
+    /// A uniform with a dynamic offset, where there is no immediate data (WebGPU).
     Uniform,
 }
 
-/// The batch rows that one invocation, or one workgroup, computes, and how it reads them: a file of `shaders/rows/`.
+/// The batch rows that one invocation, or one workgroup, computes, and how it reads them: a file of
+/// `shaders/rows/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// Rows.
@@ -99,7 +102,7 @@ impl Tile {
         }
     }
 
-    /// Whether it can read numbers that are stored so.
+    /// True if the tile can read numbers of this type.
     pub const fn reads(self, dtype: Dtype) -> bool {
         !matches!((self.read, dtype), (Read::Cooperative, Dtype::F32))
     }
@@ -177,7 +180,7 @@ impl Kernel {
         steps.chain(in_one.map(Kernel::Sequence)).chain(others).chain(carries)
     }
 
-    /// Its name: its file's, or its equation's.
+    /// The name: the file's, or the equation's.
     pub const fn name(self) -> &'static str {
         match self {
             Kernel::Gemm => "gemm",
@@ -190,7 +193,7 @@ impl Kernel {
         }
     }
 
-    /// Its storage buffers, from binding 1 on.
+    /// The storage buffers, from binding 1 on.
     pub const fn arrays(self) -> &'static [Array] {
         const fn read(name: &'static str) -> Array {
             Array { name, is_written: false }
@@ -255,12 +258,12 @@ impl Kernel {
         given
     }
 
-    /// Whether it is told the time step.
+    /// True if the kernel is told the time step.
     pub const fn has_step_index(self) -> bool {
         self.equation().is_some() || matches!(self, Kernel::Norm)
     }
 
-    /// Whether it is a product, whose batch rows come in tiles.
+    /// True for a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
         self.equation().is_some() || matches!(self, Kernel::Gemm)
     }
@@ -276,7 +279,7 @@ impl Kernel {
         })
     }
 
-    /// What it makes of its product, if it computes time steps.
+    /// The equation of a kernel that computes time steps.
     pub const fn equation(self) -> Option<Equation> {
         match self {
             Kernel::Step(equation) | Kernel::Sequence(equation) => Some(equation),

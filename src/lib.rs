@@ -1,5 +1,5 @@
-//! Stacked, bidirectional recurrent networks (RNN, LSTM, GRU) in WGSL compute shaders, on every GPU that wgpu reaches, and on
-//! the CPU.
+//! Stacked, bidirectional recurrent networks (RNN, LSTM, GRU) in WGSL compute shaders, on every GPU that wgpu
+//! reaches, and on the CPU.
 //!
 //! ```
 //! use ndarray::Array3;
@@ -43,10 +43,10 @@ mod call;
 mod cpu;
 mod engine;
 mod error;
-pub mod file;
 mod float;
 mod gpu;
 mod interop;
+mod io;
 mod kernel;
 mod memory;
 mod network;
@@ -73,6 +73,13 @@ pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};
 
+/// Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
+pub mod file {
+    pub use crate::io::{read, replace};
+    pub use crate::quote::quote;
+    pub use crate::weights::{Tensors, load_tensors, save_tensors};
+}
+
 /// The options, and their names in PyTorch, MXNet, cuDNN, Keras and ONNX.
 #[doc = include_str!("../OPTIONS.md")]
 pub mod options {}
@@ -82,7 +89,8 @@ pub mod options {}
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to change.
+/// The inside of plans and kernels, for the library's own tests and benches: no part of its face, and free to
+/// change.
 #[doc(hidden)]
 pub mod inspect {
     pub use crate::call::{Piece, ResultArray, Source};

@@ -1,9 +1,11 @@
-//! The plan: everything that a call will do, as a value: every buffer, pass and dispatch, before any GPU is touched.
+//! The plan: everything that a call will do, as a value: every buffer, pass and dispatch, before any GPU is
+//! touched.
 //!
-//! [`builder`] makes it: `cut` finds the segments of time, `schedule` chooses the schedule, `arrays` makes the buffers, and each
-//! operation of `ops` records its dispatches, with `steps` (the phases of a time step), `gemm`, `weights` and `tiles`, through
-//! `walk`, which cuts them into passes and submits; `transfers` brings input in and results out; `show` prints it all. `pack`
-//! makes another plan, of the weights that all of a network's calls read.
+//! [`builder`] makes it: `cut` finds the segments of time, `schedule` chooses the schedule, `arrays` makes
+//! the buffers, and each operation of `ops` records its dispatches, with `steps` (the phases of a time step),
+//! `gemm`, `weights` and `tiles`, through `walk`, which cuts them into passes and submits; `transfers` brings
+//! input in and results out; `show` prints it all. `pack` makes another plan, of the weights that all of a
+//! network's calls read.
 
 mod arrays;
 mod buffers;
@@ -79,22 +81,25 @@ impl Plan {
     /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for a network that cannot be, [`Error::Unsupported`](crate::Error::Unsupported)
-    /// and [`Error::TooLarge`](crate::Error::TooLarge) for one that the adapter cannot hold.
+    /// [`Error::Setting`](crate::Error::Setting) for a network that cannot be,
+    /// [`Error::Unsupported`](crate::Error::Unsupported) and [`Error::TooLarge`](crate::Error::TooLarge) for
+    /// one that the adapter cannot hold.
     pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
         Plan::of(config, &Workload::new(steps, batch), limits)
     }
 
-    /// As [`new`](Plan::new), for any workload: with lengths, other outputs, f16, a schedule or tiles by name.
+    /// The same as [`new`](Plan::new), for any workload: with lengths, other outputs, f16, a schedule or
+    /// tiles by name.
     ///
     /// # Errors
-    /// Those of [`new`](Plan::new).
+    /// The errors of [`new`](Plan::new).
     pub fn of(config: &Config, workload: &Workload, limits: &Limits) -> Result<Plan> {
         Plan::of_network(&config.check()?, workload, limits)
     }
 
-    /// Plans the packing of a network's weights: from the flat parameters, in PyTorch's order, into the arrays that kernels read.
-    /// It is done once, before the network's first call, and all calls of the network share what it makes.
+    /// Plans the packing of a network's weights: from the flat parameters, in PyTorch's order, into the
+    /// arrays that kernels read. It is done once, before the network's first call, and all calls of the
+    /// network share what it makes.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Dtype, Limits, Plan};
@@ -106,17 +111,17 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// Those of [`new`](Plan::new).
+    /// The errors of [`new`](Plan::new).
     pub fn packing(config: &Config, dtype: Dtype, limits: &Limits) -> Result<Plan> {
         Plan::packing_of(&config.check()?, dtype, limits)
     }
 
-    /// As [`packing`](Plan::packing), of a network that was checked.
+    /// The same as [`packing`](Plan::packing), of a network that was checked.
     pub(crate) fn packing_of(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
         pack::plan(network, dtype, limits)
     }
 
-    /// As [`of`](Plan::of), of a network that was checked.
+    /// The same as [`of`](Plan::of), of a network that was checked.
     pub(crate) fn of_network(network: &Network, workload: &Workload, limits: &Limits) -> Result<Plan> {
         builder::build(network, workload, limits)
     }

@@ -26,11 +26,10 @@ pub fn quote(text: &str) -> String {
 
 /// Another crate's message, which may hold text from a file: as [`quote`], without the quotes.
 pub(crate) fn message(text: &str) -> String {
-    let is_unsafe =
-        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut line = String::new();
     for c in text.chars().take(MESSAGE) {
-        if is_unsafe(c) { line.extend(c.escape_unicode()) } else { line.push(c) }
+        // Quotes are printable as they are.
+        if matches!(c, '"' | '\'' | '\\') { line.push(c) } else { line.extend(c.escape_debug()) }
     }
     if text.chars().nth(MESSAGE).is_some() { line + "..." } else { line }
 }

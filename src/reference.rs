@@ -1,7 +1,7 @@
 //! The reference: the equations as the papers have them, in plain loops, on the CPU, in f32 or f64.
 //!
-//! It shares no code with the kernels, judges them, and is never made clever. It is itself judged by PyTorch, MXNet,
-//! onnxruntime and Keras.
+//! It shares no code with the kernels, judges them, and is never made clever. It is itself judged by PyTorch,
+//! MXNet, onnxruntime and Keras.
 
 mod activation;
 mod cell;
@@ -12,12 +12,13 @@ use crate::{Error, Float, Merge, Output, Result, SlotWeights, State, Weights, me
 use cell::Equations;
 use ndarray::{Array3, ArrayRef, ArrayView1, Axis, Dimension, concatenate, s};
 
-/// What an answer says of where it was computed.
+/// The name of the reference in an output.
 pub(crate) const NAME: &str = "CPU reference";
 
 /// Runs a network over a whole sequence.
 ///
-/// `input` is `[T, N, I]` (or `[N, T, I]`, as the weights' layout says), the state `[L*D, N, H]`, zero if not given.
+/// `input` is `[T, N, I]` (or `[N, T, I]`, as the weights' layout says), the state `[L*D, N, H]`, zero if not
+/// given.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -38,7 +39,7 @@ pub fn forward<T: Float, D: Dimension>(
     call(weights, &Call::new(input).state(state))
 }
 
-/// As [`Rnn::call`](crate::Rnn::call).
+/// The same as [`Rnn::call`](crate::Rnn::call).
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let network = weights.network();
     let call = network.checked(call)?;
@@ -56,7 +57,7 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
     for shape in [call.input.shape(), &[steps, batch, network.direction_count(), wide]] {
         memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
     }
-    let mut results = Results::new(network, &call)?;
+    let mut results = Results::new(network, &call, &NAME.into())?;
     let initial = match call.state {
         Some(state) => state.clone(),
         None => weights.initial_state(batch)?,
@@ -81,12 +82,10 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
             Merge::Multiply => &outputs[0] * &outputs[1],
         };
         if network.residual && layer > 0 {
-            // As wide as this layer's output.
+            // The input is as wide as this layer's output.
             output = output + &sequence;
         }
-        for piece in
-            results.pieces().into_iter().filter(|piece| slots.iter().any(|one| one.index == piece.slot))
-        {
+        for piece in results.pieces().filter(|piece| slots.iter().any(|one| one.index == piece.slot)) {
             let direction = &directions[network.slots[piece.slot].direction];
             let first = network.slots[piece.slot].direction * piece.width;
             let numbers = match piece.source {
@@ -102,7 +101,7 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
     }
     results.fill_final(&h_n);
     let state = State { h: h_n, c: network.cell_state_size().map(|_| c_n) };
-    results.finish(&call, state, NAME)
+    results.finish(&call, state)
 }
 
 /// `[T, N, C]` arrays along C.
@@ -120,8 +119,8 @@ struct Steps<T> {
     c: Array3<T>,
 }
 
-/// One layer's pass over a sequence `[T, N, I]`, each row from its first step to its last or from its last to its first. Past
-/// a row's end all is zero.
+/// One layer's pass over a sequence `[T, N, I]`, each row from its first step to its last or from its last to
+/// its first. Past a row's end all is zero.
 fn one_direction<T: Float>(
     spec: &SlotSpec,
     weights: SlotWeights<'_, T>,

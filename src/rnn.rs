@@ -28,8 +28,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// # }
 /// ```
 ///
-/// A clone shares weights, on the host and on the device, and the buffers of calls; clones and references may be used by several
-/// threads at once. Calls of one shape reuse the buffers of earlier ones; the last four shapes are kept.
+/// A clone shares weights, on the host and on the device, and the buffers of calls; clones and references may
+/// be used by several threads at once. Calls of one shape reuse the buffers of earlier ones; the last four
+/// shapes are kept.
 #[derive(Clone, Debug)]
 pub struct Rnn {
     shared: Arc<Shared>,
@@ -68,11 +69,12 @@ impl Rnn {
         Rnn::with(engine, config, network, OnceLock::from(weights), None)
     }
 
-    /// A network whose weights are drawn by an initialiser: at once, or, where the configuration leaves the input size open, at the
-    /// first call (Gluon's deferred initialisation).
+    /// A network whose weights are drawn by an initialiser: at once, or, where the configuration leaves the
+    /// input size open, at the first call (Gluon's deferred initialisation).
     ///
     /// # Errors
-    /// [`Error::Setting`] for a configuration that no network can have, [`Error::Memory`] where its weights cannot be had.
+    /// [`Error::Setting`] for a configuration that no network can have, [`Error::Memory`] where its weights
+    /// cannot be had.
     pub fn lazy(engine: &Engine, config: &Config, init: Init) -> Result<Rnn> {
         let deferred = Deferred::new(config, init)?;
         if config.input_size > 0 {
@@ -99,12 +101,12 @@ impl Rnn {
         Rnn { shared: Arc::new(shared), setup: Setup::default() }
     }
 
-    /// The same network with weights, input, hidden states and outputs stored as another type: see [`Dtype`]. Weights on the host stay
-    /// f32, and are shared.
+    /// The same network with weights, input, hidden states and outputs stored as another type: see [`Dtype`].
+    /// Weights on the host stay f32, and are shared.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for f16 on an engine that is no GPU with `SHADER_F16`; [`Error::OutOfRange`] for a weight that f16
-    /// cannot hold.
+    /// [`Error::Unsupported`] for f16 on an engine that is no GPU with `SHADER_F16`; [`Error::OutOfRange`]
+    /// for a weight that f16 cannot hold.
     pub fn with_dtype(mut self, dtype: Dtype) -> Result<Rnn> {
         let limits = self.engine().limits();
         if dtype == Dtype::F16 && !limits.is_some_and(|limits| limits.f16) {
@@ -127,8 +129,8 @@ impl Rnn {
     /// The same network with a schedule or tiles by name, instead of the plan's choice. A clone has its own.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on an engine that is no GPU. A schedule or tile that the network or the adapter cannot have is an
-    /// [`Error::Unsupported`] of the call.
+    /// [`Error::Unsupported`] on an engine that is no GPU. A schedule or tile that the network or the adapter
+    /// cannot have is an [`Error::Unsupported`] of the call.
     pub fn with_tuning(mut self, tuning: impl Into<Tuning>) -> Result<Rnn> {
         let tuning = tuning.into();
         if tuning != Tuning::default() {
@@ -143,20 +145,22 @@ impl Rnn {
 impl Rnn {
     /// Computes a call without holding up the thread while the GPU works; [`call`](Rnn::call) blocks instead.
     ///
-    /// A future that is dropped before its end leaves the network as it was, but for weights that it has drawn.
+    /// A future that is dropped before its end leaves the network as it was, but for weights that it has
+    /// drawn.
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::CellState`] for an input or a state that does not fit, [`Error::Argument`] for another
-    /// argument, [`Error::Unsupported`] for what the engine cannot do, [`Error::TooLarge`], [`Error::Memory`] and
-    /// [`Error::OutOfMemory`] for a call that it cannot hold, [`Error::DeviceLost`] once the device is lost.
+    /// [`Error::Shape`] and [`Error::CellState`] for an input or a state that does not fit,
+    /// [`Error::Argument`] for another argument, [`Error::Unsupported`] for what the engine cannot do,
+    /// [`Error::TooLarge`], [`Error::Memory`] and [`Error::OutOfMemory`] for a call that it cannot hold,
+    /// [`Error::DeviceLost`] once the device is lost.
     pub async fn call_async(&self, call: &Call<'_>) -> Result<Output> {
         self.run(call, None, Wait::Elsewhere).await
     }
 
-    /// As [`call_async`](Rnn::call_async), of an input and the state to start from.
+    /// The same as [`call_async`](Rnn::call_async), of an input and the state to start from.
     ///
     /// # Errors
-    /// Those of [`call_async`](Rnn::call_async).
+    /// The errors of [`call_async`](Rnn::call_async).
     pub async fn forward_async<D: Dimension>(
         &self,
         input: &ArrayRef<f32, D>,
@@ -180,13 +184,14 @@ impl Rnn {
         }
     }
 
-    /// Records a call into a caller's encoder, on the engine's device, from the caller's buffers to the caller's buffers: no submit,
-    /// no wait, no copy on the host. [`encode`](Rnn::encode) has an example.
+    /// Records a call into a caller's encoder, on the engine's device, from the caller's buffers to the
+    /// caller's buffers: no submit, no wait, no copy on the host. [`encode`](Rnn::encode) has an example.
     ///
     /// # Errors
-    /// [`Error::Buffer`] for an array that cannot be used, [`Error::Argument`] for one that the network does not have,
-    /// [`Error::InputSizeOpen`] while the input size is open, [`Error::Unsupported`] on an engine that is no GPU, and those of
-    /// [`call_async`](Rnn::call_async) about size and memory. Nothing is recorded then.
+    /// [`Error::Buffer`] for an array that cannot be used, [`Error::Argument`] for one that the network does
+    /// not have, [`Error::InputSizeOpen`] while the input size is open, [`Error::Unsupported`] on an engine
+    /// that is no GPU, and those of [`call_async`](Rnn::call_async) about size and memory. Nothing is
+    /// recorded then.
     pub async fn encode_async(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -207,7 +212,8 @@ impl Rnn {
         gpu.encode(weights, encoder, buffers, arrays, &self.setup, wait).await
     }
 
-    /// The buffers that an encoded call of T steps for a batch of N may have: name, shape, bytes and usage of each.
+    /// The buffers that an encoded call of T steps for a batch of N may have: name, shape, bytes and usage of
+    /// each.
     pub fn buffer_needs(&self, steps: usize, batch: usize) -> Vec<BufferNeed> {
         interop::needs(self.network(), steps, batch)
     }
@@ -215,8 +221,8 @@ impl Rnn {
     /// The plan of a call of T steps for a batch of N, as this network makes it: to look at, or to count.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on an engine that is no GPU, [`Error::InputSizeOpen`] while the input size is open, and
-    /// [`Error::TooLarge`].
+    /// [`Error::Unsupported`] on an engine that is no GPU, [`Error::InputSizeOpen`] while the input size is
+    /// open, and [`Error::TooLarge`].
     pub fn plan(&self, steps: usize, batch: usize) -> Result<Plan> {
         let limits: Limits = *self.gpu("plan")?.limits();
         let Setup { dtype, tuning } = self.setup;
@@ -237,7 +243,8 @@ impl Rnn {
         self.shared.weights.get().map(|weights| &**weights)
     }
 
-    /// The weights, to be used elsewhere: without a copy, if no clone shares them. None while they wait for the input size.
+    /// The weights, to be used elsewhere: without a copy, if no clone shares them. None while they wait for
+    /// the input size.
     pub fn into_weights(self) -> Option<Weights> {
         let weights = match Arc::try_unwrap(self.shared) {
             Ok(mut shared) => shared.weights.take(),
@@ -251,8 +258,8 @@ impl Rnn {
         &self.shared.engine
     }
 
-    /// Frees the buffers that are kept for further calls, and the host's copies of packed weights; the next call of a shape makes
-    /// its own again. Weights stay.
+    /// Frees the buffers that are kept for further calls, and the host's copies of packed weights; the next
+    /// call of a shape makes its own again. Weights stay.
     pub fn free_buffers(&self) {
         match &self.shared.on_engine {
             OnEngine::Gpu(gpu) => gpu.free_buffers(),

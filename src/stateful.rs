@@ -4,7 +4,8 @@ use crate::gpu::Wait;
 use crate::{Call, Output, Result, Rnn, State};
 use ndarray::{ArrayRef, Dimension};
 
-/// A network whose state is carried from call to call (Keras `stateful=True`), for a sequence that arrives in pieces.
+/// A network whose state is carried from call to call (Keras `stateful=True`), for a sequence that arrives in
+/// pieces.
 ///
 /// ```
 /// use ndarray::{Array3, s};
@@ -36,18 +37,20 @@ impl Stateful {
         Stateful { rnn, state: None }
     }
 
-    /// As [`Rnn::call_async`], from where the last call ended, or from the call's own state if it has one.
+    /// The same as [`Rnn::call_async`], from where the last call ended, or from the call's own state if it
+    /// has one.
     ///
     /// # Errors
-    /// Those of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong size.
+    /// The errors of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong
+    /// size.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
         self.run(call, Wait::Elsewhere).await
     }
 
-    /// As [`call_async`](Stateful::call_async), of an input alone.
+    /// The same as [`call_async`](Stateful::call_async), of an input alone.
     ///
     /// # Errors
-    /// Those of [`call_async`](Stateful::call_async).
+    /// The errors of [`call_async`](Stateful::call_async).
     pub async fn forward_async<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
         self.call_async(&Call::new(input)).await
     }
@@ -58,7 +61,7 @@ impl Stateful {
         Ok(answer)
     }
 
-    /// Where the last call ended; none after a reset.
+    /// The state at the end of the last call; none after a reset.
     pub fn state(&self) -> Option<&State> {
         self.state.as_ref()
     }

@@ -6,8 +6,8 @@ use crate::{Call, Error, Result, Rnn, State, memory};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Live streams through one network: each joins, brings 1 to 16 steps a call or none, is saved, reset, and leaves, while the
-/// others go on. On a GPU their states stay there.
+/// Live streams through one network: each joins, brings 1 to 16 steps a call or none, is saved, reset, and
+/// leaves, while the others go on. On a GPU their states stay there.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -27,8 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// # }
 /// ```
 ///
-/// A stream's results are those of one call over all of its steps, whatever the others do. A call that is refused leaves all
-/// states as they were; one that fails while the GPU works, or whose future is dropped then, may have moved them on.
+/// A stream's results are those of one call over all of its steps, whatever the others do. A call that is
+/// refused leaves all states as they were; one that fails while the GPU works, or whose future is dropped
+/// then, may have moved them on.
 #[derive(Debug)]
 pub struct Streams {
     /// No other one has it.
@@ -57,7 +58,7 @@ struct Place {
     is_taken: bool,
 }
 
-/// Where the states are between calls.
+/// The states between calls.
 #[derive(Debug)]
 enum States {
     Host(State),
@@ -71,7 +72,8 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub const MAX_STREAM_STEPS: usize = 16;
 
 impl Streams {
-    /// Room for so many streams at once (N). The network is forward only, in layout TNC, with a known input size.
+    /// Room for so many streams at once (N). The network is forward only, in layout TNC, with a known input
+    /// size.
     ///
     /// # Errors
     /// [`Error::Setting`] for a network that has to know the future, or another one that cannot stream;
@@ -135,7 +137,7 @@ impl Streams {
         self.put(place, state).await
     }
 
-    /// Where a stream stands: h `[L, 1, H]`, and c of an LSTM.
+    /// The state of a stream: h `[L, 1, H]`, and c of an LSTM.
     ///
     /// # Errors
     /// [`Error::StreamLeft`] if it has left, [`Error::DeviceLost`] once the device is lost.
@@ -154,11 +156,12 @@ impl Streams {
         }
     }
 
-    /// Brings steps of some streams, `[T, I]` each with T from 1 to 16, and gives what comes out of them, `[T, C]` each, in the
-    /// same order. Streams that are not named stand still.
+    /// Brings steps of some streams, `[T, I]` each with T from 1 to 16, and gives what comes out of them,
+    /// `[T, C]` each, in the same order. Streams that are not named stand still.
     ///
     /// # Errors
-    /// [`Error::StreamLeft`] and [`Error::StreamTwice`] for a stream that has left or is named twice, [`Error::Shape`] for steps of the wrong size.
+    /// [`Error::StreamLeft`] and [`Error::StreamTwice`] for a stream that has left or is named twice,
+    /// [`Error::Shape`] for steps of the wrong size.
     pub async fn call_async(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
         self.run(steps, Wait::Elsewhere).await
     }
@@ -175,7 +178,7 @@ impl Streams {
         // Two plans do for all: steps past the longest are not computed.
         let input = &mut self.inputs[usize::from(longest > 1)];
         for (stream, steps) in steps {
-            // What stands past a stream's own steps is not looked at.
+            // Numbers past a stream's own steps are not read.
             input.slice_mut(s![..steps.nrows(), stream.place, ..]).assign(steps);
         }
         let call = Call::new(&*input).lengths(&self.lengths);
@@ -243,7 +246,7 @@ impl Streams {
         self.places.iter().filter(|place| place.is_taken).count()
     }
 
-    /// Whether there is none.
+    /// True if no stream has joined.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! What was measured to be fastest, by adapter and by network and size; `gpu/tuner.rs` measures it.
+//! The fastest schedules and tiles, by adapter, network and size; `gpu/tuner.rs` measures them.
 
 use crate::cache::{self, CacheFile};
 use crate::kernel::{Read, Tile};
@@ -47,7 +47,7 @@ impl Tunings {
         Tunings { file, known: Mutex::new(known), measured: AtomicU64::new(0) }
     }
 
-    /// What is known of a class, by this engine or, since then, by another one with the same file.
+    /// The tuning of a class, as this engine knows it, or another one with the same file.
     pub fn get(&self, class: &Class) -> Option<Tuning> {
         if let Some(&tuning) = self.known().get(&class.key) {
             return Some(tuning);
@@ -87,15 +87,16 @@ impl Tunings {
 #[derive(Debug)]
 pub(crate) struct Class {
     key: String,
-    /// What the input's products are measured on.
+    /// The workload on which the input's products are measured.
     pub gemm: Workload,
-    /// What the time steps are measured on.
+    /// The workload on which the time steps are measured.
     pub steps: Workload,
 }
 
 impl Class {
-    /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and beyond
-    /// [`MOST_GEMM_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate is spared.
+    /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and
+    /// beyond [`MOST_GEMM_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate
+    /// is spared.
     pub fn of(network: &Network, workload: &Workload, limits: &Limits, engine: &str) -> Result<Class> {
         let steps = |most: usize| {
             let steps = workload.steps.min(most).next_power_of_two();
@@ -159,7 +160,7 @@ fn parse(body: &[u8]) -> Known {
     good.into_iter().flatten().collect()
 }
 
-/// What a column names, or nothing that can be named.
+/// The value that a column names; none for a name that is unknown.
 fn named<T: std::str::FromStr>(name: &str) -> Option<Option<T>> {
     if name == LEFT { Some(None) } else { name.parse().ok().map(Some) }
 }

@@ -1,12 +1,13 @@
 //! The numbers of a network, and the one place that knows which tensors it has.
 
-pub(crate) mod formats;
+mod formats;
 mod infer;
 mod init;
 mod metadata;
 mod names;
 mod params;
 mod reader;
+mod tensor_file;
 
 pub mod mxnet;
 
@@ -17,9 +18,10 @@ pub(crate) use names::{TensorKind, TensorName};
 pub use params::SlotWeights;
 pub(crate) use params::{Entry, Params, Table};
 pub use reader::Reader;
+pub use tensor_file::{Tensors, load_tensors, save_tensors};
 
 use crate::network::Network;
-use crate::{Config, Error, Result, State, file};
+use crate::{Config, Error, Result, State, io};
 use metadata::Metadata;
 use ndarray::{Array3, ArrayD, ArrayViewD, s};
 use num_traits::Zero;
@@ -60,7 +62,7 @@ impl Weights<f32> {
     /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
     /// activations other than their own.
     pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
-        file::replace(path, &self.to_safetensors(naming)?)
+        io::replace(path, &self.to_safetensors(naming)?)
     }
 
     /// The bytes of the file that [`save`](Weights::save) writes.

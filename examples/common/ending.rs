@@ -5,6 +5,9 @@ use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+/// Characters of an error that are shown.
+const LINE: usize = 1_000;
+
 pub type Failure = Box<dyn Error>;
 
 /// The exit code after an error.
@@ -32,8 +35,13 @@ fn fail(error: &(dyn Error + 'static)) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-/// A driver's message may have several lines, a path any character.
+/// A driver's message may have several lines, a path any character, and another crate's message a whole file.
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect() } else { vec![c] }).collect()
+    let mut shown = String::new();
+    for c in line.chars().take(LINE) {
+        // Quotes are printable as they are.
+        if matches!(c, '"' | '\'' | '\\') { shown.push(c) } else { shown.extend(c.escape_debug()) }
+    }
+    if line.chars().nth(LINE).is_some() { shown + "..." } else { shown }
 }

@@ -65,9 +65,7 @@ pub fn run(engine: &Engine, schedule: Option<Schedule>) -> Result<Vec<Network>> 
     let mut done: Vec<Network> = Vec::new();
     for (fixture, zero_state, title, config) in networks {
         let rnn = Rnn::lazy(engine, &config, Init::mxnet(&random))?;
-        // Only a GPU has schedules.
-        let schedule = if engine.is_gpu() { schedule_of(&config, schedule) } else { None };
-        let rnn = rnn.with_tuning(schedule)?;
+        let rnn = rnn.with_tuning(schedule_of(&config, schedule))?;
         let mut calls = Vec::new();
         if done.is_empty() {
             calls.push(call(&rnn, zero_state, title, None)?);

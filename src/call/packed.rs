@@ -4,8 +4,9 @@ use crate::{Error, Result, memory};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use num_traits::Zero;
 
-/// Sequences of different lengths without padding, longest first: the first steps of all, then the second steps of those that
-/// have one, and so on (PyTorch's `PackedSequence`, whose `data` and `batch_sizes` these are).
+/// Sequences of different lengths without padding, longest first: the first steps of all, then the second
+/// steps of those that have one, and so on (PyTorch's `PackedSequence`, whose `data` and `batch_sizes` these
+/// are).
 ///
 /// ```
 /// use ndarray::arr2;
@@ -64,7 +65,8 @@ impl<T: Clone + Zero> Packed<T> {
         Ok((padded, lengths))
     }
 
-    /// The steps within the sequences of a `[T, N, C]` array, of which the first `batch_sizes[t]` have a step t.
+    /// The steps within the sequences of a `[T, N, C]` array, of which the first `batch_sizes[t]` have a step
+    /// t.
     ///
     /// # Errors
     /// [`Error::Argument`] if the array has not T time steps, or a step has more sequences than N.

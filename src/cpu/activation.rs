@@ -1,9 +1,10 @@
-//! The activations, a vector at a time. `sigmoid` and `tanh` are right to 2e-7 of themselves (the test below).
+//! The activations, a vector at a time. `sigmoid` and `tanh` are right to 2e-7 of themselves (the test
+//! below).
 
 use crate::Activation;
 use pulp::Simd;
 
-/// Of every number, in place.
+/// The activation of every number, in place.
 #[inline(always)]
 pub fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [S::f32s]) {
     let number = |parameter: f32| simd.splat_f32s(parameter);
@@ -103,7 +104,7 @@ fn exp_m1<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(scale, less_one, simd.sub_f32s(scale, simd.splat_f32s(1.0)))
 }
 
-/// As [`exp_parts_unclipped`], of any number.
+/// The same as [`exp_parts_unclipped`], of any number.
 #[inline(always)]
 fn exp_parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     exp_parts_unclipped(simd, clip(simd, x, simd.splat_f32s(-87.0), simd.splat_f32s(88.0)))
@@ -113,7 +114,8 @@ fn exp_parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 #[inline(always)]
 fn exp_parts_unclipped<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let number = |parameter: f32| simd.splat_f32s(parameter);
-    // Adding it rounds to whole numbers, which then stand, 127 larger, in the lowest bits: the exponent of 2^n.
+    // Adding it rounds to whole numbers, which then stand, 127 larger, in the lowest bits: the exponent of
+    // 2^n.
     let rounds = number(12_582_912.0 + 127.0);
     let rounded = simd.mul_add_e_f32s(x, number(std::f32::consts::LOG2_E), rounds);
     let bits = simd.transmute_u32s_f32s(rounded);
@@ -146,7 +148,8 @@ mod tests {
         }
     }
 
-    /// The largest distance from `truth` in f64, in units of it, over numbers of every size to both directions_apart.
+    /// The largest distance from `truth` in f64, in units of it, over numbers of every size to both
+    /// directions_apart.
     fn worst(arch: Arch, activation: Activation, truth: impl Fn(f64) -> f64) -> f64 {
         // Every 997th float from 1e-30 to 80 and their negatives, in whole vectors.
         let bits = (1e-30_f32.to_bits()..80_f32.to_bits()).step_by(997);

@@ -19,7 +19,7 @@ pub enum Stage {
     Whole,
     /// The gates r and z, and r ∘ h.
     Reset,
-    /// What follows the candidate's product.
+    /// The part after the candidate's product.
     Candidate,
 }
 
@@ -34,7 +34,7 @@ pub struct Row<'a> {
     /// h, unless it is projected.
     pub h: &'a mut [f32],
     pub c: &'a mut [f32],
-    /// What is yet to be multiplied: r ∘ h, or the output that is projected.
+    /// The operand of the next product: r ∘ h, or the output that is projected.
     pub m: &'a mut [f32],
 }
 
@@ -106,7 +106,8 @@ fn clip_cell<S: Simd>(simd: S, bounds: Option<CellClip>, c: &mut [S::f32s]) {
     }
 }
 
-/// Over the units of all gates, which are padded to whole lines: gain (x - mean) / sqrt(variance + epsilon) + bias.
+/// Over the units of all gates, which are padded to whole lines: gain (x - mean) / sqrt(variance + epsilon) +
+/// bias.
 #[inline(always)]
 fn normalise(values: &mut [f32], gates: usize, units: usize, [gain, bias]: &[super::aligned::Aligned; 2]) {
     let stride = super::aligned::padded(units);
@@ -126,7 +127,8 @@ fn normalise(values: &mut [f32], gates: usize, units: usize, [gain, bias]: &[sup
     }
 }
 
-/// The sum of a function of each number less another, in lanes, so that it is exact to few digits less and can be vectors.
+/// The sum of a function of each number less another, in lanes, so that it is exact to few digits less and
+/// can be vectors.
 #[inline(always)]
 fn total(values: &[f32], less: f32, of: impl Fn(f32) -> f32) -> f32 {
     let (lines, rest) = values.as_chunks::<{ super::aligned::LINE }>();

@@ -11,7 +11,7 @@ use ndarray::{ArrayView3, ArrayViewMut3, Axis, Zip, s};
 /// Products and sums of a layer below which other threads are not woken.
 const WORTH_A_THREAD: f64 = 1e6;
 
-/// Those of a step below which it is not shared by threads.
+/// Products and sums of a step below which threads do not share it.
 const WORTH_A_SHARE: f64 = 4e6;
 
 /// Bytes of weights that stay in a core's cache beside all else.
@@ -89,7 +89,8 @@ impl Layer<'_> {
     }
 }
 
-/// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of a part.
+/// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of
+/// a part.
 fn parts(slots: &[PackedSlot], steps: usize, batch: usize) -> (usize, usize) {
     let SlotSpec { input_size, state_size, .. } = slots[0].spec;
     let of_step = state_size as f64 * slots[0].spec.gate_rows() as f64 * batch as f64;
@@ -99,7 +100,8 @@ fn parts(slots: &[PackedSlot], steps: usize, batch: usize) -> (usize, usize) {
     }
     let threads = rayon::current_num_threads();
     let (directions, each) = (threads.min(slots.len()), (threads / slots.len()).max(1));
-    // Every part reads all weights at every step: those that do not stay in a core's cache are better shared out.
+    // Every part reads all weights at every step: those that do not stay in a core's cache are better shared
+    // out.
     if slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE {
         return (directions, each);
     }

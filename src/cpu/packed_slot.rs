@@ -21,7 +21,7 @@ pub struct PackedSlot {
     pub candidate: Option<PackedWeight>,
     /// W_hr m
     pub projection: Option<PackedWeight>,
-    /// Of gates i, o, f, `[3, Hp]`.
+    /// The peepholes of gates i, o, f, `[3, Hp]`.
     pub peepholes: Option<Aligned>,
     pub norm: Option<Norm>,
 }

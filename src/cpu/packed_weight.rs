@@ -7,7 +7,8 @@ use pulp::{Arch, Simd, WithSimd};
 /// Rows that are multiplied at a time.
 const TILE: usize = 6;
 
-/// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache for all rows.
+/// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache
+/// for all rows.
 const DEPTH: usize = 128;
 
 /// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of AVX2's 16.
@@ -15,8 +16,8 @@ const fn vectors(lanes: usize) -> usize {
     if lanes == 8 { 2 } else { 4 }
 }
 
-/// Gates of H units over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of gate g, where Hp is H
-/// in whole lines.
+/// Gates of H units over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of
+/// gate g, where Hp is H in whole lines.
 #[derive(Debug)]
 pub struct PackedWeight {
     /// `[panels, K, width]`, zero where there is no unit.
@@ -63,8 +64,8 @@ impl PackedWeight {
         size_of_val(&*self.panels)
     }
 
-    /// `[rows, columns]`: each row times the matrix, and the bias, on so many threads. A row's result does not depend on what
-    /// other rows there are.
+    /// `[rows, columns]`: each row times the matrix, and the bias, on so many threads. A row's result does
+    /// not depend on what other rows there are.
     pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
         let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
         self.some_columns(arch, rows, 0, out, threads);
@@ -181,7 +182,7 @@ impl Product<'_> {
     #[inline(always)]
     fn panels<S: Simd, const V: usize>(mut self, simd: S) {
         let (rows, count) = (self.rows, self.rows.count);
-        // As even as can be: 16 rows are 6, 5 and 5.
+        // Blocks as even as can be: 16 rows are 6, 5 and 5.
         let blocks = count.div_ceil(TILE);
         let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0.chunks_exact(self.depth);
         let biases = S::as_simd_f32s(self.bias).0.as_chunks::<V>().0;
@@ -206,7 +207,8 @@ impl Product<'_> {
     }
 }
 
-/// M rows times a panel from k on, added to what is there, or to the bias. Each sum is taken in the order of k, whatever M.
+/// M rows times a panel from k on, added to what is there, or to the bias. Each sum is taken in the order of
+/// k, whatever M.
 #[inline(always)]
 fn tile<S: Simd, const V: usize, const M: usize>(
     simd: S,

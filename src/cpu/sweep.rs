@@ -7,10 +7,11 @@ use super::packed_weight::Rows;
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
-/// Rows of the input that are multiplied in one go, so that their products are still in the cache when their steps come.
+/// Rows of the input that are multiplied in one go, so that their products are still in the cache when their
+/// steps come.
 const CHUNK: usize = 256;
 
-/// What a thread needs beside weights and arrays, kept from call to call.
+/// The memory of a thread beside weights and arrays, kept from call to call.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The input's gates of some steps, `[steps, N, columns]`.
@@ -32,10 +33,10 @@ pub struct Sweep<'a> {
     pub slots: &'a [PackedSlot],
     /// `[T, N, I]` of the whole batch.
     pub input: Rows<'a>,
-    /// Where its rows begin in the batch.
+    /// The first of its rows in the batch.
     pub first_row: usize,
     pub steps: usize,
-    /// Of the whole batch.
+    /// The lengths of the whole batch.
     pub lengths: Option<&'a [usize]>,
     /// `[T, N, D*P]` of its rows, as the next ones; zero where a row has ended.
     pub output: Option<ArrayViewMut3<'a, f32>>,
@@ -47,7 +48,7 @@ pub struct Sweep<'a> {
     pub c: Option<ArrayViewMut3<'a, f32>>,
     /// One a part that it is split into.
     pub scratches: &'a mut [Scratch],
-    /// Those that share the work of each step of a part.
+    /// The threads that share the work of each step of a part.
     pub threads: usize,
 }
 

@@ -1,5 +1,6 @@
-//! Cooperative matrices are experimental in wgpu 30, and drivers are known that compute them wrongly. A device gets them only
-//! where the adapter offers the ones that the kernel needs, and is used only if that kernel agrees with a plain one.
+//! Cooperative matrices are experimental in wgpu 30, and drivers are known that compute them wrongly. A
+//! device gets them only where the adapter offers the ones that the kernel needs, and is used only if that
+//! kernel agrees with a plain one.
 
 use super::{Gpu, numbers, prepared::Prepared, staging::read_whole, weights::DeviceWeights};
 use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
@@ -11,16 +12,18 @@ const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
     .union(wgpu::Features::SHADER_F16)
     .union(wgpu::Features::SUBGROUP);
 
-/// What the others are compared with.
+/// The tile that the others are compared with.
 const DIRECT: Tile = Tile { rows: 1, read: Read::Each };
 
 /// Times that each product is computed, since a race is not lost every time.
 const RUNS: usize = 4;
 
-/// Of a number, and of 1: four roundings to f16, since sums in another order may round to a neighbour.
+/// The tolerance, of a number and of 1: four roundings to f16, since sums in another order may round to a
+/// neighbour.
 const TOLERANCE: f32 = 2e-3;
 
-/// A device that has them, if they are right on it. One on which they are not is given up as a whole, be it lost or not.
+/// A device that has them, if they are right on it. One on which they are not is given up as a whole, be it
+/// lost or not.
 pub(super) async fn open(
     adapter: &wgpu::Adapter,
     plain: &wgpu::DeviceDescriptor<'_>,
@@ -38,7 +41,8 @@ pub(super) async fn open(
     }
 }
 
-/// Whether an adapter has the matrices that the kernel is written for, and subgroups that a workgroup is whole ones of.
+/// Whether an adapter has the matrices that the kernel is written for, and subgroups that a workgroup is
+/// whole ones of.
 fn is_offered(adapter: &wgpu::Adapter) -> bool {
     use wgpu::CooperativeScalarType::{F16, F32};
     let sizes = adapter.cooperative_matrix_properties();
@@ -70,15 +74,15 @@ async fn open_and_check(
 /// The one place where wgpu's experimental features are allowed.
 #[allow(unsafe_code, reason = "who chose the Cargo feature has asked for it")]
 fn experimental() -> wgpu::ExperimentalFeatures {
-    // SAFETY: wgpu asks that its user knows that these features may have bugs that reach undefined behaviour. The Cargo feature
-    // says so and is off by default; it is the only one of them that is asked for, and one kernel of the library's own is all
-    // that uses it. The kernel loads and stores whole matrices at constant strides inside of its own arrays of workgroup memory,
-    // by every invocation of a subgroup at once.
+    // SAFETY: wgpu asks that its user knows that these features may have bugs that reach undefined behaviour.
+    // The Cargo feature says so and is off by default; it is the only one of them that is asked for, and one
+    // kernel of the library's own is all that uses it. The kernel loads and stores whole matrices at constant
+    // strides inside of its own arrays of workgroup memory, by every invocation of a subgroup at once.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
-/// Whether a tile of the input's products gives what the direct one gives, where rows, columns and K end in the middle of it, on
-/// a K of many pieces, and on sums that go on from an earlier dispatch's.
+/// Whether a tile of the input's products gives what the direct one gives, where rows, columns and K end in
+/// the middle of it, on a K of many pieces, and on sums that go on from an earlier dispatch's.
 async fn check(gpu: &Gpu, tile: Tile) -> Result<(), String> {
     for (config, steps, batch) in [
         (Config::rnn_tanh(3).input_size(3), 1, 1),
@@ -146,7 +150,7 @@ fn numbers(len: u64) -> Vec<f32> {
     (0..len).map(|index| (index * 37 % 129) as f32 / 64.0 - 1.0).collect()
 }
 
-/// Whether two products are the same but for rounding. Nothing is near a NaN.
+/// Checks that two products differ by rounding alone. Nothing is near a NaN.
 fn agree(found: &[f32], expected: &[f32]) -> Result<(), String> {
     let is_near =
         |(found, expected): (&f32, &f32)| (found - expected).abs() <= TOLERANCE * (1.0 + expected.abs());

@@ -9,8 +9,8 @@ use crate::plan::{Pass, Payload, Plan, Step};
 use std::sync::Arc;
 
 impl Prepared {
-    /// Records and submits the whole plan, up to the end of the longest sequence; what was written to the upload buffers is its
-    /// input.
+    /// Records and submits the whole plan, up to the end of the longest sequence; what was written to the
+    /// upload buffers is its input.
     pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>, clock: Option<&Clock>) -> Result<()> {
         let steps = longest.steps;
         gpu.scoped(|| {
@@ -105,7 +105,7 @@ pub(super) fn record_carry(encoder: &mut wgpu::CommandEncoder, label: &str, carr
     }
 }
 
-/// Whether it begins after the longest sequence has ended.
+/// True for a pass that begins after the longest sequence has ended.
 pub(super) fn is_empty(pass: &Pass, steps: u64) -> bool {
     pass.times.is_some_and(|times| times.iter(steps).next().is_none())
 }

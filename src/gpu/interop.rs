@@ -1,5 +1,5 @@
-//! A caller's buffers and encoder: carries arrays between them and a plan's own, on the GPU. Makes its objects once for a set of
-//! buffers, and none after that.
+//! A caller's buffers and encoder: carries arrays between them and a plan's own, on the GPU. Makes its
+//! objects once for a set of buffers, and none after that.
 
 mod carry;
 
@@ -14,12 +14,13 @@ use crate::{Result, Weights};
 use carry::{Region, ways_of};
 use std::collections::VecDeque;
 
-/// A shape that has been encoded, with what carries the arrays of the callers' buffers that it was encoded for.
+/// A shape that has been encoded, with what carries the arrays of the callers' buffers that it was encoded
+/// for.
 #[derive(Debug)]
 pub(super) struct Encoded {
     workload: Workload,
     prepared: Prepared,
-    /// What each slot starts from where nothing is given and something was learned: to be copied to a buffer.
+    /// The learned state of each slot, for a call that is given none.
     learned: Vec<(Transfer, wgpu::Buffer)>,
     /// The latest first.
     bound: VecDeque<BoundBuffers>,
@@ -167,7 +168,8 @@ impl BoundBuffers {
         bytes.resize(bytes.len().max(1), 0);
         let dims = gpu.filled("sizes of arrays", &padded(bytes), wgpu::BufferUsages::UNIFORM).await?;
         if let Some((_, lengths)) = arrays.iter().find(|(role, _)| *role == Role::Lengths) {
-            // wgpu finds fault with a copy when its encoder is finished: here with one of our own, not with the caller's.
+            // wgpu finds fault with a copy when its encoder is finished: here with one of our own, not with
+            // the caller's.
             let to = run.plan.uploads.iter().find(|transfer| transfer.what == Payload::Lengths);
             gpu.scoped(|| {
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());

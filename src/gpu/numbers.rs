@@ -24,7 +24,7 @@ pub(super) fn check(numbers: &[f32], dtype: Dtype, name: impl FnOnce() -> String
 /// Writes numbers as a type.
 ///
 /// # Errors
-/// Those of [`check`].
+/// The errors of [`check`].
 pub(super) fn store(numbers: &[f32], dtype: Dtype, bytes: &mut [u8], name: &str) -> Result<()> {
     check(numbers, dtype, || name.into())?;
     let bytes = &mut bytes[..numbers.len() * dtype.bytes() as usize];

@@ -14,13 +14,14 @@ pub(crate) struct PipelineCache {
     cache: wgpu::PipelineCache,
     /// Bytes that the file had for it.
     pub restored: u64,
-    /// Whether there are pipelines that the file may not have.
+    /// True if there are pipelines that the file may not have.
     has_more: AtomicBool,
-    /// Of what the file has.
+    /// The checksum of the file's content.
     sum: AtomicU64,
 }
 
-/// What the driver itself has given out once, as far as a checksum and the names of adapter, driver and libraries can tell.
+/// What the driver itself has given out once, as far as a checksum and the names of adapter, driver and
+/// libraries can tell.
 #[derive(Debug)]
 pub(super) struct Verified(Vec<u8>);
 
@@ -96,7 +97,7 @@ impl PipelineCache {
 }
 
 impl Drop for PipelineCache {
-    /// What a call that failed has made.
+    /// The pipelines of a call that failed.
     fn drop(&mut self) {
         self.save();
     }

@@ -21,19 +21,22 @@ pub(crate) struct Pipeline {
     pub step_index: Option<wgpu::BindGroupLayout>,
 }
 
+/// Bytes of a step index: t of both directions, and the number of steps.
+pub(super) const STEP_INDEX_BYTES: u32 = 3 * size_of::<u32>() as u32;
+
 /// All pipelines of a device.
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     pub step_index: StepIndex,
-    /// Whether they do without wgpu's checks of indices and loops, and workgroup memory is not zeroed.
+    /// The kernels go without wgpu's checks of indices and loops, and workgroup memory is not zeroed.
     unchecked: bool,
     made: Mutex<HashMap<Key, Arc<Pipeline>>>,
-    /// Where they are kept in a file.
+    /// The file that keeps them.
     #[cfg(not(target_arch = "wasm32"))]
     pub cache_file: Option<PipelineCache>,
 }
 
-/// What makes a pipeline another one: its files, and the bits of the numbers set in it.
+/// The key of a pipeline: its files, and the bits of its overrides.
 type Key = (Kernel, Tile, Dtype, Vec<(&'static str, u64)>);
 
 impl Pipelines {
@@ -48,7 +51,7 @@ impl Pipelines {
         }
     }
 
-    /// What all of them have in common, in words.
+    /// The settings that all pipelines share, in words.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn description(&self) -> String {
         format!(
@@ -107,7 +110,7 @@ impl Pipelines {
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(&label),
             bind_group_layouts: &groups,
-            immediate_size: if has_immediate { 12 } else { 0 },
+            immediate_size: if has_immediate { STEP_INDEX_BYTES } else { 0 },
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&label),
@@ -138,15 +141,14 @@ impl Pipelines {
             return device.create_shader_module(descriptor);
         }
         // SAFETY: The text is one of this library's own kernels, and its sizes and buffers are one plan's.
-        // Indices: each is made of workgroup, lane and time step, the first two held to rows and columns before they are used
-        // (`a_at`, `b_at`, `epilogue`), the third one of a segment's, and of sizes by which the plan has measured the very
-        // buffers. Numbers that come from outside (input, weights, states, lengths) are computed with and compared, but never
-        // index anything.
-        // A caller's arrays: `interop.rs` has found, without overflow, that they lie within their buffers, and `bound.rs` binds
-        // what they lie in; a binding is seen with 32 bits.
-        // Cooperative matrices: each is sixteen rows of a constant stride in workgroup memory, begun at a constant or at a
-        // subgroup's own rows, of subgroups that have some (`rows/cooperative_64.wgsl`).
-        // Loops: each counts up to a size, or halves a constant.
+        // Indices: each is made of workgroup, lane and time step, the first two held to rows and columns
+        // before they are used (`a_at`, `b_at`, `epilogue`), the third one of a segment's, and of sizes by
+        // which the plan has measured the very buffers. Numbers that come from outside (input, weights,
+        // states, lengths) are computed with and compared, but never index anything. A caller's arrays:
+        // `interop.rs` has found, without overflow, that they lie within their buffers, and `bound.rs` binds
+        // what they lie in; a binding is seen with 32 bits. Cooperative matrices: each is sixteen rows of a
+        // constant stride in workgroup memory, begun at a constant or at a subgroup's own rows, of subgroups
+        // that have some (`rows/cooperative_64.wgsl`). Loops: each counts up to a size, or halves a constant.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }
 }
@@ -157,11 +159,12 @@ impl Pipelines {
 pub(super) fn new_cache(device: &wgpu::Device, data: Option<&Verified>) -> wgpu::PipelineCache {
     let data = data.map(Verified::bytes);
     let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
-    // SAFETY: The data has to be what `PipelineCache::get_data` once gave. Only `PipelineCache::save` writes such files, whole, with a
-    // checksum of that data, which `Verified` has found to be right; their first line, which names this library's version, the
-    // adapter and its driver, was found to be this device's. wgpu compares its own version and the adapter's key once more, and
-    // begins with an empty cache where they differ (`fallback`). A checksum is no signature: who can write the file can deceive
-    // it, which is why `EngineBuilder::pipeline_cache` asks for a file that nobody else can write.
+    // SAFETY: The data has to be what `PipelineCache::get_data` once gave. Only `PipelineCache::save` writes
+    // such files, whole, with a checksum of that data, which `Verified` has found to be right; their first
+    // line, which names this library's version, the adapter and its driver, was found to be this device's.
+    // wgpu compares its own version and the adapter's key once more, and begins with an empty cache where
+    // they differ (`fallback`). A checksum is no signature: who can write the file can deceive it, which is
+    // why `EngineBuilder::pipeline_cache` asks for a file that nobody else can write.
     unsafe { device.create_pipeline_cache(&descriptor) }
 }
 

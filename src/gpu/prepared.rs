@@ -24,7 +24,7 @@ pub(super) struct Prepared {
     pub downloads: Vec<BufferId>,
 }
 
-/// What a dispatch needs beside its workgroups.
+/// The objects of a dispatch.
 #[derive(Debug)]
 pub(super) struct PreparedDispatch {
     pub pipeline: Arc<Pipeline>,
@@ -86,7 +86,7 @@ fn of(buffers: &[Option<wgpu::Buffer>], BufferId(id): BufferId) -> &wgpu::Buffer
     buffers[id].as_ref().expect("a buffer that the plan uses is there")
 }
 
-/// What there is too little memory for.
+/// An error about memory, with the plan that needs the memory.
 fn needing(error: Error, plan: &Plan) -> Error {
     match error {
         Error::OutOfMemory(reason) => {
@@ -102,8 +102,8 @@ fn longest_segment(plan: &Plan) -> usize {
     times.map(|times| (times.first + times.count - times.origin) as usize).max().unwrap_or(0)
 }
 
-/// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was cut where a submit
-/// was full has the same ones in each of its parts.
+/// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was
+/// cut where a submit was full has the same ones in each of its parts.
 async fn prepare(
     gpu: &Gpu,
     plan: &Plan,
@@ -213,7 +213,8 @@ const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<GemmDim
 const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS && size_of::<CarryDims>() <= LONGEST_DIMS);
 const _: () = assert!(size_of::<PackDims>() <= LONGEST_DIMS);
 
-/// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole sixteens.
+/// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole
+/// sixteens.
 pub(super) fn padded(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.resize(bytes.len().next_multiple_of(16), 0);
     bytes

@@ -30,7 +30,7 @@ impl Resident {
                 continue;
             };
             let mut bytes = vec![0; transfer.bytes() as usize];
-            numbers::store(&numbers, transfer.dtype, &mut bytes, "state")?;
+            numbers::store(&numbers, transfer.dtype, &mut bytes, "h_0")?;
             let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
             let buffer = gpu.filled("states that stay", &bytes, usage).await?;
             let row = transfer.len / batch as u64 * transfer.dtype.bytes();
@@ -39,24 +39,29 @@ impl Resident {
         Ok(Resident { states })
     }
 
-    /// Where a plan's state is kept; none for what is no state.
+    /// The buffer of a plan's state; none for a transfer that is no state.
     pub fn place_of(&self, transfer: &Transfer) -> Option<&wgpu::Buffer> {
         self.states.iter().find(|held| held.what == transfer.what).map(|held| &held.buffer)
     }
 
     /// Puts a state `[L*D, 1, H]` in a sequence's place.
     pub fn set(&self, gpu: &Gpu, network: &Network, row: usize, state: &State) -> Result<()> {
-        for held in &self.states {
+        let stored = |held: &Held| {
             // All of them are states, of a network that has them.
             let numbers = staging::state_of(network, state, held.what).unwrap_or_default();
             let mut bytes = vec![0; held.row as usize];
-            numbers::store(&numbers, held.dtype, &mut bytes, "state")?;
+            numbers::store(&numbers, held.dtype, &mut bytes, "h_0").map(|()| bytes)
+        };
+        // Before any is written: a state that is refused leaves the one before.
+        let all = self.states.iter().map(stored).collect::<Result<Vec<_>>>()?;
+        for (held, bytes) in self.states.iter().zip(all) {
             gpu.queue.write_buffer(&held.buffer, row as u64 * held.row, &bytes);
         }
         Ok(())
     }
 
-    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in between.
+    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in
+    /// between.
     pub fn copy_row(&self, encoder: &mut wgpu::CommandEncoder, row: usize, into: &wgpu::Buffer) {
         let mut at = 0;
         for held in &self.states {

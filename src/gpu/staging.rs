@@ -52,7 +52,7 @@ impl Prepared {
                         // None where it stays on the GPU.
                         if let Some(numbers) = state.and_then(|state| state_of(network, state, transfer.what))
                         {
-                            put(&numbers, "state")?;
+                            put(&numbers, "h_0")?;
                         }
                     }
                     Payload::Input(segment) => {
@@ -68,7 +68,8 @@ impl Prepared {
         Ok(())
     }
 
-    /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this result.
+    /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this
+    /// result.
     pub async fn wait(&self, gpu: &Gpu, wait: Wait) -> Result<()> {
         let map_all = |ids: &[BufferId], mode| -> Vec<Mapped> {
             ids.iter().map(|&id| map(self.buffer(id), mode)).collect()
@@ -94,7 +95,7 @@ impl Prepared {
         network: &Network,
         longest: &Longest<'_>,
     ) -> Result<Output> {
-        let mut results = Results::new(network, call)?;
+        let mut results = Results::new(network, call, &gpu.name)?;
         let mut state = network.zero_state(call.batch())?;
         for &staging in &self.downloads {
             let buffer = self.buffer(staging);
@@ -124,7 +125,7 @@ impl Prepared {
             drop(view);
             buffer.unmap();
         }
-        results.finish(call, state, &gpu.name)
+        results.finish(call, state)
     }
 }
 
@@ -145,7 +146,8 @@ pub(super) fn state_of(network: &Network, state: &State, what: Payload) -> Optio
     }
 }
 
-/// Sets a slot's part of a state from the numbers of a plan's buffer; a payload that is no state sets nothing.
+/// Sets a slot's part of a state from the numbers of a plan's buffer; a payload that is no state sets
+/// nothing.
 pub(super) fn set_state(network: &Network, state: &mut State, what: Payload, numbers: &[f32]) {
     let (array, slot, size): (_, _, fn(&SlotSpec) -> usize) = match what {
         Payload::Hidden { slot } => (Some(&mut state.h), slot, |spec| spec.state_size),

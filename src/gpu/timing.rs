@@ -5,10 +5,10 @@ use super::{Gpu, Longest, staging::read_whole};
 use crate::{Error, PassTime, Result};
 use std::time::Duration;
 
-/// What wgpu holds in one set of queries, two a pass.
+/// Passes that one set of queries holds, two queries a pass.
 const MAX_PASSES: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
-/// Where the passes of a plan note when they begin and end.
+/// The queries in which the passes of a plan note their begin and end.
 #[derive(Debug)]
 pub(super) struct Clock {
     queries: wgpu::QuerySet,
@@ -51,7 +51,7 @@ impl Clock {
         }
     }
 
-    /// What has been noted, once all is done; steps past the longest sequence took no pass.
+    /// The times, once all is done; steps past the longest sequence took no pass.
     pub async fn read(&self, gpu: &Gpu, run: &Prepared, longest: &Longest<'_>) -> Result<Vec<PassTime>> {
         use wgpu::BufferUsages as Usage;
         let size = 16 * self.passes as u64;

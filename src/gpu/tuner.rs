@@ -1,4 +1,5 @@
-//! Measures which schedule and tiles are the fastest. All of them are right; their results may differ by rounding.
+//! Measures which schedule and tiles are the fastest. All of them are right; their results may differ by
+//! rounding.
 
 use super::{GpuRnn, Longest, Wait, prepared::Prepared};
 use crate::kernel::Kernel;
@@ -9,14 +10,15 @@ use std::time::{Duration, Instant};
 /// Runs of a candidate, after one that does not count; the fastest counts.
 const RUNS: usize = 3;
 
-/// One that takes so many times the best one's time is not run again.
+/// A candidate that takes so many times the best one's time is not run again.
 const HOPELESS: f64 = 1.5;
 
 /// One has to be faster by so much to be preferred, lest noise decide.
 const FASTER: f64 = 0.97;
 
 impl GpuRnn {
-    /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the first such call.
+    /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the
+    /// first such call.
     pub(super) async fn tuned(&self, weights: &Weights, shape: &Workload, own: Plan, wait: Wait) -> Plan {
         let asked = shape.tuning;
         let is_open = asked.schedule.is_none() && asked.gemm.is_none() && asked.step.is_none();
@@ -49,13 +51,14 @@ struct Trials<'a> {
     weights: &'a Weights,
     /// Apart from the network's own, since each schedule has its own order of weights.
     wait: Wait,
-    /// What was run, since different names may mean the same.
+    /// The plans that were run, since different names may mean the same plan.
     measured: Vec<Plan>,
     best: Option<(Tuning, Duration)>,
 }
 
 impl Trials<'_> {
-    /// Of the input's products, which do not depend on the schedule; with those of a time step, where they are such kernels too.
+    /// Measures the input's products, which do not depend on the schedule, and products of a time step that
+    /// are the same kernel.
     async fn gemm(&mut self, long: &Workload, short: &Workload) {
         let is_gemm = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
         let in_steps =
@@ -66,7 +69,7 @@ impl Trials<'_> {
         }
     }
 
-    /// Of the time steps, with the best of the above.
+    /// Measures the time steps, with the best product.
     async fn steps(&mut self, shape: &Workload) {
         let gemm = self.best.take().and_then(|(tuning, _)| tuning.gemm);
         let own = Tuning { gemm, ..shape.tuning };

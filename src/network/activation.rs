@@ -6,7 +6,8 @@ use crate::{Error, Result};
 
 /// A nonlinearity.
 ///
-/// As text it is `relu`, `leaky_relu:0.01` or `hard_sigmoid:0.2:0.5`; ONNX's own spelling (`LeakyRelu`) is read as well.
+/// The text form is `relu`, `leaky_relu:0.01` or `hard_sigmoid:0.2:0.5`; ONNX's own spelling (`LeakyRelu`) is
+/// read too.
 ///
 /// ```
 /// use wgpu_rnn::Activation;
@@ -35,12 +36,12 @@ pub enum Activation {
     },
     /// x, or alpha (exp(x) - 1) below 0
     Elu {
-        /// What it falls to.
+        /// The limit towards minus infinity, with its sign turned.
         alpha: f32,
     },
     /// x, or 0 below alpha
     ThresholdedRelu {
-        /// Where it begins.
+        /// The threshold.
         alpha: f32,
     },
     /// alpha x + beta
@@ -82,7 +83,7 @@ impl Activation {
         Activation::ScaledTanh { alpha: 1.0, beta: 1.0 },
     ];
 
-    /// Its name, without parameters.
+    /// The name, without parameters.
     pub const fn name(self) -> &'static str {
         match self {
             Activation::Relu => "relu",
@@ -116,7 +117,7 @@ impl Activation {
         }
     }
 
-    /// Its place in `activate` of `shaders/activation.wgsl`, which is its place in [`ALL`](Self::ALL).
+    /// The case in `activate` of `shaders/activation.wgsl`, which is the place in [`ALL`](Self::ALL).
     pub(crate) fn index(self) -> usize {
         // `ALL` has every variant.
         Activation::ALL.iter().position(|other| other.name() == self.name()).expect("it is in the list")

@@ -1,7 +1,7 @@
 //! The table of cells: all facts about a cell but its formulas.
 //!
-//! The formulas stand in `shaders/cell/`, `cpu/cell/` and `reference/cell.rs`; `equation.rs` has the steps that a cell is
-//! computed in.
+//! The formulas stand in `shaders/cell/`, `cpu/cell/` and `reference/cell.rs`; `equation.rs` has the steps
+//! that a cell is computed in.
 
 use super::{Activation, CellSpec, Equation, Product, Reset};
 use crate::{Error, Result};
@@ -14,7 +14,8 @@ pub enum Cell {
     Vanilla(Activation),
     /// Long short-term memory with a forget gate (Gers et al. 2000).
     Lstm,
-    /// Gated recurrent unit (Cho et al. 2014); the reset gate comes after the recurrent product, as in cuDNN, or before.
+    /// Gated recurrent unit (Cho et al. 2014); the reset gate comes after the recurrent product, as in cuDNN,
+    /// or before.
     Gru,
 }
 
@@ -24,7 +25,8 @@ struct Row {
     /// Row blocks of a weight matrix, in PyTorch's and Gluon's order.
     gates: &'static [&'static str],
     has_cell_state: bool,
-    /// The activations under ONNX's names: f of the gates (or of the whole cell), g of the candidate, h of the output.
+    /// The activations under ONNX's names: f of the gates (or of the whole cell), g of the candidate, h of
+    /// the output.
     activations: &'static [Activation],
 }
 
@@ -43,7 +45,7 @@ impl Cell {
                 },
                 gates: &["h"],
                 has_cell_state: false,
-                // Its own stands in the variant.
+                // A vanilla RNN's own activation stands in the variant.
                 activations: &[Activation::Tanh],
             },
             Cell::Lstm => Row {
@@ -61,7 +63,8 @@ impl Cell {
         }
     }
 
-    /// The equations of a time step, in order: one, or several where a product waits for the result of another one.
+    /// The equations of a time step, in order: one, or several where a product waits for the result of
+    /// another one.
     pub(crate) fn equations(spec: &CellSpec) -> Vec<Equation> {
         let mut equations = match spec.cell {
             Cell::Vanilla(_) => vec![Equation::Rnn],
@@ -101,7 +104,7 @@ impl Cell {
         self.row().gates
     }
 
-    /// Whether the cell carries a cell state c beside its hidden state h.
+    /// True if the cell carries a cell state c beside its hidden state h.
     pub const fn has_cell_state(self) -> bool {
         self.row().has_cell_state
     }

@@ -60,7 +60,7 @@ impl Config {
         Ok(())
     }
 
-    /// What belongs to one kind of cell.
+    /// The settings that belong to one kind of cell.
     fn check_cells(&self) -> Result<()> {
         if self.gru_reset == Reset::Before {
             self.all_are(Cell::Gru, "gru_reset before")?;

@@ -1,4 +1,4 @@
-//! What a network is: plain data, checked once.
+//! The configuration of a network: plain data, checked once.
 
 use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 
@@ -13,9 +13,9 @@ use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 /// assert_eq!(config.output_size(), 200);
 /// ```
 ///
-/// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN; every option is
-/// off. Nothing is checked until weights are made for it, where a setting that no network can have is an
-/// [`Error::Setting`](crate::Error::Setting).
+/// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN;
+/// every option is off. Nothing is checked until weights are made for it, where a setting that no network can
+/// have is an [`Error::Setting`](crate::Error::Setting).
 ///
 /// [`options`](crate::options) tells what each option computes and its name in other frameworks.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,32 +33,32 @@ pub struct Config {
     pub proj_size: usize,
     /// The ways the sequence is read.
     pub directions: Directions,
-    /// What becomes of two directions.
+    /// The merge of two directions.
     pub merge: Merge,
-    /// Whether each layer from the second on adds its input to its output.
+    /// Each layer from the second on adds its input to its output.
     pub residual: bool,
     /// The axes of input and output.
     pub layout: Layout,
-    /// Whether the gates have bias vectors (two, as in Gluon and PyTorch).
+    /// The gates have bias vectors (two, as in Gluon and PyTorch).
     pub bias: bool,
     /// I: features of the input; 0, as in Gluon, while it is left open.
     pub input_size: usize,
-    /// Other activations than the cell's own, in ONNX's order: f; f, g of a GRU; f, g, h of an LSTM; or as many for each
-    /// direction. Empty for the cell's own.
+    /// Other activations than the cell's own, in ONNX's order: f; f, g of a GRU; f, g, h of an LSTM; or as
+    /// many for each direction. Empty for the cell's own.
     pub activations: Vec<Activation>,
-    /// Where a GRU's reset gate acts.
+    /// The place where a GRU's reset gate acts.
     pub gru_reset: Reset,
-    /// Whether an LSTM's gates see its cell state: i and f the one before, o the new one.
+    /// An LSTM's gates see its cell state: i and f see c_{t-1}, o sees c_t.
     pub peepholes: bool,
-    /// Whether an LSTM's forget gate is 1 - i.
+    /// An LSTM's forget gate is 1 - i.
     pub coupled_input_forget: bool,
-    /// Whether an LSTM normalises its gates' products and its cell state over the layer.
+    /// An LSTM normalises its gates' products and its cell state over the layer.
     pub layer_norm: bool,
     /// The bounds of an LSTM's cell state.
     pub cell_clip: Option<CellClip>,
     /// The bound, to both sides, of what goes into the gates' activations.
     pub preactivation_clip: Option<f32>,
-    /// Whether the state that a call without one starts from is among the weights, instead of zero.
+    /// The state that a call without a state starts from is among the weights, instead of zero.
     pub learned_state: bool,
 }
 
@@ -109,8 +109,8 @@ impl Config {
         Config::new(Cell::Gru, hidden_size)
     }
 
-    /// A stack whose layers differ: cell and hidden size of each, from the lowest on. With both directions, both have that
-    /// size. Settings for one kind of cell need all layers to be of that kind.
+    /// A stack whose layers differ: cell and hidden size of each, from the lowest on. With both directions,
+    /// both have that size. Settings for one kind of cell need all layers to be of that kind.
     ///
     /// States stay `[L*D, N, H]` with the largest H; what is past a layer's own size is zero.
     ///
@@ -134,8 +134,8 @@ impl Config {
         self
     }
 
-    /// Projects an LSTM's hidden state to P units, which are then the recurrent state and the output (Sak et al. 2014;
-    /// PyTorch `proj_size`, Gluon `projection_size`). h is `[L*D, N, P]`, c stays `[L*D, N, H]`.
+    /// Projects an LSTM's hidden state to P units, which are then the recurrent state and the output (Sak et
+    /// al. 2014; PyTorch `proj_size`, Gluon `projection_size`). h is `[L*D, N, P]`, c stays `[L*D, N, H]`.
     #[must_use]
     pub fn proj_size(mut self, proj_size: usize) -> Config {
         self.proj_size = proj_size;
@@ -155,15 +155,15 @@ impl Config {
         self
     }
 
-    /// What becomes of the two directions of each layer.
+    /// Sets the merge of the two directions of each layer.
     #[must_use]
     pub fn merge(mut self, merge: Merge) -> Config {
         self.merge = merge;
         self
     }
 
-    /// Each layer from the second on adds its input to its output, at every step (Wu et al. 2016, Gluon's `ResidualCell`
-    /// around it). Final states are the cells' own.
+    /// Each layer from the second on adds its input to its output, at every step (Wu et al. 2016, Gluon's
+    /// `ResidualCell` around it). Final states are the cells' own.
     #[must_use]
     pub fn residual(mut self) -> Config {
         self.residual = true;
@@ -198,7 +198,7 @@ impl Config {
         self
     }
 
-    /// Where a GRU's reset gate acts (after the recurrent product by default).
+    /// Sets the place where a GRU's reset gate acts (after the recurrent product by default).
     #[must_use]
     pub fn gru_reset(mut self, reset: Reset) -> Config {
         self.gru_reset = reset;
@@ -212,24 +212,24 @@ impl Config {
         self
     }
 
-    /// Makes an LSTM's forget gate 1 - i (Greff et al. 2017; ONNX `input_forget`). The forget gate's weights stay in their
-    /// place, unused.
+    /// Makes an LSTM's forget gate 1 - i (Greff et al. 2017; ONNX `input_forget`). The forget gate's weights
+    /// stay in their place, unused.
     #[must_use]
     pub fn coupled_input_forget(mut self) -> Config {
         self.coupled_input_forget = true;
         self
     }
 
-    /// Normalises an LSTM over each layer: both products of the gates, and the cell state on its way to the output (Ba et
-    /// al. 2016, equations 20 to 22; epsilon 1e-5).
+    /// Normalises an LSTM over each layer: both products of the gates, and the cell state on its way to the
+    /// output (Ba et al. 2016, equations 20 to 22; epsilon 1e-5).
     #[must_use]
     pub fn layer_norm(mut self) -> Config {
         self.layer_norm = true;
         self
     }
 
-    /// Bounds an LSTM's cell state at every step (MXNet `state_clip_min` and `state_clip_max`, cuDNN `cudnnRNNClip`). A NaN
-    /// stays one, unless [`cell_clip_nan`](Config::cell_clip_nan) is set too.
+    /// Bounds an LSTM's cell state at every step (MXNet `state_clip_min` and `state_clip_max`, cuDNN
+    /// `cudnnRNNClip`). A NaN stays one, unless [`cell_clip_nan`](Config::cell_clip_nan) is set too.
     #[must_use]
     pub fn cell_clip(mut self, min: f32, max: f32) -> Config {
         let nan = self.cell_clip.is_some_and(|clip| clip.nan);
@@ -246,15 +246,16 @@ impl Config {
         self
     }
 
-    /// Bounds what goes into the gates' activations to both sides (ONNX `clip`). It is not the clip of the cell state.
+    /// Bounds what goes into the gates' activations to both sides (ONNX `clip`). It is not the clip of the
+    /// cell state.
     #[must_use]
     pub fn preactivation_clip(mut self, bound: f32) -> Config {
         self.preactivation_clip = Some(bound);
         self
     }
 
-    /// Puts the state that a call without one starts from among the weights (`initial_h_l0`, and `initial_c_l0` of an
-    /// LSTM), one vector for all rows of a batch.
+    /// Puts the state that a call without one starts from among the weights (`initial_h_l0`, and
+    /// `initial_c_l0` of an LSTM), one vector for all rows of a batch.
     #[must_use]
     pub fn learned_state(mut self) -> Config {
         self.learned_state = true;
@@ -264,8 +265,8 @@ impl Config {
 
 /// # Reading one
 impl Config {
-    /// The length of output's last axis: D·H; D·P with a projection; without D where directions are added, averaged,
-    /// multiplied or kept apart. H is the last layer's.
+    /// The length of output's last axis: D·H; D·P with a projection; without D where directions are added,
+    /// averaged, multiplied or kept apart. H is the last layer's.
     pub fn output_size(&self) -> usize {
         let size = self.state_size_of(self.num_layers.saturating_sub(1));
         if self.merge == Merge::Apart { size } else { size.saturating_mul(self.merged_directions()) }
@@ -281,7 +282,8 @@ impl Config {
         self.layers_that_differ().map(|layer| self.state_size_of(layer)).max().unwrap_or(0)
     }
 
-    /// The length of c's last axis: H, the largest of the layers that have a cell state; none if no layer has one.
+    /// The length of c's last axis: H, the largest of the layers that have a cell state; none if no layer has
+    /// one.
     pub fn cell_state_size(&self) -> Option<usize> {
         let layers = self.layers_that_differ().map(|layer| self.cell_of(layer));
         layers.filter(|(cell, _)| cell.has_cell_state()).map(|(_, hidden_size)| hidden_size).max()

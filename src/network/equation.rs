@@ -1,7 +1,8 @@
-//! The table of equations: a time step of a cell is one of them, or several where a product waits for another one's result.
+//! The table of equations: a time step of a cell is one of them, or several where a product waits for another
+//! one's result.
 //!
-//! Each has a product, with a part of a weight, and a formula in a file of `shaders/cell/`. The file declares as `const` the
-//! same facts as its row here; `tests/shaders.rs` compares the two.
+//! Each has a product, with a part of a weight, and a formula in a file of `shaders/cell/`. The file declares
+//! as `const` the same facts as its row here; `tests/shaders.rs` compares the two.
 
 use super::CellSpec;
 
@@ -63,13 +64,13 @@ pub struct EquationRow {
     pub product: Option<Product>,
     /// The input's gates that it reads: the first, and how many the input has; none if it reads no input.
     pub input: Option<(usize, usize)>,
-    /// Whether it reads h_{t-1} of its own unit, beside the product.
+    /// The formula reads h_{t-1} of its own unit, beside the product.
     pub reads_h: bool,
-    /// Whether it reads c_{t-1} of its own unit, or a number in its place.
+    /// The formula reads c_{t-1} of its own unit, or a number in the place of c.
     pub reads_c: bool,
-    /// Whether it writes c_t of its own unit, or a number in its place.
+    /// The formula writes c_t of its own unit, or a number in the place of c.
     pub writes_c: bool,
-    /// Whether it has biases.
+    /// The equation has biases.
     pub has_bias: bool,
     /// The content of the array that it writes for the equation after it.
     pub result: &'static str,
@@ -215,12 +216,12 @@ impl Equation {
         }
     }
 
-    /// Whether it is a kernel of the file `step.wgsl`: a product and a formula over it.
+    /// True for a kernel of the file `step.wgsl`: a product and a formula over it.
     pub const fn is_step(self) -> bool {
         self.row().wgsl.is_some()
     }
 
-    /// Whether it can be all of a time step: it has all gates of the input, and a product with all of them.
+    /// True if the equation can be all of a time step: its input and its product have all gates.
     pub const fn is_whole(self) -> bool {
         match (self.row().input, self.row().product) {
             (Some((0, all)), Some(Product::Recurrent { gates, .. })) => self.is_step() && gates == all,

@@ -7,7 +7,8 @@ use crate::Float;
 pub enum Directions {
     /// From the first step to the last: D = 1.
     Forward,
-    /// From the last step to the first: D = 1 (ONNX `reverse`, WebNN `backward`). The output stays in natural order.
+    /// From the last step to the first: D = 1 (ONNX `reverse`, WebNN `backward`). The output stays in natural
+    /// order.
     Reverse,
     /// Both ways, forward first: D = 2.
     Both,
@@ -22,7 +23,7 @@ impl Directions {
         }
     }
 
-    /// Whether direction 0 or 1 goes from the last step to the first.
+    /// True if direction 0 or 1 goes from the last step to the first.
     pub(crate) const fn is_reverse(self, direction: usize) -> bool {
         direction == 1 || matches!(self, Directions::Reverse)
     }
@@ -37,7 +38,8 @@ pub enum Layout {
     Ntc,
 }
 
-/// What becomes of the two directions of a layer (Keras `Bidirectional(merge_mode=...)`); the layer above reads it too.
+/// What becomes of the two directions of a layer (Keras `Bidirectional(merge_mode=...)`); the layer above
+/// reads it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Merge {
     /// Side by side on the last axis, forward first (the default; `concat`).
@@ -48,13 +50,13 @@ pub enum Merge {
     Average,
     /// forward · reverse (`mul`).
     Multiply,
-    /// Two arrays, of which the reverse one is [`Output::output_reverse`](crate::Output); a layer above reads them side by
-    /// side (Keras's `None`).
+    /// Two arrays, of which the reverse one is [`Output::output_reverse`](crate::Output); a layer above reads
+    /// them side by side (Keras's `None`).
     Apart,
 }
 
 impl Merge {
-    /// Whether two directions become one of the same width.
+    /// True if two directions become one of the same width.
     pub(crate) const fn is_elementwise(self) -> bool {
         matches!(self, Merge::Sum | Merge::Average | Merge::Multiply)
     }
@@ -70,14 +72,14 @@ impl Merge {
     }
 }
 
-/// What a GPU stores weights, input, hidden states and outputs as. It computes in f32, and keeps biases and cell states in
-/// f32, whatever it is; CPU engines store f32 alone.
+/// What a GPU stores weights, input, hidden states and outputs as. It computes in f32, and keeps biases and
+/// cell states in f32, whatever it is; CPU engines store f32 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// f32 (the default).
     F32,
-    /// f16, which halves memory and traffic, on adapters with `SHADER_F16`. Every number that is stored has a relative error of
-    /// up to 2^-11; what is beyond 65,504 becomes infinite.
+    /// f16, which halves memory and traffic, on adapters with `SHADER_F16`. Every number that is stored has a
+    /// relative error of up to 2^-11; what is beyond 65,504 becomes infinite.
     F16,
 }
 
@@ -90,7 +92,7 @@ impl Dtype {
         }
     }
 
-    /// Its name.
+    /// The name.
     pub const fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
@@ -99,36 +101,38 @@ impl Dtype {
     }
 }
 
-/// Where a GRU's reset gate acts.
+/// The place where a GRU's reset gate acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reset {
-    /// On the recurrent product: n = tanh(x_n + r ∘ (W_hn h + b_hn)). PyTorch, MXNet, cuDNN, Keras `reset_after=True`, ONNX
-    /// `linear_before_reset=1` (the default).
+    /// On the recurrent product: n = tanh(x_n + r ∘ (W_hn h + b_hn)). PyTorch, MXNet, cuDNN, Keras
+    /// `reset_after=True`, ONNX `linear_before_reset=1` (the default).
     After,
     /// On the state, before the product: n = tanh(x_n + W_hn (r ∘ h) + b_hn). Cho et al. 2014, ONNX
     /// `linear_before_reset=0`, Keras `reset_after=False`.
     Before,
 }
 
-/// The bounds of an LSTM's cell state (MXNet `state_clip_min`, `state_clip_max`, `state_clip_nan`; cuDNN `cudnnRNNClip`).
+/// The bounds of an LSTM's cell state (MXNet `state_clip_min`, `state_clip_max`, `state_clip_nan`; cuDNN
+/// `cudnnRNNClip`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CellClip {
     /// The least value.
     pub min: f32,
     /// The greatest value.
     pub max: f32,
-    /// Whether a NaN becomes `min`, instead of staying one (`CUDNN_NOT_PROPAGATE_NAN`).
+    /// A NaN becomes `min`, instead of staying a NaN (`CUDNN_NOT_PROPAGATE_NAN`).
     pub nan: bool,
 }
 
-/// What of a call is given back beside the final states. What is not asked for is neither kept nor read back.
+/// The outputs of a call beside the final states. An output that is not asked for is neither kept nor read
+/// back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Outputs {
-    /// Of `output`, only what each direction ends with: `[1, N, C]` (Keras `return_sequences=False`).
+    /// Only the last output of each direction: `[1, N, C]` (Keras `return_sequences=False`).
     pub last_only: bool,
     /// The last layer's cell state at every step: [`Output::cell_states`](crate::Output).
     pub cell_states: bool,
-    /// What each layer below the last gives to the next: [`Output::lower`](crate::Output).
+    /// The output of each layer below the last: [`Output::lower`](crate::Output).
     pub every_layer: bool,
 }

@@ -1,4 +1,5 @@
-//! What was resolved from a [`Config`]: read by the plan, the CPU engine and the reference, which never read the `Config`.
+//! What was resolved from a [`Config`]: read by the plan, the CPU engine and the reference, which never read
+//! the `Config`.
 
 use super::{Activation, Cell, CellClip, Config, Directions, Layout, Merge, Reset};
 
@@ -12,7 +13,7 @@ pub(crate) struct Network {
     pub input_size: usize,
     pub directions: Directions,
     pub merge: Merge,
-    /// Whether each layer from the second on adds its input to its output.
+    /// Each layer from the second on adds its input to its output.
     pub residual: bool,
     pub layout: Layout,
 }
@@ -24,7 +25,7 @@ pub(crate) struct SlotSpec {
     pub layer: usize,
     /// 0 or 1.
     pub direction: usize,
-    /// Whether it goes from the last time step to the first.
+    /// True for the direction from the last time step to the first.
     pub is_reverse: bool,
     pub cell: CellSpec,
     /// K of the input's product; 0 while the network's input size is open.
@@ -158,7 +159,8 @@ impl Network {
         self.layer(self.num_layers - 1)
     }
 
-    /// The arrays side by side in what the layer above reads: D, or one where directions are merged by number.
+    /// The arrays side by side in what the layer above reads: D, or one where directions are merged by
+    /// number.
     pub fn merged_directions(&self) -> usize {
         if self.merge.is_elementwise() { 1 } else { self.direction_count() }
     }
@@ -173,7 +175,8 @@ impl Network {
         self.slots.iter().map(|slot| slot.state_size).max().unwrap_or(0)
     }
 
-    /// The length of c's last axis: the largest of the layers that have a cell state; none if no layer has one.
+    /// The length of c's last axis: the largest of the layers that have a cell state; none if no layer has
+    /// one.
     pub fn cell_state_size(&self) -> Option<usize> {
         self.slots.iter().filter(|slot| slot.cell.cell.has_cell_state()).map(|slot| slot.hidden_size).max()
     }

@@ -8,7 +8,8 @@ use super::{FOUR, padded, product};
 use crate::Result;
 use crate::network::{Dtype, SlotSpec};
 
-/// An array that a layer reads: the input, or the output of the layer below, or of a direction of it; a buffer a segment.
+/// An array that a layer reads: the input, or the output of the layer below, or of a direction of it; a
+/// buffer a segment.
 #[derive(Clone)]
 pub(super) struct Source {
     pub segments: Vec<BufferId>,
@@ -17,7 +18,8 @@ pub(super) struct Source {
     pub depth: u64,
 }
 
-/// One direction of a layer, or both directions at once; then all of its arrays have both, one after the other.
+/// One direction of a layer, or both directions at once; then all of its arrays have both, one after the
+/// other.
 pub(super) struct Group<'a> {
     pub slots: &'a [SlotSpec],
     /// Hidden state; with a second buffer, read and written in turn; the first holds the initial one.
@@ -28,7 +30,7 @@ pub(super) struct Group<'a> {
     /// The output by segment, and the length of one direction's in each.
     pub output: Vec<BufferId>,
     pub direction_output: Vec<u64>,
-    /// Its output is kept for every step, and its cell state.
+    /// The output is kept for every step; so is the cell state.
     pub keeps_steps: bool,
     pub keeps_cells: bool,
 }

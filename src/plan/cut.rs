@@ -28,7 +28,8 @@ impl Cut {
     pub fn new(network: &Network, workload: &Workload, limits: &Limits, title: &str) -> Result<Cut> {
         let (steps, batch) = (workload.steps as u64, workload.batch as u64);
         let limit = binding_bytes(limits, workload.dtype) / workload.dtype.bytes();
-        // The widest rows: of an array that a layer reads or writes, and of the input's gates of one direction and of all.
+        // The widest rows: of an array that a layer reads or writes, and of the input's gates of one
+        // direction and of all.
         let (mut wide, mut one) = (padded(network.input_size), 0);
         for slot in &network.slots {
             wide = wide.max(output_row(network, workload, slot));

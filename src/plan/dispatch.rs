@@ -39,8 +39,8 @@ pub struct Dispatch {
     pub segment: Option<Segment>,
     /// The kernel's storage buffers, from binding 1 on, as an even time step has them.
     pub bindings: Vec<Binding>,
-    /// The storage buffers of an odd time step, where they differ: one step writes the array that the next one reads. Outside of
-    /// time, those after an odd number of steps.
+    /// The storage buffers of an odd time step, where they differ: one step writes the array that the next
+    /// one reads. Outside of time, those after an odd number of steps.
     pub odd: Option<Vec<Binding>>,
     /// The kernel's sizes, binding 0.
     pub dims: Dims,
@@ -56,7 +56,8 @@ impl Pass {
         self.times.map_or(1, |times| if times.at_once { 1 } else { times.count })
     }
 
-    /// The time steps of the pass, each of which has the operations and bytes of its dispatches; one, if it has none.
+    /// The time steps of the pass, each of which has the operations and bytes of its dispatches; one, if it
+    /// has none.
     pub fn steps(&self) -> u64 {
         self.times.map_or(1, |times| times.count)
     }
@@ -116,7 +117,8 @@ impl Dispatch {
         self.bindings.get(index).map(|binding| binding.buffer)
     }
 
-    /// Workgroups along x, y and z, where the longest sequence has so many steps and an axis so many workgroups.
+    /// Workgroups along x, y and z, where the longest sequence has so many steps and an axis so many
+    /// workgroups.
     pub(super) fn workgroups(&self, longest: u64, max_workgroups: u64) -> [u32; 3] {
         let tiles = match self.segment {
             Some(segment) => (self.tiles * segment.steps_within(longest)).div_ceil(segment.steps),
@@ -157,11 +159,11 @@ pub struct GemmDims {
     pub depth: u32,
     /// K of all pieces.
     pub whole_depth: u32,
-    /// Where the piece begins in the source.
+    /// The place in the source where the piece begins.
     pub source_offset: u32,
     /// Row length of the source.
     pub source_stride: u32,
-    /// Where the piece begins in the weights' K.
+    /// The place in the weights' K where the piece begins.
     pub weight_offset: u32,
     /// 1 if it adds to earlier pieces.
     pub adds: u32,
@@ -185,11 +187,11 @@ pub struct StepDims {
     pub depth: u32,
     /// Row length of the input's gates, counted in units.
     pub input_stride: u32,
-    /// Where this direction begins in such a row, in units.
+    /// The place in such a row where this direction begins, in units.
     pub input_offset: u32,
     /// Row length of `a_next` and `output`.
     pub stride: u32,
-    /// Where the cell states of all steps begin in the output.
+    /// The place in the output where the cell states of all steps begin.
     pub cells: u32,
     /// The time step that t = 0 stands for.
     pub first_step: u32,
@@ -213,13 +215,13 @@ pub struct NormDims {
     pub units: u32,
     /// Row length of the input's gates, counted in units.
     pub input_stride: u32,
-    /// Where this direction begins in such a row, in units.
+    /// The place in such a row where this direction begins, in units.
     pub input_offset: u32,
     /// Row length of the recurrent product, counted in units.
     pub sums_stride: u32,
     /// Row length of `a_next` and `output`.
     pub stride: u32,
-    /// Where the cell states of all steps begin in the output.
+    /// The place in the output where the cell states of all steps begin.
     pub cells: u32,
     /// The time step that t = 0 stands for.
     pub first_step: u32,
@@ -237,13 +239,13 @@ pub struct CarryDims {
     pub width: u32,
     /// Numbers of a row that the source has; the others are zero.
     pub used: u32,
-    /// Where the source begins.
+    /// The first number of the source.
     pub from_offset: u32,
     /// The source's stride of A.
     pub from_step: u32,
     /// The source's stride of B.
     pub from_row: u32,
-    /// Where the target begins.
+    /// The first number of the target.
     pub to_offset: u32,
     /// The target's stride of A.
     pub to_step: u32,

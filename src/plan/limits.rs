@@ -19,8 +19,8 @@ pub struct Limits {
     pub workgroup_size: u32,
     /// Kernels can read and write f16 (`SHADER_F16`).
     pub f16: bool,
-    /// Kernels can multiply cooperative matrices of f16, and were found to be right; only with the Cargo feature
-    /// `cooperative-matrix`.
+    /// Kernels can multiply cooperative matrices of f16, and were found to be right; only with the Cargo
+    /// feature `cooperative-matrix`.
     pub cooperative: bool,
 }
 

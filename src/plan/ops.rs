@@ -1,5 +1,5 @@
-//! The operations of a network, in the order of its forward. Each has a file of its own, which records its forward; the
-//! recording of its backward belongs beside it.
+//! The operations of a network, in the order of its forward. Each has a file of its own, which records its
+//! forward; the recording of its backward belongs beside it.
 
 mod input;
 mod merge;

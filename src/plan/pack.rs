@@ -1,4 +1,5 @@
-//! The packing of a network's weights: from the flat parameters into the arrays that kernels read, by `pack.wgsl`.
+//! The packing of a network's weights: from the flat parameters into the arrays that kernels read, by
+//! `pack.wgsl`.
 
 use super::buffers::{Binding, BufferId, Buffers, binding_bytes};
 use super::dispatch::{Dims, Dispatch, PackDims};
@@ -75,8 +76,8 @@ impl Flat {
     }
 }
 
-/// Cuts a table into ranges of so many numbers at most: between tensors, and within a tensor, between two rows, only where the
-/// tensor alone is longer.
+/// Cuts a table into ranges of so many numbers at most: between tensors, and within a tensor, between two
+/// rows, only where the tensor alone is longer.
 fn cut(table: &Table, longest: usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut range = 0..0;
@@ -146,8 +147,8 @@ impl Tensor {
         }
     }
 
-    /// Row blocks of a matrix; the columns of a unit stand side by side. The lengths are those of an array that was found to be
-    /// countable in 32 bits.
+    /// Row blocks of a matrix; the columns of a unit stand side by side. The lengths are those of an array
+    /// that was found to be countable in 32 bits.
     fn matrix(slot: &SlotSpec, kind: TensorKind, rows: Range<usize>, source: usize) -> Tensor {
         let depth = (source as u64).div_ceil(FOUR) as u32;
         let gates = (rows.len() / slot.hidden_size) as u32;
@@ -177,7 +178,8 @@ impl Tensor {
         vector
     }
 
-    /// For each unit, the vectors of all gates of an equation: `bias_hh`, then the equation's further tensors.
+    /// For each unit, the vectors of all gates of an equation: `bias_hh`, then the equation's further
+    /// tensors.
     fn parameters(slot: &SlotSpec, equation: Equation) -> Vec<Tensor> {
         let width = equation.width();
         let stride = equation.parameters(&slot.cell) * width;
@@ -229,7 +231,8 @@ impl Tensor {
             let (held, buffer) = flat.holder(number);
             let start = (number - held.start) % ALIGNMENT;
             let bound = number - start;
-            // A row that is longer than a binding is longer still in the packed array, which was found to fit.
+            // A row that is longer than a binding is longer still in the packed array, which was found to
+            // fit.
             let most = ((held.end - bound).min(seen).saturating_sub(start) / width).max(1);
             let rows = (self.rows.end - row).min(most);
             let range = [bound - held.start, start + rows * width].map(|n| Dtype::F32.bytes() * n as u64);

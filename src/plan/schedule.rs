@@ -9,8 +9,9 @@ use crate::kernel::{Kernel, Tile};
 use crate::network::{Cell, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
-/// The recurrent weights of a layer and direction that a workgroup reads again for every step in less time than a dispatch
-/// takes, in bytes: measured on lavapipe; on an NVIDIA card it should take 0.6 us, and a dispatch 2.2 (estimated, not measured).
+/// The recurrent weights of a layer and direction that a workgroup reads again for every step in less time
+/// than a dispatch takes, in bytes: measured on lavapipe; on an NVIDIA card it should take 0.6 us, and a
+/// dispatch 2.2 (estimated, not measured).
 const SMALL_WEIGHT: u64 = 64 << 10;
 
 /// Invocations of a workgroup that has all units: whole blocks of them, and no more than is sure to be had.
@@ -25,13 +26,15 @@ pub(super) const MAX_TURNS: u64 = 32_768;
 pub enum Schedule {
     /// A pass a direction, and in it a dispatch a step (or more, where a product waits for another).
     Stepwise,
-    /// A pass for both directions, and in it a dispatch a step that does one of each, from both ends: half as many dispatches
-    /// and barriers, and twice the work in each. For two directions of the same activations that are neither merged by number nor
-    /// normalised over the layer nor added to, and arrays that fit into bindings whole.
+    /// A pass for both directions, and in it a dispatch a step that does one of each, from both ends: half as
+    /// many dispatches and barriers, and twice the work in each. For two directions of the same activations
+    /// that are neither merged by number nor normalised over the layer nor added to, and arrays that fit into
+    /// bindings whole.
     Paired,
-    /// A dispatch for many steps, of both directions where they could be paired: a workgroup has some batch rows, all units of
-    /// them, and their state in its own memory, so that nothing is waited for between steps but the workgroup's own
-    /// invocations. For networks whose time steps are one dispatch each otherwise, and whose rows fit into a workgroup's memory.
+    /// A dispatch for many steps, of both directions where they could be paired: a workgroup has some batch
+    /// rows, all units of them, and their state in its own memory, so that nothing is waited for between
+    /// steps but the workgroup's own invocations. For networks whose time steps are one dispatch each
+    /// otherwise, and whose rows fit into a workgroup's memory.
     Sequence,
 }
 

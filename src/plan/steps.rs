@@ -10,9 +10,9 @@ pub(super) struct Phase {
     pub equation: Equation,
     pub kernel: Kernel,
     pub index: usize,
-    /// Its result is h_t.
+    /// True if the result is h_t.
     pub is_last: bool,
-    /// Its result becomes, in another buffer, the array that it reads at the next time step.
+    /// True if the result, in another buffer, is the array that is read at the next time step.
     pub alternates: bool,
 }
 

@@ -47,7 +47,8 @@ pub(super) fn best(usable: &[Tile], rows: u64, columns: u64, limits: &Limits) ->
     let of = |read| usable.iter().copied().filter(move |tile: &Tile| tile.read == read);
     let count = |tile: &Tile| rows.div_ceil(u64::from(tile.rows));
     if limits.is_software {
-        // The smallest that holds all rows, and from five rows on one that reads for its neighbours; else the largest.
+        // The smallest that holds all rows, and from five rows on one that reads for its neighbours; else the
+        // largest.
         let shares = of(Read::Shared).next().is_some() && rows > 4;
         let mut kind = of(if shares { Read::Shared } else { Read::Each });
         let largest = kind.clone().next_back().unwrap_or(usable[0]);

@@ -28,7 +28,8 @@ pub struct Transfer {
     pub dtype: Dtype,
 }
 
-/// An array that crosses between host and GPU; rows of H', I' and P' numbers are padded with zeros to whole vectors of four.
+/// An array that crosses between host and GPU; rows of H', I' and P' numbers are padded with zeros to whole
+/// vectors of four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// `[N]` of u32.
@@ -45,8 +46,8 @@ pub enum Payload {
     },
     /// Some steps of the input, `[S, N, I']`.
     Input(Segment),
-    /// A piece of a result: some steps of a slot's output `[S, N, H']` or P', of its cell states `[S, N, H]`, or its final state
-    /// `[1, N, H']`, which has no segment.
+    /// A piece of a result: some steps of a slot's output `[S, N, H']` or P', of its cell states `[S, N, H]`,
+    /// or its final state `[1, N, H']`, which has no segment.
     Result(Piece, Option<Segment>),
 }
 
@@ -61,7 +62,8 @@ impl Payload {
 }
 
 impl Transfer {
-    /// Bytes to be copied, in whole fours; an array of an odd number of f16 is followed by one that is not looked at.
+    /// Bytes to be copied, in whole fours; an array of an odd number of f16 is followed by one that is not
+    /// looked at.
     pub fn bytes_within(&self, longest: u64) -> u64 {
         (self.len_within(longest) * self.dtype.bytes()).next_multiple_of(4)
     }

@@ -93,8 +93,8 @@ impl Walk {
         }
     }
 
-    /// The steps of a segment in the order of a direction, cut where a submit is full; `at_once` is the number of steps that one
-    /// dispatch does, if it does several.
+    /// The steps of a segment in the order of a direction, cut where a submit is full; `at_once` is the
+    /// number of steps that one dispatch does, if it does several.
     pub fn steps(
         &mut self,
         label: &str,

@@ -1,8 +1,8 @@
 //! Weights as kernels read them: which there are, and their lengths.
 //!
-//! They depend on the network, the adapter and the dtype alone, never on the schedule, so that all plans of a network share one
-//! set. The weights of a layer's two directions lie in one buffer, where the adapter can hold them so; a dispatch sees both, or
-//! one. `pack.rs` plans how they are made.
+//! They depend on the network, the adapter and the dtype alone, never on the schedule, so that all plans of a
+//! network share one set. The weights of a layer's two directions lie in one buffer, where the adapter can
+//! hold them so; a dispatch sees both, or one. `pack.rs` plans how they are made.
 
 use super::buffers::{Binding, Buffers, binding_bytes};
 use super::{Limits, product};
@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// Numbers in a vector.
 const FOUR: u64 = VECTOR as u64;
 
-/// Elements that a direction's array is padded to: 256 bytes at least of any element, so that a binding can begin there.
+/// Elements that a direction's array is padded to: 256 bytes at least of any element, so that a binding can
+/// begin there.
 const ALIGNMENT: u64 = 64;
 
 /// A weight of a layer, as kernels read it.
@@ -169,7 +170,8 @@ pub(super) fn fit_together(network: &Network, limits: &Limits, direction: u64, d
     bytes <= binding_bytes(limits, dtype)
 }
 
-/// The columns of a slot in the input's product, G·H, in vectors of four; padded so that they are whole units too.
+/// The columns of a slot in the input's product, G·H, in vectors of four; padded so that they are whole units
+/// too.
 pub(super) fn columns(slot: &SlotSpec) -> u64 {
     let gates = slot.cell.cell.gates() as u64;
     let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
@@ -198,7 +200,8 @@ pub(super) fn units(of: Product, slot: &SlotSpec) -> u64 {
     }
 }
 
-/// K of an equation's product, in vectors of four: a product that waits for another one's result contracts over its units.
+/// K of an equation's product, in vectors of four: a product that waits for another one's result contracts
+/// over its units.
 pub(super) fn depth(of: Product, slot: &SlotSpec) -> u64 {
     let size = match of {
         Product::Recurrent { first: 0, .. } => slot.state_size,

@@ -22,7 +22,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// T steps of a batch of N: sequences of one length, the default outputs, f32, all choices left to the plan.
+    /// T steps of a batch of N: sequences of one length, the default outputs, f32, all choices left to the
+    /// plan.
     pub fn new(steps: usize, batch: usize) -> Workload {
         let (outputs, tuning) = (Outputs::default(), Tuning::default());
         Workload { steps, batch, has_lengths: false, outputs, dtype: Dtype::F32, tuning }

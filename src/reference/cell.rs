@@ -56,7 +56,7 @@ impl<'a, T: Float> Equations<'a, T> {
         let size = self.slot.hidden_size;
         let (x, h) = (self.input(w, x), self.recurrent(w, h));
         let peepholes = w.vector(TensorKind::Peephole);
-        // Of gates i, o, f, in this order.
+        // The peepholes of gates i, o, f, in this order.
         let peephole = |index: usize, j: usize| peepholes.map_or(T::zero(), |p| p[index * size + j]);
         let mut next_c = Vec::new();
         for j in 0..size {

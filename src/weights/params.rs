@@ -6,10 +6,11 @@ use crate::{Result, memory};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewD, ArrayViewMutD, Ix1, Ix2};
 use std::{ops::Range, sync::Arc};
 
-/// Numbers that a tensor begins at a multiple of: 256 bytes of f32, the largest alignment that WebGPU asks for.
+/// Numbers that a tensor begins at a multiple of: 256 bytes of f32, the largest alignment that WebGPU asks
+/// for.
 const ALIGNMENT: usize = 64;
 
-/// Where one tensor lies.
+/// The place of one tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub name: TensorName,
@@ -28,7 +29,7 @@ impl Entry {
     }
 }
 
-/// Where all tensors of a network lie.
+/// The places of all tensors of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Table {
     pub entries: Vec<Entry>,

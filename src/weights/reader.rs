@@ -4,7 +4,7 @@ use super::formats::{self, Contents};
 use super::infer::{Named, infer, parse_names, set_activation};
 use super::metadata::{CELLS, Metadata, refused};
 use super::{Entry, Table, Weights};
-use crate::{Activation, Cell, Config, Error, Naming, Result, file};
+use crate::{Activation, Cell, Config, Error, Naming, Result, io};
 use ndarray::ArrayD;
 use num_traits::Zero;
 use std::path::Path;
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
     ///
     /// let made = Weights::init(&Config::gru(13).input_size(7), &Init::pytorch())?;
     /// let bytes = made.to_safetensors(Naming::PyTorch)?;
-    /// let known = Config::gru(13).input_size(7).last_only();
+    /// let known = Config::gru(13).input_size(7).preactivation_clip(3.0);
     /// assert_eq!(Weights::reader().config(&known).from_bytes(&bytes)?.config(), &known);
     /// let error = Weights::reader().config(&Config::gru(13).input_size(8)).from_bytes(&bytes).unwrap_err();
     /// assert_eq!(error.to_string(), "weight_ih_l0: expected shape [39, 8], found [39, 7]");
@@ -121,12 +121,12 @@ impl<'a> Reader<'a> {
     /// Reads a file of f32 tensors.
     ///
     /// # Errors
-    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does not go together
-    /// with the network in it.
+    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does
+    /// not go together with the network in it.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
         let path = path.as_ref();
-        let in_file = file::in_file(path);
-        let Contents { tensors, metadata } = formats::read(&file::read(path)?).map_err(&in_file)?;
+        let in_file = io::in_file(path);
+        let Contents { tensors, metadata } = formats::read(&io::read(path)?).map_err(&in_file)?;
         self.read(tensors, &metadata, &in_file)
     }
 
@@ -198,7 +198,7 @@ fn fit<T: Clone + Zero>(config: Config, naming: Naming, mut tensors: Named<T>) -
         return Err(Error::MissingTensor { name, expected });
     }
     let weights = Weights::collect(config, network, |entry| {
-        // Its presence was checked just above.
+        // The presence of each tensor was checked just above.
         let tensor = tensors.remove(&entry.name).expect("no tensor is missing");
         if tensor.shape() == entry.shape {
             return Ok(tensor);

@@ -53,7 +53,7 @@ impl Folder {
 
     /// Exit code 2, one line, and the result of before untouched.
     #[track_caller]
-    fn fails(&self, arguments: &[&str], expected: &str) {
+    fn fails(&self, arguments: &[&str], expected: &str) -> String {
         std::fs::write(self.path("y.safetensors"), "before").unwrap();
         let count = || std::fs::read_dir(self.0.path()).unwrap().count();
         let before = count();
@@ -64,6 +64,8 @@ impl Folder {
         assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{stderr}");
         assert_eq!(std::fs::read(self.path("y.safetensors")).unwrap(), b"before");
         assert_eq!(count(), before);
+        assert!(!stderr.trim_end().contains(char::is_control), "{stderr:?}");
+        stderr
     }
 }
 

@@ -121,7 +121,10 @@ fn an_activation_needs_a_vanilla_rnn() {
     let two = [Activation::Relu, Activation::Tanh];
     let rnn = Config::rnn_tanh(3).bidirectional().activations(&two).input_size(2);
     let reader = Weights::reader().activation(Activation::Softsign);
-    assert_eq!(reader.from_bytes(&bytes_of(&rnn)).unwrap().config().activations, [Activation::Softsign]);
+    let mut softsign = Config::rnn_tanh(3).bidirectional().input_size(2);
+    softsign.cell = Cell::Vanilla(Activation::Softsign);
+    assert_eq!(reader.from_bytes(&bytes_of(&rnn)).unwrap().config(), &softsign);
+    assert_eq!(metadata(&bytes_of(&softsign)), [entry("cells", "rnn:softsign")]);
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub struct Carry {
     pub workgroups: [u32; 3],
 }
 
-/// The part of a caller's array that a transfer is: some of its steps or slots, of its sequences, and of its columns.
+/// The part of a caller's array that a transfer is: some of its steps or slots, of its sequences, and of its
+/// columns.
 #[derive(Clone, Copy)]
 pub struct Region {
     first: usize,

@@ -1,4 +1,5 @@
-//! The time steps of a group of directions: a pass of their own, with a dispatch a phase and step, or one for many steps.
+//! The time steps of a group of directions: a pass of their own, with a dispatch a phase and step, or one for
+//! many steps.
 
 use crate::kernel::{Kernel, Tile};
 use crate::network::Product;

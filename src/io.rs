@@ -1,80 +1,12 @@
-//! Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
+//! Files: read whole, written beside and then renamed, so that no reader ever sees half a file.
 
-use crate::weights::formats::safetensors as format;
-use crate::{Error, Float, Result};
-use ndarray::{ArrayD, ArrayViewD};
-use std::collections::BTreeMap;
+use crate::{Error, Result};
 use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use crate::quote::quote;
-
 /// Links that are followed from one to the next, as on Linux.
 const MAX_LINKS: usize = 40;
-
-/// The f32 tensors of a safetensors file, by name.
-pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, ArrayD<f32>>> {
-    let Tensors { path, file } = Tensors::load(path)?;
-    file.all_f32().map_err(in_file(&path))
-}
-
-/// The tensors of a safetensors file, each read when it is asked for.
-///
-/// ```
-/// use wgpu_rnn::file::{self, Tensors};
-///
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("x.safetensors");
-/// let input = ndarray::arr2(&[[1.0_f32, 2.0]]).into_dyn();
-/// file::save_tensors(&path, [("input".to_owned(), input.view())])?;
-/// let tensors = Tensors::load(&path)?;
-/// assert_eq!(tensors.f32("input")?, Some(input));
-/// assert_eq!(tensors.f32("h0")?, None);
-/// assert!(tensors.integers("input").unwrap_err().to_string().ends_with("expected integers, found F32"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-pub struct Tensors {
-    path: PathBuf,
-    file: format::Safetensors<Vec<u8>>,
-}
-
-impl Tensors {
-    /// Reads the file and checks its header.
-    pub fn load(path: impl AsRef<Path>) -> Result<Tensors> {
-        let path = path.as_ref();
-        let file = format::Safetensors::parse(read(path)?).map_err(in_file(path))?;
-        Ok(Tensors { path: path.to_owned(), file })
-    }
-
-    /// The names of all tensors, in alphabetical order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.file.names()
-    }
-
-    /// The tensor of this name, if there is one. It is an error if it is not of F32.
-    pub fn f32(&self, name: &str) -> Result<Option<ArrayD<f32>>> {
-        self.file.f32(name).map_err(in_file(&self.path))
-    }
-
-    /// The tensor of integers of this name, if there is one; a number over i64 becomes the largest i64. It is
-    /// an error if it is of floats.
-    pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
-        self.file.integers(name).map_err(in_file(&self.path))
-    }
-}
-
-/// Writes tensors as a safetensors file.
-///
-/// # Errors
-/// [`Error::DuplicateTensor`] if a name is given twice.
-pub fn save_tensors<'a, T: Float>(
-    path: impl AsRef<Path>,
-    tensors: impl IntoIterator<Item = (String, ArrayViewD<'a, T>)>,
-) -> Result<()> {
-    replace(path, &format::serialize(tensors, &BTreeMap::new())?)
-}
 
 /// Reads a regular file as a whole. Anything else, such as a directory, a FIFO or a device, is refused: it
 /// may have no end.

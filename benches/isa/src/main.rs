@@ -1,0 +1,102 @@
+//! Compiles each kernel of some plans with a Vulkan driver, and prints what the driver says of each kernel.
+//!
+//! `report.py` runs this program on RADV without a card, and reads the driver's words.
+//! Names of the library in use: `Plan::of`, `Plan::passes`, `Plan::workgroups`, the fields of `Dispatch`, and
+//! `Kernel::wgsl`.
+
+mod vulkan;
+
+use naga::back::spv;
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use std::collections::HashSet;
+use vulkan::Vulkan;
+use wgpu_rnn::inspect::{Dispatch, StepIndex, WORKGROUP};
+use wgpu_rnn::{Config, Dtype, Limits, Plan, Workload};
+
+/// Name, network, T, N, and the type that numbers are stored as.
+fn networks() -> [(&'static str, Config, usize, usize, Dtype); 9] {
+    let lstm = |size| Config::lstm(size).input_size(size);
+    let gru = Config::gru(128).input_size(128);
+    let rnn = Config::rnn_tanh(64).input_size(64);
+    [
+        ("LSTM 256 N1 T25", lstm(256), 25, 1, Dtype::F32),
+        ("BiLSTM 128 N16 T100", lstm(128).bidirectional(), 100, 16, Dtype::F32),
+        ("BiLSTM 256 N16 T50", lstm(256).bidirectional(), 50, 16, Dtype::F32),
+        ("BiGRU 128 N16 T100", gru.bidirectional(), 100, 16, Dtype::F32),
+        ("LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F32),
+        ("LSTM 1024 N64 T25", lstm(1024), 25, 64, Dtype::F32),
+        ("LSTM 2048 N128 T25", lstm(2048), 25, 128, Dtype::F32),
+        ("BiRNN 64 N8 T50", rnn.bidirectional(), 50, 8, Dtype::F32),
+        ("f16 LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F16),
+    ]
+}
+
+/// The limits of a discrete card.
+fn limits() -> Limits {
+    Limits {
+        max_buffer_bytes: 2 << 30,
+        max_binding_bytes: 1 << 30,
+        workgroup_bytes: 32 << 10,
+        workgroup_size: 1024,
+        subgroup_size: 32,
+        f16: true,
+        ..Limits::default()
+    }
+}
+
+fn main() {
+    let vulkan = Vulkan::new();
+    let limits = limits();
+    let mut seen = HashSet::new();
+    for (name, config, steps, batch, dtype) in networks() {
+        let workload = Workload { dtype, ..Workload::new(steps, batch) };
+        let plan = Plan::of(&config, &workload, &limits).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for dispatch in plan.passes().flat_map(|pass| pass.dispatches.iter()) {
+            let Dispatch { kernel, tile, dtype, overrides, .. } = dispatch;
+            if !seen.insert(format!("{kernel:?} {tile} {dtype:?} {overrides:?}")) {
+                continue;
+            }
+            let groups = plan.workgroups(dispatch, steps as u64);
+            let size = overrides.iter().find(|(name, _)| *name == "WORKGROUP");
+            let size = size.map_or(f64::from(WORKGROUP), |&(_, size)| size);
+            let invocations = groups.map(f64::from).iter().product::<f64>() * size;
+            // Multiply-adds per invocation: of one time step, or of the whole product.
+            let multiplies = dispatch.flops as f64 / 2.0 / invocations;
+            eprintln!("\n#### {name} | {} {tile} | {groups:?} | {multiplies}", kernel.name());
+            let text = kernel.wgsl(*tile, StepIndex::Immediate, *dtype);
+            vulkan.compile(&spirv(&text, overrides), dispatch.bindings.len());
+        }
+    }
+}
+
+/// SPIR-V as `EngineBuilder::unchecked` makes it; with wgpu's checks, if `CHECKED` is set.
+fn spirv(text: &str, overrides: &[(&'static str, f64)]) -> Vec<u32> {
+    let module =
+        naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module);
+    let info = info.expect("a valid shader");
+    let has = |name: &str| module.overrides.iter().any(|(_, known)| known.name.as_deref() == Some(name));
+    let constants = overrides.iter().filter(|(name, _)| has(name));
+    let constants = constants.map(|&(name, value)| (name.to_owned(), value)).collect();
+    let entry = Some((naga::ShaderStage::Compute, "main"));
+    let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, entry, &constants)
+        .expect("overrides");
+    let checked = std::env::var_os("CHECKED").is_some();
+    let policy = if checked { BoundsCheckPolicy::Restrict } else { BoundsCheckPolicy::Unchecked };
+    let options = spv::Options {
+        lang_version: (1, 5),
+        flags: spv::WriterFlags::empty(),
+        bounds_check_policies: BoundsCheckPolicies {
+            index: policy,
+            buffer: policy,
+            image_load: policy,
+            binding_array: policy,
+        },
+        force_loop_bounding: checked,
+        ..Default::default()
+    };
+    let pipeline =
+        spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: "main".into() };
+    spv::write_vec(&module, &info, &options, Some(&pipeline)).expect("SPIR-V")
+}
