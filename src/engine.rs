@@ -42,7 +42,8 @@ impl Engine {
     /// first; software adapters are allowed.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none, [`Error::Text`] for a name that is not UTF-8.
+    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none, [`Error::Text`] for a name that is
+    /// not UTF-8.
     pub async fn gpu_async() -> Result<Engine> {
         Engine::builder().build_async().await
     }
@@ -300,8 +301,8 @@ impl EngineBuilder {
     /// Opens the adapter.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none such, [`Error::Text`] for a `WGPU_ADAPTER_NAME` that
-    /// is not UTF-8.
+    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none such, [`Error::Text`] for a
+    /// `WGPU_ADAPTER_NAME` that is not UTF-8.
     pub async fn build_async(self) -> Result<Engine> {
         if wgpu::Instance::enabled_backend_features().is_empty() {
             return Err(Error::NoAdapter("wgpu has no back end for this platform".into()));

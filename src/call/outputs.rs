@@ -76,7 +76,8 @@ pub(crate) fn pieces(network: &Network, outputs: Outputs) -> impl Iterator<Item 
     })
 }
 
-/// The answer while its arrays are filled, `[T, N, C]` whatever the layout. The memory of those arrays is all that it takes.
+/// The answer while its arrays are filled, `[T, N, C]` whatever the layout. The memory of those arrays is all
+/// that it takes.
 #[derive(Debug)]
 pub(crate) struct Results<'a, T> {
     network: &'a Network,
