@@ -123,7 +123,7 @@ impl CpuRnn {
             None => weights.initial_state(batch)?,
         };
         let (mut h_n, mut c_n) = (initial.h, initial.c);
-        let mut results = Results::new(network, call)?;
+        let mut results = Results::new(network, call, &self.cpu.name)?;
         let Workspace { input, sequences, directions_apart, scratches, .. } = workspace;
         let [mut source, mut target] = sequences.each_mut();
         let given = match Rows::of_sequence(call.input.view()) {
@@ -144,12 +144,11 @@ impl CpuRnn {
             // The last layer writes its output where the caller gets it.
             let array = if is_top { ResultArray::Output } else { ResultArray::Lower(own.layer) };
             let is_direct = is_top && network.merge != Merge::Apart;
-            let [mut output, mut cell_states] =
-                results.two_arrays_mut(ResultArray::Output, ResultArray::CellStates);
-            let gives = match &mut output {
+            let (output, cell_states) = results.top_mut();
+            let gives = match is_direct {
                 _ if !is_read => None,
-                Some(output) if is_direct => Some(output.view_mut()),
-                _ => Some(shaped(target, (steps, batch, width))),
+                true => Some(output),
+                false => Some(shaped(target, (steps, batch, width))),
             };
             let first = own.index;
             let states = s![first..first + directions, .., ..own.state_size];
@@ -166,14 +165,14 @@ impl CpuRnn {
                 adds_input: network.residual && own.layer > 0,
                 below,
                 gives,
-                cell_states: cell_states.take().filter(|_| is_top),
+                cell_states: cell_states.filter(|_| is_top),
                 h: h_n.slice_mut(states),
                 c: c_n.as_mut().filter(|_| own.cell.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
             }
             .run(directions_apart, scratches);
             if is_read && !is_direct {
                 let output = view(target, (steps, batch, width));
-                for piece in results.pieces().into_iter().filter(|piece| piece.source == Source::Steps) {
+                for piece in results.pieces().filter(|piece| piece.source == Source::Steps) {
                     let is_own =
                         piece.array == array || (is_top && piece.array == ResultArray::OutputReverse);
                     let first = network.slots[piece.slot].direction * piece.width;
@@ -185,7 +184,7 @@ impl CpuRnn {
             std::mem::swap(&mut source, &mut target);
         }
         results.fill_final(&h_n);
-        results.finish(call, State { h: h_n, c: c_n }, &self.cpu.name)
+        results.finish(call, State { h: h_n, c: c_n })
     }
 }
 

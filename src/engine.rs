@@ -3,7 +3,7 @@
 use crate::cpu::Cpu;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::CacheFiles;
-use crate::gpu::{Gpu, Request};
+use crate::gpu::{ADAPTER_NAME, Gpu, Request};
 use crate::{Error, Result, reference};
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::PathBuf;
@@ -42,7 +42,8 @@ impl Engine {
     /// first; software adapters are allowed.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none.
+    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none, [`Error::Text`] for a name that is
+    /// not UTF-8.
     pub async fn gpu_async() -> Result<Engine> {
         Engine::builder().build_async().await
     }
@@ -91,7 +92,7 @@ impl Engine {
     pub fn builder() -> EngineBuilder {
         EngineBuilder(Request {
             backends: wgpu::Backends::PRIMARY,
-            adapter_name: std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty()),
+            adapter_name: std::env::var_os(ADAPTER_NAME).filter(|name| !name.is_empty()),
             webgpu_defaults: false,
             unchecked: false,
             #[cfg(not(target_arch = "wasm32"))]
@@ -175,7 +176,7 @@ impl EngineBuilder {
     /// An adapter whose name contains this, in any case, instead of the best one or `WGPU_ADAPTER_NAME`.
     #[must_use]
     pub fn adapter_name(mut self, name: impl Into<String>) -> EngineBuilder {
-        self.0.adapter_name = Some(name.into());
+        self.0.adapter_name = Some(name.into().into());
         self
     }
 
@@ -300,7 +301,8 @@ impl EngineBuilder {
     /// Opens the adapter.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none such.
+    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none such, [`Error::Text`] for a
+    /// `WGPU_ADAPTER_NAME` that is not UTF-8.
     pub async fn build_async(self) -> Result<Engine> {
         if wgpu::Instance::enabled_backend_features().is_empty() {
             return Err(Error::NoAdapter("wgpu has no back end for this platform".into()));

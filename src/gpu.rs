@@ -1,6 +1,6 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
-//! [`device`] owns the device, [`pipelines`] its pipelines, [`pack`] the weights as kernels read them,
+//! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
 //! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] what crosses between host and
 //! GPU, [`bound`] callers' own buffers, [`resident`] states that stay; [`tuner`] measures what is fastest,
 //! [`timing`] what takes how long, [`pipeline_cache`] keeps pipelines in a file, and `cooperative` finds out
@@ -11,7 +11,7 @@ mod cooperative;
 mod device;
 mod encode;
 mod interop;
-mod pack;
+mod numbers;
 #[cfg(not(target_arch = "wasm32"))]
 mod pipeline_cache;
 mod pipelines;
@@ -21,21 +21,22 @@ mod staging;
 mod timing;
 #[cfg(not(target_arch = "wasm32"))]
 mod tuner;
+mod weights;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use device::CacheFiles;
-pub(crate) use device::{Gpu, Request};
+pub(crate) use device::{ADAPTER_NAME, Gpu, Request};
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
 use crate::network::{Dtype, Network};
-use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
+use crate::plan::{Buffer, Content, Limits, Plan, Tuning, Workload};
 use crate::{Output, Result, State, Weights, memory};
-use futures_intrusive::sync::Mutex as AsyncMutex;
 use prepared::Prepared;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use timing::Clock;
+use weights::DeviceWeights;
 
 /// A network on a GPU: its weights there, and the objects of its last calls, which threads take in turn.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct GpuRnn {
     gpu: Arc<Gpu>,
     weights: DeviceWeights,
     /// The latest first.
-    prepared: Mutex<VecDeque<Prepared>>,
+    prepared: Mutex<VecDeque<(Workload, Prepared)>>,
     encoded: Mutex<VecDeque<interop::Encoded>>,
 }
 
@@ -126,16 +127,16 @@ impl GpuRnn {
         let longest = Longest { steps: call.longest() as u64, lengths, resident };
         // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing
         // half-done there.
-        let known = take(&self.prepared, |prepared| prepared.workload == workload);
+        let known = take(&self.prepared, |(known, _)| *known == workload);
         let prepared = match known {
-            Some(prepared) => prepared,
+            Some((_, prepared)) => prepared,
             None => {
                 let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
                 check_memory(&plan, &self.gpu.limits)?;
                 #[cfg(not(target_arch = "wasm32"))]
                 let plan = self.tuned(weights, &workload, plan, wait).await;
-                let on_gpu = self.weights.of(&self.gpu, weights, &plan).await?;
-                let prepared = Prepared::new(&self.gpu, &on_gpu, plan, workload, true).await?;
+                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype).await?;
+                let prepared = Prepared::new(&self.gpu, &on_gpu, plan, true).await?;
                 self.gpu.pipelines.save();
                 prepared
             }
@@ -154,7 +155,7 @@ impl GpuRnn {
         if let Some(clock) = clock {
             output.times = clock.read(&self.gpu, &prepared, &longest).await?;
         }
-        put(&self.prepared, prepared, MAX_PREPARED);
+        put(&self.prepared, (workload, prepared), MAX_PREPARED);
         Ok(output)
     }
 
@@ -191,44 +192,6 @@ impl GpuRnn {
     ) -> Result<()> {
         self.gpu.scoped(|| resident.set(&self.gpu, network, row, state)).await?
     }
-}
-
-/// The weights of a network on the device, as kernels read them: one set, whatever plans have used them.
-#[derive(Debug)]
-pub(super) struct DeviceWeights(AsyncMutex<HashMap<Content, wgpu::Buffer>>);
-
-impl Default for DeviceWeights {
-    fn default() -> DeviceWeights {
-        DeviceWeights(AsyncMutex::new(HashMap::new(), true))
-    }
-}
-
-impl DeviceWeights {
-    /// The weights that a plan uses, packed now if they were not before.
-    pub async fn of(
-        &self,
-        gpu: &Gpu,
-        weights: &Weights,
-        plan: &Plan,
-    ) -> Result<HashMap<KernelWeight, wgpu::Buffer>> {
-        let mut known = self.0.lock().await;
-        let mut found = HashMap::new();
-        for buffer in &plan.buffers {
-            let Content::Weight(weight) = buffer.content else { continue };
-            if !known.contains_key(&buffer.content) {
-                known.insert(buffer.content, packed(gpu, weights, weight, buffer).await?);
-            }
-            found.insert(weight, known[&buffer.content].clone());
-        }
-        Ok(found)
-    }
-}
-
-async fn packed(gpu: &Gpu, weights: &Weights, weight: KernelWeight, buffer: &Buffer) -> Result<wgpu::Buffer> {
-    let numbers = pack::pack(weights, weight, buffer.len);
-    let mut bytes = vec![0; buffer.bytes() as usize];
-    pack::store(&numbers, buffer.dtype, &mut bytes, &buffer.name)?;
-    gpu.filled(&buffer.name, &bytes, wgpu::BufferUsages::STORAGE).await
 }
 
 /// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software

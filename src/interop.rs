@@ -202,8 +202,7 @@ impl Role {
     /// The axes as time or slot, sequence, and number; none where the network has no such array.
     fn shape(self, network: &Network, outputs: Outputs, steps: usize, batch: usize) -> Option<[usize; 3]> {
         if let Some(array) = self.result() {
-            let mut pieces =
-                pieces(network, outputs).into_iter().filter(|piece| piece.array == array).peekable();
+            let mut pieces = pieces(network, outputs).filter(|piece| piece.array == array).peekable();
             let is_last = outputs.last_only && matches!(self, Role::Output | Role::OutputReverse);
             let width = pieces.peek().is_some().then(|| pieces.map(|piece| piece.width).sum());
             return width.map(|width| [if is_last { 1 } else { steps }, batch, width]);

@@ -26,6 +26,8 @@ pub enum Kernel {
         /// The type that it writes.
         to: Dtype,
     },
+    /// A tensor of the flat parameters becomes a part of what another kernel reads.
+    Pack,
 }
 
 /// How the time step reaches a kernel.
@@ -170,7 +172,7 @@ pub struct Array {
 impl Kernel {
     /// Every kernel.
     pub fn all() -> impl Iterator<Item = Kernel> {
-        let others = [Kernel::Gemm, Kernel::Norm, Kernel::Combine];
+        let others = [Kernel::Gemm, Kernel::Norm, Kernel::Combine, Kernel::Pack];
         let steps = Equation::ALL.into_iter().filter(|equation| equation.is_step()).map(Kernel::Step);
         let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
         let both = [Dtype::F32, Dtype::F16];
@@ -187,6 +189,7 @@ impl Kernel {
             Kernel::Norm => "norm",
             Kernel::Combine => "combine",
             Kernel::Carry { .. } => "carry",
+            Kernel::Pack => "pack",
         }
     }
 
@@ -220,12 +223,14 @@ impl Kernel {
         ];
         const COMBINE: &[Array] = &[read("a"), written("b")];
         const CARRY: &[Array] = &[read("source"), written("into")];
+        const PACK: &[Array] = &[read("flat"), written("packed")];
         match self {
             Kernel::Gemm => GEMM,
             Kernel::Step(_) | Kernel::Sequence(_) => STEP,
             Kernel::Norm => NORM,
             Kernel::Combine => COMBINE,
             Kernel::Carry { .. } => CARRY,
+            Kernel::Pack => PACK,
         }
     }
 
@@ -270,7 +275,7 @@ impl Kernel {
             Kernel::Step(_) => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
             Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
             // It has no rows of its own.
-            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => *tile == Tile::ALL[0],
+            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => *tile == Tile::ALL[0],
         })
     }
 
@@ -278,7 +283,7 @@ impl Kernel {
     pub const fn equation(self) -> Option<Equation> {
         match self {
             Kernel::Step(equation) | Kernel::Sequence(equation) => Some(equation),
-            Kernel::Gemm | Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => None,
+            Kernel::Gemm | Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => None,
         }
     }
 
@@ -338,6 +343,10 @@ impl Kernel {
             Kernel::Combine => {
                 files.truncate(2);
                 files.push(include_str!("../shaders/combine.wgsl"));
+            }
+            Kernel::Pack => {
+                files.truncate(2);
+                files.push(include_str!("../shaders/pack.wgsl"));
             }
             Kernel::Carry { from, to } => {
                 files.truncate(2);

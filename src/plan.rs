@@ -4,7 +4,8 @@
 //! [`builder`] makes it: `cut` finds the segments of time, `schedule` chooses the schedule, `arrays` makes
 //! the buffers, and each operation of `ops` records its dispatches, with `steps` (the phases of a time step),
 //! `gemm`, `weights` and `tiles`, through `walk`, which cuts them into passes and submits; `transfers` brings
-//! input in and results out; `show` prints it all.
+//! input in and results out; `show` prints it all. `pack` makes another plan, of the weights that all of a
+//! network's calls read.
 
 mod arrays;
 mod buffers;
@@ -14,6 +15,7 @@ mod dispatch;
 mod gemm;
 mod limits;
 mod ops;
+mod pack;
 mod schedule;
 mod show;
 mod steps;
@@ -24,17 +26,16 @@ mod weights;
 mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
-pub use dispatch::{CarryDims, Dims, Dispatch, GemmDims, NormDims, Pass, StepDims};
+pub use dispatch::{CarryDims, Dims, Dispatch, GemmDims, NormDims, PackDims, Pass, StepDims};
 pub use limits::Limits;
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
 pub use walk::{Segment, Step, Times};
-pub(crate) use weights::sources;
 pub use weights::{KernelWeight, WeightPart};
 pub use workload::{Tuning, Workload};
 
 use crate::kernel::VECTOR;
-use crate::network::Network;
+use crate::network::{Dtype, Network};
 use crate::{Config, Result};
 
 /// Numbers in a vector.
@@ -56,9 +57,9 @@ const FOUR: u64 = VECTOR as u64;
 pub struct Plan {
     /// The network and the size of the call, in words.
     pub title: String,
-    /// The way that time steps become dispatches.
+    /// The way that time steps become dispatches; of no meaning without time steps.
     pub schedule: Schedule,
-    /// T.
+    /// T; 0 of a plan of no call.
     pub steps: u64,
     /// Every buffer; a [`BufferId`] is an index into it.
     #[doc(hidden)]
@@ -94,6 +95,30 @@ impl Plan {
     /// The errors of [`new`](Plan::new).
     pub fn of(config: &Config, workload: &Workload, limits: &Limits) -> Result<Plan> {
         Plan::of_network(&config.check()?, workload, limits)
+    }
+
+    /// Plans the packing of a network's weights: from the flat parameters, in PyTorch's order, into the
+    /// arrays that kernels read. It is done once, before the network's first call, and all calls of the
+    /// network share what it makes.
+    ///
+    /// ```
+    /// use wgpu_rnn::{Config, Dtype, Limits, Plan};
+    ///
+    /// let config = Config::lstm(128).bidirectional().input_size(64);
+    /// let plan = Plan::packing(&config, Dtype::F32, &Limits::default())?;
+    /// assert_eq!(plan.dispatches(), 2 * 4); // two weights and two biases a direction
+    /// # Ok::<(), wgpu_rnn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`new`](Plan::new).
+    pub fn packing(config: &Config, dtype: Dtype, limits: &Limits) -> Result<Plan> {
+        Plan::packing_of(&config.check()?, dtype, limits)
+    }
+
+    /// The same as [`packing`](Plan::packing), of a network that was checked.
+    pub(crate) fn packing_of(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
+        pack::plan(network, dtype, limits)
     }
 
     /// The same as [`of`](Plan::of), of a network that was checked.

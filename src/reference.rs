@@ -57,7 +57,7 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
     for shape in [call.input.shape(), &[steps, batch, network.direction_count(), wide]] {
         memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
     }
-    let mut results = Results::new(network, &call)?;
+    let mut results = Results::new(network, &call, &NAME.into())?;
     let initial = match call.state {
         Some(state) => state.clone(),
         None => weights.initial_state(batch)?,
@@ -85,9 +85,7 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
             // The input is as wide as this layer's output.
             output = output + &sequence;
         }
-        for piece in
-            results.pieces().into_iter().filter(|piece| slots.iter().any(|one| one.index == piece.slot))
-        {
+        for piece in results.pieces().filter(|piece| slots.iter().any(|one| one.index == piece.slot)) {
             let direction = &directions[network.slots[piece.slot].direction];
             let first = network.slots[piece.slot].direction * piece.width;
             let numbers = match piece.source {
@@ -103,7 +101,7 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
     }
     results.fill_final(&h_n);
     let state = State { h: h_n, c: network.cell_state_size().map(|_| c_n) };
-    results.finish(&call, state, NAME)
+    results.finish(&call, state)
 }
 
 /// `[T, N, C]` arrays along C.

@@ -102,7 +102,7 @@ fn equals_mxnet() {
         let weights = tensors.iter().filter_map(|(key, tensor)| {
             Some((key.strip_prefix("param.")?.to_owned(), tensor.mapv(|number| number as f32)))
         });
-        let weights = Weights::reader().activation(Activation::Relu).from_tensors(weights).unwrap();
+        let weights = Weights::reader().activation(cell.activation()).from_tensors(weights).unwrap();
         assert_eq!(weights.config().cell, cell);
         let state = get("state_h0").map(|h| State { h, c: get("state_c0") });
         let answer = reference::forward(&weights, &get("input").unwrap(), state.as_ref()).unwrap();

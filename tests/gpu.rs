@@ -697,6 +697,9 @@ fn sigmoid_tail(engine: &Engine) -> Outcome {
     if error < 1e-6 { Ok(()) } else { Err(format!("off by {error:e} of itself").into()) }
 }
 
+/// An activation in double precision.
+type Truth = fn(f64) -> f64;
+
 /// The smooth activations in units of their own value: a tolerance of outputs cannot see them where they vanish.
 fn activations_digits(engine: &Engine) -> Outcome {
     // From 2^-40 to 80, an 8th of an octave apart, and a number between each two; both signs.
@@ -705,7 +708,7 @@ fn activations_digits(engine: &Engine) -> Outcome {
     // The sigmoid of -4 is 1/56, as the sum of 1/2 and a rounded -1/2 tanh(2).
     let sigmoid = ACTIVATION + 56.0 * 2_f64.powi(-25);
     // With what exp adds below 0.
-    let truths: [(Activation, f64, f64, fn(f64) -> f64); 5] = [
+    let truths: [(Activation, f64, f64, Truth); 5] = [
         (Activation::Tanh, ACTIVATION, 0.0, f64::tanh),
         (Activation::Sigmoid, sigmoid, EXPONENT, |x| 1.0 / (1.0 + (-x).exp())),
         (Activation::Softsign, ACTIVATION, 0.0, |x| x / (1.0 + x.abs())),

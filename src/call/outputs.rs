@@ -7,6 +7,7 @@ use super::{Checked, Output, Packed, State};
 use crate::network::{Merge, Network, Outputs};
 use crate::{Float, Result, memory};
 use ndarray::{Array3, ArrayViewMut3, s};
+use std::sync::Arc;
 
 /// An array of an answer that is not a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,84 +49,95 @@ pub struct Piece {
 }
 
 /// The pieces of the arrays that a call gives back, states apart.
-pub(crate) fn pieces(network: &Network, outputs: Outputs) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for (layer, slots) in network.layers().enumerate() {
-        let is_top = layer + 1 == network.num_layers;
-        if !is_top && !outputs.every_layer {
-            continue;
-        }
+pub(crate) fn pieces(network: &Network, outputs: Outputs) -> impl Iterator<Item = Piece> {
+    let merge = network.merge;
+    let layers =
+        network.layers().enumerate().map(move |(layer, slots)| (layer + 1 == network.num_layers, slots));
+    let wanted = layers.filter(move |(is_top, _)| *is_top || outputs.every_layer);
+    wanted.flat_map(move |(is_top, slots)| {
         let source = if is_top && outputs.last_only { Source::Final } else { Source::Steps };
-        for slot in &slots[..network.merged_directions()] {
+        let hidden = slots[..network.merged_directions()].iter().map(move |slot| {
             let side_by_side = slot.direction * slot.state_size;
-            let (array, first_column) = match (is_top, network.merge, slot.direction) {
-                (false, ..) => (ResultArray::Lower(layer), side_by_side),
+            let (array, first_column) = match (is_top, merge, slot.direction) {
+                (false, ..) => (ResultArray::Lower(slot.layer), side_by_side),
                 (true, Merge::Apart, 1) => (ResultArray::OutputReverse, 0),
                 (true, ..) => (ResultArray::Output, side_by_side),
             };
-            pieces.push(Piece { array, source, slot: slot.index, first_column, width: slot.state_size });
-        }
-        if is_top && outputs.cell_states {
-            pieces.extend(slots.iter().map(|slot| Piece {
-                array: ResultArray::CellStates,
-                source: Source::Cells,
-                slot: slot.index,
-                first_column: slot.direction * slot.hidden_size,
-                width: slot.hidden_size,
-            }));
-        }
-    }
-    pieces
+            Piece { array, source, slot: slot.index, first_column, width: slot.state_size }
+        });
+        let cells = slots.iter().filter(move |_| is_top && outputs.cell_states).map(|slot| Piece {
+            array: ResultArray::CellStates,
+            source: Source::Cells,
+            slot: slot.index,
+            first_column: slot.direction * slot.hidden_size,
+            width: slot.hidden_size,
+        });
+        hidden.chain(cells)
+    })
 }
 
-/// The arrays of an answer while they are filled, `[T, N, C]` whatever the layout.
+/// The answer while its arrays are filled, `[T, N, C]` whatever the layout. The memory of those arrays is all
+/// that it takes.
 #[derive(Debug)]
 pub(crate) struct Results<'a, T> {
     network: &'a Network,
-    pieces: Vec<Piece>,
-    arrays: Vec<(ResultArray, Array3<T>)>,
+    outputs: Outputs,
+    answer: Output<T>,
 }
 
 impl<'a, T: Float> Results<'a, T> {
     /// All arrays that the call asks for, of zeros.
-    pub fn new(network: &'a Network, call: &Checked<'_, T>) -> Result<Results<'a, T>> {
-        let pieces = pieces(network, call.outputs);
-        let mut arrays: Vec<(ResultArray, Array3<T>)> = Vec::new();
-        for piece in &pieces {
-            if arrays.iter().any(|(array, _)| *array == piece.array) {
+    pub fn new(network: &'a Network, call: &Checked<'_, T>, engine: &Arc<str>) -> Result<Results<'a, T>> {
+        let answer = Output {
+            output: Array3::zeros((0, 0, 0)),
+            output_reverse: None,
+            packed: None,
+            cell_states: None,
+            lower: Vec::new(),
+            h_n: Array3::zeros((0, 0, 0)),
+            c_n: None,
+            times: Vec::new(),
+            engine: engine.clone(),
+        };
+        let mut results = Results { network, outputs: call.outputs, answer };
+        for piece in results.pieces() {
+            // The first piece of an array makes it.
+            if results.array_mut(piece.array).is_some_and(|array| !array.is_empty()) {
                 continue;
             }
-            let same = pieces.iter().filter(|other| other.array == piece.array);
+            let same = results.pieces().filter(|other| other.array == piece.array);
             let width = same.map(|other| other.width).sum();
             let steps = if piece.source == Source::Final { 1 } else { call.steps() };
             let shape = [steps, call.batch(), width];
             memory::check::<T>(|| format!("a result of {shape:?}"), &shape)?;
-            arrays.push((piece.array, network.layout.zeros(steps, call.batch(), width)));
+            let zeros = network.layout.zeros(steps, call.batch(), width);
+            let answer = &mut results.answer;
+            match piece.array {
+                ResultArray::Output => answer.output = zeros,
+                ResultArray::OutputReverse => answer.output_reverse = Some(zeros),
+                ResultArray::CellStates => answer.cell_states = Some(zeros),
+                ResultArray::Lower(_) => answer.lower.push(zeros),
+            }
         }
-        Ok(Results { network, pieces, arrays })
+        Ok(results)
     }
 
     /// A whole array, if the call asks for it.
     pub fn array_mut(&mut self, array: ResultArray) -> Option<ArrayViewMut3<'_, T>> {
-        self.arrays.iter_mut().find(|(found, _)| *found == array).map(|(_, array)| array.view_mut())
+        let answer = &mut self.answer;
+        let array = match array {
+            ResultArray::Output => Some(&mut answer.output),
+            ResultArray::OutputReverse => answer.output_reverse.as_mut(),
+            ResultArray::CellStates => answer.cell_states.as_mut(),
+            ResultArray::Lower(layer) => answer.lower.get_mut(layer),
+        };
+        array.map(|array| array.view_mut())
     }
 
-    /// Two whole arrays at once, each if the call asks for it.
-    pub fn two_arrays_mut(
-        &mut self,
-        one: ResultArray,
-        other: ResultArray,
-    ) -> [Option<ArrayViewMut3<'_, T>>; 2] {
-        let mut found = [None, None];
-        for (array, numbers) in &mut self.arrays {
-            for (place, wanted) in found.iter_mut().zip([one, other]) {
-                if *array == wanted {
-                    *place = Some(numbers.view_mut());
-                    break;
-                }
-            }
-        }
-        found
+    /// The output and the cell states at once; those that the call does not ask for are none.
+    pub fn top_mut(&mut self) -> (ArrayViewMut3<'_, T>, Option<ArrayViewMut3<'_, T>>) {
+        let Output { output, cell_states, .. } = &mut self.answer;
+        (output.view_mut(), cell_states.as_mut().map(|cells| cells.view_mut()))
     }
 
     /// The columns of a piece.
@@ -135,14 +147,14 @@ impl<'a, T: Float> Results<'a, T> {
     }
 
     /// The pieces, for a caller that fills them one by one.
-    pub fn pieces(&self) -> Vec<Piece> {
-        self.pieces.clone()
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a, T> {
+        pieces(self.network, self.outputs)
     }
 
     /// Fills the pieces that are final states, from the final states.
     pub fn fill_final(&mut self, h_n: &Array3<T>) {
         let merge = self.network.merge;
-        for piece in self.pieces().into_iter().filter(|piece| piece.source == Source::Final) {
+        for piece in self.pieces().filter(|piece| piece.source == Source::Final) {
             let state = |slot: usize| h_n.slice(s![slot..=slot, .., ..piece.width]);
             let Some(mut columns) = self.piece_mut(&piece) else { continue };
             columns.assign(&state(piece.slot));
@@ -155,31 +167,18 @@ impl<'a, T: Float> Results<'a, T> {
     }
 
     /// The answer, its arrays in the network's layout.
-    pub fn finish(self, call: &Checked<'_, T>, state: State<T>, engine: &str) -> Result<Output<T>> {
-        let Results { network, arrays, .. } = self;
-        let mut answer = Output {
-            output: Array3::zeros((0, 0, 0)),
-            output_reverse: None,
-            packed: None,
-            cell_states: None,
-            lower: Vec::new(),
-            h_n: state.h,
-            c_n: state.c,
-            times: Vec::new(),
-            engine: engine.into(),
-        };
-        for (array, numbers) in arrays {
-            if let (ResultArray::Output, Some(batch_sizes)) = (array, call.batch_sizes) {
-                answer.packed = Some(Packed::pack(numbers.view(), batch_sizes)?);
-            }
-            let numbers = network.layout.swap(numbers);
-            match array {
-                ResultArray::Output => answer.output = numbers,
-                ResultArray::OutputReverse => answer.output_reverse = Some(numbers),
-                ResultArray::CellStates => answer.cell_states = Some(numbers),
-                ResultArray::Lower(_) => answer.lower.push(numbers),
-            }
+    pub fn finish(self, call: &Checked<'_, T>, state: State<T>) -> Result<Output<T>> {
+        let Results { network, mut answer, .. } = self;
+        if let Some(batch_sizes) = call.batch_sizes {
+            answer.packed = Some(Packed::pack(answer.output.view(), batch_sizes)?);
         }
+        let Output { output, output_reverse, cell_states, lower, .. } = &mut answer;
+        let arrays = [Some(output), output_reverse.as_mut(), cell_states.as_mut()];
+        for array in arrays.into_iter().flatten().chain(lower) {
+            let numbers = std::mem::replace(array, Array3::zeros((0, 0, 0)));
+            *array = network.layout.swap(numbers);
+        }
+        (answer.h_n, answer.c_n) = (state.h, state.c);
         Ok(answer)
     }
 }

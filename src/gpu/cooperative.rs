@@ -2,12 +2,11 @@
 //! device gets them only where the adapter offers the ones that the kernel needs, and is used only if that
 //! kernel agrees with a plain one.
 
-use super::{Gpu, pack, prepared::Prepared, staging::read_whole};
+use super::{Gpu, numbers, prepared::Prepared, staging::read_whole, weights::DeviceWeights};
 use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
 use crate::network::Dtype;
 use crate::plan::{BufferId, Limits, Pass, Plan, Workload};
 use crate::{Config, Init, Result, Schedule, Tuning, Weights};
-use std::collections::HashMap;
 
 const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
     .union(wgpu::Features::SHADER_F16)
@@ -117,8 +116,8 @@ async fn product(
     let mut plan = Plan::of_network(weights.network(), &workload, &limits)?;
     let is_product = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
     plan.submits = vec![plan.submits.into_iter().flatten().filter(is_product).collect()];
-    let on_gpu = DeviceWeights::default().of(gpu, weights, &plan).await?;
-    let run = Prepared::new(gpu, &on_gpu, plan, workload, false).await?;
+    let on_gpu = DeviceWeights::default().of(gpu, weights, workload.dtype).await?;
+    let run = Prepared::new(gpu, &on_gpu, plan, false).await?;
 
     let dispatches = || run.plan.passes().flat_map(|pass| pass.dispatches.iter());
     let sources: Vec<BufferId> = dispatches().filter_map(|one| one.buffer("a")).collect();
@@ -127,20 +126,21 @@ async fn product(
     let planned = &run.plan.buffers[target.0];
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let staging = gpu.buffer("product", planned.bytes(), usage).await?;
-    gpu.scoped(|| {
+    gpu.scoped(|| -> Result<()> {
         for &source in &sources {
             let buffer = &run.plan.buffers[source.0];
             let mut bytes = vec![0; buffer.bytes() as usize];
-            pack::store(&numbers(buffer.len), buffer.dtype, &mut bytes, "a")?;
+            numbers::store(&numbers(buffer.len), buffer.dtype, &mut bytes, "a")?;
             gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
         }
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         run.record_submit(&mut encoder, 0, steps as u64, None);
         encoder.copy_buffer_to_buffer(run.buffer(target), 0, &staging, 0, planned.bytes());
         gpu.queue.submit([encoder.finish()]);
+        Ok(())
     })
-    .await?;
-    let mut found = pack::load(&read_whole(gpu, &staging).await?, planned.dtype);
+    .await??;
+    let mut found = numbers::load(&read_whole(gpu, &staging).await?, planned.dtype);
     found.truncate(planned.len as usize);
     Ok(found)
 }

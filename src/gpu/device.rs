@@ -1,6 +1,6 @@
 //! A device, what it can hold, and the one place where its objects are made and its errors caught.
 
-use super::pipelines::Pipelines;
+use super::pipelines::{Pipelines, STEP_INDEX_BYTES};
 use crate::{Error, Result, plan::Limits};
 use std::sync::{
     Arc, OnceLock,
@@ -30,12 +30,15 @@ const USED_FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
     .union(wgpu::Features::SHADER_F16)
     .union(wgpu::Features::TIMESTAMP_QUERY);
 
+/// The environment variable that names an adapter.
+pub(crate) const ADAPTER_NAME: &str = "WGPU_ADAPTER_NAME";
+
 /// The settings by which an adapter is chosen and opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub backends: wgpu::Backends,
-    /// Part of the adapter's name, in any case.
-    pub adapter_name: Option<String>,
+    /// Part of the adapter's name, in any case; from the environment it may be no text.
+    pub adapter_name: Option<std::ffi::OsString>,
     /// Stay within WebGPU's default limits and features.
     pub webgpu_defaults: bool,
     /// Kernels go without wgpu's checks.
@@ -63,7 +66,7 @@ impl Gpu {
         descriptor.flags = wgpu::InstanceFlags::default().with_env();
         let instance = wgpu::Instance::new(descriptor);
         let adapter = match &request.adapter_name {
-            Some(name) => named_adapter(&instance, request.backends, name).await?,
+            Some(name) => named_adapter(&instance, request.backends, text(name)?).await?,
             None => {
                 let options = wgpu::RequestAdapterOptions {
                     power_preference: wgpu::PowerPreference::HighPerformance,
@@ -142,6 +145,7 @@ impl Gpu {
         let driver = format!("{} {}", info.driver, info.driver_info);
         let name = format!("{} ({:?}; {})", info.name, info.backend, driver.trim());
         let limits = device.limits();
+        let max_immediate_size = limits.max_immediate_size;
         let features = device.features();
         let limits = Limits {
             max_buffer_bytes: limits.max_buffer_size,
@@ -161,7 +165,10 @@ impl Gpu {
             // Until they were found to be right.
             cooperative: false,
         };
-        let pipelines = Pipelines::new(features.contains(wgpu::Features::IMMEDIATES), unchecked);
+        // A caller's device may have the feature, and room for fewer bytes.
+        let immediates =
+            features.contains(wgpu::Features::IMMEDIATES) && max_immediate_size >= STEP_INDEX_BYTES;
+        let pipelines = Pipelines::new(immediates, unchecked);
         log::info!("using {name}");
         Gpu {
             device,
@@ -264,6 +271,15 @@ impl Gpu {
 /// wgpu tells its errors as a tree, a line each.
 fn in_a_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// # Errors
+/// [`Error::Text`] for a name that is not UTF-8, which no adapter can have.
+fn text(name: &std::ffi::OsStr) -> Result<&str> {
+    name.to_str().ok_or_else(|| {
+        let (expected, found) = ("an adapter's name in UTF-8".into(), name.to_string_lossy().into());
+        Error::Text { name: ADAPTER_NAME, expected, found }
+    })
 }
 
 async fn named_adapter(

@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 /// for.
 #[derive(Debug)]
 pub(super) struct Encoded {
+    workload: Workload,
     prepared: Prepared,
     /// The learned state of each slot, for a call that is given none.
     learned: Vec<(Transfer, wgpu::Buffer)>,
@@ -57,7 +58,7 @@ impl GpuRnn {
             tuning: setup.tuning,
             ..Workload::new(buffers.steps, buffers.batch)
         };
-        let known = take(&self.encoded, |encoded| encoded.prepared.workload == workload);
+        let known = take(&self.encoded, |encoded| encoded.workload == workload);
         let mut encoded = match known {
             Some(encoded) => encoded,
             None => {
@@ -67,15 +68,15 @@ impl GpuRnn {
                 let plan = self.tuned(weights, &workload, plan, wait).await;
                 #[cfg(target_arch = "wasm32")]
                 let _ = wait;
-                let on_gpu = self.weights.of(&self.gpu, weights, &plan).await?;
+                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype).await?;
                 let learned = learned(&self.gpu, weights, &plan, buffers.batch).await?;
-                let prepared = Prepared::new(&self.gpu, &on_gpu, plan, workload, false).await?;
-                Encoded { prepared, learned, bound: VecDeque::new() }
+                let prepared = Prepared::new(&self.gpu, &on_gpu, plan, false).await?;
+                Encoded { workload, prepared, learned, bound: VecDeque::new() }
             }
         };
         let bound = match encoded.bound.iter().position(|bound| bound.arrays == arrays) {
             Some(index) => encoded.bound.remove(index).expect("the index was just found"),
-            None => BoundBuffers::new(&self.gpu, network, &encoded.prepared, arrays).await?,
+            None => BoundBuffers::new(&self.gpu, network, &encoded, arrays).await?,
         };
         self.gpu.pipelines.save();
         let recorded = self.gpu.scoped(|| encoded.record(encoder, &bound)).await;
@@ -131,7 +132,7 @@ async fn learned(
     for transfer in &plan.uploads {
         if let Some(numbers) = super::staging::state_of(weights.network(), &state, transfer.what) {
             let mut bytes = vec![0; transfer.bytes() as usize];
-            super::pack::store(&numbers, transfer.dtype, &mut bytes, "learned state")?;
+            super::numbers::store(&numbers, transfer.dtype, &mut bytes, "learned state")?;
             let buffer = gpu.filled("learned state", &bytes, wgpu::BufferUsages::COPY_SRC).await?;
             learned.push((*transfer, buffer));
         }
@@ -143,15 +144,16 @@ impl BoundBuffers {
     async fn new(
         gpu: &Gpu,
         network: &Network,
-        run: &Prepared,
+        encoded: &Encoded,
         arrays: Vec<(Role, Placed)>,
     ) -> Result<BoundBuffers> {
+        let (run, batch) = (&encoded.prepared, encoded.workload.batch);
         let mut ways = Vec::new();
         for (role, placed) in &arrays {
             let transfers = if role.is_read() { &run.plan.uploads } else { &run.plan.downloads };
             for transfer in transfers {
-                if let Some(part) = Region::of(network, run.workload.batch, *role, transfer) {
-                    let all = ways_of(gpu, run, *role, placed, transfer, part)?;
+                if let Some(part) = Region::of(network, batch, *role, transfer) {
+                    let all = ways_of(gpu, (run, batch), *role, placed, transfer, part)?;
                     ways.extend(all.into_iter().map(|way| (*role, way)));
                 }
             }

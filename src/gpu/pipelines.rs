@@ -21,6 +21,9 @@ pub(crate) struct Pipeline {
     pub step_index: Option<wgpu::BindGroupLayout>,
 }
 
+/// Bytes of a step index: t of both directions, and the number of steps.
+pub(super) const STEP_INDEX_BYTES: u32 = 3 * size_of::<u32>() as u32;
+
 /// All pipelines of a device.
 #[derive(Debug)]
 pub(crate) struct Pipelines {
@@ -107,7 +110,7 @@ impl Pipelines {
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(&label),
             bind_group_layouts: &groups,
-            immediate_size: if has_immediate { 12 } else { 0 },
+            immediate_size: if has_immediate { STEP_INDEX_BYTES } else { 0 },
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&label),

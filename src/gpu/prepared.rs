@@ -2,17 +2,16 @@
 
 use super::Gpu;
 use super::pipelines::Pipeline;
+use super::weights::Known;
 use crate::plan::{
-    Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, KernelWeight, NormDims, Pass, Plan, StepDims,
-    Workload,
+    Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, NormDims, PackDims, Pass, Plan, StepDims,
 };
 use crate::{Error, Result};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// A plan with its buffers and bind groups.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub workload: Workload,
     pub plan: Plan,
     /// By [`BufferId`]; staging buffers are there where the host writes and reads.
     buffers: Vec<Option<wgpu::Buffer>>,
@@ -41,13 +40,8 @@ pub(super) struct StepTable {
 }
 
 impl Prepared {
-    pub async fn new(
-        gpu: &Gpu,
-        weights: &HashMap<KernelWeight, wgpu::Buffer>,
-        plan: Plan,
-        workload: Workload,
-        has_staging: bool,
-    ) -> Result<Prepared> {
+    /// Makes the buffers of a plan, but those that are there before it.
+    pub async fn new(gpu: &Gpu, known: &Known, plan: Plan, has_staging: bool) -> Result<Prepared> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {
             use wgpu::BufferUsages as Usage;
@@ -61,8 +55,8 @@ impl Prepared {
                 continue;
             }
             buffers.push(Some(match buffer.content {
-                Content::Weight(weight) => weights[&weight].clone(),
-                _ => {
+                Content::Weight(_) | Content::Parameters { .. } => known[&buffer.content].clone(),
+                Content::Upload | Content::Download | Content::Work => {
                     let made = gpu.buffer(&buffer.name, buffer.bytes(), usage).await;
                     made.map_err(|error| needing(error, &plan))?
                 }
@@ -79,7 +73,7 @@ impl Prepared {
             all.filter(|(_, buffer)| buffer.content == content).map(|(index, _)| BufferId(index)).collect()
         };
         let (uploads, downloads) = (of(Content::Upload), of(Content::Download));
-        Ok(Prepared { workload, plan, buffers, dispatches, step_table, uploads, downloads })
+        Ok(Prepared { plan, buffers, dispatches, step_table, uploads, downloads })
     }
 
     pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
@@ -217,6 +211,7 @@ pub(super) fn uniform_stride(gpu: &Gpu) -> usize {
 const LONGEST_DIMS: usize = 64;
 const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<GemmDims>() <= LONGEST_DIMS);
 const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS && size_of::<CarryDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<PackDims>() <= LONGEST_DIMS);
 
 /// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole
 /// sixteens.

@@ -1,6 +1,6 @@
 //! States that stay on the GPU between calls, a row for each sequence of the batch.
 
-use super::{Gpu, pack, staging};
+use super::{Gpu, numbers, staging};
 use crate::network::{Dtype, Network};
 use crate::plan::{Payload, Plan, Transfer};
 use crate::{Result, State, Weights};
@@ -30,7 +30,7 @@ impl Resident {
                 continue;
             };
             let mut bytes = vec![0; transfer.bytes() as usize];
-            pack::store(&numbers, transfer.dtype, &mut bytes, "state")?;
+            numbers::store(&numbers, transfer.dtype, &mut bytes, "h_0")?;
             let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
             let buffer = gpu.filled("states that stay", &bytes, usage).await?;
             let row = transfer.len / batch as u64 * transfer.dtype.bytes();
@@ -46,11 +46,15 @@ impl Resident {
 
     /// Puts a state `[L*D, 1, H]` in a sequence's place.
     pub fn set(&self, gpu: &Gpu, network: &Network, row: usize, state: &State) -> Result<()> {
-        for held in &self.states {
+        let stored = |held: &Held| {
             // All of them are states, of a network that has them.
             let numbers = staging::state_of(network, state, held.what).unwrap_or_default();
             let mut bytes = vec![0; held.row as usize];
-            pack::store(&numbers, held.dtype, &mut bytes, "state")?;
+            numbers::store(&numbers, held.dtype, &mut bytes, "h_0").map(|()| bytes)
+        };
+        // Before any is written: a state that is refused leaves the one before.
+        let all = self.states.iter().map(stored).collect::<Result<Vec<_>>>()?;
+        for (held, bytes) in self.states.iter().zip(all) {
             gpu.queue.write_buffer(&held.buffer, row as u64 * held.row, &bytes);
         }
         Ok(())
@@ -78,7 +82,7 @@ impl Resident {
         for held in &self.states {
             let (row, after) = rest.split_at(held.row as usize);
             rest = after;
-            staging::set_state(network, &mut state, held.what, &pack::load(row, held.dtype));
+            staging::set_state(network, &mut state, held.what, &numbers::load(row, held.dtype));
         }
         Ok(state)
     }

@@ -1,6 +1,6 @@
 //! The transfers between host and GPU, through buffers that are mapped in turn and made once.
 
-use super::{Gpu, Longest, Wait, pack, prepared::Prepared};
+use super::{Gpu, Longest, Wait, numbers, prepared::Prepared};
 use crate::call::{Checked, Results};
 use crate::kernel::VECTOR;
 use crate::network::{Dtype, Network, SlotSpec};
@@ -34,7 +34,7 @@ impl Prepared {
                     }
                     dtype => {
                         let mut stored = vec![0; bytes];
-                        pack::store(numbers, dtype, &mut stored, name)?;
+                        numbers::store(numbers, dtype, &mut stored, name)?;
                         to.copy_from_slice(&stored);
                         Ok(())
                     }
@@ -52,7 +52,7 @@ impl Prepared {
                         // None where it stays on the GPU.
                         if let Some(numbers) = state.and_then(|state| state_of(network, state, transfer.what))
                         {
-                            put(&numbers, "state")?;
+                            put(&numbers, "h_0")?;
                         }
                     }
                     Payload::Input(segment) => {
@@ -95,7 +95,7 @@ impl Prepared {
         network: &Network,
         longest: &Longest<'_>,
     ) -> Result<Output> {
-        let mut results = Results::new(network, call)?;
+        let mut results = Results::new(network, call, &gpu.name)?;
         let mut state = network.zero_state(call.batch())?;
         for &staging in &self.downloads {
             let buffer = self.buffer(staging);
@@ -106,7 +106,7 @@ impl Prepared {
             for transfer in transfers.filter(|transfer| !stays(transfer)) {
                 let first = transfer.staging_offset as usize;
                 let len = transfer.len_within(longest.steps) * transfer.dtype.bytes();
-                let numbers = pack::load(&view[first..first + len as usize], transfer.dtype);
+                let numbers = numbers::load(&view[first..first + len as usize], transfer.dtype);
                 if let Payload::Result(piece, segment) = transfer.what {
                     let steps = match segment {
                         Some(segment) => {
@@ -125,7 +125,7 @@ impl Prepared {
             drop(view);
             buffer.unmap();
         }
-        results.finish(call, state, &gpu.name)
+        results.finish(call, state)
     }
 }
 

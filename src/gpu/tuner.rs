@@ -109,8 +109,8 @@ impl Trials<'_> {
     /// On an input of zeros, which is what new buffers hold.
     async fn time(&mut self, plan: Plan, shape: &Workload) -> Result<Duration> {
         let gpu = &self.network.gpu;
-        let on_gpu = self.network.weights.of(gpu, self.weights, &plan).await?;
-        let run = Prepared::new(gpu, &on_gpu, plan, *shape, true).await?;
+        let on_gpu = self.network.weights.of(gpu, self.weights, shape.dtype).await?;
+        let run = Prepared::new(gpu, &on_gpu, plan, true).await?;
         let longest = Longest { steps: shape.steps as u64, lengths: None, resident: None };
         let mut fastest = Duration::MAX;
         for index in 0..=RUNS {

@@ -41,6 +41,11 @@ pub enum Content {
     Work,
     /// A weight as kernels read it.
     Weight(KernelWeight),
+    /// The flat parameters, from a number of their table on.
+    Parameters {
+        /// The place in the table of the first number.
+        first: usize,
+    },
 }
 
 /// A buffer as a kernel sees it: all of it, or a part.
@@ -75,6 +80,10 @@ impl<'a> Buffers<'a> {
         self.title
     }
 
+    pub fn limits(&self) -> &'a Limits {
+        self.limits
+    }
+
     pub fn finish(self) -> Vec<Buffer> {
         self.all
     }
@@ -91,6 +100,11 @@ impl<'a> Buffers<'a> {
     /// A buffer for the host.
     pub fn staging(&mut self, name: &str, content: Content, len: u64) -> Result<BufferId> {
         self.add(name, content, len, Dtype::F32, self.limits.max_buffer_bytes)
+    }
+
+    /// Some of the flat parameters. Kernels may see parts of them.
+    pub fn parameters(&mut self, name: &str, first: usize, len: u64) -> Result<BufferId> {
+        self.add(name, Content::Parameters { first }, len, Dtype::F32, self.limits.max_buffer_bytes)
     }
 
     /// A weight, of which there is one buffer. Kernels may see parts of it.

@@ -28,16 +28,11 @@ pub(super) struct Builder<'a> {
 
 /// Plans a workload of a network.
 pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> Result<Plan> {
-    for (name, size) in [("input_size", network.input_size), ("T", workload.steps), ("N", workload.batch)] {
-        if size == 0 {
-            return Err(Error::Argument { name, expected: "at least 1".into(), found: "0".into() });
-        }
+    check(network, workload.dtype, limits)?;
+    for (name, size) in [("T", workload.steps), ("N", workload.batch)] {
+        at_least_one(name, size)?;
     }
     network.check_outputs(workload.outputs)?;
-    if workload.dtype == Dtype::F16 && !limits.f16 {
-        let expected = "f32 on this adapter, which has no SHADER_F16".into();
-        return Err(Error::Unsupported { name: "dtype", expected, found: "f16".into() });
-    }
     let title = show::title(network, workload);
     let steps = workload.steps as u64;
     if steps > MAX_STEPS {
@@ -57,6 +52,23 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     let buffers = builder.buffers.finish();
     let max_workgroups = u64::from(limits.max_workgroups.max(1));
     Ok(Plan { title, schedule, steps, buffers, uploads, submits, downloads, max_workgroups })
+}
+
+/// Finds out whether there can be a plan of a network.
+pub(super) fn check(network: &Network, dtype: Dtype, limits: &Limits) -> Result<()> {
+    at_least_one("input_size", network.input_size)?;
+    if dtype == Dtype::F16 && !limits.f16 {
+        let expected = "f32 on this adapter, which has no SHADER_F16".into();
+        return Err(Error::Unsupported { name: "dtype", expected, found: "f16".into() });
+    }
+    Ok(())
+}
+
+fn at_least_one(name: &'static str, size: usize) -> Result<()> {
+    if size == 0 {
+        return Err(Error::Argument { name, expected: "at least 1".into(), found: "0".into() });
+    }
+    Ok(())
 }
 
 impl<'a> Builder<'a> {
@@ -80,39 +92,10 @@ impl<'a> Builder<'a> {
         &self,
         kernel: Kernel,
         tile: Tile,
-        (rows, columns): (u64, u64),
+        size: (u64, u64),
         dims: Dims,
         arrays: &[(&str, Binding)],
     ) -> Result<Dispatch> {
-        let tiles = rows.div_ceil(u64::from(tile.rows));
-        let (columns, tiles) = match kernel {
-            Kernel::Gemm | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
-            // All columns in one workgroup.
-            Kernel::Sequence(_) => (1, tiles),
-            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } => (columns, rows),
-        };
-        let limit = u64::from(self.limits.max_workgroups.max(1));
-        // Tiles go along y, and along z where y is full.
-        let needed = columns.max(tiles.div_ceil(limit));
-        if needed > limit {
-            let what = format!("a dispatch of {}", self.buffers.title());
-            let (unit, holder) = ("workgroups an axis", "the adapter");
-            return Err(Error::TooLarge { what, needed, limit, unit, holder });
-        }
-        Ok(Dispatch {
-            kernel,
-            tile,
-            dtype: self.workload.dtype,
-            overrides: Vec::new(),
-            columns,
-            tiles,
-            directions: 1,
-            segment: None,
-            bindings: kernel.bind(arrays),
-            odd: None,
-            dims,
-            flops: 0,
-            bytes: 0,
-        })
+        Dispatch::over(kernel, tile, self.workload.dtype, size, dims, arrays, &self.buffers)
     }
 }

@@ -1,9 +1,10 @@
 //! Dispatches and passes, and the sizes that kernels are told.
 
-use super::buffers::{Binding, BufferId};
+use super::buffers::{Binding, BufferId, Buffers};
 use super::walk::{Segment, Times};
 use crate::kernel::{Kernel, Tile};
 use crate::network::Dtype;
+use crate::{Error, Result};
 use std::sync::Arc;
 
 /// A compute pass.
@@ -68,6 +69,48 @@ impl Pass {
 }
 
 impl Dispatch {
+    /// A dispatch over rows and columns; of kernels without tiles, over as many workgroups.
+    pub(super) fn over(
+        kernel: Kernel,
+        tile: Tile,
+        dtype: Dtype,
+        (rows, columns): (u64, u64),
+        dims: Dims,
+        arrays: &[(&str, Binding)],
+        buffers: &Buffers<'_>,
+    ) -> Result<Dispatch> {
+        let tiles = rows.div_ceil(u64::from(tile.rows));
+        let (columns, tiles) = match kernel {
+            Kernel::Gemm | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
+            // All columns in one workgroup.
+            Kernel::Sequence(_) => (1, tiles),
+            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => (columns, rows),
+        };
+        let limit = u64::from(buffers.limits().max_workgroups.max(1));
+        // Tiles go along y, and along z where y is full.
+        let needed = columns.max(tiles.div_ceil(limit));
+        if needed > limit {
+            let what = format!("a dispatch of {}", buffers.title());
+            let (unit, holder) = ("workgroups an axis", "the adapter");
+            return Err(Error::TooLarge { what, needed, limit, unit, holder });
+        }
+        Ok(Dispatch {
+            kernel,
+            tile,
+            dtype,
+            overrides: Vec::new(),
+            columns,
+            tiles,
+            directions: 1,
+            segment: None,
+            bindings: kernel.bind(arrays),
+            odd: None,
+            dims,
+            flops: 0,
+            bytes: 0,
+        })
+    }
+
     /// The buffer of an array that the kernel names.
     pub fn buffer(&self, array: &str) -> Option<BufferId> {
         let index = self.kernel.arrays().iter().position(|known| known.name == array)?;
@@ -100,6 +143,8 @@ pub enum Dims {
     Combine(u32),
     /// The sizes of [`Kernel::Carry`].
     Carry(CarryDims),
+    /// The sizes of [`Kernel::Pack`].
+    Pack(PackDims),
 }
 
 /// `Dims` of `gemm.wgsl`; all lengths but `rows` in vectors of four.
@@ -208,6 +253,40 @@ pub struct CarryDims {
     pub to_row: u32,
 }
 
+/// `Dims` of `pack.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct PackDims {
+    /// Rows.
+    pub rows: u32,
+    /// The place of the first row in the flat parameters.
+    pub start: u32,
+    /// Rows of the tensor before the first one.
+    pub first_row: u32,
+    /// The length of a row of the tensor.
+    pub width: u32,
+    /// The length of each source of a row.
+    pub source: u32,
+    /// The length of each source in vectors.
+    pub source_depth: u32,
+    /// The length of a packed row in vectors.
+    pub depth: u32,
+    /// The logarithm of the numbers in a vector: four of a matrix, one of a bias.
+    pub vector_bits: u32,
+    /// Invocations per row of a workgroup.
+    pub lanes: u32,
+    /// H: rows of a gate.
+    pub units: u32,
+    /// Gates: row blocks of the tensor.
+    pub gates: u32,
+    /// Columns that stand side by side.
+    pub group: u32,
+    /// Vectors from one group to the next.
+    pub stride: u32,
+    /// Vectors of a group before its first one.
+    pub offset: u32,
+}
+
 impl Dims {
     /// The sizes as the GPU sees them.
     pub fn bytes(&self) -> &[u8] {
@@ -217,6 +296,7 @@ impl Dims {
             Dims::Norm(dims) => bytemuck::bytes_of(dims),
             Dims::Combine(len) => bytemuck::bytes_of(len),
             Dims::Carry(dims) => bytemuck::bytes_of(dims),
+            Dims::Pack(dims) => bytemuck::bytes_of(dims),
         }
     }
 }

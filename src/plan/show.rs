@@ -1,11 +1,21 @@
 //! The plan as a table, to read and to compare in tests.
 
 use super::{Buffer, Content, Pass, Plan, Transfer, Workload};
-use crate::network::{Directions, Network, SlotSpec};
+use crate::network::{Directions, Dtype, Network, SlotSpec};
 use std::fmt;
 
 /// The network and the size of a call, in words.
 pub(super) fn title(network: &Network, workload: &Workload) -> String {
+    let Workload { steps, batch, .. } = workload;
+    format!("{}, T {steps}, N {batch}", words(network))
+}
+
+/// The packing of a network's weights, in words.
+pub(super) fn packing_title(network: &Network, dtype: Dtype) -> String {
+    format!("weights of {} as {}", words(network), dtype.name())
+}
+
+fn words(network: &Network) -> String {
     let directions = match network.directions {
         Directions::Forward => "",
         Directions::Reverse => " reverse",
@@ -25,13 +35,15 @@ pub(super) fn title(network: &Network, workload: &Workload) -> String {
     };
     let projection =
         if first.cell.has_projection { format!(", P {}", first.state_size) } else { String::new() };
-    let (features, steps, batch) = (network.input_size, workload.steps, workload.batch);
-    format!("{kinds}, I {features}{hidden}{projection}, T {steps}, N {batch}")
+    format!("{kinds}, I {}{hidden}{projection}", network.input_size)
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, {}", self.title, self.schedule.name())?;
+        match self.steps {
+            0 => writeln!(f, "{}", self.title)?,
+            _ => writeln!(f, "{}, {}", self.title, self.schedule.name())?,
+        }
         writeln!(f, "{:<26} {:>12}", "buffer", "bytes")?;
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;
@@ -45,7 +57,7 @@ impl fmt::Display for Plan {
                 "{head:<18} {:<16} {:>10} {:>14} {:>12} {:>12}",
                 "kernel/rows", "dispatches", "workgroups", "FLOP", "bytes"
             )?;
-            if index == 0 {
+            if index == 0 && !self.uploads.is_empty() {
                 let (count, bytes) = (self.uploads.len(), copied(&self.uploads));
                 writeln!(
                     f,
@@ -57,8 +69,10 @@ impl fmt::Display for Plan {
                 self.show_pass(pass, f)?;
             }
         }
-        let (count, bytes) = (self.downloads.len(), copied(&self.downloads));
-        writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "download", "copy", "", "")?;
+        if !self.downloads.is_empty() {
+            let (count, bytes) = (self.downloads.len(), copied(&self.downloads));
+            writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "download", "copy", "", "")?;
+        }
         writeln!(
             f,
             "all: {} submits, {} passes, {} dispatches, {} FLOP",
@@ -76,6 +90,7 @@ impl fmt::Display for Buffer {
             Content::Upload | Content::Download => "staging",
             Content::Work => "",
             Content::Weight(_) => "weights",
+            Content::Parameters { .. } => "parameters",
         };
         let line = format!("{:<24} {:>12}  {kind}", self.name, self.bytes());
         f.write_str(line.trim_end())

@@ -1,13 +1,13 @@
 //! Weights as kernels read them: which there are, and their lengths.
 //!
-//! They depend on the network and the adapter alone, never on the schedule, so that all plans of a network
-//! share one set. The weights of a layer's two directions lie in one buffer, where the adapter can hold them
-//! so; a dispatch sees both, or one.
+//! They depend on the network, the adapter and the dtype alone, never on the schedule, so that all plans of a
+//! network share one set. The weights of a layer's two directions lie in one buffer, where the adapter can
+//! hold them so; a dispatch sees both, or one. `pack.rs` plans how they are made.
 
 use super::buffers::{Binding, Buffers, binding_bytes};
 use super::{Limits, product};
 use crate::kernel::{BLOCK, VECTOR};
-use crate::network::{Dtype, Equation, Network, Product, SlotSpec};
+use crate::network::{Cell, CellSpec, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
 /// Numbers in a vector.
@@ -45,7 +45,7 @@ pub enum WeightPart {
 
 impl WeightPart {
     /// The length of one direction's array, in numbers.
-    pub(crate) fn len(self, network: &Network, slot: &SlotSpec) -> u64 {
+    pub(super) fn len(self, network: &Network, slot: &SlotSpec) -> u64 {
         match self {
             WeightPart::InputWeight => blocks(columns(slot), input_depth(network, slot.layer), FOUR),
             WeightPart::InputBias => (FOUR * columns(slot)).next_multiple_of(ALIGNMENT),
@@ -82,6 +82,50 @@ impl WeightPart {
     }
 }
 
+/// A buffer of weights.
+pub(super) struct WeightBuffer {
+    pub key: KernelWeight,
+    pub name: String,
+    /// The length of one direction's array, in numbers.
+    pub direction: u64,
+    pub dtype: Dtype,
+}
+
+/// The weights of a layer: every one that a plan of the network can ask for.
+pub(super) fn of_layer(network: &Network, limits: &Limits, dtype: Dtype, layer: usize) -> Vec<WeightBuffer> {
+    let slots = network.layer(layer);
+    let mut buffers = Vec::new();
+    for part in parts(&slots[0].cell) {
+        let (dtype, direction) = (part.dtype(dtype), part.len(network, &slots[0]));
+        let bytes = product(&[direction, dtype.bytes(), slots.len() as u64]);
+        let together = bytes <= limits.max_buffer_bytes;
+        let count = if together { slots.len() } else { 1 };
+        for slot in slots.iter().step_by(count) {
+            let holder = if together { format!("layer {layer}") } else { format!("slot {}", slot.index) };
+            let name = format!("{holder} {}", part.name());
+            let key = KernelWeight { layer, first: slot.direction, count, part };
+            buffers.push(WeightBuffer { key, name, direction, dtype });
+        }
+    }
+    buffers
+}
+
+/// The kinds of weights that a cell has.
+pub(super) fn parts(cell: &CellSpec) -> Vec<WeightPart> {
+    let mut parts = vec![WeightPart::InputWeight];
+    // With layer normalisation the biases come after it, and so with the cell's other parameters.
+    if cell.has_bias && !cell.layer_norm {
+        parts.push(WeightPart::InputBias);
+    }
+    for equation in Cell::equations(cell) {
+        parts.extend(equation.product().map(WeightPart::Product));
+        if equation.parameters(cell) > 0 {
+            parts.push(WeightPart::Parameters(equation));
+        }
+    }
+    parts
+}
+
 /// The buffer of a weight, and how the directions lie in it.
 #[derive(Clone, Copy)]
 pub(super) struct Weight {
@@ -90,7 +134,7 @@ pub(super) struct Weight {
     pub direction: u64,
 }
 
-/// Finds, or makes, the weight of some directions of a layer.
+/// The weight of some directions of a layer; its buffer is added to the others, if it is not there.
 pub(super) fn weight(
     buffers: &mut Buffers<'_>,
     network: &Network,
@@ -99,16 +143,17 @@ pub(super) fn weight(
     part: WeightPart,
     dtype: Dtype,
 ) -> Result<Weight> {
-    let (slot, dtype) = (&slots[0], part.dtype(dtype));
-    let directions = network.direction_count();
-    let direction = part.len(network, slot);
-    let bytes = direction.saturating_mul(dtype.bytes());
-    let together = bytes.saturating_mul(directions as u64) <= limits.max_buffer_bytes;
-    let (first, count) = if together { (0, directions) } else { (slot.direction, 1) };
-    let name = if together { format!("layer {}", slot.layer) } else { format!("slot {}", slot.index) };
-    let name = format!("{name} {}", part.name());
-    let key = KernelWeight { layer: slot.layer, first, count, part };
+    let slot = &slots[0];
+    let found = of_layer(network, limits, dtype, slot.layer).into_iter().find(|buffer| {
+        let KernelWeight { first, count, .. } = buffer.key;
+        buffer.key.part == part && (first..first + count).contains(&slot.direction)
+    });
+    // A plan that asks for another weight has a fault, which every plan of such a cell would have.
+    let WeightBuffer { key, name, direction, dtype } =
+        found.unwrap_or_else(|| panic!("a cell of layer {} has no {part:?}", slot.layer));
+    let KernelWeight { first, count, .. } = key;
     let buffer = buffers.weight(&name, key, direction.saturating_mul(count as u64), dtype)?;
+    let bytes = direction.saturating_mul(dtype.bytes());
     let (needed, limit) = (bytes.saturating_mul(slots.len() as u64), binding_bytes(limits, dtype));
     if needed > limit {
         let (what, unit, holder) =
@@ -134,7 +179,7 @@ pub(super) fn columns(slot: &SlotSpec) -> u64 {
 }
 
 /// The arrays that a layer reads side by side, and the width of each.
-pub(crate) fn sources(network: &Network, layer: usize) -> (usize, usize) {
+pub(super) fn sources(network: &Network, layer: usize) -> (usize, usize) {
     match layer {
         0 => (1, network.input_size),
         _ => (network.merged_directions(), network.layer(layer - 1)[0].state_size),

@@ -67,6 +67,11 @@ impl TensorKind {
         matches!(self, TensorKind::BiasIh | TensorKind::BiasHh)
     }
 
+    /// Whether it has two axes.
+    pub const fn is_matrix(self) -> bool {
+        matches!(self, TensorKind::WeightIh | TensorKind::WeightHh | TensorKind::WeightHr)
+    }
+
     /// The tensors that the slots of a layer have.
     pub fn of(slot: &SlotSpec) -> impl Iterator<Item = TensorKind> + use<> {
         let CellSpec { cell, has_bias, has_projection, has_learned_state, peepholes, layer_norm, .. } =

@@ -121,8 +121,8 @@ impl<'a> Reader<'a> {
     /// Reads a file of f32 tensors.
     ///
     /// # Errors
-    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does not
-    /// go together with the network in it.
+    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does
+    /// not go together with the network in it.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
         let path = path.as_ref();
         let in_file = io::in_file(path);
@@ -198,7 +198,7 @@ fn fit<T: Clone + Zero>(config: Config, naming: Naming, mut tensors: Named<T>) -
         return Err(Error::MissingTensor { name, expected });
     }
     let weights = Weights::collect(config, network, |entry| {
-        // Its presence was checked just above.
+        // The presence of each tensor was checked just above.
         let tensor = tensors.remove(&entry.name).expect("no tensor is missing");
         if tensor.shape() == entry.shape {
             return Ok(tensor);

@@ -2,7 +2,7 @@
 
 Tensors are named CASE/NAME: weights under PyTorch's names (f32), input, h0 and c0 (f32), lengths or batch_sizes (i64), and what
 the framework computed: output, output_reverse, cell_states, h_n, c_n. The metadata holds CASE = settings as JSON, named as
-in src/config.rs.
+in src/network/config.rs.
 """
 
 import json

@@ -72,6 +72,9 @@ def main():
         cases[f"{kind}-residual"] = case(kind, 3, residual=True)
     cases["lstm-projection"] = case("lstm", projection=P)
     cases["lstm-projection-lengths"] = case("lstm", projection=P, lengths=LENGTHS)
+    # More projected units than hidden ones, which PyTorch refuses.
+    cases["lstm-projection-wide"] = case("lstm", projection=H + 4)
+    cases["lstm-projection-wide-bidirectional"] = case("lstm", bidirectional=True, projection=H + 4)
     save("mxnet.safetensors", cases, mxnet=mxnet.__version__)
 
 

@@ -96,7 +96,7 @@ const ALIGNMENT: u64 = 256;
 /// All dispatches of a transfer: one, unless the caller's array is larger than what a kernel can see at once.
 pub fn ways_of<'a>(
     gpu: &Gpu,
-    run: &Prepared,
+    (run, batch): (&Prepared, usize),
     role: Role,
     placed: &'a Placed,
     transfer: &Transfer,
@@ -107,7 +107,7 @@ pub fn ways_of<'a>(
         let (_, size) = placed.range(&part);
         let limit = gpu.limits.max_binding_bytes.min(2 * u64::from(u32::MAX));
         if size <= limit {
-            ways.push(way(run, role, placed, transfer, part, step_of_ours));
+            ways.push(way((run, batch), role, placed, transfer, part, step_of_ours));
             continue;
         }
         let [step, sequence] = placed.strides;
@@ -148,7 +148,7 @@ impl Placed {
 }
 
 fn way<'a>(
-    run: &Prepared,
+    (run, batch): (&Prepared, usize),
     role: Role,
     placed: &'a Placed,
     transfer: &Transfer,
@@ -159,7 +159,7 @@ fn way<'a>(
     let (bound, size) = placed.range(&part);
     let [step, sequence] = placed.strides;
     let theirs = [placed.first_number(&part) - bound / placed.dtype.bytes(), step, sequence];
-    let (row, batch) = (part.row as u64, run.workload.batch as u64);
+    let (row, batch) = (part.row as u64, batch as u64);
     let first_of_ours = transfer.buffer_offset + (step_of_ours as u64 * batch + part.first_row as u64) * row;
     let ours = [first_of_ours, batch * row, row];
     let ([from_offset, from_step, from_row], [to_offset, to_step, to_row]) =

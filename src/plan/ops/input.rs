@@ -4,7 +4,7 @@ use crate::Result;
 use crate::plan::arrays::Arrays;
 use crate::plan::builder::Builder;
 use crate::plan::gemm::Gemm;
-use crate::plan::weights::{WeightPart, columns};
+use crate::plan::weights::{WeightPart, columns, parts};
 
 pub fn forward(
     builder: &mut Builder<'_>,
@@ -17,10 +17,8 @@ pub fn forward(
         Some(group) => arrays.groups[group].slots,
         None => builder.network.layer(layer),
     };
-    let cell = &slots[0].cell;
     let weight = builder.weight(slots, WeightPart::InputWeight)?;
-    // With layer normalisation the biases come after it, and so with the cell's other parameters.
-    let bias = match cell.has_bias && !cell.layer_norm {
+    let bias = match parts(&slots[0].cell).contains(&WeightPart::InputBias) {
         true => Some(builder.weight(slots, WeightPart::InputBias)?),
         false => None,
     };

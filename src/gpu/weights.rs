@@ -1,0 +1,65 @@
+//! The weights of a network on the device, as kernels read them.
+
+use super::numbers;
+use super::prepared::Prepared;
+use super::{Gpu, Longest, check_memory};
+use crate::network::Dtype;
+use crate::plan::{Content, Plan};
+use crate::{Naming, Result, Weights};
+use futures_intrusive::sync::Mutex as AsyncMutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Buffers that were made before a plan was, by their content.
+pub(super) type Known = HashMap<Content, wgpu::Buffer>;
+
+/// The weights of a network: one set, packed at once, whatever plans use them.
+#[derive(Debug)]
+pub(super) struct DeviceWeights(AsyncMutex<Option<Arc<Known>>>);
+
+impl Default for DeviceWeights {
+    fn default() -> DeviceWeights {
+        DeviceWeights(AsyncMutex::new(None, true))
+    }
+}
+
+impl DeviceWeights {
+    /// All of them, packed now if they were not before. A network has them as one type.
+    pub async fn of(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Arc<Known>> {
+        let mut packed = self.0.lock().await;
+        if let Some(packed) = &*packed {
+            return Ok(packed.clone());
+        }
+        let known = Arc::new(pack(gpu, weights, dtype).await?);
+        *packed = Some(known.clone());
+        Ok(known)
+    }
+}
+
+/// Brings the flat parameters to the device, packs them there, and gives them up.
+async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Known> {
+    let params = weights.params();
+    for entry in params.table.entries.iter().filter(|entry| entry.name.kind.is_matrix()) {
+        // Only matrices are stored as the network's type.
+        numbers::check(&params.numbers[entry.range()], dtype, || entry.name.format(Naming::PyTorch))?;
+    }
+    let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits)?;
+    check_memory(&plan, &gpu.limits)?;
+    let mut known = Known::new();
+    for buffer in &plan.buffers {
+        use wgpu::BufferUsages as Usage;
+        let made = match buffer.content {
+            Content::Parameters { first } => {
+                let numbers = &params.numbers[first..first + buffer.len as usize];
+                gpu.filled(&buffer.name, bytemuck::cast_slice(numbers), Usage::STORAGE).await?
+            }
+            // New buffers hold zeros, and padding stays so.
+            _ => gpu.buffer(&buffer.name, buffer.bytes(), Usage::STORAGE | Usage::COPY_SRC).await?,
+        };
+        known.insert(buffer.content, made);
+    }
+    let prepared = Prepared::new(gpu, &known, plan, false).await?;
+    prepared.submit(gpu, &Longest { steps: 0, lengths: None, resident: None }, None).await?;
+    known.retain(|content, _| matches!(content, Content::Weight(_)));
+    Ok(known)
+}

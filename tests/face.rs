@@ -1,0 +1,479 @@
+//! The face of an `Rnn`: clones and threads, weights that come back, buffers that are freed, types, and what each engine refuses.
+
+mod common;
+#[path = "common/engines.rs"]
+mod engines;
+
+use common::{Case, F32, HALF, case, difference_of_outputs, reference};
+use engines::{Offer, Outcome, Trials, own_device};
+use ndarray::{Array2, Array3, s};
+use std::sync::Barrier;
+use wgpu_rnn::{
+    Activation, Call, Cell, Config, Dtype, Engine, Error, Init, Limits, Naming, Plan, Rnn, Schedule, State,
+    Stateful, Streams, Tuning, Weights, Workload, inspect,
+};
+
+/// Names the test that a child of this process has to do.
+const CHILD: &str = "WGPU_RNN_FACE_CHILD";
+
+fn main() {
+    match std::env::var(CHILD).as_deref() {
+        Ok("memory") => return too_many_layers(),
+        Ok("name") => return print_error(Engine::gpu()),
+        Ok(other) => panic!("no child named {other}"),
+        Err(_) => {}
+    }
+    let mut trials = Trials::new();
+    for offer in [Offer::All, Offer::WebGpuDefaults, Offer::Cpu] {
+        trials.add(offer, "clones_on_threads_give_the_same_bits", Box::new(clones_on_threads));
+        trials.add(offer, "weights_come_back", Box::new(weights_come_back));
+        trials.add(offer, "free_buffers_are_made_again", Box::new(free_buffers));
+        trials.add(offer, "a_projection_may_be_wider_than_the_state", Box::new(wide_projection));
+        trials.add(offer, "async_twins_give_the_same", Box::new(async_twins));
+    }
+    trials.add(Offer::All, "weights_are_uploaded_once", Box::new(weights_once));
+    trials.add(Offer::All, "f16_refuses_what_it_cannot_hold", Box::new(out_of_range));
+    trials.add(Offer::All, "immediates_without_room", Box::new(no_room_for_immediates));
+    trials.add(Offer::All, "streams_of_a_lost_device_are_errors", Box::new(lost_streams));
+    trials.add(Offer::WebGpuDefaults, "f16_is_refused_without_the_feature", Box::new(no_f16));
+    trials.add(Offer::Cpu, "what_only_a_gpu_has_is_refused", Box::new(only_on_a_gpu));
+    trials.add(Offer::Cpu, "absurd_plans_are_errors", Box::new(|_| absurd_plans()));
+    #[cfg(unix)]
+    {
+        trials.add(Offer::Cpu, "too_many_layers_are_an_error", Box::new(|_| without_memory()));
+        trials.add(Offer::All, "an_adapter_name_is_text", Box::new(|_| name_that_is_no_text()));
+    }
+    trials.run();
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+    if ours == theirs { Ok(()) } else { Err(format!("{what}: {ours:?}, expected {theirs:?}")) }
+}
+
+/// That a result is an error that `is_it` knows.
+fn refused<T: std::fmt::Debug>(
+    what: &str,
+    result: wgpu_rnn::Result<T>,
+    is_it: impl Fn(&Error) -> bool,
+) -> Result<(), String> {
+    match result {
+        Err(error) if is_it(&error) => Ok(()),
+        other => Err(format!("{what}: {other:?}")),
+    }
+}
+
+fn unsupported(wanted: &str) -> impl Fn(&Error) -> bool {
+    move |error| matches!(error, Error::Unsupported { name, .. } if *name == wanted)
+}
+
+fn stacked() -> Config {
+    Config::lstm(13).num_layers(2).bidirectional().input_size(7)
+}
+
+/// Both calls of every thread, all of which begin at once.
+fn on_threads(rnn: &Rnn, cases: &[Case; 2]) -> Result<(), String> {
+    let alone: Vec<_> = cases
+        .iter()
+        .map(|case| Rnn::new(rnn.engine(), case.weights.clone()).call(&case.call()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    let barrier = Barrier::new(4);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|thread| {
+                let (clone, barrier, alone) = (rnn.clone(), &barrier, &alone);
+                scope.spawn(move || {
+                    barrier.wait();
+                    for call in 0..6 {
+                        let which = (thread + call) % 2;
+                        let answer = clone.call(&cases[which].call()).map_err(|error| error.to_string())?;
+                        expect("the bits of a thread", &answer, &alone[which])?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
+    })
+}
+
+/// Two calls of one network.
+fn two_cases() -> [Case; 2] {
+    let one = case(&stacked(), 5, 3, 41);
+    let other = Case { lengths: Some(vec![2, 5, 0]), ..one.clone() };
+    [one, other]
+}
+
+fn clones_on_threads(engine: &Engine) -> Outcome {
+    let cases = two_cases();
+    on_threads(&Rnn::new(engine, cases[0].weights.clone()), &cases)?;
+    // Weights that wait for the input size are drawn by one of the threads.
+    let lazy = Rnn::lazy(engine, &Config::gru(5), Init::pytorch().seed(4))?;
+    let eager = Rnn::new(engine, Weights::init(&Config::gru(5).input_size(7), &Init::pytorch().seed(4))?);
+    let theirs = eager.forward(&cases[0].input, None)?;
+    std::thread::scope(|scope| {
+        let call = || lazy.clone().forward(&cases[0].input, None);
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
+        threads.into_iter().try_for_each(|thread| {
+            let answer = thread.join().expect("no panic").map_err(|error| error.to_string())?;
+            expect("the bits of drawn weights", &answer, &theirs)
+        })
+    })?;
+    Ok(())
+}
+
+/// Whatever threads call, the device gets a network's weights once: all other objects belong to calls.
+fn weights_once(_: &Engine) -> Outcome {
+    // Other tests make objects on the shared engine meanwhile.
+    let engine = Engine::builder().build()?;
+    let case = case(&stacked(), 5, 3, 42);
+    let made = |run: &dyn Fn() -> wgpu_rnn::Result<()>| {
+        let before = engine.objects_made();
+        run().map(|()| engine.objects_made() - before)
+    };
+    let call = |rnn: &Rnn| rnn.call(&case.call()).map(drop);
+    let first = Rnn::new(&engine, case.weights.clone());
+    call(&first)?;
+    let plan = first.plan(5, 3)?;
+    let is_weight = |buffer: &&inspect::Buffer| matches!(buffer.content, inspect::Content::Weight(_));
+    let weights = plan.buffers.iter().filter(is_weight).count() as u64;
+    first.free_buffers();
+    let of_call = made(&|| call(&first))?;
+    let second = Rnn::new(&engine, case.weights.clone());
+    expect("objects of a new network", made(&|| call(&second))?, weights + of_call)?;
+    let third = Rnn::new(&engine, case.weights.clone());
+    let together = made(&|| {
+        let barrier = Barrier::new(4);
+        std::thread::scope(|scope| {
+            let each = || {
+                let clone = third.clone();
+                barrier.wait();
+                (0..5).try_for_each(|_| call(&clone))
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(each)).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
+        })
+    })?;
+    // As many calls as there were at once, from one to four, have made objects.
+    let possible: Vec<u64> = (1..=4).map(|calls| weights + calls * of_call).collect();
+    if !possible.contains(&together) {
+        return Err(format!("{together} objects, expected one of {possible:?}").into());
+    }
+    Ok(())
+}
+
+fn weights_come_back(engine: &Engine) -> Outcome {
+    let case = case(&stacked(), 3, 2, 43);
+    let rnn = Rnn::new(engine, case.weights.clone());
+    rnn.call(&case.call())?;
+    let place = |weights: &Weights| weights.tensor("weight_hh_l0").map(|tensor| tensor.as_ptr());
+    let own = rnn.weights().and_then(place);
+    let clone = rnn.clone();
+    let copied = rnn.into_weights().ok_or("no weights")?;
+    expect("weights of a clone", &copied, &case.weights)?;
+    expect("a copy's place", place(&copied) == own, false)?;
+    expect("a clone's answer", clone.call(&case.call())?, Rnn::new(engine, copied).call(&case.call())?)?;
+    let moved = clone.into_weights().ok_or("no weights")?;
+    expect("weights", &moved, &case.weights)?;
+    expect("the place of weights that nobody shares", place(&moved), own)?;
+    expect("weights that wait", Rnn::lazy(engine, &Config::gru(3), Init::gluon())?.into_weights(), None)?;
+    Ok(())
+}
+
+fn free_buffers(_: &Engine) -> Outcome {
+    let own = Engine::builder().build();
+    let engines = [Engine::cpu(), Engine::reference()].into_iter().chain(own.ok());
+    for engine in engines {
+        let case = case(&stacked(), 5, 3, 44);
+        let rnn = Rnn::new(&engine, case.weights.clone());
+        let first = rnn.call(&case.call())?;
+        let alive = || {
+            let device = engine.device()?;
+            device.poll(wgpu::PollType::wait_indefinitely()).ok()?;
+            Some(device.get_internal_counters().hal.buffers.read())
+        };
+        let (made, before) = (engine.objects_made(), alive());
+        rnn.free_buffers();
+        if let (Some(before), Some(after)) = (before, alive())
+            && after >= before
+        {
+            return Err(format!("{before} buffers, and {after} after they were freed").into());
+        }
+        expect("the bits after", rnn.call(&case.call())?, first)?;
+        expect("objects are made again", engine.objects_made() > made, engine.is_gpu())?;
+        expect("buffers", alive(), before)?;
+    }
+    Ok(())
+}
+
+fn wide_projection(engine: &Engine) -> Outcome {
+    let lstm = || Config::lstm(13).proj_size(17).input_size(7);
+    let configs = [
+        lstm(),
+        lstm().proj_size(13),
+        lstm().num_layers(2).bidirectional().peepholes(),
+        lstm().bidirectional().layer_norm().merge(wgpu_rnn::Merge::Sum),
+    ];
+    for (seed, config) in (45..).zip(configs) {
+        let mut case = case(&config, 5, 3, seed);
+        for lengths in [None, Some(vec![2, 5, 0])] {
+            case.lengths = lengths;
+            let theirs = reference(&case);
+            expect("h_n", theirs.h_n.dim().2, config.proj_size)?;
+            let tolerance = if config.layer_norm { common::NORM } else { F32 };
+            let schedules = Schedule::ALL.into_iter().map(Some).filter(|_| engine.is_gpu());
+            for schedule in schedules.chain([None]) {
+                let rnn = Rnn::new(engine, case.weights.clone()).with_tuning(schedule)?;
+                match rnn.call(&case.call()) {
+                    Ok(ours) => difference_of_outputs(&ours, &theirs, tolerance)?,
+                    // Not every network can be paired or a sequence.
+                    Err(Error::Unsupported { .. }) if schedule.is_some_and(|s| s != Schedule::Stepwise) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn async_twins(engine: &Engine) -> Outcome {
+    use pollster::block_on;
+    let case = case(&Config::gru(5).num_layers(2).input_size(7), 4, 1, 46);
+    let rnn = || Rnn::new(engine, case.weights.clone());
+    let whole = rnn().forward(&case.input, None)?;
+    expect("forward", block_on(rnn().forward_async(&case.input, None))?, whole.clone())?;
+    expect("call", block_on(rnn().call_async(&Call::new(&case.input)))?, whole.clone())?;
+    let (early, late) = case.input.view().split_at(ndarray::Axis(0), 1);
+    let mut stateful = Stateful::new(rnn());
+    block_on(stateful.forward_async(&early))?;
+    expect("stateful", block_on(stateful.call_async(&Call::new(&late)))?.state(), whole.state())?;
+    // Batches of another size might be given other tiles, so that streams are compared with streams.
+    let sequence = case.input.slice(s![.., 0, ..]);
+    let mut blocking = Streams::new(rnn(), 2)?;
+    let stream = blocking.join()?;
+    let theirs = blocking.call(&[(stream, sequence)])?;
+    let ours = block_on(async {
+        let mut streams = Streams::new_async(rnn(), 2).await?;
+        let stream = streams.join_async().await?;
+        let first = streams.call_async(&[(stream, sequence.slice(s![..1, ..]))]).await?;
+        let saved = streams.save_async(stream).await?;
+        streams.reset_async(stream).await?;
+        streams.call_async(&[(stream, sequence)]).await?;
+        streams.load_async(stream, &saved).await?;
+        let rest = streams.call_async(&[(stream, sequence.slice(s![1.., ..]))]).await?;
+        Ok::<_, Error>([&first[..], &rest[..]].concat())
+    })?;
+    let ours = ndarray::concatenate(ndarray::Axis(0), &[ours[0].view(), ours[1].view()])?;
+    expect("streams", &ours, &theirs[0])?;
+    Ok(())
+}
+
+/// An LSTM of one unit, with numbers that f16 cannot hold where they are asked for.
+fn out_of_range(engine: &Engine) -> Outcome {
+    if !engine.limits().is_some_and(|limits| limits.f16) {
+        println!("the adapter has no SHADER_F16: nothing is tested");
+        return Ok(());
+    }
+    let case = case(&stacked(), 5, 3, 47);
+    let half = || Rnn::new(engine, case.weights.clone()).with_dtype(Dtype::F16);
+    let is = |wanted: &str, number: f32| {
+        let wanted = wanted.to_owned();
+        move |error: &Error| matches!(error, Error::OutOfRange { name, found } if *name == wanted && *found == number)
+    };
+    // 65,504 is the largest one; what is nearer to it than to 65,536 becomes it.
+    for good in [65_504.0, -65_519.0, f32::INFINITY, f32::NAN] {
+        let mut input = case.input.clone();
+        input[[4, 2, 6]] = good;
+        half()?.forward(&input, None)?;
+    }
+    for bad in [65_520.0, -65_520.0, 1e30] {
+        let mut input = case.input.clone();
+        input[[4, 2, 6]] = bad;
+        let rnn = half()?;
+        refused("input", rnn.forward(&input, None), is("input", bad))?;
+        // It is as it was.
+        difference_of_outputs(&rnn.call(&case.call())?, &reference(&case), HALF)?;
+        let mut state = case.state.clone().ok_or("a state")?;
+        state.h[[3, 2, 12]] = bad;
+        refused("state", rnn.forward(&case.input, Some(&state)), is("h_0", bad))?;
+        // Cell states are f32.
+        let mut state = case.state.clone().ok_or("a state")?;
+        state.c.iter_mut().for_each(|c| c[[0, 0, 0]] = bad);
+        rnn.forward(&case.input, Some(&state))?;
+        for (tensor, name) in
+            [("weight_hh_l1_reverse", "layer 1 weight_hh"), ("weight_ih_l0", "layer 0 weight_ih")]
+        {
+            let tensors = case.weights.tensors(Naming::PyTorch).map(|(name, values)| {
+                let mut values = values.to_owned();
+                if name == tensor {
+                    values[[51, 6]] = bad;
+                }
+                (name, values)
+            });
+            let weights = Weights::reader().from_tensors(tensors)?;
+            let rnn = Rnn::new(engine, weights).with_dtype(Dtype::F16)?;
+            refused(tensor, rnn.forward(&case.input, None), is(name, bad))?;
+            rnn.with_dtype(Dtype::F32)?.forward(&case.input, None)?;
+        }
+        // A state that is refused leaves the one before.
+        let gru = common::case(&Config::gru(5).num_layers(2).input_size(7), 1, 1, 48);
+        let mut streams = Streams::new(Rnn::new(engine, gru.weights).with_dtype(Dtype::F16)?, 1)?;
+        let stream = streams.join()?;
+        let mut h = Array3::from_elem((2, 1, 5), 0.5);
+        streams.load(stream, &State::new(h.clone()))?;
+        let before = streams.save(stream)?;
+        (h[[0, 0, 0]], h[[1, 0, 4]]) = (0.25, bad);
+        refused("load", streams.load(stream, &State::new(h)), is("h_0", bad))?;
+        expect("a stream's state", streams.save(stream)?, before)?;
+    }
+    Ok(())
+}
+
+fn no_f16(engine: &Engine) -> Outcome {
+    let weights = case(&stacked(), 1, 1, 49).weights;
+    refused("f16", Rnn::new(engine, weights).with_dtype(Dtype::F16), unsupported("dtype"))?;
+    Ok(())
+}
+
+fn only_on_a_gpu(cpu: &Engine) -> Outcome {
+    for engine in [cpu.clone(), Engine::reference()] {
+        let case = case(&stacked(), 2, 3, 50);
+        let rnn = || Rnn::new(&engine, case.weights.clone());
+        refused("f16", rnn().with_dtype(Dtype::F16), unsupported("dtype"))?;
+        let lazy = Rnn::lazy(&engine, &Config::gru(3), Init::gluon())?;
+        refused("f16, before weights are drawn", lazy.with_dtype(Dtype::F16), unsupported("dtype"))?;
+        refused("a schedule", rnn().with_tuning(Schedule::Stepwise), unsupported("tuning"))?;
+        let tile = Tuning { step: Some("4".parse()?), ..Tuning::default() };
+        refused("a tile", rnn().with_tuning(tile), unsupported("tuning"))?;
+        refused("a plan", rnn().plan(2, 3), unsupported("plan"))?;
+        refused("times", rnn().call(&case.call().timed()), unsupported("timed"))?;
+        let plain = rnn().with_dtype(Dtype::F32)?.with_tuning(Tuning::default())?;
+        expect("what changes nothing", plain.call(&case.call())?, rnn().call(&case.call())?)?;
+    }
+    Ok(())
+}
+
+/// A device with the feature, and fewer bytes than a step index has.
+fn no_room_for_immediates(_: &Engine) -> Outcome {
+    for bytes in [0, 8] {
+        let limits = wgpu::Limits { max_immediate_size: bytes, ..Default::default() };
+        let (device, queue) = own_device(limits, wgpu::Features::IMMEDIATES)?;
+        if !device.features().contains(wgpu::Features::IMMEDIATES) {
+            println!("the adapter has no IMMEDIATES: nothing is tested");
+            return Ok(());
+        }
+        expect("bytes of immediate data", device.limits().max_immediate_size, bytes)?;
+        let engine = Engine::from_device(device, queue);
+        for cell in Cell::ALL.into_iter().chain([Cell::Vanilla(Activation::Softsign)]) {
+            let case = case(&Config::new(cell, 13).bidirectional().input_size(7), 5, 3, 51);
+            for schedule in Schedule::ALL {
+                let rnn = Rnn::new(&engine, case.weights.clone()).with_tuning(schedule)?;
+                difference_of_outputs(&rnn.call(&case.call())?, &reference(&case), F32)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lost_streams(_: &Engine) -> Outcome {
+    // Of the caller's, whose loss we are not told of, and of our own.
+    let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
+    for engine in [Engine::from_device(device, queue), Engine::builder().build()?] {
+        let weights = case(&Config::lstm(5).input_size(3), 1, 1, 52).weights;
+        let mut streams = Streams::new(Rnn::new(&engine, weights), 3)?;
+        let stream = streams.join()?;
+        let step = Array2::zeros((1, 3));
+        streams.call(&[(stream, step.view())])?;
+        let saved = streams.save(stream)?;
+        engine.device().ok_or("no device")?.destroy();
+        let is_lost = |error: &Error| matches!(error, Error::DeviceLost(_));
+        for _ in 0..2 {
+            refused("join", streams.join(), is_lost)?;
+            refused("reset", streams.reset(stream), is_lost)?;
+            refused("load", streams.load(stream, &saved), is_lost)?;
+            refused("save", streams.save(stream), is_lost)?;
+            refused("call", streams.call(&[(stream, step.view())]), is_lost)?;
+        }
+        expect("streams", streams.len(), 1)?;
+    }
+    Ok(())
+}
+
+/// Sizes that no adapter has, of every axis: errors, in debug builds too, and no long wait.
+fn absurd_plans() -> Outcome {
+    let limits = Limits::default();
+    let large = [1 << 16, 30_000, 1 << 24, (1 << 24) + 1, u32::MAX as usize, usize::MAX / 2, usize::MAX];
+    let configs = [
+        Config::gru(5).input_size(3),
+        Config::lstm(5).num_layers(2).bidirectional().layer_norm().input_size(3),
+        Config::lstm(5).proj_size(9).bidirectional().merge(wgpu_rnn::Merge::Multiply).input_size(3),
+    ];
+    for config in &configs {
+        for (steps, batch) in large.into_iter().flat_map(|size| [(size, 32), (32, size), (size, size)]) {
+            let planned = Plan::new(config, steps, batch, &limits);
+            let fits = planned.is_ok();
+            let is_known = matches!(&planned, Ok(_) | Err(Error::TooLarge { .. }));
+            expect(&format!("T {steps}, N {batch}: an error of size"), is_known, true)?;
+            let numbers = steps.saturating_mul(batch).saturating_mul(3);
+            expect(&format!("T {steps}, N {batch}"), fits && numbers > 1 << 34, false)?;
+        }
+    }
+    refused("T 2^24, N 30,000", Plan::new(&configs[0], 1 << 24, 30_000, &limits), |error| {
+        matches!(error, Error::TooLarge { unit: "passes", .. })
+    })?;
+    refused("T 32, N 2^63 - 1", Plan::new(&configs[0], 32, usize::MAX / 2, &limits), |error| {
+        matches!(error, Error::TooLarge { unit: "bytes", .. })
+    })?;
+    let none = |steps, batch| Plan::of(&configs[0], &Workload::new(steps, batch), &limits);
+    for (name, planned) in [("T", none(0, 1)), ("N", none(1, 0))] {
+        refused(
+            name,
+            planned,
+            |error| matches!(error, Error::Argument { name: found, .. } if *found == name),
+        )?;
+    }
+    Ok(())
+}
+
+/// This program once more, to do one thing: what it says, and that it ends well.
+#[cfg(unix)]
+fn child(command: &mut std::process::Command, task: &str) -> Result<String, libtest_mimic::Failed> {
+    let output = command.env(CHILD, task).output()?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// In 3 GB of address space, of which the weights would need 8.6.
+#[cfg(unix)]
+fn without_memory() -> Outcome {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -v 3000000 && exec \"$0\""]).arg(std::env::current_exe()?);
+    let said = child(&mut command, "memory")?;
+    let needed = "the weights of the network: needs 8657043456 bytes of memory, which could not be had";
+    expect("what it says", said.lines().collect::<Vec<_>>(), vec![needed, needed, "planned"])?;
+    Ok(())
+}
+
+fn too_many_layers() {
+    let config = Config::lstm(64).num_layers(65_536).input_size(64);
+    print_error(Weights::init(&config, &Init::pytorch()));
+    print_error(Rnn::lazy(&Engine::cpu(), &config, Init::pytorch()));
+    let planned = Plan::new(&config, 4, 1, &Limits::default());
+    println!("{}", planned.map_or_else(|error| error.to_string(), |_| "planned".into()));
+}
+
+fn print_error<T: std::fmt::Debug>(result: wgpu_rnn::Result<T>) {
+    println!("{}", result.map_or_else(|error| error.to_string(), |_| "no error".into()));
+}
+
+#[cfg(unix)]
+fn name_that_is_no_text() -> Outcome {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.env("WGPU_ADAPTER_NAME", std::ffi::OsStr::from_bytes(b"llvm\xffpipe"));
+    let expected = "WGPU_ADAPTER_NAME: expected an adapter's name in UTF-8, found \"llvm\u{fffd}pipe\"\n";
+    expect("what it says", child(&mut command, "name")?.as_str(), expected)?;
+    Ok(())
+}
