@@ -90,6 +90,50 @@ fn long_lstm_takes_two_submits() {
     );
 }
 
+/// A dispatch a tensor; several buffers of parameters where one cannot hold them.
+#[test]
+fn weights_are_packed_by_a_plan_of_their_own() {
+    let config = Config::gru(13).num_layers(2).bidirectional().input_size(7);
+    let plan = Plan::packing(&config, Dtype::F32, &Limits::default()).unwrap();
+    let expected = expect![[r#"
+        weights of gru bidirectional, 2 layers, I 7, H 13 as f32
+        buffer                            bytes
+          parameters                      20892  parameters
+          layer 0 weight_ih                4096  weights
+          layer 0 bias_ih                   512  weights
+          layer 0 weight_hh                6144  weights
+          layer 0 bias_hh                  1536  weights
+          layer 1 weight_ih               16384  weights
+          layer 1 bias_ih                   512  weights
+          layer 1 weight_hh                6144  weights
+          layer 1 bias_hh                  1536  weights
+          all                             57756
+        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
+          layer 0 pack     pack                      1          1x5x1            0         2340
+                           pack                      1          1x5x1            0         2340
+                           pack                      1          1x1x1            0          312
+                           pack                      1          1x1x1            0          312
+                           pack                      1         1x10x1            0         4524
+                           pack                      1         1x10x1            0         4524
+                           pack                      1          1x1x1            0          312
+                           pack                      1          1x1x1            0          312
+          layer 1 pack     pack                      1         1x10x1            0         9048
+                           pack                      1         1x10x1            0         9048
+                           pack                      1          1x1x1            0          312
+                           pack                      1          1x1x1            0          312
+                           pack                      1         1x10x1            0         4524
+                           pack                      1         1x10x1            0         4524
+                           pack                      1          1x1x1            0          312
+                           pack                      1          1x1x1            0          312
+        all: 1 submits, 2 passes, 16 dispatches, 0 FLOP
+    "#]];
+    expected.assert_eq(&plan.to_string());
+    let limits = Limits { max_buffer_bytes: 10 << 10, ..Limits::default() };
+    let plan = Plan::packing(&Config::lstm(13).input_size(37), Dtype::F32, &limits).unwrap();
+    let expected = expect![[""]];
+    expected.assert_eq(&plan.to_string());
+}
+
 #[test]
 fn one_dispatch_a_step_and_direction() {
     for cell in Cell::ALL {
