@@ -30,7 +30,7 @@ pub(crate) use resident::Resident;
 
 use crate::call::Checked;
 use crate::network::{Dtype, Network};
-use crate::plan::{Buffer, Content, Limits, Plan, Tuning, Workload};
+use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
 use crate::{Output, Result, State, Weights, memory};
 use prepared::Prepared;
 use std::collections::VecDeque;
@@ -95,6 +95,16 @@ impl GpuRnn {
 
     pub fn limits(&self) -> &Limits {
         &self.gpu.limits
+    }
+
+    /// The weights as kernels read them; none before the first call.
+    pub fn packed_weights(&self) -> Vec<(KernelWeight, wgpu::Buffer)> {
+        let known = self.weights.known();
+        let weight = |(content, buffer): (&Content, &wgpu::Buffer)| match *content {
+            Content::Weight(weight) => Some((weight, buffer.clone())),
+            _ => None,
+        };
+        known.iter().flat_map(|known| known.iter()).filter_map(weight).collect()
     }
 
     /// Frees the buffers of earlier calls.
@@ -190,7 +200,7 @@ impl GpuRnn {
         row: usize,
         state: &State,
     ) -> Result<()> {
-        self.gpu.scoped(|| resident.set(&self.gpu, network, row, state)).await?
+        resident.set(&self.gpu, network, row, state).await
     }
 }
 

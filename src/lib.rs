@@ -97,4 +97,9 @@ pub mod inspect {
     pub use crate::kernel::*;
     pub use crate::network::{Equation, EquationRow, Product};
     pub use crate::plan::*;
+
+    /// The weights of a network as they lie on the device; none before its first call, or on another engine.
+    pub fn packed_weights(rnn: &crate::Rnn) -> Vec<(KernelWeight, wgpu::Buffer)> {
+        rnn.on_gpu().map(|gpu| gpu.packed_weights()).unwrap_or_default()
+    }
 }

@@ -105,8 +105,8 @@ impl Rnn {
     /// Weights on the host stay f32, and are shared.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for f16 on an engine that is no GPU with `SHADER_F16`; [`Error::OutOfRange`]
-    /// for a weight that f16 cannot hold.
+    /// [`Error::Unsupported`] for f16 on an engine that is no GPU with `SHADER_F16`. A weight that f16 cannot
+    /// hold is an [`Error::OutOfRange`] of the call.
     pub fn with_dtype(mut self, dtype: Dtype) -> Result<Rnn> {
         let limits = self.engine().limits();
         if dtype == Dtype::F16 && !limits.is_some_and(|limits| limits.f16) {
@@ -151,6 +151,7 @@ impl Rnn {
     /// # Errors
     /// [`Error::Shape`] and [`Error::CellState`] for an input or a state that does not fit,
     /// [`Error::Argument`] for another argument, [`Error::Unsupported`] for what the engine cannot do,
+    /// [`Error::OutOfRange`] for an input, a state or a weight that its type cannot hold,
     /// [`Error::TooLarge`], [`Error::Memory`] and [`Error::OutOfMemory`] for a call that it cannot hold,
     /// [`Error::DeviceLost`] once the device is lost.
     pub async fn call_async(&self, call: &Call<'_>) -> Result<Output> {

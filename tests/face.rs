@@ -140,7 +140,10 @@ fn weights_once(_: &Engine) -> Outcome {
     first.free_buffers();
     let of_call = made(&|| call(&first))?;
     let second = Rnn::new(&engine, case.weights.clone());
-    expect("objects of a new network", made(&|| call(&second))?, weights + of_call)?;
+    // A buffer for each weight, and whatever packs them.
+    let of_weights = made(&|| call(&second))? - of_call;
+    expect("a buffer for each weight", of_weights >= weights, true)?;
+    expect("weights that look like calls", of_weights % of_call == 0, false)?;
     let third = Rnn::new(&engine, case.weights.clone());
     let together = made(&|| {
         let barrier = Barrier::new(4);
@@ -155,7 +158,7 @@ fn weights_once(_: &Engine) -> Outcome {
         })
     })?;
     // As many calls as there were at once, from one to four, have made objects.
-    let possible: Vec<u64> = (1..=4).map(|calls| weights + calls * of_call).collect();
+    let possible: Vec<u64> = (1..=4).map(|calls| of_weights + calls * of_call).collect();
     if !possible.contains(&together) {
         return Err(format!("{together} objects, expected one of {possible:?}").into());
     }
@@ -239,7 +242,14 @@ fn wide_projection(engine: &Engine) -> Outcome {
 fn async_twins(engine: &Engine) -> Outcome {
     use pollster::block_on;
     let case = case(&Config::gru(5).num_layers(2).input_size(7), 4, 1, 46);
-    let rnn = || Rnn::new(engine, case.weights.clone());
+    // Calls of another length might be given other tiles, whose sums come in another order.
+    let tile = if engine.is_gpu() { Some("1".parse()?) } else { None };
+    let tuned = Rnn::new(engine, case.weights.clone()).with_tuning(Tuning {
+        gemm: tile,
+        step: tile,
+        ..Tuning::default()
+    })?;
+    let rnn = || tuned.clone();
     let whole = rnn().forward(&case.input, None)?;
     expect("forward", block_on(rnn().forward_async(&case.input, None))?, whole.clone())?;
     expect("call", block_on(rnn().call_async(&Call::new(&case.input)))?, whole.clone())?;
@@ -247,7 +257,6 @@ fn async_twins(engine: &Engine) -> Outcome {
     let mut stateful = Stateful::new(rnn());
     block_on(stateful.forward_async(&early))?;
     expect("stateful", block_on(stateful.call_async(&Call::new(&late)))?.state(), whole.state())?;
-    // Batches of another size might be given other tiles, so that streams are compared with streams.
     let sequence = case.input.slice(s![.., 0, ..]);
     let mut blocking = Streams::new(rnn(), 2)?;
     let stream = blocking.join()?;
@@ -300,9 +309,7 @@ fn out_of_range(engine: &Engine) -> Outcome {
         let mut state = case.state.clone().ok_or("a state")?;
         state.c.iter_mut().for_each(|c| c[[0, 0, 0]] = bad);
         rnn.forward(&case.input, Some(&state))?;
-        for (tensor, name) in
-            [("weight_hh_l1_reverse", "layer 1 weight_hh"), ("weight_ih_l0", "layer 0 weight_ih")]
-        {
+        for tensor in ["weight_hh_l1_reverse", "weight_ih_l0"] {
             let tensors = case.weights.tensors(Naming::PyTorch).map(|(name, values)| {
                 let mut values = values.to_owned();
                 if name == tensor {
@@ -312,7 +319,7 @@ fn out_of_range(engine: &Engine) -> Outcome {
             });
             let weights = Weights::reader().from_tensors(tensors)?;
             let rnn = Rnn::new(engine, weights).with_dtype(Dtype::F16)?;
-            refused(tensor, rnn.forward(&case.input, None), is(name, bad))?;
+            refused(tensor, rnn.forward(&case.input, None), is(tensor, bad))?;
             rnn.with_dtype(Dtype::F32)?.forward(&case.input, None)?;
         }
         // A state that is refused leaves the one before.
@@ -419,7 +426,7 @@ fn absurd_plans() -> Outcome {
         }
     }
     refused("T 2^24, N 30,000", Plan::new(&configs[0], 1 << 24, 30_000, &limits), |error| {
-        matches!(error, Error::TooLarge { unit: "passes", .. })
+        matches!(error, Error::TooLarge { unit: "segments", .. })
     })?;
     refused("T 32, N 2^63 - 1", Plan::new(&configs[0], 32, usize::MAX / 2, &limits), |error| {
         matches!(error, Error::TooLarge { unit: "bytes", .. })
@@ -451,7 +458,7 @@ fn without_memory() -> Outcome {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -v 3000000 && exec \"$0\""]).arg(std::env::current_exe()?);
     let said = child(&mut command, "memory")?;
-    let needed = "the weights of the network: needs 8657043456 bytes of memory, which could not be had";
+    let needed = "the weights of the network: needs 8724152320 bytes of memory, which could not be had";
     expect("what it says", said.lines().collect::<Vec<_>>(), vec![needed, needed, "planned"])?;
     Ok(())
 }

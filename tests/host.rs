@@ -5,7 +5,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::Array3;
 use std::cell::RefCell;
 use std::sync::Once;
-use wgpu_rnn::{Call, Cell, Config, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, Workload};
+use wgpu_rnn::{Call, Cell, Config, Dtype, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, Workload};
 
 /// What wgpu was asked for. All of it is asked for, and so logged, in the thread of the call.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,9 +77,15 @@ fn engine() -> Engine {
     Engine::from_device(device, queue)
 }
 
+/// A network whose weights are packed.
 fn rnn(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> Rnn {
-    let rnn = Rnn::new(engine, Weights::init(config, &Init::pytorch()).unwrap());
-    rnn.with_tuning(schedule).unwrap()
+    let rnn = new(engine, config).with_tuning(schedule).unwrap();
+    rnn.forward(&Array3::<f32>::ones((2, 5, 7)), None).unwrap();
+    rnn
+}
+
+fn new(engine: &Engine, config: &Config) -> Rnn {
+    Rnn::new(engine, Weights::init(config, &Init::pytorch()).unwrap())
 }
 
 fn plan(engine: &Engine, config: &Config, steps: usize, batch: usize, schedule: Option<Schedule>) -> Plan {
@@ -129,6 +135,37 @@ fn a_call_is_what_the_plan_says() {
         }
     }
     assert!(calls >= 3 * 2 * networks().len(), "{calls} calls");
+}
+
+/// All weights of a network are packed at its first call, whatever schedule that has, and never again.
+#[test]
+fn weights_are_packed_once() {
+    let engine = engine();
+    let input = Array3::<f32>::ones((5, 3, 7));
+    for config in networks() {
+        let rnn = new(&engine, &config);
+        let packing = Plan::packing(&config, Dtype::F32, &engine.limits().unwrap()).unwrap();
+        let mut is_first = true;
+        for schedule in schedules().filter(|&schedule| can(&engine, &config, schedule)) {
+            let plan = plan(&engine, &config, 5, 3, schedule);
+            let rnn = rnn.clone().with_tuning(schedule).unwrap();
+            rnn.free_buffers();
+            let asked = asked(|| drop(rnn.forward(&input, None).unwrap()));
+            let (submits, passes, dispatches) = match is_first {
+                true => (1, config.num_layers as u64, packing.dispatches()),
+                false => (0, 0, 0),
+            };
+            assert_eq!(asked.submits - plan.submits.len() as u64, submits, "{}", packing.title);
+            assert_eq!(asked.passes - plan.passes().count() as u64, passes, "{}", packing.title);
+            assert_eq!(asked.dispatches - plan.dispatches(), dispatches, "{}", packing.title);
+            for buffer in &packing.buffers {
+                let named = format!("\"{}\"", buffer.name);
+                let made = asked.objects.iter().filter(|line| line.contains(&named)).count();
+                assert_eq!(made, usize::from(is_first), "{named}: {:?}", asked.objects);
+            }
+            is_first = false;
+        }
+    }
 }
 
 /// A dispatch per step of a layer and direction, or, paired, of a layer; and one submit up to 256 of them.

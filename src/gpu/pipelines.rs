@@ -67,6 +67,11 @@ impl Pipelines {
         self.cache_file.iter().for_each(PipelineCache::save);
     }
 
+    /// Drops the pipelines; those that a prepared call holds live on with it.
+    pub fn free(&self) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn cache(&self) -> Option<&wgpu::PipelineCache> {
         #[cfg(not(target_arch = "wasm32"))]
         return self.cache_file.as_ref().map(PipelineCache::cache);

@@ -44,20 +44,28 @@ impl Resident {
         self.states.iter().find(|held| held.what == transfer.what).map(|held| &held.buffer)
     }
 
-    /// Puts a state `[L*D, 1, H]` in a sequence's place.
-    pub fn set(&self, gpu: &Gpu, network: &Network, row: usize, state: &State) -> Result<()> {
-        let stored = |held: &Held| {
+    /// Puts a state `[L*D, 1, H]` in a sequence's place; one that is refused leaves what was there.
+    pub async fn set(&self, gpu: &Gpu, network: &Network, row: usize, state: &State) -> Result<()> {
+        let mut bytes = Vec::new();
+        for held in &self.states {
             // All of them are states, of a network that has them.
             let numbers = staging::state_of(network, state, held.what).unwrap_or_default();
-            let mut bytes = vec![0; held.row as usize];
-            numbers::store(&numbers, held.dtype, &mut bytes, "h_0").map(|()| bytes)
-        };
-        // Before any is written: a state that is refused leaves the one before.
-        let all = self.states.iter().map(stored).collect::<Result<Vec<_>>>()?;
-        for (held, bytes) in self.states.iter().zip(all) {
-            gpu.queue.write_buffer(&held.buffer, row as u64 * held.row, &bytes);
+            let first = bytes.len();
+            bytes.resize(first + held.row as usize, 0);
+            numbers::store(&numbers, held.dtype, &mut bytes[first..], "h_0")?;
         }
-        Ok(())
+        // A buffer that is mapped tells of a lost device, which a queue does not.
+        let staging = gpu.filled("new state", &bytes, wgpu::BufferUsages::COPY_SRC).await?;
+        gpu.scoped(|| {
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            let mut at = 0;
+            for held in &self.states {
+                encoder.copy_buffer_to_buffer(&staging, at, &held.buffer, row as u64 * held.row, held.row);
+                at += held.row;
+            }
+            gpu.queue.submit([encoder.finish()]);
+        })
+        .await
     }
 
     /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in

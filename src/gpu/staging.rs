@@ -4,7 +4,7 @@ use super::{Gpu, Longest, Wait, numbers, prepared::Prepared};
 use crate::call::{Checked, Results};
 use crate::kernel::VECTOR;
 use crate::network::{Dtype, Network, SlotSpec};
-use crate::plan::{BufferId, Payload, Transfer};
+use crate::plan::{Payload, Transfer};
 use crate::{Error, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, s};
@@ -71,20 +71,9 @@ impl Prepared {
     /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this
     /// result.
     pub async fn wait(&self, gpu: &Gpu, wait: Wait) -> Result<()> {
-        let map_all = |ids: &[BufferId], mode| -> Vec<Mapped> {
-            ids.iter().map(|&id| map(self.buffer(id), mode)).collect()
-        };
-        let downloads = map_all(&self.downloads, wgpu::MapMode::Read);
-        let uploads = map_all(&self.uploads, wgpu::MapMode::Write);
-        poll(gpu, wait)?;
-        for mapped in downloads.into_iter().chain(uploads) {
-            match mapped.receive().await {
-                Some(Ok(())) => {}
-                Some(Err(error)) => return Err(gpu.interrupted(&error.to_string())),
-                None => return Err(gpu.interrupted("it never answered")),
-            }
-        }
-        Ok(())
+        let downloads = self.downloads.iter().map(|&id| (self.buffer(id), wgpu::MapMode::Read));
+        let uploads = self.uploads.iter().map(|&id| (self.buffer(id), wgpu::MapMode::Write));
+        map_all(gpu, downloads.chain(uploads), wait).await
     }
 
     /// Reads the results of a call from the download buffers.
@@ -176,13 +165,7 @@ pub(super) fn check_lengths(buffer: &wgpu::Buffer, batch: usize) -> Result<()> {
 
 /// The bytes of a buffer that can be mapped, once what was submitted is done.
 pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
-    let mapped = map(buffer, wgpu::MapMode::Read);
-    poll(gpu, Wait::Elsewhere)?;
-    match mapped.receive().await {
-        Some(Ok(())) => {}
-        Some(Err(error)) => return Err(gpu.interrupted(&error.to_string())),
-        None => return Err(gpu.interrupted("it never answered")),
-    }
+    map_all(gpu, [(buffer, wgpu::MapMode::Read)].into_iter(), Wait::Elsewhere).await?;
     let view = gpu.mapped(buffer.get_mapped_range(..))?;
     Ok(view.to_vec())
 }
@@ -209,13 +192,32 @@ fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
     padded.into_raw_vec_and_offset().0
 }
 
-fn map(buffer: &wgpu::Buffer, mode: wgpu::MapMode) -> Mapped {
-    let (sender, receiver) = oneshot_channel();
-    buffer.map_async(mode, .., move |result| {
-        // Nobody is left to tell if the call was given up.
-        let _ = sender.send(result);
-    });
-    receiver
+/// Maps buffers, once what was submitted is done. All of them can be mapped, unless the device is lost.
+async fn map_all<'a>(
+    gpu: &Gpu,
+    buffers: impl Iterator<Item = (&'a wgpu::Buffer, wgpu::MapMode)>,
+    wait: Wait,
+) -> Result<()> {
+    let map = |(buffer, mode): (&wgpu::Buffer, wgpu::MapMode)| {
+        let (sender, receiver) = oneshot_channel();
+        buffer.map_async(mode, .., move |result| {
+            // Nobody is left to tell if the call was given up.
+            let _ = sender.send(result);
+        });
+        receiver
+    };
+    // A caller's device that is lost reports so as it is asked, and panics outside of a scope.
+    let mapped: Result<Vec<Mapped>> = gpu.scoped(|| buffers.map(map).collect()).await;
+    let mapped = mapped.map_err(|error| gpu.interrupted(&error.to_string()))?;
+    poll(gpu, wait)?;
+    for mapped in mapped {
+        match mapped.receive().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(gpu.interrupted(&error.to_string())),
+            None => return Err(gpu.interrupted("it never answered")),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(not(target_arch = "wasm32"))]

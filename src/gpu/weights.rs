@@ -34,6 +34,11 @@ impl DeviceWeights {
         *packed = Some(known.clone());
         Ok(known)
     }
+
+    /// The weights, if they are packed.
+    pub fn known(&self) -> Option<Arc<Known>> {
+        self.0.try_lock().and_then(|packed| packed.clone())
+    }
 }
 
 /// Brings the flat parameters to the device, packs them there, and gives them up.

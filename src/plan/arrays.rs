@@ -53,6 +53,8 @@ pub(super) struct Arrays<'a> {
     pub input_gates: BufferId,
     pub input: Vec<BufferId>,
     pub groups: Vec<Group<'a>>,
+    /// L.
+    layers: usize,
     /// The final h of both directions of the last layer, merged, where only that is given back.
     pub merged_final: Option<BufferId>,
 }
@@ -79,12 +81,14 @@ impl<'a> Arrays<'a> {
             let len = product(&[batch, padded(network.top()[0].state_size)]);
             merged_final = Some(builder.buffers.work("merged final h", len, workload.dtype)?);
         }
-        Ok(Arrays { lengths, input_gates, input, groups, merged_final })
+        Ok(Arrays { lengths, input_gates, input, groups, layers: network.num_layers, merged_final })
     }
 
     /// The groups of a layer.
     pub fn of_layer(&self, layer: usize) -> impl Iterator<Item = (usize, &Group<'a>)> {
-        self.groups.iter().enumerate().filter(move |(_, group)| group.slot().layer == layer)
+        // As many in each layer, and the layers in order.
+        let each = self.groups.len() / self.layers;
+        self.groups.iter().enumerate().skip(layer * each).take(each)
     }
 
     /// The arrays that a layer reads.

@@ -14,6 +14,9 @@ const FOUR: u64 = VECTOR as u64;
 /// Bytes of a time step in the table of those, at most: the largest alignment that WebGPU allows.
 const TABLE_STRIDE: u64 = 256;
 
+/// Segments that a plan may have: half a terabyte of the widest array, within WebGPU's defaults.
+const MAX_SEGMENTS: u64 = 1 << 12;
+
 /// Passes that a plan may have, whose commands the host records: of all slots, a pass a segment and submit.
 const MAX_PASSES: u64 = 1 << 20;
 
@@ -45,10 +48,13 @@ impl Cut {
         } else {
             (limit / product(&[batch, wide.max(one)]).max(1)).clamp(1, most)
         };
+        let segments = steps.div_ceil(each);
         let passes = (network.slots.len() as u64).saturating_mul(steps.div_ceil(each.min(256)));
-        if passes > MAX_PASSES {
-            let (what, unit, holder) = (format!("time in {title}"), "passes", "a plan");
-            return Err(Error::TooLarge { what, needed: passes, limit: MAX_PASSES, unit, holder });
+        for (needed, limit, unit) in [(segments, MAX_SEGMENTS, "segments"), (passes, MAX_PASSES, "passes")] {
+            if needed > limit {
+                let (what, holder) = (format!("time in {title}"), "a plan");
+                return Err(Error::TooLarge { what, needed, limit, unit, holder });
+            }
         }
         Ok(Cut { segments: Segment::cut(steps, each), shares_gates })
     }
