@@ -64,7 +64,7 @@ impl Trials {
         Trials { trials: Vec::new(), arguments: Arguments::from_args(), skip }
     }
 
-    pub fn add(&mut self, offer: Offer, name: &str, test: Box<dyn FnOnce(&Engine) -> Outcome + Send>) {
+    pub fn add(&mut self, offer: Offer, name: &str, test: impl FnOnce(&Engine) -> Outcome + Send + 'static) {
         let name = format!("{}::{name}", offer.name());
         let trial = Trial::test(name, move || test(offer.engine()?));
         self.trials.push(trial.with_ignored_flag(self.skip && offer.needs_gpu()));

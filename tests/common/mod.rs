@@ -1,6 +1,11 @@
 //! What the tests share: comparing, and the committed goldens.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+mod judge;
+pub mod options;
+pub mod random;
+
+pub use judge::{Judgement, judgement, reference};
 use ndarray::{Array3, ArrayD, ArrayRef, Dimension};
 use std::collections::BTreeMap;
 use wgpu_rnn::{Call, Config, Float, Init, Output, Outputs, State, Weights, mxnet};
@@ -150,17 +155,6 @@ fn shape_of(config: &Config, steps: usize, batch: usize) -> (usize, usize, usize
 /// The same state in double precision.
 pub fn state_f64(state: &State) -> State<f64> {
     State { h: state.h.mapv(f64::from), c: state.c.as_ref().map(|c| c.mapv(f64::from)) }
-}
-
-/// What the reference makes of a case, in double precision.
-pub fn reference(case: &Case) -> Output<f64> {
-    let (input, state) = (case.input.mapv(f64::from), case.state.as_ref().map(state_f64));
-    let call = Call::new(&input).state(state.as_ref()).outputs(case.outputs);
-    let call = match &case.lengths {
-        Some(lengths) => call.lengths(lengths),
-        None => call,
-    };
-    wgpu_rnn::reference::call(&case.weights.cast::<f64>(), &call).unwrap()
 }
 
 /// A golden file: its metadata, and its tensors in double precision, which holds f32 and small integers exactly.

@@ -1,26 +1,20 @@
 //! Streams, and calls from many threads: that others do not matter.
 
-mod common;
-#[path = "common/engines.rs"]
-mod engines;
-
-use common::case;
-use engines::{Offer, Outcome, Trials};
+use crate::common::case;
+use crate::engines::{Offer, Outcome, Trials};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use wgpu_rnn::{Cell, Config, Engine, Error, Init, Layout, MAX_STREAM_STEPS, Rnn, Schedule, Streams, Tuning};
 
-fn main() {
-    let mut trials = Trials::new();
+pub fn add(trials: &mut Trials) {
     for offer in [Offer::All, Offer::WebGpuDefaults] {
         for cell in Cell::ALL {
             let test = move |engine: &Engine| streams_are_alone(engine, cell);
-            trials.add(offer, &format!("{}::are_as_if_alone", cell.name()), Box::new(test));
+            trials.add(offer, &format!("streams::{}::are_as_if_alone", cell.name()), test);
         }
-        trials.add(offer, "eight_threads_give_the_same_bits", Box::new(eight_threads));
+        trials.add(offer, "streams::eight_threads_give_the_same_bits", eight_threads);
     }
-    trials.add(Offer::All, "wrong_use_is_an_error", Box::new(wrong_use));
-    trials.add(Offer::All, "on_the_cpu", Box::new(|_| streams_are_alone(&Engine::cpu(), Cell::Lstm)));
-    trials.run();
+    trials.add(Offer::All, "streams::wrong_use_is_an_error", wrong_use);
+    trials.add(Offer::Cpu, "streams::are_as_if_alone", |_| streams_are_alone(&Engine::cpu(), Cell::Lstm));
 }
 
 /// One stream a step at a time for a thousand steps, while others join, leave, are reset, saved and loaded: the same bits as one
