@@ -1,5 +1,6 @@
 //! The options against the frameworks that have them: PyTorch, onnxruntime, Keras and MXNet (`golden/README.md`). The reference
-//! is judged here; the GPU is judged by it in `options.rs`, and by these very files in `gpu.rs`.
+//! is judged here; the engines are judged by it, and by these very files, in
+//! `engines/`.
 
 mod common;
 #[path = "common/goldens.rs"]
@@ -7,7 +8,7 @@ mod goldens;
 
 use common::{F32, F64};
 use goldens::Golden;
-use wgpu_rnn::reference;
+use wgpu_rnn::{Cell, reference};
 
 /// Every file, how many cases it has, and whether they were computed in double precision.
 const FILES: [(&str, usize, bool); 4] =
@@ -29,4 +30,36 @@ fn the_reference_equals_every_framework() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A cell that no framework judges is judged by its author alone.
+#[test]
+fn every_cell_has_a_golden() {
+    let seen: Vec<Cell> =
+        goldens::ALL.into_iter().flat_map(Golden::all).flat_map(|case| case.cells()).collect();
+    for cell in Cell::ALL {
+        assert!(
+            seen.contains(&cell),
+            "{cell}: no file of tests/golden has a case of it; make one with a framework, or with a script in numpy, as \
+             tests/golden/README.md says"
+        );
+    }
+}
+
+/// A file that no test reads proves nothing.
+#[test]
+fn every_file_is_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| {
+            entry.unwrap().file_name().to_str()?.strip_suffix(".safetensors").map(str::to_owned)
+        })
+        .collect();
+    found.sort();
+    // `cpu.rs` reads that of PyTorch's plain networks.
+    let mut read: Vec<_> = goldens::ALL.into_iter().chain(["pytorch"]).collect();
+    read.sort();
+    assert_eq!(found, read);
+    assert_eq!(FILES.map(|(name, ..)| name), goldens::ALL);
 }

@@ -1,4 +1,4 @@
-//! The notebook on the CPU reference; `gpu.rs` does the same on the other engines.
+//! The notebook on the CPU reference; `engines/` does the same on the other engines.
 
 mod common;
 #[path = "common/notebook.rs"]

@@ -1,5 +1,5 @@
 //! The packed weights of a network: what the device has, against the tensors, number by number; and flat parameters that take
-//! several buffers. Runs as `gpu.rs` does, and under the same variables.
+//! several buffers. Runs as `engines/` does, and under the same variables.
 
 mod common;
 #[path = "common/engines.rs"]

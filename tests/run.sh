@@ -36,4 +36,8 @@ if [ "$(uname)" = Linux ] && [ "${WGPU_RNN_GPU:-}" != skip ] && ! has_vulkan; th
     fi
 fi
 
+# Without the Vulkan validation layers, where they are installed: `.ci/run` has a part for them. And without debug information
+# in shaders, which takes drivers longer to compile.
+export WGPU_VALIDATION=${WGPU_VALIDATION:-0} WGPU_DEBUG=${WGPU_DEBUG:-0}
+
 exec cargo test "$@"

@@ -2,7 +2,7 @@
 //! one's result.
 //!
 //! Each has a product, with a part of a weight, and a formula in a file of `shaders/cell/`. The file declares
-//! as `const` the same facts as its row here; `tests/shaders.rs` compares the two.
+//! as `const` the same facts as its row here; `tests/shaders/` compares the two.
 
 use super::CellSpec;
 

@@ -5,7 +5,7 @@ use crate::common::{Tolerance, difference, golden, rank3};
 use ndarray::{Array3, ArrayD, Axis, Ix2};
 use std::collections::BTreeMap;
 use wgpu_rnn::{
-    Call, Config, Directions, Float, Layout, Merge, Output, Packed, Reset, Result, State, Weights,
+    Call, Cell, Config, Directions, Float, Layout, Merge, Output, Packed, Reset, Result, State, Weights,
 };
 
 /// One call of a framework's network.
@@ -34,6 +34,13 @@ impl Golden {
             Golden { name: format!("{file}: {name}"), settings, tensors: own.collect() }
         });
         cases.collect()
+    }
+
+    /// The cells of its network.
+    pub fn cells(&self) -> Vec<Cell> {
+        let config = self.weights::<f64>().config().clone();
+        let stack = config.stack.iter().map(|&(cell, _)| cell);
+        stack.chain([config.cell]).collect()
     }
 
     fn get<T: Float>(&self, name: &str) -> Option<ArrayD<T>> {

@@ -5,6 +5,7 @@ mod judge;
 pub mod options;
 pub mod random;
 
+#[allow(unused_imports, reason = "each test binary uses its part of it")]
 pub use judge::{Judgement, judgement, reference};
 use ndarray::{Array3, ArrayD, ArrayRef, Dimension};
 use std::collections::BTreeMap;
