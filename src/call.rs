@@ -302,7 +302,7 @@ impl Network {
             (Some(c), Some(size)) => check("c_0", c.shape(), size, "H"),
             (None, None) => Ok(()),
             (Some(_), None) => {
-                Err(Error::CellState { expected: "none (only an LSTM has one)", found: "one" })
+                Err(Error::CellState { expected: "none, for cells without a cell state", found: "one" })
             }
             (None, Some(_)) => Err(Error::CellState { expected: "one beside h_0", found: "none" }),
         }

@@ -13,8 +13,11 @@ pub struct Judgement {
     pub tolerance: Tolerance,
 }
 
-/// One value a key, made by the first who asks; others wait for that one.
-struct Cache<T>(OnceLock<Mutex<HashMap<u64, Arc<OnceLock<Arc<T>>>>>>);
+/// A value that one caller makes while the others wait.
+type Place<T> = Arc<OnceLock<Arc<T>>>;
+
+/// One value a key, made by the first caller who asks.
+struct Cache<T>(OnceLock<Mutex<HashMap<u64, Place<T>>>>);
 
 impl<T> Cache<T> {
     const fn new() -> Cache<T> {

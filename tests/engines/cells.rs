@@ -90,6 +90,12 @@ fn each(state: &State, change: impl Fn(&Array3<f32>) -> Array3<f32>) -> State {
     State { h: change(&state.h), c: state.c.as_ref().map(change) }
 }
 
+/// The network with its cell, which shapes alone do not tell.
+fn of(mut config: Config, cell: Cell) -> Config {
+    config.cell = cell;
+    config
+}
+
 /// Each row of a batch is what it is alone and in any other place, to the last bit where the tiles are the same.
 fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
     let whole = case(&primes(cell), 5, 11, 3);
@@ -129,7 +135,10 @@ fn reverse_is_forward_reversed(engine: &Engine, cell: Cell) -> Outcome {
         .filter_map(|(name, tensor)| Some((name.strip_suffix("_reverse")?.to_owned(), tensor.to_owned())));
     let second = |array: &Array3<f32>| array.slice(s![1..2, .., ..]).to_owned();
     let forward = Case {
-        weights: Weights::reader().activation(cell.activation()).from_tensors(tensors)?,
+        weights: Weights::reader()
+            .activation(cell.activation())
+            .settings(|config| of(config, cell))
+            .from_tensors(tensors)?,
         input: reversed(&both.input),
         state: both.state.as_ref().map(|state| each(state, second)),
         lengths: None,
@@ -164,7 +173,10 @@ fn saturates(engine: &Engine, cell: Cell) -> Outcome {
         let mut case = case(&primes(cell), 5, 3, 6);
         let tensors = case.weights.tensors(wgpu_rnn::Naming::PyTorch);
         let tensors = tensors.map(|(name, tensor)| (name, tensor.mapv(|w| w * weight_scale)));
-        case.weights = Weights::reader().activation(cell.activation()).from_tensors(tensors)?;
+        case.weights = Weights::reader()
+            .activation(cell.activation())
+            .settings(|config| of(config, cell))
+            .from_tensors(tensors)?;
         case.input *= input_scale;
         let answer = run(engine, &case)?;
         if !all_finite(&answer) {
@@ -186,7 +198,10 @@ fn wrong_weights_are_seen(engine: &Engine, cell: Cell) -> Outcome {
             let mut tensor = tensor.to_owned();
             (change(&name, &mut tensor), tensor)
         });
-        let weights = Weights::reader().activation(cell.activation()).from_tensors(tensors)?;
+        let weights = Weights::reader()
+            .activation(cell.activation())
+            .settings(|config| of(config, cell))
+            .from_tensors(tensors)?;
         let wrong = Case { weights, ..right.clone() };
         match difference_of_outputs(&run(engine, &wrong)?, &theirs, F32) {
             Err(_) => Ok(()),

@@ -91,7 +91,7 @@ fn tensors_are_refused() {
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 4])]),
-        "weight_hh_l0: expected shape [4, 4] (rnn_relu, rnn_tanh) or [12, 4] (gru) or [16, 4] (lstm), found [9, 4]",
+        &format!("weight_hh_l0: expected shape {}, found [9, 4]", shapes_of_every_cell(4)),
     );
     says(
         tensors(&[("weight_ih_l0", &[12, 3]), ("weight_hh_l0", &[9, 3])]),
@@ -133,4 +133,13 @@ fn the_metadata_of_other_cells_may_hold_what_it_will() {
     let metadata = std::collections::HashMap::from([("activation".to_owned(), "gelu".to_owned())]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).unwrap();
     assert_eq!(Weights::reader().from_bytes(&bytes).unwrap().config().cell, Cell::Lstm);
+}
+
+/// The shapes of `weight_hh` at H, and the cells of the table that have each: `[4, 4] (rnn_relu, rnn_tanh) or ...`.
+fn shapes_of_every_cell(hidden: usize) -> String {
+    let mut by_gates = std::collections::BTreeMap::<usize, Vec<&str>>::new();
+    Cell::ALL.iter().for_each(|cell| by_gates.entry(cell.gates()).or_default().push(cell.name()));
+    let shape =
+        |(gates, names): (usize, Vec<&str>)| format!("[{}, {hidden}] ({})", gates * hidden, names.join(", "));
+    by_gates.into_iter().map(shape).collect::<Vec<_>>().join(" or ")
 }

@@ -229,7 +229,7 @@ fn inputs_and_states_are_refused() {
         let gru = Weights::init(&Config::gru(5).input_size(7), &Init::gluon()).unwrap();
         says(
             Rnn::new(&engine, gru).forward(&input, Some(&state((1, 3, 5), (1, 3, 5)))),
-            "c_0: expected none (only an LSTM has one), found one",
+            "c_0: expected none, for cells without a cell state, found one",
         );
         says(
             Rnn::new(&engine, weights.layout(wgpu_rnn::Layout::Ntc)).forward(&Array3::zeros((2, 3, 8)), None),
