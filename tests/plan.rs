@@ -130,7 +130,23 @@ fn weights_are_packed_by_a_plan_of_their_own() {
     expected.assert_eq(&plan.to_string());
     let limits = Limits { max_buffer_bytes: 10 << 10, ..Limits::default() };
     let plan = Plan::packing(&Config::lstm(13).input_size(37), Dtype::F32, &limits).unwrap();
-    let expected = expect![[""]];
+    let expected = expect![[r#"
+        weights of lstm, 1 layer, I 37, H 13 as f32
+        buffer                            bytes
+          parameters 0                     7696  parameters
+          parameters 1                     3280  parameters
+          layer 0 weight_ih               10240  weights
+          layer 0 bias_ih                   256  weights
+          layer 0 weight_hh                4096  weights
+          layer 0 bias_hh                  1024  weights
+          all                             26592
+        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
+          layer 0 pack     pack                      1         1x52x1            0        16016
+                           pack                      1          1x1x1            0          416
+                           pack                      1         1x13x1            0         6032
+                           pack                      1          1x1x1            0          416
+        all: 1 submits, 1 passes, 4 dispatches, 0 FLOP
+    "#]];
     expected.assert_eq(&plan.to_string());
 }
 
