@@ -25,23 +25,23 @@ fn main() {
     }
     let mut trials = Trials::new();
     for offer in [Offer::All, Offer::WebGpuDefaults, Offer::Cpu] {
-        trials.add(offer, "clones_on_threads_give_the_same_bits", Box::new(clones_on_threads));
-        trials.add(offer, "weights_come_back", Box::new(weights_come_back));
-        trials.add(offer, "free_buffers_are_made_again", Box::new(free_buffers));
-        trials.add(offer, "a_projection_may_be_wider_than_the_state", Box::new(wide_projection));
-        trials.add(offer, "async_twins_give_the_same", Box::new(async_twins));
+        trials.add(offer, "clones_on_threads_give_the_same_bits", clones_on_threads);
+        trials.add(offer, "weights_come_back", weights_come_back);
+        trials.add(offer, "free_buffers_are_made_again", free_buffers);
+        trials.add(offer, "a_projection_may_be_wider_than_the_state", wide_projection);
+        trials.add(offer, "async_twins_give_the_same", async_twins);
     }
-    trials.add(Offer::All, "weights_are_uploaded_once", Box::new(weights_once));
-    trials.add(Offer::All, "f16_refuses_what_it_cannot_hold", Box::new(out_of_range));
-    trials.add(Offer::All, "immediates_without_room", Box::new(no_room_for_immediates));
-    trials.add(Offer::All, "streams_of_a_lost_device_are_errors", Box::new(lost_streams));
+    trials.add(Offer::All, "weights_are_uploaded_once", weights_once);
+    trials.add(Offer::All, "f16_refuses_what_it_cannot_hold", out_of_range);
+    trials.add(Offer::All, "immediates_without_room", no_room_for_immediates);
+    trials.add(Offer::All, "streams_of_a_lost_device_are_errors", lost_streams);
     trials.add(Offer::WebGpuDefaults, "f16_is_refused_without_the_feature", Box::new(no_f16));
-    trials.add(Offer::Cpu, "what_only_a_gpu_has_is_refused", Box::new(only_on_a_gpu));
-    trials.add(Offer::Cpu, "absurd_plans_are_errors", Box::new(|_| absurd_plans()));
+    trials.add(Offer::Cpu, "what_only_a_gpu_has_is_refused", only_on_a_gpu);
+    trials.add(Offer::Cpu, "absurd_plans_are_errors", |_| absurd_plans());
     #[cfg(unix)]
     {
-        trials.add(Offer::Cpu, "too_many_layers_are_an_error", Box::new(|_| without_memory()));
-        trials.add(Offer::All, "an_adapter_name_is_text", Box::new(|_| name_that_is_no_text()));
+        trials.add(Offer::Cpu, "too_many_layers_are_an_error", |_| without_memory());
+        trials.add(Offer::All, "an_adapter_name_is_text", |_| name_that_is_no_text());
     }
     trials.run();
 }

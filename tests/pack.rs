@@ -8,7 +8,7 @@ mod engines;
 use common::{F32, HALF, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials, own_device};
 use libtest_mimic::Failed;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wgpu_rnn::inspect::{Content, Equation, KernelWeight, Product, WeightPart, packed_weights};
 use wgpu_rnn::{
     Cell, Config, Directions, Dtype, Engine, Limits, Merge, Naming, Plan, Reset, Rnn, Schedule, Weights,
@@ -29,13 +29,13 @@ fn main() {
             let test = move |engine: &Engine| {
                 networks().iter().try_for_each(|config| packed_as_kernels_read(engine, config, dtype))
             };
-            trials.add(offer, &format!("every_number_is_in_its_place_{}", dtype.name()), Box::new(test));
+            trials.add(offer, &format!("every_number_is_in_its_place_{}", dtype.name()), test);
         }
-        trials.add(offer, "one_set_for_all_schedules", Box::new(one_set_for_all_schedules));
-        trials.add(offer, "flat_parameters_are_freed", Box::new(flat_parameters_are_freed));
+        trials.add(offer, "one_set_for_all_schedules", one_set_for_all_schedules);
+        trials.add(offer, "flat_parameters_are_freed", flat_parameters_are_freed);
     }
-    trials.add(Offer::WebGpuDefaults, "parameters_of_many_buffers", Box::new(|_| many_buffers()));
-    trials.add(Offer::All, "cuts_lie_between_tensors", Box::new(|_| cuts_lie_between_tensors()));
+    trials.add(Offer::WebGpuDefaults, "parameters_of_many_buffers", |_| many_buffers());
+    trials.add(Offer::All, "cuts_lie_between_tensors", |_| cuts_lie_between_tensors());
     trials.run();
 }
 
@@ -264,8 +264,8 @@ fn one_set_for_all_schedules(engine: &Engine) -> Outcome {
     let mut schedules = 0;
     for config in networks() {
         let (rnn, _) = called(engine, &config, Dtype::F32)?;
-        let first: HashSet<_> = packed_weights(&rnn).into_iter().collect();
-        let keys: HashSet<KernelWeight> = first.iter().map(|(key, _)| *key).collect();
+        let first: HashMap<_, _> = packed_weights(&rnn).into_iter().collect();
+        let keys: HashSet<KernelWeight> = first.keys().copied().collect();
         for schedule in Schedule::ALL {
             let workload = Workload { tuning: schedule.into(), ..Workload::new(4, 3) };
             let Ok(plan) = Plan::of(&config, &workload, &limits) else { continue };
@@ -279,7 +279,7 @@ fn one_set_for_all_schedules(engine: &Engine) -> Outcome {
             }
             let other = rnn.clone().with_tuning(schedule)?;
             other.call(&case(&config, 4, 3, 6).call())?;
-            if packed_weights(&other).into_iter().collect::<HashSet<_>>() != first {
+            if packed_weights(&other).into_iter().collect::<HashMap<_, _>>() != first {
                 return Err(format!("{}, {}: other buffers", plan.title, schedule.name()).into());
             }
             schedules += 1;

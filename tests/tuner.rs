@@ -33,7 +33,7 @@ fn main() {
         ("processes_share_their_files", processes),
     ];
     for (name, test) in tests {
-        trials.add(Offer::All, name, Box::new(move |_| test()));
+        trials.add(Offer::All, name, move |_| test());
     }
     trials.run();
 }
