@@ -3,7 +3,7 @@
 use crate::case::Case;
 use crate::peer::{Failure, Prepared, timed};
 use ndarray::Array3;
-use rlx_ir::{DType, Graph, Op, Workload};
+use rlx_ir::{DType, Graph, Op, Shape};
 use rlx_runtime::{CompiledGraph, Device, Session};
 use std::time::Duration;
 use wgpu_rnn::{Cell, Directions};
@@ -38,11 +38,11 @@ pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
         }
     };
     let mut graph = Graph::new("network");
-    let mut inputs = vec![graph.input("x", Workload::new(&[batch, steps, features], DType::F32))];
+    let mut inputs = vec![graph.input("x", Shape::new(&[batch, steps, features], DType::F32))];
     for (name, numbers) in &weights {
-        inputs.push(graph.input(*name, Workload::new(&[numbers.len()], DType::F32)));
+        inputs.push(graph.input(*name, Shape::new(&[numbers.len()], DType::F32)));
     }
-    let output = graph.add_node(op, inputs, Workload::new(&[batch, steps, width], DType::F32));
+    let output = graph.add_node(op, inputs, Shape::new(&[batch, steps, width], DType::F32));
     graph.set_outputs(vec![output]);
     let graph = Session::new(Device::Gpu).compile(graph);
     Ok(Box::new(Rlx { graph, weights, input: case.input.clone(), width }))
