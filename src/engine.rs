@@ -241,7 +241,7 @@ impl EngineBuilder {
     ///
     /// Results stay right, but two tunings may round differently: for the same bits from one run of a program
     /// to the next, use a file ([`tuned_with`](EngineBuilder::tuned_with)), or leave it off. Layers with a
-    /// tuning of their own ([`Rnn::set_tuning`](crate::Rnn::set_tuning)) are not measured.
+    /// tuning of their own ([`Rnn::with_tuning`](crate::Rnn::with_tuning)) are not measured.
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned(mut self) -> EngineBuilder {

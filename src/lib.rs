@@ -29,8 +29,8 @@
 //! | serve live signals | [`Streams`], [`Stream`] |
 //! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`] |
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
-//! | check results | [`reference`], in f32 and f64 |
-//! | read and write arrays | [`file`] |
+//! | check results | [`mod@reference`], in f32 and f64 |
+//! | read and write arrays | [`mod@file`] |
 //! | handle errors | [`Error`], a variant a cause |
 //!
 //! Blocking calls have `_async` twins; browsers have only those.
