@@ -21,7 +21,7 @@ use num_traits::{PrimInt, Zero};
 /// use wgpu_rnn::{Call, Config, Engine, Init, Rnn};
 ///
 /// # fn main() -> wgpu_rnn::Result<()> {
-/// let mut rnn = Rnn::lazy(&Engine::auto(), &Config::gru(13).bidirectional(), Init::pytorch())?;
+/// let rnn = Rnn::lazy(&Engine::auto(), &Config::gru(13).bidirectional(), Init::pytorch())?;
 /// let input = Array3::ones((5, 3, 7)); // T 5, N 3, I 7
 /// let answer = rnn.call(&Call::new(&input).lengths(&[2, 5, 0]))?;
 /// assert!(answer.output.slice(ndarray::s![2.., 0, ..]).iter().all(|&past_the_end| past_the_end == 0.0));

@@ -226,7 +226,7 @@ impl EngineBuilder {
     ///
     /// let Ok(engine) = Engine::builder().tuned().build() else { return Ok(()) }; // no adapter
     /// let config = Config::gru(5).input_size(3);
-    /// let mut rnn = Rnn::lazy(&engine, &config, Init::pytorch())?;
+    /// let rnn = Rnn::lazy(&engine, &config, Init::pytorch())?;
     /// rnn.forward(&Array3::ones((4, 2, 3)), None)?;
     /// rnn.forward(&Array3::ones((3, 2, 3)), None)?; // as good as the same size
     /// # Ok(())

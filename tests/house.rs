@@ -334,3 +334,48 @@ fn wgsl_lives_in_files() {
         }
     }
 }
+
+/// The segments of every path in an expression.
+#[derive(Default)]
+struct Words(BTreeSet<String>);
+
+impl Visit<'_> for Words {
+    fn visit_path(&mut self, path: &syn::Path) {
+        self.0.extend(path.segments.iter().map(|segment| segment.ident.to_string()));
+        visit::visit_path(self, path);
+    }
+}
+
+/// A variant that its `ALL` forgets is a cell, an equation or a schedule that no test runs.
+#[test]
+fn every_variant_stands_in_all() {
+    let mut tables = 0;
+    for source in sources() {
+        let items = syn::parse_file(&source.text).expect("parsed before").items;
+        let mut all = BTreeMap::new();
+        for item in &items {
+            let syn::Item::Impl(item) = item else { continue };
+            let syn::Type::Path(of) = &*item.self_ty else { continue };
+            let Some(of) = of.path.get_ident() else { continue };
+            for item in &item.items {
+                if let syn::ImplItem::Const(table) = item
+                    && table.ident == "ALL"
+                {
+                    let mut words = Words::default();
+                    words.visit_expr(&table.expr);
+                    all.insert(of, words.0);
+                }
+            }
+        }
+        for item in &items {
+            let syn::Item::Enum(item) = item else { continue };
+            let Some(words) = all.get(&item.ident) else { continue };
+            tables += 1;
+            for variant in &item.variants {
+                let name = variant.ident.to_string();
+                assert!(words.contains(&name), "src/{}: {}::ALL lacks {name}", source.file, item.ident);
+            }
+        }
+    }
+    assert!(tables >= 3, "{tables} enums with an ALL");
+}

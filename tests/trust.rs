@@ -25,7 +25,17 @@ fn changed(case: &Case, change: impl Fn(&str, &mut ArrayD<f32>)) -> Weights {
         change(&name, &mut tensor);
         (name, tensor)
     });
-    Weights::reader().activation(case.weights.config().cell.activation()).from_tensors(tensors).unwrap()
+    read(case, tensors)
+}
+
+/// Weights of the case's cell, which shapes alone do not tell.
+fn read(case: &Case, tensors: impl Iterator<Item = (String, ArrayD<f32>)>) -> Weights {
+    let cell = case.weights.config().cell;
+    let of = |mut config: Config| {
+        config.cell = cell;
+        config
+    };
+    Weights::reader().activation(cell.activation()).settings(of).from_tensors(tensors).unwrap()
 }
 
 #[test]
@@ -73,10 +83,7 @@ fn sees_swapped_directions() {
             };
             (other, tensor.to_owned())
         });
-        let weights = Weights::reader()
-            .activation(case.weights.config().cell.activation())
-            .from_tensors(swapped)
-            .unwrap();
+        let weights = read(&case, swapped);
         check(&case, &weights).unwrap_err();
     }
 }

@@ -1,7 +1,7 @@
 //! What is computed: a network, its weights, an input, and what the reference makes of them.
 
 use ndarray::{Array3, ArrayD, s};
-use wgpu_rnn::{Cell, Config, Directions, Init, Naming, Weights, reference, mxnet};
+use wgpu_rnn::{Activation, Cell, Config, Directions, Init, Naming, Weights, mxnet, reference};
 
 /// One network and size.
 #[derive(Clone, Copy)]
