@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
 /// Files and folders of `src/` that may name wgpu, and why.
-const KNOW_WGPU: [(&str, &str); 6] = [
+const KNOW_WGPU: [(&str, &str); 7] = [
     ("gpu", "the GPU engine"),
     ("engine", "an engine is made of an adapter, or of a caller's device"),
     ("interop", "arrays in a caller's buffers"),
     ("rnn", "an encoded call is recorded into a caller's encoder"),
     ("blocking", "the blocking form of an encoded call"),
+    ("lib", "the hidden `inspect` gives a network's packed buffers"),
     ("call", "lengths that are on the GPU already: one field"),
 ];
 
