@@ -1,4 +1,4 @@
-//! What the first call of a fresh process costs, and what the tuner and the pipeline cache change in it.
+//! The time of the first call of a fresh process: plain, with the tuner, and with the pipeline cache.
 //!
 //!     cargo bench --bench first
 //!
@@ -77,7 +77,7 @@ fn child(network: usize, way: &str, has_cache: bool, folder: &Path) -> Result<Ve
     let text = String::from_utf8(output.stdout)?;
     let times: Vec<f64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    // What the tuner logs about itself, if it is asked to.
+    // The tuner's log, where RUST_LOG asks for it.
     errors.lines().filter(|line| line.contains("tune")).for_each(|line| eprintln!("{line}"));
     if times.len() == 3 { Ok(times) } else { Err(format!("a child failed: {errors}").into()) }
 }

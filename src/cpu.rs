@@ -77,7 +77,7 @@ impl CpuRnn {
     }
 
     fn workspaces(&self) -> MutexGuard<'_, Vec<Workspace>> {
-        // It is only ever whole: a push or a pop is all that is done under its lock.
+        // A poisoned list is whole: only a push or a pop is done under its lock.
         self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -67,7 +67,7 @@ impl Default for Setup {
 /// Who waits for the GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// This thread.
+    /// The calling thread blocks.
     #[cfg(not(target_arch = "wasm32"))]
     Here,
     /// Another thread, or the browser.

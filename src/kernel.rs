@@ -274,7 +274,7 @@ impl Kernel {
             Kernel::Gemm => true,
             Kernel::Step(_) => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
             Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
-            // It has no rows of its own.
+            // These kernels have no rows of their own.
             Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => *tile == Tile::ALL[0],
         })
     }
@@ -339,7 +339,7 @@ impl Kernel {
             Kernel::Norm => {
                 files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]);
             }
-            // It has no product, and so no gates.
+            // The kernel has no product, and so no gates.
             Kernel::Combine => {
                 files.truncate(2);
                 files.push(include_str!("../shaders/combine.wgsl"));

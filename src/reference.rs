@@ -1,7 +1,7 @@
 //! The reference: the equations as the papers have them, in plain loops, on the CPU, in f32 or f64.
 //!
-//! It shares no code with the kernels, judges them, and is never made clever. It is itself judged by PyTorch,
-//! MXNet, onnxruntime and Keras.
+//! The reference shares no code with the kernels that it judges, and is never made clever. PyTorch, MXNet,
+//! onnxruntime and Keras judge the reference.
 
 mod activation;
 mod cell;

@@ -316,7 +316,7 @@ impl Rnn {
             // Another thread may have drawn them while this one waited.
             if let Some(waiting) = deferred.as_ref() {
                 let drawn = waiting.clone().finish(call.input.dim().2)?;
-                // It is empty: only the holder of the lock fills it.
+                // The cell is empty: only the holder of the lock fills it.
                 let _ = self.shared.weights.set(Arc::new(drawn));
                 *deferred = None;
             }

@@ -77,7 +77,7 @@ impl Tunings {
         self.measured.load(Ordering::Relaxed)
     }
 
-    /// It is only ever whole: an insert is all that is done under its lock.
+    /// The measured tunings. A poisoned table is whole: only an insert is done under its lock.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

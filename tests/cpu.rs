@@ -44,7 +44,7 @@ impl Golden {
     fn check<T: Float>(&self, name: &str, tolerance: common::Tolerance) {
         let weights = self.weights::<T>();
         let config = weights.config();
-        // What was worked out from names and shapes is what the module was made with.
+        // The network inferred from names and shapes is the network of the framework's module.
         assert_eq!(config.cell.name(), self.settings["kind"], "{name}");
         assert_eq!(config.num_layers, self.settings["num_layers"], "{name}");
         assert_eq!(config.directions == Directions::Both, self.settings["bidirectional"], "{name}");

@@ -50,7 +50,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Res
     if ours == theirs { Ok(()) } else { Err(format!("{what}: {ours:?}, expected {theirs:?}")) }
 }
 
-/// That a result is an error that `is_it` knows.
+/// Demands a result that is an error and that `is_it` accepts.
 fn refused<T: std::fmt::Debug>(
     what: &str,
     result: wgpu_rnn::Result<T>,
@@ -122,7 +122,7 @@ fn clones_on_threads(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// Whatever threads call, the device gets a network's weights once: all other objects belong to calls.
+/// The device gets a network's weights once, from however many threads: all other objects belong to calls.
 fn weights_once(_: &Engine) -> Outcome {
     // Other tests make objects on the shared engine meanwhile.
     let engine = Engine::builder().build()?;
@@ -157,7 +157,7 @@ fn weights_once(_: &Engine) -> Outcome {
             threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
         })
     })?;
-    // As many calls as there were at once, from one to four, have made objects.
+    // From one to four calls ran at once; each of these made its own objects.
     let possible: Vec<u64> = (1..=4).map(|calls| of_weights + calls * of_call).collect();
     if !possible.contains(&together) {
         return Err(format!("{together} objects, expected one of {possible:?}").into());
@@ -300,7 +300,7 @@ fn out_of_range(engine: &Engine) -> Outcome {
         input[[4, 2, 6]] = bad;
         let rnn = half()?;
         refused("input", rnn.forward(&input, None), is("input", bad))?;
-        // It is as it was.
+        // A refused input leaves the network as it was.
         difference_of_outputs(&rnn.call(&case.call())?, &reference(&case), HALF)?;
         let mut state = case.state.clone().ok_or("a state")?;
         state.h[[3, 2, 12]] = bad;
@@ -442,7 +442,7 @@ fn absurd_plans() -> Outcome {
     Ok(())
 }
 
-/// This program once more, to do one thing: what it says, and that it ends well.
+/// Runs `task` in a child process of this program. Gives the child's output; a failed child is an error.
 #[cfg(unix)]
 fn child(command: &mut std::process::Command, task: &str) -> Result<String, libtest_mimic::Failed> {
     let output = command.env(CHILD, task).output()?;

@@ -1,5 +1,5 @@
-//! What a call asks of wgpu, by wgpu's own log: objects made, submits, passes, dispatches and bytes copied, against the plan. On
-//! wgpu's back end that computes nothing, so that it needs no GPU.
+//! Counts of a call by wgpu's own log, against the plan: objects made, submits, passes, dispatches and bytes copied.
+//! wgpu's back end that computes nothing runs the calls, so no GPU is needed.
 
 use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::Array3;
@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Once;
 use wgpu_rnn::{Call, Cell, Config, Dtype, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, Workload};
 
-/// What wgpu was asked for. All of it is asked for, and so logged, in the thread of the call.
+/// Counts of requests to wgpu. All requests come from, and are logged in, the thread of the call.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Asked {
     /// Each that a device made, but command encoders, of which a submit needs one.
@@ -57,7 +57,7 @@ impl Asked {
     }
 }
 
-/// What is asked for while it runs.
+/// The counts while `run` runs.
 fn asked(run: impl FnOnce()) -> Asked {
     ASKED.take();
     run();

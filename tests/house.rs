@@ -15,7 +15,8 @@ const KNOW_WGPU: [(&str, &str); 7] = [
     ("call", "lengths that are on the GPU already: one field"),
 ];
 
-/// What a module must not use: the reference judges the engines, and shares nothing with them; a network is data.
+/// Modules that a module must not use: the reference judges the engines and shares nothing with them, and a network is
+/// data.
 const APART: [(&str, &[&str]); 6] = [
     ("reference", &["cpu", "gpu", "kernel", "plan", "engine", "rnn"]),
     ("cpu", &["reference", "gpu", "plan"]),

@@ -198,7 +198,7 @@ fn many_steps_are_several_dispatches_with_state_that_fits() {
     }
 }
 
-/// Where both directions cannot be done at once they are not, unless it is asked for, which is then refused.
+/// A plan takes `Paired` only where the network can have it; asking for it elsewhere is refused.
 #[test]
 fn a_schedule_is_what_the_network_can_have() {
     let lstm = || Config::lstm(13).num_layers(2).input_size(7);
@@ -321,7 +321,7 @@ fn copies_stay_within_their_buffers() {
     }
 }
 
-/// What is larger than a binding comes in segments, each of which fits, and the input's gates are those of one direction.
+/// Gates larger than a binding are computed in segments, each of which fits, for one direction at a time.
 #[test]
 fn what_is_larger_than_a_binding_is_split_by_time() {
     let config = Config::lstm(128).bidirectional().input_size(128);
@@ -375,7 +375,7 @@ fn work_ends_with_the_longest_sequence() {
     }
 }
 
-/// What is not asked for is neither kept nor read back.
+/// Outputs that no one asks for are neither kept nor read back.
 #[test]
 fn outputs_cost_what_they_hold() {
     let config = Config::lstm(8).num_layers(2).input_size(4);

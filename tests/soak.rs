@@ -48,7 +48,7 @@ fn soak(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// What the system says that this process holds; where it does not say, nothing.
+/// Resident bytes of this process; 0 where the system does not tell.
 fn resident_bytes() -> Result<usize, libtest_mimic::Failed> {
     match std::fs::read_to_string("/proc/self/statm") {
         Ok(pages) => Ok(pages.split(' ').nth(1).ok_or("statm has two numbers")?.parse::<usize>()? * 4096),

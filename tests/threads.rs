@@ -5,7 +5,7 @@ mod common;
 use common::{Case, case};
 use wgpu_rnn::{Activation, Cell, Config, Engine, Output, Outputs, Reset, Rnn};
 
-/// What a pool of so many threads makes of a case.
+/// The answer to a case, computed by a pool of `threads` threads.
 fn with_threads(threads: usize, case: &Case) -> Output {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| Rnn::new(&Engine::cpu(), case.weights.clone()).call(&case.call()).unwrap())

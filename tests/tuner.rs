@@ -100,7 +100,7 @@ fn second_engine() -> Outcome {
     let file = folder.path().join("tunings");
     let case = case(&small(6), 1, 1, 32);
     let first = tuned_with(&file)?;
-    // It was opened when there was no file yet.
+    // An engine that was opened before the file existed.
     let other = tuned_with(&file)?;
     let theirs = answer(&first, &case)?;
     for (what, engine) in [("one opened before", other), ("one opened after", tuned_with(&file)?)] {
@@ -108,7 +108,7 @@ fn second_engine() -> Outcome {
         expect(what, engine.tunings_measured(), 0)?;
         expect("the same bits", ours.output == theirs.output, true)?;
     }
-    // What the file has of others stays.
+    // The file keeps the tunings of other engines.
     let untuned = Engine::builder().tuned_with(&file).webgpu_defaults().build()?;
     answer(&untuned, &case)?;
     expect("other kernels", untuned.tunings_measured(), 1)?;
@@ -132,7 +132,8 @@ fn written(file: &Path, case: &Case) -> Result<Vec<u8>, libtest_mimic::Failed> {
     Ok(std::fs::read(file)?)
 }
 
-/// Whatever is in the file, an engine measures as often as it should, and leaves a file with which the next one need not.
+/// From a file of any bytes, an engine measures `measures` times, and leaves a file with which the next one measures
+/// nothing.
 fn heals(what: &str, file: &Path, bytes: &[u8], case: &Case, measures: u64) -> Outcome {
     std::fs::write(file, bytes)?;
     let engine = tuned_with(file)?;
@@ -223,7 +224,7 @@ fn with_pipelines(file: &Path) -> Result<Engine, wgpu_rnn::Error> {
     Engine::builder().pipeline_cache(file).build()
 }
 
-/// Whether the adapter has such a thing at all; those of Vulkan have.
+/// True if the adapter has pipeline caches, as Vulkan's have.
 fn keeps_pipelines(engine: &Engine) -> bool {
     engine.device().is_some_and(|device| device.features().contains(wgpu::Features::PIPELINE_CACHE))
 }

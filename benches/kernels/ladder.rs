@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 pub struct Version {
     pub name: String,
     pub launches: Vec<Launch>,
-    /// What it leaves there, one after the other, is held against the truth.
+    /// Result buffers of the rung, each compared with the truth.
     pub results: Vec<wgpu::Buffer>,
     /// Bytes that it reads and writes at least.
     pub bytes: u64,

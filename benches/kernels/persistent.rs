@@ -1,4 +1,4 @@
-//! Whether workgroups can wait for each other, which a kernel that stays for all time steps would rest on: a litmus test.
+//! A litmus test: can workgroups wait for each other, as a kernel that stays for all time steps would need?
 
 use crate::floors::Floors;
 use crate::gpu::{Failure, Gpu, Launch, Source, unrolled};

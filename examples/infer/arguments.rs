@@ -139,7 +139,7 @@ enum Merging {
 }
 
 impl Arguments {
-    /// That there are as many numbers as an option needs.
+    /// Checks the count of numbers of each option.
     pub fn check(&self) -> Result<(), String> {
         match self.cell_clip.len() {
             0 | 2 => Ok(()),
@@ -194,7 +194,7 @@ impl Arguments {
         outputs
     }
 
-    /// That a network of these weights can do what is asked.
+    /// Checks the arguments against the network of the weights.
     pub fn check_against(&self, config: &Config) -> Result<(), String> {
         if self.reverse && config.directions == Directions::Both {
             return Err("--reverse: expected weights of one direction, found two".into());

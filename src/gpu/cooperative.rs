@@ -41,8 +41,7 @@ pub(super) async fn open(
     }
 }
 
-/// Whether an adapter has the matrices that the kernel is written for, and subgroups that a workgroup is
-/// whole ones of.
+/// True if an adapter has the matrices that the kernel is written for, and subgroups that divide a workgroup.
 fn is_offered(adapter: &wgpu::Adapter) -> bool {
     use wgpu::CooperativeScalarType::{F16, F32};
     let sizes = adapter.cooperative_matrix_properties();
@@ -81,8 +80,8 @@ fn experimental() -> wgpu::ExperimentalFeatures {
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
-/// Whether a tile of the input's products gives what the direct one gives, where rows, columns and K end in
-/// the middle of it, on a K of many pieces, and on sums that go on from an earlier dispatch's.
+/// Compares a tile of the input's products with the direct tile: where rows, columns and K end in the middle of
+/// the tile, on a K of many pieces, and on sums that go on from an earlier dispatch.
 async fn check(gpu: &Gpu, tile: Tile) -> Result<(), String> {
     for (config, steps, batch) in [
         (Config::rnn_tanh(3).input_size(3), 1, 1),

@@ -20,7 +20,7 @@ pub(crate) struct PipelineCache {
     sum: AtomicU64,
 }
 
-/// What the driver itself has given out once, as far as a checksum and the names of adapter, driver and
+/// Cache data that the driver itself gave out once, as far as a checksum and the names of adapter, driver and
 /// libraries can tell.
 #[derive(Debug)]
 pub(super) struct Verified(Vec<u8>);

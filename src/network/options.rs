@@ -38,8 +38,8 @@ pub enum Layout {
     Ntc,
 }
 
-/// What becomes of the two directions of a layer (Keras `Bidirectional(merge_mode=...)`); the layer above
-/// reads it too.
+/// The merge of a layer's two directions (Keras `Bidirectional(merge_mode=...)`); the layer above reads the merged
+/// output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Merge {
     /// Side by side on the last axis, forward first (the default; `concat`).
@@ -72,8 +72,8 @@ impl Merge {
     }
 }
 
-/// What a GPU stores weights, input, hidden states and outputs as. It computes in f32, and keeps biases and
-/// cell states in f32, whatever it is; CPU engines store f32 alone.
+/// The number format that a GPU stores weights, input, hidden states and outputs in. Kernels compute in f32, and
+/// biases and cell states are always f32. The CPU engine stores f32 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// f32 (the default).

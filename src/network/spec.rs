@@ -1,4 +1,4 @@
-//! What was resolved from a [`Config`]: read by the plan, the CPU engine and the reference, which never read
+//! The resolved network of a [`Config`]. The plan, the CPU engine and the reference read the network, and never
 //! the `Config`.
 
 use super::{Activation, Cell, CellClip, Config, Directions, Layout, Merge, Reset};

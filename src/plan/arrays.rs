@@ -86,7 +86,7 @@ impl<'a> Arrays<'a> {
 
     /// The groups of a layer.
     pub fn of_layer(&self, layer: usize) -> impl Iterator<Item = (usize, &Group<'a>)> {
-        // As many in each layer, and the layers in order.
+        // Each layer has as many groups; the layers come in order.
         let each = self.groups.len() / self.layers;
         self.groups.iter().enumerate().skip(layer * each).take(each)
     }

@@ -102,7 +102,7 @@ impl<'a> Buffers<'a> {
         self.add(name, content, len, Dtype::F32, self.limits.max_buffer_bytes)
     }
 
-    /// Some of the flat parameters. Kernels may see parts of them.
+    /// A buffer of flat parameters, from number `first` on. Kernels may bind parts of the buffer.
     pub fn parameters(&mut self, name: &str, first: usize, len: u64) -> Result<BufferId> {
         self.add(name, Content::Parameters { first }, len, Dtype::F32, self.limits.max_buffer_bytes)
     }

@@ -108,7 +108,7 @@ fn row_of(entry: &Entry) -> usize {
 struct Tensor {
     kind: TensorKind,
     rows: Range<usize>,
-    /// It is added to an earlier one.
+    /// The tensor is added to an earlier one.
     adds: bool,
     /// The sizes that all of its dispatches have in common.
     dims: PackDims,

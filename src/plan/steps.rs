@@ -59,7 +59,7 @@ impl Phase {
         }
     }
 
-    /// It reads or writes a number a unit in the place of a cell state.
+    /// The kernel reads or writes a number a unit in the place of a cell state.
     pub fn uses_cell_state(&self) -> bool {
         let row = self.equation.row();
         row.reads_c || row.writes_c

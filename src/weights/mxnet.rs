@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// MXNet's generator of random numbers, as `mx.random.seed(seed)` leaves it.
 ///
-/// It is a handle: clones draw from one and the same generator, as everything in an MXNet process does. So a
+/// The value is a handle: clones draw from one and the same generator, as everything in an MXNet process does. A
 /// Gluon script is followed by drawing in its order: [`uniform`](Self::uniform) where it calls
 /// `mx.nd.random.uniform`,
 /// [`Init::mxnet`](crate::Init::mxnet) where it calls `initialize()`.

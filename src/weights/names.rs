@@ -67,7 +67,7 @@ impl TensorKind {
         matches!(self, TensorKind::BiasIh | TensorKind::BiasHh)
     }
 
-    /// Whether it has two axes.
+    /// True if the tensor has two axes.
     pub const fn is_matrix(self) -> bool {
         matches!(self, TensorKind::WeightIh | TensorKind::WeightHh | TensorKind::WeightHr)
     }

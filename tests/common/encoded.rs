@@ -19,7 +19,7 @@ pub struct Lie {
 /// One after the other.
 pub const CONTIGUOUS: Lie = Lie { offset: 0, gap: 0, dtype: Dtype::F32 };
 
-/// What stands where nothing may be written.
+/// The number in places where nothing may be written.
 const UNTOUCHED: f32 = -7.5;
 
 pub fn buffer(engine: &Engine, size: u64, usage: Usage) -> wgpu::Buffer {
@@ -93,7 +93,7 @@ impl Held {
         if swapped { array.strides(inner, outer) } else { array.strides(outer, inner) }
     }
 
-    /// What stands there, if what is beside it is as it was.
+    /// The array's numbers; an error if a number beside the array has changed.
     fn read(&self, engine: &Engine) -> Result<ArrayD<f32>, Failed> {
         let bytes = read(engine, &self.buffer)?;
         let numbers: Vec<f32> = match self.lie.dtype {

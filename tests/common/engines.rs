@@ -7,7 +7,7 @@ use wgpu_rnn::Engine;
 
 pub type Outcome = Result<(), Failed>;
 
-/// What an engine is opened with.
+/// The engine, or the limits that the GPU engine is opened with.
 #[derive(Clone, Copy)]
 pub enum Offer {
     All,
@@ -58,7 +58,7 @@ pub struct Trials {
 
 impl Trials {
     pub fn new() -> Trials {
-        // What drivers and validation layers report is seen with RUST_LOG=warn.
+        // RUST_LOG=warn shows the reports of drivers and validation layers.
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
         let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
         Trials { trials: Vec::new(), arguments: Arguments::from_args(), skip }

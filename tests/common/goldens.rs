@@ -18,7 +18,7 @@ pub struct Golden {
 /// The files.
 pub const ALL: [&str; 4] = ["pytorch_options", "onnx", "keras", "mxnet"];
 
-/// What computes a call.
+/// An engine or the reference, as a function from weights and call to answer.
 pub type Compute<'a, T> = &'a mut dyn FnMut(&Weights<T>, &Call<'_, T>) -> Result<Output<T>>;
 
 impl Golden {
@@ -112,7 +112,7 @@ impl Golden {
         config
     }
 
-    /// That `compute` gives what the framework has given.
+    /// Compares `compute` with the framework's answers.
     pub fn check<T: Float>(
         &self,
         tolerance: Tolerance,

@@ -1,4 +1,4 @@
-//! What the tests share: comparing, and the committed goldens.
+//! Shared by the tests: comparisons, and the committed goldens.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
 mod judge;

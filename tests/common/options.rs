@@ -16,9 +16,9 @@ pub struct Setup {
     pub batch: usize,
     pub has_lengths: bool,
     pub has_state: bool,
-    /// Whether c_0 of the first unit is NaN, in a row that has a step.
+    /// True for a NaN in c_0 of the first unit, in a row that has a step.
     pub has_nan: bool,
-    /// Whether bindings hold a few steps only, so that sequences are split by time.
+    /// True for bindings of a few steps only, so that sequences are split by time.
     pub splits: bool,
     pub outputs: Outputs,
     pub dtype: Dtype,
@@ -34,9 +34,9 @@ pub enum Control {
     Off,
     /// The answer with another value of it.
     Other(Change),
-    /// It changes no number by more than rounding: seen by a finer comparison.
+    /// The option changes numbers by rounding only: a finer comparison sees the option.
     Rounding,
-    /// It changes no number: seen in the plan.
+    /// The option changes no number: the plan shows the option.
     Plan,
 }
 

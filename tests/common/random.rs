@@ -29,7 +29,7 @@ pub fn runner(count: u32) -> TestRunner {
         failure_persistence: None,
         ..Default::default()
     };
-    // What is badly conditioned is then found once, and not now and then.
+    // The same cases in every run: a badly conditioned case is red always, or never.
     let rng = match seed() {
         0 => TestRng::deterministic_rng(RngAlgorithm::ChaCha),
         seed => {

@@ -1,5 +1,5 @@
-//! Calls into a caller's encoder: what is wrong is told before anything is recorded, and nothing is made in the steady state.
-//! That the results are those of the host's calls is tested with every option in `options.rs`.
+//! Calls into a caller's encoder: errors come before anything is recorded, and the steady state makes no object.
+//! `options/` compares the results with the reference, for every option.
 
 use crate::Test;
 use crate::common::{Case, case};
@@ -55,7 +55,7 @@ fn misuse(engine: &Engine) -> Outcome {
             Ok(()) => return Err(format!("expected {expected:?}, found none").into()),
             Err(error) => error.to_string(),
         };
-        // What the encoder holds is whole.
+        // The encoder is whole: it can be submitted.
         engine.queue().ok_or("no GPU")?.submit([encoder.finish()]);
         if error.starts_with(expected) {
             Ok(())
@@ -139,7 +139,7 @@ fn foreign(_: &Engine) -> Outcome {
             Err(Error::Gpu(text)) if !text.contains('\n') => {}
             other => return Err(format!("{which} of another device: {other:?}").into()),
         }
-        // What the encoder holds is whole.
+        // The encoder is whole: it can be submitted.
         own.queue().ok_or("no GPU")?.submit([encoder.finish()]);
     }
     Ok(())

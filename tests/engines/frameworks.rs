@@ -1,4 +1,4 @@
-//! What frameworks gave for the same weights and inputs.
+//! Goldens: the answers of frameworks for the same weights and inputs.
 
 use crate::common::F32;
 use crate::engines::{Outcome, Trials};

@@ -20,7 +20,7 @@ pub fn add(trials: &mut Trials) {
 }
 
 fn sigmoid_tail(engine: &Engine) -> Outcome {
-    // What a gate lets through of a large state is right to its digits, though the gate be nearly shut.
+    // A gate that is nearly shut lets a part of a large state through; that part is right to its digits.
     let tensors = [
         ("weight_ih_l0".to_owned(), Array3::<f32>::zeros((1, 4, 1)).index_axis_move(Axis(0), 0).into_dyn()),
         ("weight_hh_l0".to_owned(), Array3::<f32>::zeros((1, 4, 1)).index_axis_move(Axis(0), 0).into_dyn()),
@@ -74,7 +74,7 @@ fn activations_digits(engine: &Engine) -> Outcome {
 /// The largest relative error of an activation: six roundings of 2^-24.
 const ACTIVATION: f64 = 3.6e-7;
 
-/// What exp adds for each unit of its argument, which is rounded twice: as x log2(e), and as log2(e).
+/// The relative error of exp for each unit of its argument, which is rounded twice: as x log2(e), and as log2(e).
 const EXPONENT: f64 = 1.2e-7;
 
 fn nan_in_clip(engine: &Engine) -> Outcome {

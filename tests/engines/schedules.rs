@@ -35,7 +35,7 @@ fn long_schedules_are_equal(engine: &Engine) -> Outcome {
     all_schedules(engine, &reverse, &one_way, (260, 5))
 }
 
-/// Whether all of these schedules, and the best, give the same bits, without lengths and with them.
+/// Demands the same bits of these schedules and of the best, without lengths and with them.
 fn all_schedules(
     engine: &Engine,
     config: &Config,
@@ -87,7 +87,7 @@ fn every_tile(engine: &Engine) -> Outcome {
                 // No subgroups; or more rows of 272 bytes than fit twice into a workgroup of 16 KiB.
                 Err(Error::Unsupported { name, .. })
                     if tile.read == Read::Shared && (!has_subgroups || name == "schedule") => {}
-                // It needs f16.
+                // Cooperative matrices need f16.
                 Err(Error::Unsupported { name: "gemm tile", .. }) if tile.read == Read::Cooperative => {}
                 Err(error) => return Err(format!("{what}: {error}").into()),
                 Ok(_) if tile.read == Read::Cooperative => return Err(format!("{what}: with f32").into()),

@@ -54,7 +54,7 @@ fn long_products(engine: &Engine) -> Outcome {
     let mut case = case(&Config::lstm(2).input_size(270_003), 1, 2, 9);
     case.input *= 0.01;
     equals_reference(engine, &case)?;
-    // That of a projection is not cut, but refused.
+    // The product of a projection is not cut; too long a one is refused.
     let config = Config::lstm(140_000).proj_size(1).input_size(1);
     match wgpu_rnn::Plan::new(&config, 1, 1, &engine.limits().unwrap()) {
         Err(Error::TooLarge { needed: 140_000, limit: 131_072, .. }) => Ok(()),

@@ -6,7 +6,7 @@ use std::mem::offset_of;
 use wgpu_rnn::inspect::{CarryDims, GemmDims, Kernel, NormDims, PackDims, Product, StepDims, StepIndex};
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
-/// What the host writes stands where the shader reads it.
+/// The host writes each field of `Dims` at the offset where the shader reads it.
 #[test]
 fn dims_lie_where_the_shader_reads_them() {
     for (name, kernel, _, wgsl) in every_shader() {

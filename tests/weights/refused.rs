@@ -168,7 +168,7 @@ fn lengths_and_batch_sizes_are_refused() {
     );
 }
 
-/// Whatever is asked of a configuration, it panics at nothing.
+/// No setting of a configuration panics.
 #[test]
 fn absurd_configurations_are_refused() {
     let huge = usize::MAX;

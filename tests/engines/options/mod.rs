@@ -94,7 +94,7 @@ fn refused_schedule(engine: &Engine, setup: &Setup) -> Result<Option<Error>, Fai
 
 /// A wrong answer is seen by the comparison that lets the right one pass.
 fn control(engine: &Engine, cell: Cell, row: &Row, seed: u32) -> Outcome {
-    // As many steps as sequences, so that axes can be taken for each other.
+    // T = N, so that the axes can be taken for each other.
     let square = |mut setup: Setup| {
         (setup.steps, setup.batch) = (3, 3);
         setup
@@ -152,7 +152,7 @@ fn in_place_of(case: &Case, setup: &Setup, seed: u32) -> Case {
     other
 }
 
-/// That the engine gives what the reference does; none where it has no f16, and says so.
+/// The engine's answer, equal to the reference's; none from an engine without f16, which refuses the dtype.
 fn check(engine: &Engine, setup: &Setup, seed: u32) -> Result<Option<Answer>, Failed> {
     let engine = engine_of(engine, setup)?;
     let has_f16 = engine.limits().is_some_and(|limits| limits.f16);
@@ -188,7 +188,7 @@ fn encode(engine: &Engine, setup: &Setup, case: &Case, ours: &Output) -> Outcome
     let rnn = network(engine, setup, case)?;
     let strided = encoded::Lie { offset: 12, gap: 3, ..encoded::CONTIGUOUS };
     let lie = if setup.has_lengths || setup.outputs.every_layer { strided } else { encoded::CONTIGUOUS };
-    // What the program itself can hold in no buffer.
+    // A call that a buffer of this adapter cannot hold.
     let most = engine.limits().map_or(0, |limits| limits.max_buffer_bytes);
     if rnn.buffer_needs(setup.steps, setup.batch).iter().any(|need| 2 * need.bytes > most) {
         return Ok(());
