@@ -86,7 +86,7 @@ impl<'a> Arrays<'a> {
 
     /// The groups of a layer.
     pub fn of_layer(&self, layer: usize) -> impl Iterator<Item = (usize, &Group<'a>)> {
-        // Each layer has as many groups; the layers come in order.
+        // Each layer has the same number of groups, and the groups come layer by layer.
         let each = self.groups.len() / self.layers;
         self.groups.iter().enumerate().skip(layer * each).take(each)
     }
