@@ -8,7 +8,7 @@ use wgpu_rnn::Engine;
 pub type Outcome = Result<(), Failed>;
 
 /// The engine, or the limits that the GPU engine is opened with.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Offer {
     All,
     WebGpuDefaults,
@@ -51,7 +51,8 @@ impl Offer {
 
 /// Tests of an engine.
 pub struct Trials {
-    trials: Vec<Trial>,
+    /// Each with its number among those of its offer.
+    trials: Vec<(usize, Offer, Trial)>,
     arguments: Arguments,
     skip: bool,
 }
@@ -67,10 +68,13 @@ impl Trials {
     pub fn add(&mut self, offer: Offer, name: &str, test: impl FnOnce(&Engine) -> Outcome + Send + 'static) {
         let name = format!("{}::{name}", offer.name());
         let trial = Trial::test(name, move || test(offer.engine()?));
-        self.trials.push(trial.with_ignored_flag(self.skip && offer.needs_gpu()));
+        let number = self.trials.iter().filter(|(_, others, _)| *others == offer).count();
+        self.trials.push((number, offer, trial.with_ignored_flag(self.skip && offer.needs_gpu())));
     }
 
-    pub fn run(self) {
+    /// Runs the trials, those of one offer in the order in which they were added, offers in turn: a software driver compiles
+    /// and computes all of a device in one thread.
+    pub fn run(mut self) {
         if self.skip {
             println!("WGPU_RNN_GPU=skip: the GPU tests below are ignored");
         } else if !self.arguments.list {
@@ -83,7 +87,9 @@ impl Trials {
                 }
             }
         }
-        libtest_mimic::run(&self.arguments, self.trials).exit();
+        self.trials.sort_by_key(|&(number, ..)| number);
+        let trials = self.trials.into_iter().map(|(.., trial)| trial).collect();
+        libtest_mimic::run(&self.arguments, trials).exit();
     }
 }
 
