@@ -3,8 +3,8 @@
 //!     cargo bench --bench first
 //!
 //! Each line is the fastest of several processes: opening the engine, the first call, and the fastest of the
-//! calls after it. `kept` is the second process with the same files. Mesa's own cache of shaders is a new one for each way that
-//! the files are used, or off.
+//! calls after it. `kept` is the second process with the same files. Mesa's own cache of shaders is a new one
+//! for each way that the files are used, or off.
 
 use std::path::Path;
 use std::process::Command;

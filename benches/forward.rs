@@ -2,11 +2,11 @@
 //!
 //!     cargo bench --bench forward
 //!
-//! Every contender's result is compared with the reference in double precision before it is timed, and all of one size run in
-//! turn: the schedule that the plan chooses (`best`), the others by name, the best on an engine without wgpu's checks
-//! (`unchecked`), numbers stored as f16 (`f16`), the CPU engine (`cpu`), and `oneshot`, which makes buffers, bind groups and
-//! weights anew. All others are prepared: they have been called before. GB/s are the bytes that the plan's kernels read and
-//! write at least.
+//! Every contender's result is compared with the reference in double precision before it is timed, and all of
+//! one size run in turn: the schedule that the plan chooses (`best`), the others by name, the best on an
+//! engine without wgpu's checks (`unchecked`), numbers stored as f16 (`f16`), the CPU engine (`cpu`), and
+//! `oneshot`, which makes buffers, bind groups and weights anew. All others are prepared: they have been
+//! called before. GB/s are the bytes that the plan's kernels read and write at least.
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::{Config, Dtype, Engine, Init, Plan, Rnn, Schedule, Weights, Workload, mxnet, reference};

@@ -1,13 +1,16 @@
-//! The host's time for a dispatch: all that the library and wgpu do between a call's input and its last submit.
+//! The host's time for a dispatch: all that the library and wgpu do between a call's input and its last
+//! submit.
 //!
 //!     cargo bench --bench host
 //!
-//! Two measures. `noop` is a whole call on wgpu's back end that computes nothing, so that no GPU is waited for: wgpu's own work,
-//! without a driver's. On the adapter an async call is polled once, which is as far as it goes without waiting: with the
-//! driver's work. A network of four units has so few numbers that a step costs what its commands cost, and the time of a
-//! dispatch is what many steps take longer than one, by the dispatches that they are more.
+//! Two measures. `noop` is a whole call on wgpu's back end that computes nothing, so that no GPU is waited
+//! for: wgpu's own work, without a driver's. On the adapter an async call is polled once, which is as far as
+//! it goes without waiting: with the driver's work. A network of four units has so few numbers that a step
+//! costs what its commands cost, and the time of a dispatch is what many steps take longer than one, by the
+//! dispatches that they are more.
 //!
-//! `encode` is the same on a caller's encoder and buffers, from `Rnn::encode` to the finished command buffer, without a submit.
+//! `encode` is the same on a caller's encoder and buffers, from `Rnn::encode` to the finished command buffer,
+//! without a submit.
 
 use ndarray::Array3;
 use std::pin::pin;
@@ -15,8 +18,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Plan, Rnn, Schedule, Weights, Workload};
 
-/// Calls of each, of which median and fastest are told: the adapter of a machine without a GPU works on the host's own cores, and
-/// takes the time of the thread that has given it work.
+/// Calls of each, of which median and fastest are told: the adapter of a machine without a GPU works on the
+/// host's own cores, and takes the time of the thread that has given it work.
 const RUNS: usize = 301;
 
 type Failure = Box<dyn std::error::Error>;

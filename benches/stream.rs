@@ -2,8 +2,8 @@
 //!
 //!     cargo bench --bench stream
 //!
-//! Every network is called on the adapter and on the CPU engine in turn, a step at a time; what comes out is compared with a call
-//! over all steps on the reference first.
+//! Every network is called on the adapter and on the CPU engine in turn, a step at a time; what comes out is
+//! compared with a call over all steps on the reference first.
 
 use ndarray::{Array2, Axis, s};
 use std::time::{Duration, Instant};

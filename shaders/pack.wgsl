@@ -28,8 +28,8 @@ struct Dims {
     gates: u32,
     // Columns that stand side by side.
     group: u32,
-    // Vectors from one group to the next, and vectors of a group before its first one: both are of all tensors
-    // that become one array.
+    // Vectors from one group to the next, and vectors of a group before its first one: both are of all
+    // tensors that become one array.
     stride: u32,
     offset: u32,
 }

@@ -1,5 +1,6 @@
-//! The kernel of cooperative matrices on adapters that have none: its text, with each matrix operation in plain WGSL, for
-//! subgroups of several sizes. That holds what it reads, stages, adds up and stores, but nothing of a driver's matrices.
+//! The kernel of cooperative matrices on adapters that have none: its text, with each matrix operation in
+//! plain WGSL, for subgroups of several sizes. That holds what it reads, stages, adds up and stores, but
+//! nothing of a driver's matrices.
 
 #[path = "common/engines.rs"]
 mod engines;
@@ -77,8 +78,8 @@ fn plain(lanes: u32) -> Result<String, String> {
     }
 }
 
-/// Rows, columns and K that end in the middle of a workgroup, with pieces of K, for subgroups of 64 lanes down to 16; to the last
-/// bit, since every number is a quarter.
+/// Rows, columns and K that end in the middle of a workgroup, with pieces of K, for subgroups of 64 lanes
+/// down to 16; to the last bit, since every number is a quarter.
 fn in_plain_wgsl(engine: &Engine) -> Outcome {
     if !engine.limits().is_some_and(|limits| limits.f16) {
         println!("not tested, for want of SHADER_F16");

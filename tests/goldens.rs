@@ -1,6 +1,6 @@
-//! The options against the frameworks that have them: PyTorch, onnxruntime, Keras and MXNet (`golden/README.md`). The reference
-//! is judged here; the engines are judged by it, and by these very files, in
-//! `engines/`.
+//! The options against the frameworks that have them: PyTorch, onnxruntime, Keras and MXNet
+//! (`golden/README.md`). The reference is judged here; the engines are judged by it, and by these very files,
+//! in `engines/`.
 
 mod common;
 #[path = "common/goldens.rs"]

@@ -1,5 +1,5 @@
-//! Counts of a call by wgpu's own log, against the plan: objects made, submits, passes, dispatches and bytes copied.
-//! wgpu's back end that computes nothing runs the calls, so no GPU is needed.
+//! Counts of a call by wgpu's own log, against the plan: objects made, submits, passes, dispatches and bytes
+//! copied. wgpu's back end that computes nothing runs the calls, so no GPU is needed.
 
 use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::Array3;

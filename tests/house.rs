@@ -15,8 +15,8 @@ const KNOW_WGPU: [(&str, &str); 7] = [
     ("call", "lengths that are on the GPU already: one field"),
 ];
 
-/// Modules that a module must not use: the reference judges the engines and shares nothing with them, and a network is
-/// data.
+/// Modules that a module must not use: the reference judges the engines and shares nothing with them, and a
+/// network is data.
 const APART: [(&str, &[&str]); 6] = [
     ("reference", &["cpu", "gpu", "kernel", "plan", "engine", "rnn"]),
     ("cpu", &["reference", "gpu", "plan"]),
@@ -206,7 +206,8 @@ fn sources() -> Vec<Source> {
     files.iter().map(source).collect()
 }
 
-/// The module right below the crate that a path of the crate leads to: where lib.rs takes it from, if it is in lib.rs.
+/// The module right below the crate that a path of the crate leads to: where lib.rs takes it from, if it is
+/// in lib.rs.
 fn top_of<'a>(named: &'a Named, re_exports: &'a BTreeMap<String, String>) -> Option<&'a str> {
     let [first, second, ..] = named.as_slice() else { return None };
     (first == "crate").then(|| re_exports.get(second).unwrap_or(second).as_str())

@@ -49,7 +49,8 @@ fn sees_one_weight_off_by_a_hundredth() {
         for target in case.weights.tensors(Naming::PyTorch).map(|(name, _)| name).collect::<Vec<_>>() {
             let weights = changed(&case, |name, tensor| {
                 if name == target {
-                    // A unit that a relu may hold at zero would hide it: all of one column, or one number of a bias.
+                    // A unit that a relu may hold at zero would hide it: all of one column, or one number of
+                    // a bias.
                     match tensor.ndim() {
                         2 => tensor.slice_mut(s![.., 0]).mapv_inplace(|w| w + 1e-2),
                         _ => tensor.mapv_inplace(|w| w + 1e-2),

@@ -1,4 +1,5 @@
-//! The tuner and the pipeline cache: what is kept is found again, what is broken is made anew, and answers stay right.
+//! The tuner and the pipeline cache: what is kept is found again, what is broken is made anew, and answers
+//! stay right.
 
 mod common;
 #[path = "common/engines.rs"]
@@ -132,8 +133,8 @@ fn written(file: &Path, case: &Case) -> Result<Vec<u8>, libtest_mimic::Failed> {
     Ok(std::fs::read(file)?)
 }
 
-/// From a file of any bytes, an engine measures `measures` times, and leaves a file with which the next one measures
-/// nothing.
+/// From a file of any bytes, an engine measures `measures` times, and leaves a file with which the next one
+/// measures nothing.
 fn heals(what: &str, file: &Path, bytes: &[u8], case: &Case, measures: u64) -> Outcome {
     std::fs::write(file, bytes)?;
     let engine = tuned_with(file)?;
@@ -172,7 +173,8 @@ fn broken_tunings() -> Outcome {
     Ok(())
 }
 
-/// Names that no kernel has, tiles that steps cannot have, and ones that need what the adapter is not asked for.
+/// Names that no kernel has, tiles that steps cannot have, and ones that need what the adapter is not asked
+/// for.
 fn impossible_tunings() -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("tunings");
@@ -324,7 +326,8 @@ fn threads() -> Outcome {
     is_whole(path, 1..9, 8)
 }
 
-/// Processes do not wait for each other: that one's choice is lost, and measured again some day, is rare but possible.
+/// Processes do not wait for each other: that one's choice is lost, and measured again some day, is rare but
+/// possible.
 fn processes() -> Outcome {
     let folder = tempfile::tempdir()?;
     let start = |units: usize| {

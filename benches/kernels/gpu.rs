@@ -41,7 +41,8 @@ pub struct Launch {
 }
 
 impl Gpu {
-    /// The best adapter, or the one whose name contains `WGPU_ADAPTER_NAME`, with what the library asks of it.
+    /// The best adapter, or the one whose name contains `WGPU_ADAPTER_NAME`, with what the library asks of
+    /// it.
     pub fn open() -> Result<Gpu, Failure> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
         descriptor.backends = wgpu::Backends::PRIMARY;

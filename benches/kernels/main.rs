@@ -1,11 +1,13 @@
-//! Ladders of kernels for what a call consists of, from naive to what ships, beside the floors of the adapter.
+//! Ladders of kernels for what a call consists of, from naive to what ships, beside the floors of the
+//! adapter.
 //!
 //!     cargo bench --bench kernels -- --quick
 //!
-//! Each version is a file of this folder, whose head says what it changes and why; what ships is the library's own text, as its plan
-//! sets it. Each is held against a product in f64 before it is timed, and all of a ladder run in turn, so that other load on the
-//! machine meets all alike. That, the floors of the same run and rates beside times are why it has a loop of its own: criterion and divan
-//! finish one benchmark before they begin the next, and know neither.
+//! Each version is a file of this folder, whose head says what it changes and why; what ships is the
+//! library's own text, as its plan sets it. Each is held against a product in f64 before it is timed, and all
+//! of a ladder run in turn, so that other load on the machine meets all alike. That, the floors of the same
+//! run and rates beside times are why it has a loop of its own: criterion and divan finish one benchmark
+//! before they begin the next, and know neither.
 
 mod floors;
 mod gpu;

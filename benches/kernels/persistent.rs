@@ -10,8 +10,8 @@ const ROUNDS: usize = 100;
 /// Turns of all of a workgroup's waits together; with those of other loops fewer than lavapipe's 65,535.
 const TURNS: usize = 32_768;
 
-/// Additions that a turn passes its time with: all turns together take longer than an operating system takes to let a waiting thread
-/// run.
+/// Additions that a turn passes its time with: all turns together take longer than an operating system takes
+/// to let a waiting thread run.
 const IDLE: usize = 16;
 
 pub const WORKGROUPS: [usize; 7] = [1, 2, 3, 4, 8, 16, 64];

@@ -125,8 +125,8 @@ fn content(data: &Data, plan: &Plan, id: BufferId, input: BufferId) -> Vec<f32> 
     (weight.first..weight.first + weight.count).flat_map(of).collect()
 }
 
-/// The products by the library's own product kernel, of one gate or of all four at once, and the update by itself: so that it is only
-/// the dispatches that differ.
+/// The products by the library's own product kernel, of one gate or of all four at once, and the update by
+/// itself: so that it is only the dispatches that differ.
 fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> Result<Version, Failure> {
     let (steps, batch, _) = data.input.dim();
     let size = data.weight.dim().1;

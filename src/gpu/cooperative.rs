@@ -80,8 +80,8 @@ fn experimental() -> wgpu::ExperimentalFeatures {
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
-/// Compares a tile of the input's products with the direct tile: where rows, columns and K end in the middle of
-/// the tile, on a K of many pieces, and on sums that go on from an earlier dispatch.
+/// Compares a tile of the input's products with the direct tile: where rows, columns and K end in the middle
+/// of the tile, on a K of many pieces, and on sums that go on from an earlier dispatch.
 async fn check(gpu: &Gpu, tile: Tile) -> Result<(), String> {
     for (config, steps, batch) in [
         (Config::rnn_tanh(3).input_size(3), 1, 1),

@@ -38,8 +38,8 @@ pub enum Layout {
     Ntc,
 }
 
-/// The merge of a layer's two directions (Keras `Bidirectional(merge_mode=...)`); the layer above reads the merged
-/// output.
+/// The merge of a layer's two directions (Keras `Bidirectional(merge_mode=...)`); the layer above reads the
+/// merged output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Merge {
     /// Side by side on the last axis, forward first (the default; `concat`).
@@ -72,8 +72,8 @@ impl Merge {
     }
 }
 
-/// The number format that a GPU stores weights, input, hidden states and outputs in. Kernels compute in f32, and
-/// biases and cell states are always f32. The CPU engine stores f32 alone.
+/// The number format that a GPU stores weights, input, hidden states and outputs in. Kernels compute in f32,
+/// and biases and cell states are always f32. The CPU engine stores f32 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// f32 (the default).

@@ -1,5 +1,5 @@
-//! The resolved network of a [`Config`]. The plan, the CPU engine and the reference read the network, and never
-//! the `Config`.
+//! The resolved network of a [`Config`]. The plan, the CPU engine and the reference read the network, and
+//! never the `Config`.
 
 use super::{Activation, Cell, CellClip, Config, Directions, Layout, Merge, Reset};
 

@@ -114,7 +114,8 @@ impl Held {
     }
 }
 
-/// A case, encoded; whether every array is bit for bit what the host's call has given. With f16 outside, to its rounding.
+/// A case, encoded; whether every array is bit for bit what the host's call has given. With f16 outside, to
+/// its rounding.
 pub fn equals(engine: &Engine, rnn: &Rnn, case: &Case, lie: Lie, host: &Output) -> Result<(), Failed> {
     let config = case.weights.config().clone();
     let [a, b, _] = case.input.shape() else { unreachable!("three axes") };

@@ -72,8 +72,8 @@ impl Trials {
         self.trials.push((number, offer, trial.with_ignored_flag(self.skip && offer.needs_gpu())));
     }
 
-    /// Runs the trials, those of one offer in the order in which they were added, offers in turn: a software driver compiles
-    /// and computes all of a device in one thread.
+    /// Runs the trials, those of one offer in the order in which they were added, offers in turn: a software
+    /// driver compiles and computes all of a device in one thread.
     pub fn run(mut self) {
         if self.skip {
             println!("WGPU_RNN_GPU=skip: the GPU tests below are ignored");

@@ -68,7 +68,8 @@ pub fn reference(case: &Case) -> Arc<Output<f64>> {
 
 /// The reference's answer, and a tolerance for it.
 ///
-/// How badly a network magnifies rounding differs from case to case: the reference with as coarse numbers tells.
+/// How badly a network magnifies rounding differs from case to case: the reference with as coarse numbers
+/// tells.
 pub fn judgement(case: &Case, dtype: Dtype) -> Arc<Judgement> {
     static JUDGEMENTS: Cache<Judgement> = Cache::new();
     let mut hasher = DefaultHasher::new();

@@ -18,15 +18,17 @@ pub struct Tolerance {
     pub rtol: f64,
 }
 
-/// f32 against f64. A gate's sum of K products of size 1 errs by about sqrt(K) · 6e-8, which the gates damp and T steps may
-/// add up; for the sizes here (K up to some hundred, T up to some tens) a few times 1e-6 holds with room to spare. The
-/// relative part is for the relu RNN, whose values grow.
+/// f32 against f64. A gate's sum of K products of size 1 errs by about sqrt(K) · 6e-8, which the gates damp
+/// and T steps may add up; for the sizes here (K up to some hundred, T up to some tens) a few times 1e-6
+/// holds with room to spare. The relative part is for the relu RNN, whose values grow.
 pub const F32: Tolerance = Tolerance { atol: 5e-6, rtol: 1e-5 };
 
-/// As [`F32`], for layer normalisation, which divides by a deviation that may be several times less than one, at every step.
+/// As [`F32`], for layer normalisation, which divides by a deviation that may be several times less than one,
+/// at every step.
 pub const NORM: Tolerance = Tolerance { atol: 3e-5, rtol: 1e-5 };
 
-/// Stored as f16, against f64: each number that is stored errs by up to 2^-11 of itself (4.9e-4), at every step; gates damp it.
+/// Stored as f16, against f64: each number that is stored errs by up to 2^-11 of itself (4.9e-4), at every
+/// step; gates damp it.
 pub const HALF: Tolerance = Tolerance { atol: 2e-3, rtol: 2e-3 };
 
 /// f64 against f64 in another order of summation.
@@ -87,7 +89,8 @@ pub fn difference_of_outputs<A: Float, B: Float>(
 }
 
 impl Tolerance {
-    /// For numbers larger than one, as a rectifier's are: a sum errs by its largest terms, though they cancel.
+    /// For numbers larger than one, as a rectifier's are: a sum errs by its largest terms, though they
+    /// cancel.
     pub fn scaled_to(self, theirs: &Output<f64>) -> Tolerance {
         let largest = theirs.output.iter().chain(&theirs.h_n).map(|number| number.abs());
         Tolerance { atol: self.atol * largest.fold(1.0, f64::max), ..self }
@@ -158,7 +161,8 @@ pub fn state_f64(state: &State) -> State<f64> {
     State { h: state.h.mapv(f64::from), c: state.c.as_ref().map(|c| c.mapv(f64::from)) }
 }
 
-/// A golden file: its metadata, and its tensors in double precision, which holds f32 and small integers exactly.
+/// A golden file: its metadata, and its tensors in double precision, which holds f32 and small integers
+/// exactly.
 pub fn golden(path: &str) -> (BTreeMap<String, String>, BTreeMap<String, ArrayD<f64>>) {
     let path = format!("{}/tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -34,8 +34,8 @@ pub fn add(trials: &mut Trials) {
     }
 }
 
-/// (L, both directions, T, N, I, H): ones, primes, around tiles of 4, 8, 16 and 32 rows, blocks of 8 units, vectors of 4,
-/// and a workgroup of 64 invocations.
+/// (L, both directions, T, N, I, H): ones, primes, around tiles of 4, 8, 16 and 32 rows, blocks of 8 units,
+/// vectors of 4, and a workgroup of 64 invocations.
 const EDGES: [(usize, bool, usize, usize, usize, usize); 18] = [
     (1, false, 1, 1, 1, 1),
     (1, true, 1, 1, 1, 1),
@@ -96,7 +96,8 @@ fn of(mut config: Config, cell: Cell) -> Config {
     config
 }
 
-/// Each row of a batch is what it is alone and in any other place, to the last bit where the tiles are the same.
+/// Each row of a batch is what it is alone and in any other place, to the last bit where the tiles are the
+/// same.
 fn rows_are_independent(engine: &Engine, cell: Cell) -> Outcome {
     let whole = case(&primes(cell), 5, 11, 3);
     let answer = run(engine, &whole)?;

@@ -1,5 +1,5 @@
-//! Calls into a caller's encoder: errors come before anything is recorded, and the steady state makes no object.
-//! `options/` compares the results with the reference, for every option.
+//! Calls into a caller's encoder: errors come before anything is recorded, and the steady state makes no
+//! object. `options/` compares the results with the reference, for every option.
 
 use crate::Test;
 use crate::common::{Case, case};
@@ -223,7 +223,8 @@ fn several_models(engine: &Engine) -> Outcome {
     if found.iter().eq(expected.iter()) { Ok(()) } else { Err("the second model's output differs".into()) }
 }
 
-/// Arrays that a kernel cannot see as a whole are carried in parts; in layout NTC a step is spread over all of one.
+/// Arrays that a kernel cannot see as a whole are carried in parts; in layout NTC a step is spread over all
+/// of one.
 fn larger_than_a_binding(_: &Engine) -> Outcome {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 8 << 10, ..Default::default() };
     let (device, queue) = own_device(limits, wgpu::Features::empty())?;

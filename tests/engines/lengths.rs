@@ -18,8 +18,8 @@ pub fn add(trials: &mut Trials) {
     add_all(trials, true, &[("lengths_on_the_gpu_are_lengths", lengths_on_gpu)]);
 }
 
-/// A row's result is the same to the last bit, whatever stands past its end, and whatever the other rows are; and what is past
-/// its end is zero.
+/// A row's result is the same to the last bit, whatever stands past its end, and whatever the other rows are;
+/// and what is past its end is zero.
 fn lengths_alone(engine: &Engine) -> Outcome {
     for cell in Cell::ALL {
         let mut whole = case(&primes(cell), 9, 5, 15);
@@ -64,7 +64,8 @@ fn lengths_alone(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// Nothing of one call is left in the next one, whose sequences are shorter; and a call with other lengths makes no object.
+/// Nothing of one call is left in the next one, whose sequences are shorter; and a call with other lengths
+/// makes no object.
 fn changing_lengths(engine: &Engine) -> Outcome {
     let config = Config::lstm(13).num_layers(2).bidirectional().input_size(7);
     for config in [config.clone(), config.clone().layer_norm(), config.proj_size(5).residual()] {

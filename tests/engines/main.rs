@@ -1,10 +1,11 @@
-//! Every test that needs an engine, in one process, so that a device opens once and a pipeline is compiled once.
+//! Every test that needs an engine, in one process, so that a device opens once and a pipeline is compiled
+//! once.
 //!
-//! All of it runs on the best adapter (or `WGPU_ADAPTER_NAME`), with all it offers, within WebGPU's defaults, and some of it
-//! without wgpu's checks in the kernels; and all that is not of the GPU alone on the CPU engine. A trial's name begins with the
-//! offer: `cargo test --test engines -- adapter::options`.
-//! `WGPU_RNN_GPU=skip` skips the tests of GPUs, by name and count; without it, a machine without an adapter fails them.
-//! `WGPU_RNN_SEED` and `WGPU_RNN_CASES` draw other random cases, and more of them.
+//! All of it runs on the best adapter (or `WGPU_ADAPTER_NAME`), with all it offers, within WebGPU's defaults,
+//! and some of it without wgpu's checks in the kernels; and all that is not of the GPU alone on the CPU
+//! engine. A trial's name begins with the offer: `cargo test --test engines -- adapter::options`.
+//! `WGPU_RNN_GPU=skip` skips the tests of GPUs, by name and count; without it, a machine without an adapter
+//! fails them. `WGPU_RNN_SEED` and `WGPU_RNN_CASES` draw other random cases, and more of them.
 
 mod cells;
 #[path = "../common/mod.rs"]

@@ -38,7 +38,8 @@ fn sigmoid_tail(engine: &Engine) -> Outcome {
 /// An activation in double precision.
 type Truth = fn(f64) -> f64;
 
-/// The smooth activations in units of their own value: a tolerance of outputs cannot see them where they vanish.
+/// The smooth activations in units of their own value: a tolerance of outputs cannot see them where they
+/// vanish.
 fn activations_digits(engine: &Engine) -> Outcome {
     // From 2^-40 to 80, an 8th of an octave apart, and a number between each two; both signs.
     let sizes = (-320..51).map(|eighths| 2_f32.powf(eighths as f32 / 8.0));
@@ -74,7 +75,8 @@ fn activations_digits(engine: &Engine) -> Outcome {
 /// The largest relative error of an activation: six roundings of 2^-24.
 const ACTIVATION: f64 = 3.6e-7;
 
-/// The relative error of exp for each unit of its argument, which is rounded twice: as x log2(e), and as log2(e).
+/// The relative error of exp for each unit of its argument, which is rounded twice: as x log2(e), and as
+/// log2(e).
 const EXPONENT: f64 = 1.2e-7;
 
 fn nan_in_clip(engine: &Engine) -> Outcome {

@@ -61,7 +61,8 @@ fn all_schedules(
     Ok(())
 }
 
-/// Every tile by name, of the input product and of the steps; sizes around those of tiles, of groups of columns and pieces of K.
+/// Every tile by name, of the input product and of the steps; sizes around those of tiles, of groups of
+/// columns and pieces of K.
 fn every_tile(engine: &Engine) -> Outcome {
     let has_subgroups = engine.limits().is_some_and(|limits| limits.subgroup_size >= 8);
     for (schedule, cell, hidden, features, steps, batch) in [

@@ -17,8 +17,8 @@ pub fn add(trials: &mut Trials) {
     trials.add(Offer::Cpu, "streams::are_as_if_alone", |_| streams_are_alone(&Engine::cpu(), Cell::Lstm));
 }
 
-/// One stream a step at a time for a thousand steps, while others join, leave, are reset, saved and loaded: the same bits as one
-/// call over all of its steps, by every schedule.
+/// One stream a step at a time for a thousand steps, while others join, leave, are reset, saved and loaded:
+/// the same bits as one call over all of its steps, by every schedule.
 fn streams_are_alone(engine: &Engine, cell: Cell) -> Outcome {
     let config = Config::new(cell, 13).num_layers(2).input_size(7);
     let case = case(&config, 1000, 3, 31);

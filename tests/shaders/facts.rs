@@ -175,8 +175,8 @@ fn equations_cover_all_gates_of_their_cells() {
     }
 }
 
-/// WGSL lets a store to a part of a vector touch the whole of it, so that neighbours may undo each other's stores (seen on Metal
-/// and D3D: gpuweb#2112, wgpu#6096). Every store to a buffer is of a whole element.
+/// WGSL lets a store to a part of a vector touch the whole of it, so that neighbours may undo each other's
+/// stores (seen on Metal and D3D: gpuweb#2112, wgpu#6096). Every store to a buffer is of a whole element.
 #[test]
 fn no_store_is_to_a_part_of_a_vector() {
     use naga::{Expression, Statement};

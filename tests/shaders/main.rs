@@ -1,5 +1,5 @@
-//! Every shader, through naga: parsed, validated, its overrides resolved, and translated for Vulkan, Metal and DX12, with no
-//! GPU. Only Vulkan runs where these tests do; this is how the others are held.
+//! Every shader, through naga: parsed, validated, its overrides resolved, and translated for Vulkan, Metal
+//! and DX12, with no GPU. Only Vulkan runs where these tests do; this is how the others are held.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -42,8 +42,8 @@ type Overrides = [(&'static str, f64)];
 
 /// Translates a kernel for every back end; whether HLSL is one of them.
 ///
-/// Cooperative matrices are not: naga has no HLSL for them. Their MSL is no proof of anything: Metal's are of 8 x 8, so that no
-/// adapter of Metal's is ever given this kernel.
+/// Cooperative matrices are not: naga has no HLSL for them. Their MSL is no proof of anything: Metal's are of
+/// 8 x 8, so that no adapter of Metal's is ever given this kernel.
 fn translate(name: &str, wgsl: &str, overrides: &Overrides) -> bool {
     let module = parse(name, wgsl);
     let mut capabilities = Capabilities::IMMEDIATES | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16;

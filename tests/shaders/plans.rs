@@ -46,7 +46,8 @@ fn unset(used: &Used, name: &str) -> Option<&'static str> {
     }
 }
 
-/// Adapters: by software as lavapipe, within WebGPU's defaults, one with all, one with cooperative matrices too.
+/// Adapters: by software as lavapipe, within WebGPU's defaults, one with all, one with cooperative matrices
+/// too.
 fn adapters() -> [Limits; 4] {
     let all = Limits { subgroup_size: 32, f16: true, workgroup_bytes: 32 << 10, ..Limits::default() };
     [
@@ -174,7 +175,8 @@ fn plans_set_every_override() {
     assert_eq!(reasons.len(), 4, "reasons that are used: {reasons:?}");
 }
 
-/// A formula that is a whole time step can take many of them in one dispatch: its kernel is there, and its cell's plan has it.
+/// A formula that is a whole time step can take many of them in one dispatch: its kernel is there, and its
+/// cell's plan has it.
 #[test]
 fn whole_equations_can_be_a_sequence() {
     let mut names = BTreeSet::new();

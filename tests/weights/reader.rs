@@ -135,7 +135,8 @@ fn the_metadata_of_other_cells_may_hold_what_it_will() {
     assert_eq!(Weights::reader().from_bytes(&bytes).unwrap().config().cell, Cell::Lstm);
 }
 
-/// The shapes of `weight_hh` at H, and the cells of the table that have each: `[4, 4] (rnn_relu, rnn_tanh) or ...`.
+/// The shapes of `weight_hh` at H, and the cells of the table that have each: `[4, 4] (rnn_relu, rnn_tanh) or
+/// ...`.
 fn shapes_of_every_cell(hidden: usize) -> String {
     let mut by_gates = std::collections::BTreeMap::<usize, Vec<&str>>::new();
     Cell::ALL.iter().for_each(|cell| by_gates.entry(cell.gates()).or_default().push(cell.name()));

@@ -23,7 +23,8 @@ pub struct Configuration {
 }
 
 const ALL: &[&str] = &["burn-wgpu", "onnxruntime", "pytorch"];
-/// rlx's loop over the sequence ends, on lavapipe, after 65,535 turns: shorter sequences, of the same networks.
+/// rlx's loop over the sequence ends, on lavapipe, after 65,535 turns: shorter sequences, of the same
+/// networks.
 const RLX: &[&str] = &["rlx-wgpu"];
 
 const fn lstm(
@@ -67,7 +68,8 @@ pub const CONFIGURATIONS: [Configuration; 10] = [
 /// What cuDNN is known by, for an NVIDIA card: Baidu's DeepBench, and a network of speech recognition.
 pub const CUDNN: &[&str] = &["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
 
-/// Cell, H, T and each N of DeepBench's recurrent layers, forward: the training list, and then the server's inference list.
+/// Cell, H, T and each N of DeepBench's recurrent layers, forward: the training list, and then the server's
+/// inference list.
 const DEEPBENCH: [(Cell, usize, usize, &[usize]); 53] = [
     (Cell::Vanilla(Activation::Relu), 1760, 50, &[16, 32, 64, 128]),
     (Cell::Vanilla(Activation::Relu), 2048, 50, &[16, 32, 64, 128]),
@@ -151,8 +153,9 @@ pub struct Case {
     pub weights: Weights,
     /// `[T, N, I]`
     pub input: Array3<f32>,
-    /// The reference's output in f64: of so many rows of the batch, and so many steps from the first on, as it does in a few seconds.
-    /// Rows know nothing of each other, nor the steps of one direction of those to come.
+    /// The reference's output in f64: of so many rows of the batch, and so many steps from the first on, as
+    /// it does in a few seconds. Rows know nothing of each other, nor the steps of one direction of those to
+    /// come.
     pub truth: Array3<f64>,
 }
 

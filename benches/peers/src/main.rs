@@ -1,5 +1,5 @@
-//! wgpu-rnn beside other implementations: the same weights and inputs, each result held against the reference in f64, all run in
-//! turn. Writes a table and a plot, and says the ratios in one line of JSON.
+//! wgpu-rnn beside other implementations: the same weights and inputs, each result held against the reference
+//! in f64, all run in turn. Writes a table and a plot, and says the ratios in one line of JSON.
 //!
 //!     cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick
 
@@ -35,7 +35,8 @@ struct Arguments {
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
 
-    /// PyTorch on an NVIDIA card, with cuDNN, as well (f32 with TF32 off, then on, and f16), and the networks of DeepBench beside it
+    /// PyTorch on an NVIDIA card, with cuDNN, as well (f32 with TF32 off, then on, and f16), and the networks
+    /// of DeepBench beside it
     #[arg(long, requires = "python")]
     cudnn: bool,
 
@@ -143,7 +144,8 @@ fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar
             ratio: None,
             failure: None,
         };
-        // The first call is verified, and not among the timed ones; the second one may still have something to make.
+        // The first call is verified, and not among the timed ones; the second one may still have something
+        // to make.
         match made {
             Ok(prepared) => match prepared.run().and_then(|first| Ok((first, prepared.run()?))) {
                 Ok(((output, time), _)) => {

@@ -21,7 +21,8 @@ pub struct Row {
     pub failure: Option<String>,
 }
 
-/// How far off a result may be to count: the rounding of its numbers over a hundred steps, and room. TF32 and f16 have ten bits.
+/// How far off a result may be to count: the rounding of its numbers over a hundred steps, and room. TF32 and
+/// f16 have ten bits.
 fn tolerance(peer: &str) -> f64 {
     if peer.ends_with("f32") && !peer.ends_with("tf32") || !peer.starts_with("cudnn") { 1e-4 } else { 5e-2 }
 }

@@ -1,4 +1,5 @@
-//! rlx on wgpu: one operation for the whole network, batch first, its weights in one row and its biases added up.
+//! rlx on wgpu: one operation for the whole network, batch first, its weights in one row and its biases added
+//! up.
 
 use crate::case::Case;
 use crate::peer::{Failure, Prepared, timed};

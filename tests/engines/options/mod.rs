@@ -1,7 +1,9 @@
-//! Every option: alone, of every cell, by every schedule and layout; with every other one; and many at once. The engines
-//! against the reference in double precision, and against a wrong answer of it, which the comparison must see.
+//! Every option: alone, of every cell, by every schedule and layout; with every other one; and many at once.
+//! The engines against the reference in double precision, and against a wrong answer of it, which the
+//! comparison must see.
 //!
-//! Which cells can have an option is the library's to say: a setup that it refuses is no case, and `refusals` counts them.
+//! Which cells can have an option is the library's to say: a setup that it refuses is no case, and `refusals`
+//! counts them.
 
 mod anything;
 mod pairs;
@@ -79,7 +81,8 @@ fn said(what: &str, failed: &Failed) -> Failed {
     format!("{what}: {}", failed.message().unwrap_or("failed")).into()
 }
 
-/// The refusal of a schedule that a network cannot have; a plan that has another one than was asked for is an error.
+/// The refusal of a schedule that a network cannot have; a plan that has another one than was asked for is an
+/// error.
 fn refused_schedule(engine: &Engine, setup: &Setup) -> Result<Option<Error>, Failed> {
     let limits = engine_of(engine, setup)?.limits().ok_or("no GPU")?;
     match Plan::of(&setup.config, &setup.workload(), &limits) {

@@ -5,7 +5,8 @@ use crate::common::options::{OPTIONS, Row, cells, with};
 use crate::engines::{Offer, Outcome, Trials};
 use wgpu_rnn::{Call, Cell, Engine, Error, Rnn};
 
-/// Pairs that no cell can have: options of two cells, a stack that mixes cells, and those that OPTIONS.md names.
+/// Pairs that no cell can have: options of two cells, a stack that mixes cells, and those that OPTIONS.md
+/// names.
 const REFUSED: usize = 28;
 
 pub fn add(trials: &mut Trials, offer: Offer) {
@@ -38,8 +39,8 @@ fn pair(engine: &Engine, one: usize, other: usize) -> Outcome {
     outcome.map(|_| ()).map_err(said)
 }
 
-/// Exactly so many pairs, so that none more is refused in silence; each as a setting, or as an argument that the engine
-/// refuses too.
+/// Exactly so many pairs, so that none more is refused in silence; each as a setting, or as an argument that
+/// the engine refuses too.
 fn refused_together(engine: &Engine) -> Outcome {
     let all = (0..OPTIONS.len()).flat_map(|one| (one + 1..OPTIONS.len()).map(move |other| (one, other)));
     let mut refused = Vec::new();

@@ -1,16 +1,23 @@
-//! The face of an `Rnn`: clones and threads, weights that come back, buffers that are freed, types, and what each engine refuses.
+//! The face of an `Rnn`: clones and threads, weights that come back, buffers that are freed, types, and what
+//! each engine refuses.
 
+mod absurd;
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/engines.rs"]
+#[path = "../common/engines.rs"]
 mod engines;
+mod refused;
 
-use common::{Case, F32, HALF, case, difference_of_outputs, reference};
-use engines::{Offer, Outcome, Trials, own_device};
-use ndarray::{Array2, Array3, s};
+use absurd::{absurd_plans, print_error, too_many_layers};
+#[cfg(unix)]
+use absurd::{name_that_is_no_text, without_memory};
+use common::{Case, F32, case, difference_of_outputs, reference};
+use engines::{Offer, Outcome, Trials};
+use ndarray::s;
+use refused::{lost_streams, no_f16, no_room_for_immediates, only_on_a_gpu, out_of_range};
 use std::sync::Barrier;
 use wgpu_rnn::{
-    Activation, Call, Cell, Config, Dtype, Engine, Error, Init, Limits, Naming, Plan, Rnn, Schedule, State,
-    Stateful, Streams, Tuning, Weights, Workload, inspect,
+    Call, Config, Engine, Error, Init, Rnn, Schedule, Stateful, Streams, Tuning, Weights, inspect,
 };
 
 /// Names the test that a child of this process has to do.
@@ -274,213 +281,5 @@ fn async_twins(engine: &Engine) -> Outcome {
     })?;
     let ours = ndarray::concatenate(ndarray::Axis(0), &[ours[0].view(), ours[1].view()])?;
     expect("streams", &ours, &theirs[0])?;
-    Ok(())
-}
-
-/// An LSTM of one unit, with numbers that f16 cannot hold where they are asked for.
-fn out_of_range(engine: &Engine) -> Outcome {
-    if !engine.limits().is_some_and(|limits| limits.f16) {
-        println!("the adapter has no SHADER_F16: nothing is tested");
-        return Ok(());
-    }
-    let case = case(&stacked(), 5, 3, 47);
-    let half = || Rnn::new(engine, case.weights.clone()).with_dtype(Dtype::F16);
-    let is = |wanted: &str, number: f32| {
-        let wanted = wanted.to_owned();
-        move |error: &Error| matches!(error, Error::OutOfRange { name, found } if *name == wanted && *found == number)
-    };
-    // 65,504 is the largest one; what is nearer to it than to 65,536 becomes it.
-    for good in [65_504.0, -65_519.0, f32::INFINITY, f32::NAN] {
-        let mut input = case.input.clone();
-        input[[4, 2, 6]] = good;
-        half()?.forward(&input, None)?;
-    }
-    for bad in [65_520.0, -65_520.0, 1e30] {
-        let mut input = case.input.clone();
-        input[[4, 2, 6]] = bad;
-        let rnn = half()?;
-        refused("input", rnn.forward(&input, None), is("input", bad))?;
-        // A refused input leaves the network as it was.
-        difference_of_outputs(&rnn.call(&case.call())?, &reference(&case), HALF)?;
-        let mut state = case.state.clone().ok_or("a state")?;
-        state.h[[3, 2, 12]] = bad;
-        refused("state", rnn.forward(&case.input, Some(&state)), is("h_0", bad))?;
-        // Cell states are f32.
-        let mut state = case.state.clone().ok_or("a state")?;
-        state.c.iter_mut().for_each(|c| c[[0, 0, 0]] = bad);
-        rnn.forward(&case.input, Some(&state))?;
-        for tensor in ["weight_hh_l1_reverse", "weight_ih_l0"] {
-            let tensors = case.weights.tensors(Naming::PyTorch).map(|(name, values)| {
-                let mut values = values.to_owned();
-                if name == tensor {
-                    values[[51, 6]] = bad;
-                }
-                (name, values)
-            });
-            let weights = Weights::reader().from_tensors(tensors)?;
-            let rnn = Rnn::new(engine, weights).with_dtype(Dtype::F16)?;
-            refused(tensor, rnn.forward(&case.input, None), is(tensor, bad))?;
-            rnn.with_dtype(Dtype::F32)?.forward(&case.input, None)?;
-        }
-        // A state that is refused leaves the one before.
-        let gru = common::case(&Config::gru(5).num_layers(2).input_size(7), 1, 1, 48);
-        let mut streams = Streams::new(Rnn::new(engine, gru.weights).with_dtype(Dtype::F16)?, 1)?;
-        let stream = streams.join()?;
-        let mut h = Array3::from_elem((2, 1, 5), 0.5);
-        streams.load(stream, &State::new(h.clone()))?;
-        let before = streams.save(stream)?;
-        (h[[0, 0, 0]], h[[1, 0, 4]]) = (0.25, bad);
-        refused("load", streams.load(stream, &State::new(h)), is("h_0", bad))?;
-        expect("a stream's state", streams.save(stream)?, before)?;
-    }
-    Ok(())
-}
-
-fn no_f16(engine: &Engine) -> Outcome {
-    let weights = case(&stacked(), 1, 1, 49).weights;
-    refused("f16", Rnn::new(engine, weights).with_dtype(Dtype::F16), unsupported("dtype"))?;
-    Ok(())
-}
-
-fn only_on_a_gpu(cpu: &Engine) -> Outcome {
-    for engine in [cpu.clone(), Engine::reference()] {
-        let case = case(&stacked(), 2, 3, 50);
-        let rnn = || Rnn::new(&engine, case.weights.clone());
-        refused("f16", rnn().with_dtype(Dtype::F16), unsupported("dtype"))?;
-        let lazy = Rnn::lazy(&engine, &Config::gru(3), Init::gluon())?;
-        refused("f16, before weights are drawn", lazy.with_dtype(Dtype::F16), unsupported("dtype"))?;
-        refused("a schedule", rnn().with_tuning(Schedule::Stepwise), unsupported("tuning"))?;
-        let tile = Tuning { step: Some("4".parse()?), ..Tuning::default() };
-        refused("a tile", rnn().with_tuning(tile), unsupported("tuning"))?;
-        refused("a plan", rnn().plan(2, 3), unsupported("plan"))?;
-        refused("times", rnn().call(&case.call().timed()), unsupported("timed"))?;
-        let plain = rnn().with_dtype(Dtype::F32)?.with_tuning(Tuning::default())?;
-        expect("what changes nothing", plain.call(&case.call())?, rnn().call(&case.call())?)?;
-    }
-    Ok(())
-}
-
-/// A device with the feature, and fewer bytes than a step index has.
-fn no_room_for_immediates(_: &Engine) -> Outcome {
-    for bytes in [0, 8] {
-        let limits = wgpu::Limits { max_immediate_size: bytes, ..Default::default() };
-        let (device, queue) = own_device(limits, wgpu::Features::IMMEDIATES)?;
-        if !device.features().contains(wgpu::Features::IMMEDIATES) {
-            println!("the adapter has no IMMEDIATES: nothing is tested");
-            return Ok(());
-        }
-        expect("bytes of immediate data", device.limits().max_immediate_size, bytes)?;
-        let engine = Engine::from_device(device, queue);
-        for cell in Cell::ALL.into_iter().chain([Cell::Vanilla(Activation::Softsign)]) {
-            let case = case(&Config::new(cell, 13).bidirectional().input_size(7), 5, 3, 51);
-            for schedule in Schedule::ALL {
-                let rnn = Rnn::new(&engine, case.weights.clone()).with_tuning(schedule)?;
-                difference_of_outputs(&rnn.call(&case.call())?, &reference(&case), F32)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn lost_streams(_: &Engine) -> Outcome {
-    // Of the caller's, whose loss we are not told of, and of our own.
-    let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
-    for engine in [Engine::from_device(device, queue), Engine::builder().build()?] {
-        let weights = case(&Config::lstm(5).input_size(3), 1, 1, 52).weights;
-        let mut streams = Streams::new(Rnn::new(&engine, weights), 3)?;
-        let stream = streams.join()?;
-        let step = Array2::zeros((1, 3));
-        streams.call(&[(stream, step.view())])?;
-        let saved = streams.save(stream)?;
-        engine.device().ok_or("no device")?.destroy();
-        let is_lost = |error: &Error| matches!(error, Error::DeviceLost(_));
-        for _ in 0..2 {
-            refused("join", streams.join(), is_lost)?;
-            refused("reset", streams.reset(stream), is_lost)?;
-            refused("load", streams.load(stream, &saved), is_lost)?;
-            refused("save", streams.save(stream), is_lost)?;
-            refused("call", streams.call(&[(stream, step.view())]), is_lost)?;
-        }
-        expect("streams", streams.len(), 1)?;
-    }
-    Ok(())
-}
-
-/// Sizes that no adapter has, of every axis: errors, in debug builds too, and no long wait.
-fn absurd_plans() -> Outcome {
-    let limits = Limits::default();
-    let large = [1 << 16, 30_000, 1 << 24, (1 << 24) + 1, u32::MAX as usize, usize::MAX / 2, usize::MAX];
-    let configs = [
-        Config::gru(5).input_size(3),
-        Config::lstm(5).num_layers(2).bidirectional().layer_norm().input_size(3),
-        Config::lstm(5).proj_size(9).bidirectional().merge(wgpu_rnn::Merge::Multiply).input_size(3),
-    ];
-    for config in &configs {
-        for (steps, batch) in large.into_iter().flat_map(|size| [(size, 32), (32, size), (size, size)]) {
-            let planned = Plan::new(config, steps, batch, &limits);
-            let fits = planned.is_ok();
-            let is_known = matches!(&planned, Ok(_) | Err(Error::TooLarge { .. }));
-            expect(&format!("T {steps}, N {batch}: an error of size"), is_known, true)?;
-            let numbers = steps.saturating_mul(batch).saturating_mul(3);
-            expect(&format!("T {steps}, N {batch}"), fits && numbers > 1 << 34, false)?;
-        }
-    }
-    refused("T 2^24, N 30,000", Plan::new(&configs[0], 1 << 24, 30_000, &limits), |error| {
-        matches!(error, Error::TooLarge { unit: "segments", .. })
-    })?;
-    refused("T 32, N 2^63 - 1", Plan::new(&configs[0], 32, usize::MAX / 2, &limits), |error| {
-        matches!(error, Error::TooLarge { unit: "bytes", .. })
-    })?;
-    let none = |steps, batch| Plan::of(&configs[0], &Workload::new(steps, batch), &limits);
-    for (name, planned) in [("T", none(0, 1)), ("N", none(1, 0))] {
-        refused(
-            name,
-            planned,
-            |error| matches!(error, Error::Argument { name: found, .. } if *found == name),
-        )?;
-    }
-    Ok(())
-}
-
-/// Runs `task` in a child process of this program. Gives the child's output; a failed child is an error.
-#[cfg(unix)]
-fn child(command: &mut std::process::Command, task: &str) -> Result<String, libtest_mimic::Failed> {
-    let output = command.env(CHILD, task).output()?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// In 3 GB of address space, of which the weights would need 8.6.
-#[cfg(unix)]
-fn without_memory() -> Outcome {
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", "ulimit -v 3000000 && exec \"$0\""]).arg(std::env::current_exe()?);
-    let said = child(&mut command, "memory")?;
-    let needed = "the weights of the network: needs 8724152320 bytes of memory, which could not be had";
-    expect("what it says", said.lines().collect::<Vec<_>>(), vec![needed, needed, "planned"])?;
-    Ok(())
-}
-
-fn too_many_layers() {
-    let config = Config::lstm(64).num_layers(65_536).input_size(64);
-    print_error(Weights::init(&config, &Init::pytorch()));
-    print_error(Rnn::lazy(&Engine::cpu(), &config, Init::pytorch()));
-    let planned = Plan::new(&config, 4, 1, &Limits::default());
-    println!("{}", planned.map_or_else(|error| error.to_string(), |_| "planned".into()));
-}
-
-fn print_error<T: std::fmt::Debug>(result: wgpu_rnn::Result<T>) {
-    println!("{}", result.map_or_else(|error| error.to_string(), |_| "no error".into()));
-}
-
-#[cfg(unix)]
-fn name_that_is_no_text() -> Outcome {
-    use std::os::unix::ffi::OsStrExt;
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.env("WGPU_ADAPTER_NAME", std::ffi::OsStr::from_bytes(b"llvm\xffpipe"));
-    let expected = "WGPU_ADAPTER_NAME: expected an adapter's name in UTF-8, found \"llvm\u{fffd}pipe\"\n";
-    expect("what it says", child(&mut command, "name")?.as_str(), expected)?;
     Ok(())
 }

@@ -1,23 +1,22 @@
-//! The packed weights of a network: what the device has, against the tensors, number by number; and flat parameters that take
-//! several buffers. Runs as `engines/` does, and under the same variables.
+//! The packed weights of a network: what the device has, against the tensors, number by number; and flat
+//! parameters that take several buffers. Runs as `engines/` does, and under the same variables.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/engines.rs"]
+#[path = "../common/engines.rs"]
 mod engines;
+mod layout;
 
 use common::{F32, HALF, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials, own_device};
+use layout::Tensors;
 use libtest_mimic::Failed;
 use std::collections::{HashMap, HashSet};
-use wgpu_rnn::inspect::{Content, Equation, KernelWeight, Product, WeightPart, packed_weights};
+use wgpu_rnn::inspect::{Content, KernelWeight, packed_weights};
 use wgpu_rnn::{
     Cell, Config, Directions, Dtype, Engine, Limits, Merge, Naming, Plan, Reset, Rnn, Schedule, Weights,
     Workload,
 };
-
-/// Units whose weights stand side by side, and numbers in a vector, as ARCHITECTURE tells them.
-const BLOCK: usize = 8;
-const VECTOR: usize = 4;
 
 fn main() {
     let mut trials = Trials::new();
@@ -121,115 +120,6 @@ fn is_stored_as(found: f32, expected: f32, dtype: Dtype) -> bool {
         Dtype::F32 => found.to_bits() == expected.to_bits() || (found == 0.0 && expected == 0.0),
         Dtype::F16 => (found - expected).abs() <= expected.abs() / 1024.0 + 6e-8,
     }
-}
-
-/// The tensors of a slot.
-struct Tensors<'a> {
-    weights: &'a Weights,
-    suffix: String,
-    cell: Cell,
-    hidden: usize,
-    state: usize,
-    input: usize,
-    /// Arrays side by side in the layer's input.
-    sources: usize,
-}
-
-impl<'a> Tensors<'a> {
-    fn new(weights: &'a Weights, key: KernelWeight, direction: usize) -> Tensors<'a> {
-        let config = weights.config();
-        let suffix = format!("_l{}{}", key.layer, ["", "_reverse"][direction]);
-        let one = config.directions == Directions::Both && config.merge == Merge::Concatenate;
-        let (cell, hidden) =
-            config.stack.get(key.layer).copied().unwrap_or((config.cell, config.hidden_size));
-        let shape = |kind: &str, axis| weights.tensor(&format!("{kind}{suffix}")).unwrap().shape()[axis];
-        let (state, input) = (shape("weight_hh", 1), shape("weight_ih", 1));
-        let sources = if key.layer > 0 && one { 2 } else { 1 };
-        Tensors { weights, suffix, cell, hidden, state, input, sources }
-    }
-
-    /// A number of a tensor, or zero where the network has none such.
-    fn at(&self, kind: &str, index: &[usize]) -> f32 {
-        let tensor = self.weights.tensor(&format!("{kind}{}", self.suffix));
-        tensor.map_or(0.0, |tensor| tensor[index])
-    }
-
-    /// The number that belongs to a place of a packed array: from the place to the tensor, unlike the kernel.
-    fn number(&self, part: WeightPart, at: usize) -> f32 {
-        let (gates, hidden) = (self.cell.gates(), self.hidden);
-        match part {
-            WeightPart::InputWeight => {
-                let width = self.input / self.sources;
-                let padded = width.div_ceil(VECTOR);
-                let [block, k, lane, column, i] = digits(at, [self.sources * padded, BLOCK, VECTOR, VECTOR]);
-                let column = (block * BLOCK + lane) * VECTOR + column;
-                let (unit, gate) = (column / gates, column % gates);
-                let (source, k) = (k / padded, k % padded * VECTOR + i);
-                match unit < hidden && k < width {
-                    true => self.at("weight_ih", &[gate * hidden + unit, source * width + k]),
-                    false => 0.0,
-                }
-            }
-            WeightPart::InputBias => match at / gates < hidden {
-                true => self.at("bias_ih", &[at % gates * hidden + at / gates]),
-                false => 0.0,
-            },
-            WeightPart::Product(product) => {
-                let (kind, units, width, first, count) = match product {
-                    Product::Recurrent { first, gates } => ("weight_hh", hidden, self.state, first, gates),
-                    Product::Projection => ("weight_hr", self.state, hidden, 0, 1),
-                };
-                let [block, k, lane, gate, i] = digits(at, [width.div_ceil(VECTOR), BLOCK, count, VECTOR]);
-                let (unit, k) = (block * BLOCK + lane, k * VECTOR + i);
-                match unit < units && k < width {
-                    true => self.at(kind, &[(first + gate) * units + unit, k]),
-                    false => 0.0,
-                }
-            }
-            WeightPart::Parameters(equation) => self.parameter(equation, at),
-        }
-    }
-
-    fn parameter(&self, equation: Equation, at: usize) -> f32 {
-        let config = self.weights.config();
-        let (first, width, vectors) = match equation {
-            Equation::Rnn => (0, 1, 1),
-            Equation::Lstm => (0, 4, if config.peepholes { 2 } else { 1 }),
-            Equation::Gru => (0, 3, 1),
-            Equation::GruReset => (0, 2, 1),
-            Equation::GruCandidate => (2, 1, 1),
-            Equation::LstmNorm => (0, 4, 7),
-            Equation::LstmProduct | Equation::Projection => panic!("{equation:?} has no parameters"),
-        };
-        let [unit, vector, gate] = digits(at, [vectors, width]);
-        if unit >= self.hidden {
-            return 0.0;
-        }
-        let of_gate = |kind| self.at(kind, &[(first + gate) * self.hidden + unit]);
-        match vector {
-            0 if config.layer_norm => of_gate("bias_hh") + of_gate("bias_ih"),
-            0 => of_gate("bias_hh"),
-            1 if gate < 3 => of_gate("weight_peephole"),
-            2 => of_gate("weight_norm_ih"),
-            3 => of_gate("bias_norm_ih"),
-            4 => of_gate("weight_norm_hh"),
-            5 => of_gate("bias_norm_hh"),
-            6 if gate == 0 => self.at("weight_norm_c", &[unit]),
-            6 if gate == 1 => self.at("bias_norm_c", &[unit]),
-            _ => 0.0,
-        }
-    }
-}
-
-/// The indices of a number in an array of these inner axes, the outermost first.
-fn digits<const N: usize, const M: usize>(mut at: usize, axes: [usize; N]) -> [usize; M] {
-    let mut digits = [0; M];
-    for (digit, axis) in digits[1..].iter_mut().zip(axes).rev() {
-        *digit = at % axis;
-        at /= axis;
-    }
-    digits[0] = at;
-    digits
 }
 
 fn numbers(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
@@ -363,7 +253,8 @@ fn many_buffers() -> Outcome {
     Ok(())
 }
 
-/// The flat parameters are cut where a buffer is full, and within a tensor only where the tensor alone is too long.
+/// The flat parameters are cut where a buffer is full, and within a tensor only where the tensor alone is too
+/// long.
 fn cuts_lie_between_tensors() -> Outcome {
     let config = Config::lstm(60).num_layers(3).bidirectional().input_size(41);
     let weights = Weights::init(&config, &wgpu_rnn::Init::pytorch())?;

@@ -1,0 +1,5 @@
+//! Plans: their text, their schedules, and what fits into a device.
+
+mod fits;
+mod schedules;
+mod texts;
