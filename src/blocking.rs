@@ -3,7 +3,18 @@
 use crate::gpu::Wait;
 use crate::{Buffers, Call, Engine, EngineBuilder, Output, Result, Rnn, State, Stateful, Stream, Streams};
 use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
-use pollster::block_on;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Waits for a future. All of the CPU engine and those that wait for the GPU in place are ready at the first
+/// poll, for which nothing is allocated.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => pollster::block_on(future),
+    }
+}
 
 /// # Blocking calls
 impl Engine {

@@ -4,7 +4,7 @@
 //! it.
 
 use super::{Checked, Output, Packed, State};
-use crate::network::{Merge, Network, Outputs};
+use crate::network::{Layout, Merge, Network, Outputs};
 use crate::{Float, Result, memory};
 use ndarray::{Array3, ArrayViewMut3, s};
 use std::sync::Arc;
@@ -100,19 +100,18 @@ impl<'a, T: Float> Results<'a, T> {
             engine: engine.clone(),
         };
         let mut results = Results { network, outputs: call.outputs, answer };
-        for piece in results.pieces() {
-            // The first piece of an array makes it.
-            if results.array_mut(piece.array).is_some_and(|array| !array.is_empty()) {
-                continue;
+        let mut pieces = results.pieces().peekable();
+        while let Some(Piece { array, source, mut width, .. }) = pieces.next() {
+            // The pieces of an array follow each other.
+            while let Some(other) = pieces.next_if(|other| other.array == array) {
+                width += other.width;
             }
-            let same = results.pieces().filter(|other| other.array == piece.array);
-            let width = same.map(|other| other.width).sum();
-            let steps = if piece.source == Source::Final { 1 } else { call.steps() };
+            let steps = if source == Source::Final { 1 } else { call.steps() };
             let shape = [steps, call.batch(), width];
             memory::check::<T>(|| format!("a result of {shape:?}"), &shape)?;
             let zeros = network.layout.zeros(steps, call.batch(), width);
             let answer = &mut results.answer;
-            match piece.array {
+            match array {
                 ResultArray::Output => answer.output = zeros,
                 ResultArray::OutputReverse => answer.output_reverse = Some(zeros),
                 ResultArray::CellStates => answer.cell_states = Some(zeros),
@@ -174,9 +173,8 @@ impl<'a, T: Float> Results<'a, T> {
         }
         let Output { output, output_reverse, cell_states, lower, .. } = &mut answer;
         let arrays = [Some(output), output_reverse.as_mut(), cell_states.as_mut()];
-        for array in arrays.into_iter().flatten().chain(lower) {
-            let numbers = std::mem::replace(array, Array3::zeros((0, 0, 0)));
-            *array = network.layout.swap(numbers);
+        if network.layout == Layout::Ntc {
+            arrays.into_iter().flatten().chain(lower).for_each(|array| array.swap_axes(0, 1));
         }
         (answer.h_n, answer.c_n) = (state.h, state.c);
         Ok(answer)
