@@ -260,6 +260,15 @@ fn async_twins(engine: &Engine) -> Outcome {
     let whole = rnn().forward(&case.input, None)?;
     expect("forward", block_on(rnn().forward_async(&case.input, None))?, whole.clone())?;
     expect("call", block_on(rnn().call_async(&Call::new(&case.input)))?, whole.clone())?;
+    let state = whole.state();
+    let further = rnn().forward(&case.input, Some(&state))?;
+    expect(
+        "forward from a state",
+        block_on(rnn().forward_async(&case.input, Some(&state)))?,
+        further.clone(),
+    )?;
+    let call = Call::new(&case.input).state(&state);
+    expect("call from a state", block_on(rnn().call_async(&call))?, further)?;
     let (early, late) = case.input.view().split_at(ndarray::Axis(0), 1);
     let mut stateful = Stateful::new(rnn());
     block_on(stateful.forward_async(&early))?;
