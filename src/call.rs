@@ -1,9 +1,11 @@
 //! One call: its input, the checks of that input, and its output.
 
+mod gradients;
 mod outputs;
 mod packed;
 mod state;
 
+pub use gradients::{CallGradients, Gradients, OutputGradients};
 pub use outputs::{Piece, ResultArray, Source};
 pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;
@@ -327,6 +329,14 @@ impl Layout {
         match self {
             Layout::Tnc => array,
             Layout::Ntc => array.permuted_axes([1, 0, 2]),
+        }
+    }
+
+    /// The shape that an array of T, N and C has.
+    pub(crate) fn shape(self, steps: usize, batch: usize, width: usize) -> [usize; 3] {
+        match self {
+            Layout::Tnc => [steps, batch, width],
+            Layout::Ntc => [batch, steps, width],
         }
     }
 

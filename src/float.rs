@@ -1,6 +1,8 @@
-//! The two kinds of number that the reference computes in.
+//! The numbers that the reference computes in.
 
+use num_traits::{One, Zero};
 use safetensors::Dtype;
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `f32` or `f64`.
 pub trait Float:
@@ -17,4 +19,58 @@ impl Float for f32 {
 
 impl Float for f64 {
     const DTYPE: Dtype = Dtype::F64;
+}
+
+/// A number of the reference's loops: a [`Float`], or a number of a tape, which records its operations.
+pub(crate) trait Scalar:
+    Copy
+    + PartialOrd
+    + Zero
+    + One
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+{
+    /// A constant.
+    fn constant(number: f64) -> Self;
+    fn exp(self) -> Self;
+    /// exp(x) - 1
+    fn exp_m1(self) -> Self;
+    /// log(1 + x)
+    fn ln_1p(self) -> Self;
+    fn tanh(self) -> Self;
+    fn sqrt(self) -> Self;
+    fn is_nan(self) -> bool;
+}
+
+impl<T: Float> Scalar for T {
+    fn constant(number: f64) -> T {
+        T::from(number).expect("a float converts to a float")
+    }
+
+    fn exp(self) -> T {
+        num_traits::Float::exp(self)
+    }
+
+    fn exp_m1(self) -> T {
+        num_traits::Float::exp_m1(self)
+    }
+
+    fn ln_1p(self) -> T {
+        num_traits::Float::ln_1p(self)
+    }
+
+    fn tanh(self) -> T {
+        num_traits::Float::tanh(self)
+    }
+
+    fn sqrt(self) -> T {
+        num_traits::Float::sqrt(self)
+    }
+
+    fn is_nan(self) -> bool {
+        num_traits::Float::is_nan(self)
+    }
 }

@@ -60,7 +60,7 @@ mod streams;
 mod tuner;
 mod weights;
 
-pub use call::{Call, Output, Packed, PassTime, State};
+pub use call::{Call, CallGradients, Gradients, Output, OutputGradients, Packed, PassTime, State};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;

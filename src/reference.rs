@@ -5,8 +5,13 @@
 
 mod activation;
 mod cell;
+mod gradient;
+mod tape;
+
+pub use gradient::backward;
 
 use crate::call::{Call, Checked, Results, Source};
+use crate::float::Scalar;
 use crate::network::SlotSpec;
 use crate::{Error, Float, Merge, Output, Result, SlotWeights, State, Weights, memory};
 use cell::Equations;
@@ -43,6 +48,16 @@ pub fn forward<T: Float, D: Dimension>(
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let network = weights.network();
     let call = network.checked(call)?;
+    check(&call)?;
+    let initial = match call.state {
+        Some(state) => state.clone(),
+        None => weights.initial_state(call.batch())?,
+    };
+    compute(weights, &call, initial)
+}
+
+/// Refuses a call that only a GPU can have.
+fn check<T>(call: &Checked<'_, T>) -> Result<()> {
     for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)] {
         if is_asked {
             return Err(Error::Unsupported {
@@ -52,16 +67,18 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
             });
         }
     }
+    Ok(())
+}
+
+/// Computes a checked call from a state.
+fn compute<T: Scalar>(weights: &Weights<T>, call: &Checked<'_, T>, initial: State<T>) -> Result<Output<T>> {
+    let network = weights.network();
     let (steps, batch) = (call.steps(), call.batch());
     let wide = network.state_size().max(network.cell_state_size().unwrap_or(0));
     for shape in [call.input.shape(), &[steps, batch, network.direction_count(), wide]] {
         memory::check::<T>(|| format!("an array of {shape:?}"), shape)?;
     }
-    let mut results = Results::new(network, &call, &NAME.into())?;
-    let initial = match call.state {
-        Some(state) => state.clone(),
-        None => weights.initial_state(batch)?,
-    };
+    let mut results = Results::new(network, call, &NAME.into())?;
     let mut h_n = initial.h;
     // Carried by every cell here, given back only where a layer has one.
     let mut c_n = initial.c.unwrap_or_else(|| Array3::zeros((network.slots.len(), batch, 0)));
@@ -72,14 +89,16 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
         let mut directions = Vec::new();
         for slot in slots {
             let carried = (&mut h_n, &mut c_n);
-            directions.push(one_direction(slot, weights.slot(slot.index), &sequence, &call, carried));
+            directions.push(one_direction(slot, weights.slot(slot.index), &sequence, call, carried));
         }
         let outputs: Vec<_> = directions.iter().map(|steps| steps.h.clone()).collect();
         let mut output = match network.merge {
             Merge::Concatenate | Merge::Apart => side_by_side(&outputs),
-            Merge::Sum => &outputs[0] + &outputs[1],
-            Merge::Average => (&outputs[0] + &outputs[1]).mapv(|sum| sum / (T::one() + T::one())),
-            Merge::Multiply => &outputs[0] * &outputs[1],
+            merge => {
+                let mut output = outputs[0].clone();
+                output.zip_mut_with(&outputs[1], |one, &other| *one = merge.apply(*one, other));
+                output
+            }
         };
         if network.residual && layer > 0 {
             // The input is as wide as this layer's output.
@@ -101,11 +120,11 @@ pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output
     }
     results.fill_final(&h_n);
     let state = State { h: h_n, c: network.cell_state_size().map(|_| c_n) };
-    results.finish(&call, state)
+    results.finish(call, state)
 }
 
 /// `[T, N, C]` arrays along C.
-fn side_by_side<T: Float>(arrays: &[Array3<T>]) -> Array3<T> {
+fn side_by_side<T: Scalar>(arrays: &[Array3<T>]) -> Array3<T> {
     let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
     // All of them have one T and N.
     concatenate(Axis(2), &views).expect("directions have one shape")
@@ -121,7 +140,7 @@ struct Steps<T> {
 
 /// One layer's pass over a sequence `[T, N, I]`, each row from its first step to its last or from its last to
 /// its first. Past a row's end all is zero.
-fn one_direction<T: Float>(
+fn one_direction<T: Scalar>(
     spec: &SlotSpec,
     weights: SlotWeights<'_, T>,
     sequence: &Array3<T>,

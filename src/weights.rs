@@ -141,14 +141,12 @@ impl<T> Weights<T> {
     /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the
     /// biases.
     pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
-        let entries = self.params.table.entries.iter();
-        entries.map(move |entry| (entry.name.format(naming), self.params.view(entry)))
+        self.params.tensors(naming)
     }
 
     /// One tensor by its name in either scheme.
     pub fn tensor(&self, name: &str) -> Option<ArrayViewD<'_, T>> {
-        let (naming, _) = TensorName::parse(name)?;
-        self.tensors(naming).find(|(found, _)| found == name).map(|(_, tensor)| tensor)
+        self.params.by_name(name)
     }
 
     /// The same weights in another precision.
@@ -157,10 +155,13 @@ impl<T> Weights<T> {
         T: Copy + num_traits::ToPrimitive,
     {
         // Float to float always converts, to infinity at worst.
-        let cast = |x: T| U::from(x).expect("a float converts to a float");
-        let numbers = self.params.numbers.iter().map(|&number| cast(number)).collect();
-        let params = Params { table: self.params.table.clone(), numbers };
-        Weights { config: self.config.clone(), network: self.network.clone(), params }
+        self.map(|&x| U::from(x).expect("a float converts to a float"))
+    }
+
+    /// The same network with other numbers.
+    pub(crate) fn map<U>(&self, map: impl FnMut(&T) -> U) -> Weights<U> {
+        let (config, network) = (self.config.clone(), self.network.clone());
+        Weights { config, network, params: self.params.map(map) }
     }
 
     /// The state that a batch of N starts from where the caller gives none: the learned one, or zero.

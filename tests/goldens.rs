@@ -11,8 +11,13 @@ use goldens::Golden;
 use wgpu_rnn::{Cell, reference};
 
 /// Every file, how many cases it has, and whether they were computed in double precision.
-const FILES: [(&str, usize, bool); 4] =
-    [("pytorch_options", 26, true), ("onnx", 40, false), ("keras", 24, false), ("mxnet", 13, false)];
+const FILES: [(&str, usize, bool); 5] = [
+    ("pytorch_options", 26, true),
+    ("pytorch_gradients", 72, true),
+    ("onnx", 40, false),
+    ("keras", 24, false),
+    ("mxnet", 13, false),
+];
 
 #[test]
 fn the_reference_equals_every_framework() {

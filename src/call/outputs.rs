@@ -4,8 +4,9 @@
 //! it.
 
 use super::{Checked, Output, Packed, State};
+use crate::float::Scalar;
 use crate::network::{Layout, Merge, Network, Outputs};
-use crate::{Float, Result, memory};
+use crate::{Result, memory};
 use ndarray::{Array3, ArrayViewMut3, s};
 use std::sync::Arc;
 
@@ -20,6 +21,18 @@ pub enum ResultArray {
     CellStates,
     /// The output of a layer below the last.
     Lower(usize),
+}
+
+impl ResultArray {
+    /// The name, as `infer` writes it.
+    pub fn name(self) -> String {
+        match self {
+            ResultArray::Output => "output".into(),
+            ResultArray::OutputReverse => "output_reverse".into(),
+            ResultArray::CellStates => "cell_states".into(),
+            ResultArray::Lower(layer) => format!("output_l{layer}"),
+        }
+    }
 }
 
 /// The numbers of a slot.
@@ -85,7 +98,7 @@ pub(crate) struct Results<'a, T> {
     answer: Output<T>,
 }
 
-impl<'a, T: Float> Results<'a, T> {
+impl<'a, T: Scalar> Results<'a, T> {
     /// All arrays that the call asks for, of zeros.
     pub fn new(network: &'a Network, call: &Checked<'_, T>, engine: &Arc<str>) -> Result<Results<'a, T>> {
         let answer = Output {

@@ -1,6 +1,6 @@
 //! The choices that a [`Config`](crate::Config) or a [`Call`](crate::Call) is made of.
 
-use crate::Float;
+use crate::float::Scalar;
 
 /// Which ways a network reads its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +62,7 @@ impl Merge {
     }
 
     /// Two numbers merged; the first one where directions stay side by side or apart.
-    pub(crate) fn apply<T: Float>(self, forward: T, reverse: T) -> T {
+    pub(crate) fn apply<T: Scalar>(self, forward: T, reverse: T) -> T {
         match self {
             Merge::Concatenate | Merge::Apart => forward,
             Merge::Sum => forward + reverse,

@@ -1,9 +1,10 @@
 //! The cells' equations, a batch row and step at a time.
 
 use super::activation::activate;
+use crate::float::Scalar;
 use crate::network::{CellSpec, SlotSpec};
 use crate::weights::TensorKind;
-use crate::{Cell, CellClip, Float, Reset, SlotWeights};
+use crate::{Cell, CellClip, Reset, SlotWeights};
 use ndarray::{ArrayView1, ArrayView2};
 use std::marker::PhantomData;
 
@@ -17,7 +18,7 @@ pub(super) struct Equations<'a, T> {
     float: PhantomData<T>,
 }
 
-impl<'a, T: Float> Equations<'a, T> {
+impl<'a, T: Scalar> Equations<'a, T> {
     pub fn new(slot: &'a SlotSpec) -> Equations<'a, T> {
         Equations { slot, cell: &slot.cell, float: PhantomData }
     }
@@ -137,7 +138,7 @@ impl<'a, T: Float> Equations<'a, T> {
 }
 
 /// W x
-fn product<T: Float>(weight: ArrayView2<'_, T>, x: &[T]) -> Vec<T> {
+fn product<T: Scalar>(weight: ArrayView2<'_, T>, x: &[T]) -> Vec<T> {
     let row = |row: ArrayView1<'_, T>| {
         row.into_iter().zip(x).map(|(&w, &x)| w * x).fold(T::zero(), |sum, product| sum + product)
     };
@@ -145,16 +146,16 @@ fn product<T: Float>(weight: ArrayView2<'_, T>, x: &[T]) -> Vec<T> {
 }
 
 /// LN(x; gain, bias) = gain (x - mean) / sqrt(variance + epsilon) + bias
-fn normalised<T: Float>(x: &[T], gain: ArrayView1<'_, T>, bias: ArrayView1<'_, T>) -> Vec<T> {
+fn normalised<T: Scalar>(x: &[T], gain: ArrayView1<'_, T>, bias: ArrayView1<'_, T>) -> Vec<T> {
     let count: T = number(x.len() as f32);
     let mean = x.iter().fold(T::zero(), |sum, &x| sum + x) / count;
     let variance = x.iter().fold(T::zero(), |sum, &x| sum + (x - mean) * (x - mean)) / count;
-    let deviation = (variance + T::from(EPSILON).expect("a float converts to a float")).sqrt();
+    let deviation = (variance + T::constant(EPSILON)).sqrt();
     x.iter().zip(gain).zip(bias).map(|((&x, &gain), &bias)| gain * (x - mean) / deviation + bias).collect()
 }
 
 /// A NaN stays one.
-fn clip<T: Float>(x: T, min: T, max: T) -> T {
+fn clip<T: Scalar>(x: T, min: T, max: T) -> T {
     if x < min {
         min
     } else if x > max {
@@ -164,6 +165,6 @@ fn clip<T: Float>(x: T, min: T, max: T) -> T {
     }
 }
 
-fn number<T: Float>(number: f32) -> T {
-    T::from(number).expect("a float converts to a float")
+fn number<T: Scalar>(number: f32) -> T {
+    T::constant(f64::from(number))
 }

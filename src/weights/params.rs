@@ -1,6 +1,6 @@
 //! The flat parameters: every tensor of a network in one array, in PyTorch's order.
 
-use super::{TensorKind, TensorName};
+use super::{Naming, TensorKind, TensorName};
 use crate::network::Network;
 use crate::{Result, memory};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewD, ArrayViewMutD, Ix1, Ix2};
@@ -86,6 +86,22 @@ impl<T: Clone + num_traits::Zero> Params<T> {
 }
 
 impl<T> Params<T> {
+    /// Every tensor with its name, in PyTorch's order.
+    pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
+        self.table.entries.iter().map(move |entry| (entry.name.format(naming), self.view(entry)))
+    }
+
+    /// One tensor by its name in either scheme.
+    pub fn by_name(&self, name: &str) -> Option<ArrayViewD<'_, T>> {
+        let (naming, _) = TensorName::parse(name)?;
+        self.tensors(naming).find(|(found, _)| found == name).map(|(_, tensor)| tensor)
+    }
+
+    /// The same places with other numbers.
+    pub fn map<U>(&self, map: impl FnMut(&T) -> U) -> Params<U> {
+        Params { table: self.table.clone(), numbers: self.numbers.iter().map(map).collect() }
+    }
+
     pub fn tensor(&self, slot: usize, kind: TensorKind) -> Option<ArrayViewD<'_, T>> {
         self.table.entry(slot, kind).map(|entry| self.view(entry))
     }

@@ -2,10 +2,11 @@
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
 use crate::common::{Tolerance, difference, golden, rank3};
-use ndarray::{Array3, ArrayD, Axis, Ix2};
+use ndarray::{Array3, ArrayD, ArrayViewD, Axis, Ix2};
 use std::collections::BTreeMap;
 use wgpu_rnn::{
-    Call, Cell, Config, Directions, Float, Layout, Merge, Output, Packed, Reset, Result, State, Weights,
+    Call, CallGradients, Cell, Config, Directions, Float, Layout, Merge, Naming, Output, OutputGradients,
+    Packed, Reset, Result, State, Weights,
 };
 
 /// One call of a framework's network.
@@ -16,7 +17,11 @@ pub struct Golden {
 }
 
 /// The files.
-pub const ALL: [&str; 4] = ["pytorch_options", "onnx", "keras", "mxnet"];
+pub const ALL: [&str; 5] = ["pytorch_options", "pytorch_gradients", "onnx", "keras", "mxnet"];
+
+/// The gradient of an engine or of the reference, as a function.
+pub type Differentiate<'a, T> =
+    &'a mut dyn FnMut(&Weights<T>, &Call<'_, T>, &OutputGradients<'_, T>) -> Result<CallGradients<T>>;
 
 /// An engine or the reference, as a function from weights and call to answer.
 pub type Compute<'a, T> = &'a mut dyn FnMut(&Weights<T>, &Call<'_, T>) -> Result<Output<T>>;
@@ -53,10 +58,10 @@ impl Golden {
 
     fn weights<T: Float>(&self) -> Weights<T> {
         let activation = self.settings["nonlinearity"].as_str().map(|name| name.parse().unwrap());
-        let names = self
-            .tensors
-            .keys()
-            .filter(|name| name.contains("_l0") || name.contains("_l1") || name.contains("_l2"));
+        let is_weight = |name: &String| {
+            !name.starts_with("grad") && ["_l0", "_l1", "_l2"].iter().any(|layer| name.contains(layer))
+        };
+        let names = self.tensors.keys().filter(|name| is_weight(name));
         let tensors = names.map(|name| (name.clone(), self.get(name).unwrap()));
         Weights::reader()
             .activation(activation)
@@ -112,6 +117,72 @@ impl Golden {
         config
     }
 
+    fn state<T: Float>(&self) -> Option<State<T>> {
+        // An unbatched state has no axis for the batch.
+        let state_of = |name: &str| {
+            let array = self.get::<T>(name)?;
+            Some(rank3(if array.ndim() == 2 { array.insert_axis(Axis(1)) } else { array }))
+        };
+        state_of("h0").map(|h| State { h, c: state_of("c0") })
+    }
+
+    fn outputs<'a, T: Float>(&self, call: Call<'a, T>) -> Call<'a, T> {
+        let call = if self.settings["last_only"].is_null() { call } else { call.last_only() };
+        if self.settings["cell_states"].is_null() { call } else { call.cell_states() }
+    }
+
+    /// Compares the gradients of `differentiate` with the framework's.
+    pub fn check_gradients<T: Float>(
+        &self,
+        tolerance: Tolerance,
+        differentiate: Differentiate<'_, T>,
+    ) -> std::result::Result<(), String> {
+        let (weights, state) = (self.weights::<T>(), self.state::<T>());
+        let (input, lengths) = (self.get::<T>("input").unwrap(), self.integers("lengths"));
+        let call = self.outputs(Call::new(&input).state(state.as_ref()));
+        let call = if let Some(lengths) = &lengths { call.lengths(lengths) } else { call };
+        let by = |name: &str| self.get::<T>(&format!("grad_{name}")).map(rank3);
+        let (output, reverse, cells) = (by("output"), by("output_reverse"), by("cell_states"));
+        let (h_n, c_n) = (by("h_n"), by("c_n"));
+        let mut given = OutputGradients::new();
+        for (gradient, with) in [
+            (&output, OutputGradients::output as fn(_, _) -> _),
+            (&reverse, OutputGradients::output_reverse),
+            (&cells, OutputGradients::cell_states),
+            (&h_n, OutputGradients::h_n),
+            (&c_n, OutputGradients::c_n),
+        ] {
+            if let Some(gradient) = gradient {
+                given = with(given, gradient);
+            }
+        }
+        let ours =
+            differentiate(&weights, &call, &given).map_err(|error| format!("{}: {error}", self.name))?;
+        let mut compared = 0;
+        let mut check = |name: &str, ours: ArrayViewD<'_, T>| {
+            let Some(theirs) = self.tensors.get(name) else { return Ok(()) };
+            compared += 1;
+            difference(name, &ours, theirs, tolerance).map_err(|error| format!("{}: {error}", self.name))
+        };
+        check("grad_input", ours.input.view().into_dyn())?;
+        check("grad_h0", ours.state.h.view().into_dyn())?;
+        if let Some(c) = &ours.state.c {
+            check("grad_c0", c.view().into_dyn())?;
+        }
+        for (name, gradient) in ours.weights.tensors(Naming::PyTorch) {
+            check(&format!("grad.{name}"), gradient)?;
+        }
+        let is_result = |name: &&String| {
+            name.starts_with("grad.") || ["grad_input", "grad_h0", "grad_c0"].contains(&name.as_str())
+        };
+        let expected = self.tensors.keys().filter(is_result).count();
+        if compared == expected {
+            Ok(())
+        } else {
+            Err(format!("{}: {compared} gradients, expected {expected}", self.name))
+        }
+    }
+
     /// Compares `compute` with the framework's answers.
     pub fn check<T: Float>(
         &self,
@@ -119,12 +190,7 @@ impl Golden {
         compute: Compute<'_, T>,
     ) -> std::result::Result<(), String> {
         let weights = self.weights::<T>();
-        // An unbatched state has no axis for the batch.
-        let state_of = |name: &str| {
-            let array = self.get::<T>(name)?;
-            Some(rank3(if array.ndim() == 2 { array.insert_axis(Axis(1)) } else { array }))
-        };
-        let state = state_of("h0").map(|h| State { h, c: state_of("c0") });
+        let state = self.state::<T>();
         let packed = self.get::<T>("data").map(|data| Packed {
             data: data.into_dimensionality::<Ix2>().unwrap(),
             batch_sizes: self.integers("batch_sizes").unwrap(),
@@ -132,9 +198,7 @@ impl Golden {
         let (padded, packed_lengths) = packed.as_ref().map(|packed| packed.unpack().unwrap()).unzip();
         let input = padded.map_or_else(|| self.get::<T>("input").unwrap(), Array3::into_dyn);
         let lengths = self.integers("lengths").or(packed_lengths);
-        let call = Call::new(&input).state(state.as_ref());
-        let call = if self.settings["last_only"].is_null() { call } else { call.last_only() };
-        let call = if self.settings["cell_states"].is_null() { call } else { call.cell_states() };
+        let call = self.outputs(Call::new(&input).state(state.as_ref()));
         let call = if let Some(lengths) = &lengths { call.lengths(lengths) } else { call };
         let answer = compute(&weights, &call).map_err(|error| format!("{}: {error}", self.name))?;
 

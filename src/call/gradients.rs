@@ -1,0 +1,192 @@
+//! Gradients of a loss: by the arrays that a call gives, and by those that it is made of.
+
+use super::outputs::{ResultArray, Source, pieces};
+use super::{Checked, State};
+use crate::network::{Network, Outputs};
+use crate::weights::{Naming, Params};
+use crate::{Error, Result};
+use ndarray::{Array3, ArrayRef3, ArrayView3, ArrayViewD};
+use num_traits::Zero;
+
+/// The gradients of a loss by the arrays that a call gives. Each is optional, and a missing one is zero.
+///
+/// ```
+/// use ndarray::Array3;
+/// use wgpu_rnn::{Call, Config, Init, OutputGradients, Weights, reference};
+///
+/// # fn main() -> wgpu_rnn::Result<()> {
+/// let weights = Weights::init(&Config::lstm(6).input_size(3), &Init::pytorch())?;
+/// let input = Array3::ones((4, 5, 3)); // T 4, N 5, I 3
+/// let by_output = Array3::ones((4, 5, 6)); // of a loss that is the sum of the output
+/// let grads = OutputGradients::new().output(&by_output);
+/// let (_, gradients) = reference::backward(&weights, &Call::new(&input), &grads)?;
+/// assert_eq!(gradients.input.dim(), (4, 5, 3));
+/// assert_eq!(gradients.weights.tensor("weight_ih_l0").unwrap().shape(), [24, 3]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OutputGradients<'a, T = f32> {
+    arrays: Vec<(ResultArray, ArrayView3<'a, T>)>,
+    h_n: Option<ArrayView3<'a, T>>,
+    c_n: Option<ArrayView3<'a, T>>,
+}
+
+impl<T> Default for OutputGradients<'_, T> {
+    fn default() -> Self {
+        OutputGradients { arrays: Vec::new(), h_n: None, c_n: None }
+    }
+}
+
+impl<'a, T> OutputGradients<'a, T> {
+    /// All zero.
+    pub fn new() -> OutputGradients<'a, T> {
+        OutputGradients::default()
+    }
+
+    /// By [`Output::output`](crate::Output::output), in the shape of that array.
+    #[must_use]
+    pub fn output(self, gradient: &'a ArrayRef3<T>) -> Self {
+        self.with(ResultArray::Output, gradient)
+    }
+
+    /// By [`Output::output_reverse`](crate::Output::output_reverse).
+    #[must_use]
+    pub fn output_reverse(self, gradient: &'a ArrayRef3<T>) -> Self {
+        self.with(ResultArray::OutputReverse, gradient)
+    }
+
+    /// By [`Output::cell_states`](crate::Output::cell_states).
+    #[must_use]
+    pub fn cell_states(self, gradient: &'a ArrayRef3<T>) -> Self {
+        self.with(ResultArray::CellStates, gradient)
+    }
+
+    /// By an array of [`Output::lower`](crate::Output::lower).
+    #[must_use]
+    pub fn lower(self, layer: usize, gradient: &'a ArrayRef3<T>) -> Self {
+        self.with(ResultArray::Lower(layer), gradient)
+    }
+
+    /// By [`Output::h_n`](crate::Output::h_n).
+    #[must_use]
+    pub fn h_n(self, gradient: &'a ArrayRef3<T>) -> Self {
+        OutputGradients { h_n: Some(gradient.view()), ..self }
+    }
+
+    /// By [`Output::c_n`](crate::Output::c_n).
+    #[must_use]
+    pub fn c_n(self, gradient: &'a ArrayRef3<T>) -> Self {
+        OutputGradients { c_n: Some(gradient.view()), ..self }
+    }
+
+    /// The last one of an array counts.
+    fn with(mut self, array: ResultArray, gradient: &'a ArrayRef3<T>) -> Self {
+        self.arrays.retain(|(other, _)| *other != array);
+        self.arrays.push((array, gradient.view()));
+        self
+    }
+
+    /// The gradient by an array that is not a final state.
+    pub(crate) fn of(&self, array: ResultArray) -> Option<ArrayView3<'_, T>> {
+        self.arrays.iter().find(|(own, _)| *own == array).map(|(_, gradient)| gradient.view())
+    }
+
+    /// The gradients by h_n and c_n.
+    pub(crate) fn of_final(&self) -> [Option<ArrayView3<'_, T>>; 2] {
+        [&self.h_n, &self.c_n].map(|gradient| gradient.as_ref().map(|gradient| gradient.view()))
+    }
+}
+
+impl Network {
+    /// Checks the gradients by what a call of T steps for a batch of N gives.
+    pub fn check_gradients<T: Clone + Zero>(
+        &self,
+        gradients: &OutputGradients<'_, T>,
+        outputs: Outputs,
+        [steps, batch]: [usize; 2],
+    ) -> Result<()> {
+        for (array, gradient) in &gradients.arrays {
+            let own = || pieces(self, outputs).filter(|piece| piece.array == *array);
+            let Some(first) = own().next() else {
+                return Err(Error::Argument {
+                    name: "gradients",
+                    expected: "those by arrays that the call gives".into(),
+                    found: format!("one by {}", array.name()),
+                });
+            };
+            let steps = if first.source == Source::Final { 1 } else { steps };
+            let expected = self.layout.shape(steps, batch, own().map(|piece| piece.width).sum());
+            check_shape(&array.name(), gradient.shape(), &expected)?;
+        }
+        let [h_n, c_n] = gradients.of_final();
+        if let Some(h_n) = h_n {
+            check_shape("h_n", h_n.shape(), &[self.slots.len(), batch, self.state_size()])?;
+        }
+        match (c_n, self.cell_state_size()) {
+            (Some(c_n), Some(size)) => check_shape("c_n", c_n.shape(), &[self.slots.len(), batch, size]),
+            (Some(_), None) => Err(Error::Argument {
+                name: "gradients",
+                expected: "none by c_n, for cells without a cell state".into(),
+                found: "one".into(),
+            }),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+fn check_shape(of: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let (name, expected, found) = (format!("gradient by {of}"), format!("{expected:?}"), found.to_vec());
+    Err(Error::Shape { name, expected, found })
+}
+
+/// The gradients of a loss by everything that a call is made of.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CallGradients<T = f32> {
+    /// By the input, in the shape that the call sees: `[T, N, I]`, or `[N, T, I]` in layout NTC. Zero past
+    /// the ends of sequences.
+    pub input: Array3<T>,
+    /// By the initial states, `[L*D, N, H]`, also where the call was given none.
+    pub state: State<T>,
+    /// By every weight.
+    pub weights: Gradients<T>,
+}
+
+/// The gradients of a loss by the weights of a network, flat: in one array, as the weights are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients<T = f32> {
+    params: Params<T>,
+}
+
+impl<T> Gradients<T> {
+    pub(crate) fn new(params: Params<T>) -> Gradients<T> {
+        Gradients { params }
+    }
+
+    /// Every gradient under the name of its weight, in PyTorch's order.
+    pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
+        self.params.tensors(naming)
+    }
+
+    /// The gradient by one weight, by its name in either scheme.
+    pub fn tensor(&self, name: &str) -> Option<ArrayViewD<'_, T>> {
+        self.params.by_name(name)
+    }
+
+    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
+    /// numbers between are zero.
+    pub fn as_slice(&self) -> &[T] {
+        &self.params.numbers
+    }
+}
+
+impl<T> Checked<'_, T> {
+    /// T and N.
+    pub fn size(&self) -> [usize; 2] {
+        [self.steps(), self.batch()]
+    }
+}
