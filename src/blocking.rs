@@ -1,7 +1,10 @@
 //! The blocking calls: each waits for its `_async` twin on this thread. Browsers have none of them.
 
 use crate::gpu::Wait;
-use crate::{Buffers, Call, Engine, EngineBuilder, Output, Result, Rnn, State, Stateful, Stream, Streams};
+use crate::{
+    Buffers, Call, CallGradients, Engine, EngineBuilder, Output, OutputGradients, Result, Rnn, Saved, State,
+    Stateful, Stream, Streams,
+};
 use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -60,6 +63,22 @@ impl Rnn {
     /// The errors of [`call_async`](Rnn::call_async).
     pub fn forward<D: Dimension>(&self, input: &ArrayRef<f32, D>, state: Option<&State>) -> Result<Output> {
         self.call(&Call::new(input).state(state))
+    }
+
+    /// The same as [`forward_saved_async`](Rnn::forward_saved_async).
+    ///
+    /// # Errors
+    /// The errors of [`forward_saved_async`](Rnn::forward_saved_async).
+    pub fn forward_saved(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
+        block_on(self.run_saved(call, Wait::Here))
+    }
+
+    /// The same as [`backward_async`](Rnn::backward_async).
+    ///
+    /// # Errors
+    /// The errors of [`backward_async`](Rnn::backward_async).
+    pub fn backward(&self, saved: &mut Saved, given: &OutputGradients<'_>) -> Result<CallGradients> {
+        block_on(self.run_backward(saved, given, Wait::Here))
     }
 
     /// Records a call into a caller's encoder, on the engine's device, from the caller's buffers to the

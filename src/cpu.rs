@@ -6,21 +6,27 @@
 
 mod activation;
 mod aligned;
+mod back;
 mod cell;
+mod gradient;
 mod layer;
+mod outer;
 mod packed_slot;
 mod packed_weight;
+mod saved;
 mod sweep;
 
 use crate::call::{Checked, ResultArray, Results, Source};
 use crate::network::Network;
 use crate::{Error, Merge, Output, Result, State, Weights, memory};
 use aligned::Aligned;
+pub(crate) use gradient::CpuSaved;
 use layer::Layer;
 use ndarray::{ArrayView3, ArrayViewMut3, s};
-use packed_slot::PackedSlot;
+use packed_slot::{PackedSlot, Transposed};
 use packed_weight::Rows;
 use pulp::Arch;
+use saved::SavedLayer;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use sweep::Scratch;
 
@@ -48,6 +54,8 @@ impl Cpu {
 pub(crate) struct CpuRnn {
     cpu: Arc<Cpu>,
     slots: OnceLock<Vec<PackedSlot>>,
+    /// The same for backward passes.
+    transposed: OnceLock<Vec<Transposed>>,
     /// One for each call that was ever made at once.
     workspaces: Mutex<Vec<Workspace>>,
 }
@@ -68,7 +76,12 @@ struct Workspace {
 
 impl CpuRnn {
     pub fn new(cpu: &Arc<Cpu>) -> CpuRnn {
-        CpuRnn { cpu: cpu.clone(), slots: OnceLock::new(), workspaces: Mutex::default() }
+        CpuRnn {
+            cpu: cpu.clone(),
+            slots: OnceLock::new(),
+            transposed: OnceLock::new(),
+            workspaces: Mutex::default(),
+        }
     }
 
     /// Frees the memory of earlier calls.
@@ -85,7 +98,12 @@ impl CpuRnn {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for what only a GPU has, [`Error::Memory`] where an array cannot be had.
-    pub fn call(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<Output> {
+    pub fn call(
+        &self,
+        weights: &Weights,
+        call: &Checked<'_, f32>,
+        saved: Option<&mut Vec<SavedLayer>>,
+    ) -> Result<Output> {
         for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)]
         {
             if is_asked {
@@ -96,9 +114,16 @@ impl CpuRnn {
         // In use, it is out of the pool.
         let known = self.workspaces().pop();
         let mut workspace = known.unwrap_or_default();
-        let answer = self.compute(weights, call, &mut workspace);
+        let answer = self.compute(weights, call, &mut workspace, saved);
         self.workspaces().push(workspace);
         answer
+    }
+
+    fn slots(&self, weights: &Weights) -> &[PackedSlot] {
+        self.slots.get_or_init(|| {
+            let pack = |slot| PackedSlot::pack(self.cpu.arch, weights, slot);
+            weights.network().slots.iter().map(pack).collect()
+        })
     }
 
     fn compute(
@@ -106,13 +131,11 @@ impl CpuRnn {
         weights: &Weights,
         call: &Checked<'_, f32>,
         workspace: &mut Workspace,
+        mut saved: Option<&mut Vec<SavedLayer>>,
     ) -> Result<Output> {
         let network = weights.network();
         let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
-        let slots = self.slots.get_or_init(|| {
-            let pack = |slot| PackedSlot::pack(self.cpu.arch, weights, slot);
-            network.slots.iter().map(pack).collect()
-        });
+        let slots = self.slots(weights);
         workspace.check(network, call)?;
         let initial = match call.state {
             // In the standard order, whatever the caller's is.
@@ -168,6 +191,10 @@ impl CpuRnn {
                 cell_states: cell_states.filter(|_| is_top),
                 h: h_n.slice_mut(states),
                 c: c_n.as_mut().filter(|_| own.cell.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
+                saved: saved.as_mut().and_then(|saved| {
+                    saved.push(SavedLayer::default());
+                    saved.last_mut()
+                }),
             }
             .run(directions_apart, scratches);
             if is_read && !is_direct {

@@ -87,6 +87,14 @@ pub enum Error {
     #[error("stream: expected each one once in a call, found one twice")]
     StreamTwice,
 
+    /// A saved call whose gradients were computed before.
+    #[error("saved: expected a saved call that is new, found one that was used")]
+    SavedUsed,
+
+    /// A saved call of another network, or of the same weights on another engine or with another dtype.
+    #[error("saved: expected a saved call of this network, found one of another")]
+    SavedElsewhere,
+
     /// An input size that is still open, where no input tells it.
     #[error("input_size: expected at least 1, or a first call with an input, found 0")]
     InputSizeOpen,

@@ -26,6 +26,7 @@
 //! | have weights | [`Weights`], [`Init`], [`Reader`], [`Naming`], [`mxnet`] |
 //! | choose where to compute | [`Engine`], [`EngineBuilder`] |
 //! | compute | [`Rnn`], [`Call`], [`Output`], [`State`], [`Packed`]; states carried from call to call: [`Stateful`] |
+//! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Saved`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
 //! | serve live signals | [`Streams`], [`Stream`] |
 //! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`] |
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
@@ -54,6 +55,7 @@ mod plan;
 mod quote;
 pub mod reference;
 mod rnn;
+mod saved;
 mod stateful;
 mod streams;
 #[cfg(not(target_arch = "wasm32"))]
@@ -69,6 +71,7 @@ pub use kernel::Tile;
 pub use network::{Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset};
 pub use plan::{Limits, Plan, Schedule, Tuning, Workload};
 pub use rnn::Rnn;
+pub use saved::Saved;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};

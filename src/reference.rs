@@ -9,6 +9,7 @@ mod gradient;
 mod tape;
 
 pub use gradient::backward;
+pub(crate) use gradient::differentiate;
 
 use crate::call::{Call, Checked, Results, Source};
 use crate::float::Scalar;

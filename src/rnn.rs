@@ -38,7 +38,7 @@ pub struct Rnn {
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     engine: Engine,
     config: Config,
     /// The network as far as it is known before the first call.
@@ -46,12 +46,12 @@ struct Shared {
     weights: OnceLock<Arc<Weights>>,
     /// The weights while they wait for the input size.
     deferred: Mutex<Option<Deferred>>,
-    on_engine: OnEngine,
+    pub on_engine: OnEngine,
 }
 
 /// The network's own part of each engine.
 #[derive(Debug)]
-enum OnEngine {
+pub(crate) enum OnEngine {
     Gpu(GpuRnn),
     Cpu(CpuRnn),
     Reference,
@@ -180,7 +180,7 @@ impl Rnn {
         let weights = self.weights_for(&checked)?;
         match &self.shared.on_engine {
             OnEngine::Gpu(gpu) => gpu.forward(weights, &checked, &self.setup, resident, wait).await,
-            OnEngine::Cpu(cpu) => cpu.call(weights, &checked),
+            OnEngine::Cpu(cpu) => cpu.call(weights, &checked, None),
             OnEngine::Reference => reference::call(weights, call),
         }
     }
@@ -305,12 +305,17 @@ impl Rnn {
         })
     }
 
-    fn known_weights(&self) -> Result<&Weights> {
+    /// The part that clones share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn known_weights(&self) -> Result<&Weights> {
         self.weights().ok_or(Error::InputSizeOpen)
     }
 
     /// The weights for an input, which are drawn now if they wait for its size.
-    fn weights_for(&self, call: &Checked<'_, f32>) -> Result<&Weights> {
+    pub(crate) fn weights_for(&self, call: &Checked<'_, f32>) -> Result<&Weights> {
         if self.weights().is_none() {
             let mut deferred = self.deferred();
             // Another thread may have drawn them while this one waited.

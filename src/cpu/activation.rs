@@ -72,6 +72,40 @@ pub fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [S::f32s]
     }
 }
 
+/// The slope of an activation at x, where it is y. At a kink it is that of PyTorch, as in
+/// `reference/activation.rs`.
+#[inline(always)]
+pub fn slope(activation: Activation, x: f32, y: f32) -> f32 {
+    let if_above = |x: f32, least: f32, slope: f32| if x > least { 1.0 } else { slope };
+    match activation {
+        Activation::Tanh => 1.0 - y * y,
+        Activation::Sigmoid => y * (1.0 - y),
+        Activation::Relu => if_above(x, 0.0, 0.0),
+        Activation::Softsign => (1.0 / (1.0 + x.abs())).powi(2),
+        // The sigmoid of x.
+        Activation::Softplus => -(-y).exp_m1(),
+        Activation::LeakyRelu { alpha } => if_above(x, 0.0, alpha),
+        Activation::Elu { alpha } => if_above(x, 0.0, y + alpha),
+        Activation::ThresholdedRelu { alpha } => if_above(x, alpha, 0.0),
+        Activation::Affine { alpha, .. } => alpha,
+        Activation::HardSigmoid { alpha, .. } => {
+            if 0.0 < y && y < 1.0 {
+                alpha
+            } else {
+                0.0
+            }
+        }
+        // The slope of alpha tanh(beta x), whose tanh is y / alpha.
+        Activation::ScaledTanh { alpha, beta } => {
+            if alpha == 0.0 {
+                0.0
+            } else {
+                beta * (alpha - y * (y / alpha))
+            }
+        }
+    }
+}
+
 /// Between two bounds; a NaN stays one.
 #[inline(always)]
 pub fn clip<S: Simd>(simd: S, x: S::f32s, min: S::f32s, max: S::f32s) -> S::f32s {

@@ -4,7 +4,7 @@ mod gru;
 mod lstm;
 mod rnn;
 
-use super::activation::{activate, clip};
+use super::activation::{activate, clip, slope};
 use super::packed_slot::{Norm, PackedSlot};
 use crate::{Cell, CellClip};
 use pulp::{Simd, WithSimd};
@@ -55,6 +55,130 @@ impl WithSimd for Update<'_> {
             Cell::Lstm => lstm::update(self, simd),
             Cell::Gru => gru::update(self, simd),
         }
+    }
+}
+
+/// The numbers of one batch row of a step, for its gradient; see [`SavedSlot`](super::saved::SavedSlot).
+pub struct GradientRow<'a> {
+    /// The pre-activations; their gradients afterwards.
+    pub a: &'a mut [f32],
+    /// The recurrent product that is apart; its gradient afterwards.
+    pub recurrent: &'a mut [f32],
+    /// h_{t-1}
+    pub h: &'a [f32],
+    /// c_{t-1}
+    pub c: &'a [f32],
+    /// The gradient by h_t, or by the output that is projected; by h_{t-1}, as far as no product gives it,
+    /// afterwards.
+    pub dh: &'a mut [f32],
+    /// The gradient by c_t; by c_{t-1} afterwards.
+    pub dc: &'a mut [f32],
+    /// The operand of a product that is no state: r ∘ h, or the output that is projected; it is written.
+    pub m: &'a mut [f32],
+    /// The gradient by r ∘ h, of a GRU with reset before.
+    pub dm: &'a [f32],
+    /// [`SCRATCH`] rows of units.
+    pub scratch: &'a mut [f32],
+    pub sums: &'a mut Sums,
+}
+
+/// Rows of units that a gradient works in.
+pub const SCRATCH: usize = 16;
+
+/// The gradients of weights that are sums over steps and rows, and no products.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// `[3, Hp]`
+    pub peepholes: Vec<f32>,
+    /// Gain and bias, `[G, Hp]` each.
+    pub norm_ih: [Vec<f32>; 2],
+    pub norm_hh: [Vec<f32>; 2],
+    /// Gain and bias, `[Hp]` each.
+    pub norm_c: [Vec<f32>; 2],
+}
+
+impl Sums {
+    /// All zero.
+    pub fn new(slot: &PackedSlot) -> Sums {
+        let (gates, units) = (slot.gate_columns(), slot.units());
+        let zeros = |is_there: bool, len: usize| vec![0.0; if is_there { len } else { 0 }];
+        let pair = |len: usize| [zeros(slot.norm.is_some(), len), zeros(slot.norm.is_some(), len)];
+        Sums {
+            peepholes: zeros(slot.peepholes.is_some(), 3 * units),
+            norm_ih: pair(gates),
+            norm_hh: pair(gates),
+            norm_c: pair(units),
+        }
+    }
+}
+
+/// One row's step back.
+pub struct Gradient<'a> {
+    pub slot: &'a PackedSlot,
+    pub row: GradientRow<'a>,
+    pub stage: Stage,
+}
+
+impl WithSimd for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.slot.spec.cell.cell {
+            Cell::Vanilla(_) => rnn::gradient(self, simd),
+            Cell::Lstm => lstm::gradient(self, simd),
+            Cell::Gru => gru::gradient(self, simd),
+        }
+    }
+}
+
+/// Multiplies gradients by the slope of an activation of the slot's, at a pre-activation and its result.
+#[inline(always)]
+fn through(slot: &PackedSlot, activation: usize, a: &[f32], y: &[f32], gradient: &mut [f32]) {
+    let activation = slot.spec.cell.activations[activation];
+    let bound = slot.spec.cell.preactivation_clip.unwrap_or(f32::INFINITY);
+    for ((gradient, &a), &y) in gradient.iter_mut().zip(a).zip(y) {
+        // A pre-activation that was clipped has no part in the result.
+        *gradient = if a.abs() > bound { 0.0 } else { *gradient * slope(activation, a, y) };
+    }
+}
+
+/// The way back through a normalisation: the gradient by its result becomes that by its argument, and those by
+/// gain and bias are added up.
+#[inline(always)]
+fn normalise_back(
+    values: &[f32],
+    gates: usize,
+    units: usize,
+    gain: &[f32],
+    gradient: &mut [f32],
+    [gain_sum, bias_sum]: &mut [Vec<f32>; 2],
+) {
+    let stride = super::aligned::padded(units);
+    let count = (gates * units) as f32;
+    let own = |values: &[f32], less: f32, of: fn(f32) -> f32| -> f32 {
+        values.chunks(stride).take(gates).map(|gate| total(&gate[..units], less, of)).sum()
+    };
+    let mean = own(values, 0.0, |x| x) / count;
+    let deviation = (own(values, mean, |x| x * x) / count + EPSILON).sqrt();
+    // Sums of dx̂ and of dx̂ x̂, where x̂ = (x - mean) / deviation and dx̂ = gain dy.
+    let (mut sum, mut product) = (0.0, 0.0);
+    let lines = gradient.iter_mut().zip(values).zip(gain).zip(gain_sum.iter_mut().zip(bias_sum.iter_mut()));
+    for (index, (((gradient, value), gain), (gain_sum, bias_sum))) in lines.enumerate() {
+        if index % stride < units {
+            let normal = (value - mean) / deviation;
+            *gain_sum += *gradient * normal;
+            *bias_sum += *gradient;
+            *gradient *= gain;
+            sum += *gradient;
+            product += *gradient * normal;
+        }
+    }
+    let (sum, product) = (sum / count, product / count);
+    for (index, (gradient, value)) in gradient.iter_mut().zip(values).enumerate() {
+        let normal = (value - mean) / deviation;
+        *gradient =
+            if index % stride < units { (*gradient - sum - normal * product) / deviation } else { 0.0 };
     }
 }
 

@@ -3,6 +3,7 @@
 use super::aligned::Aligned;
 use super::packed_slot::PackedSlot;
 use super::packed_weight::Rows;
+use super::saved::{SavedLayer, SavedSlot};
 use super::sweep::{Scratch, Sweep};
 use super::{shaped, view};
 use crate::network::{Merge, SlotSpec};
@@ -37,10 +38,12 @@ pub struct Layer<'a> {
     pub h: ArrayViewMut3<'a, f32>,
     /// `[D, N, H]`
     pub c: Option<ArrayViewMut3<'a, f32>>,
+    /// Numbers for the backward pass, if there will be one.
+    pub saved: Option<&'a mut SavedLayer>,
 }
 
 impl Layer<'_> {
-    pub fn run(self, directions_apart: &mut Aligned, scratches: &mut Vec<Scratch>) {
+    pub fn run(mut self, directions_apart: &mut Aligned, scratches: &mut Vec<Scratch>) {
         let (steps, batch, _) = self.below.dim();
         let size = self.slots[0].spec.state_size;
         let changes = self.merge.is_elementwise() || self.adds_input;
@@ -55,7 +58,14 @@ impl Layer<'_> {
             // Past the ends, where nothing is written.
             output.fill(0.0);
         }
-        let (parts, threads) = parts(self.slots, steps, batch);
+        let (parts, threads) = parts(self.slots, steps, batch, self.saved.is_none());
+        if let Some(saved) = &mut self.saved {
+            saved.below = self.below.as_standard_layout().into_owned();
+            for (row, &length) in self.lengths.unwrap_or_default().iter().enumerate() {
+                saved.below.slice_mut(s![length.., row, ..]).fill(0.0);
+            }
+            saved.slots = self.slots.iter().map(|slot| SavedSlot::new(slot, steps * batch)).collect();
+        }
         if scratches.len() < parts {
             scratches.resize_with(parts, Scratch::default);
         }
@@ -70,6 +80,7 @@ impl Layer<'_> {
             cell_states: self.cell_states,
             h: self.h,
             c: self.c,
+            saved: self.saved.as_mut().map(|saved| &mut saved.slots[..]),
             scratches: &mut scratches[..parts],
             threads,
         };
@@ -81,6 +92,9 @@ impl Layer<'_> {
         }
         if let Some(mut gives) = gives.filter(|_| changes) {
             let directions_apart = view(directions_apart, (steps, batch, self.slots.len() * size));
+            if let Some(saved) = self.saved.filter(|_| self.merge == Merge::Multiply) {
+                saved.directions_apart = Some(directions_apart.to_owned());
+            }
             merge(self.merge, directions_apart.axis_chunks_iter(Axis(2), size), gives.view_mut());
             if self.adds_input {
                 gives += &self.below;
@@ -90,8 +104,8 @@ impl Layer<'_> {
 }
 
 /// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of
-/// a part.
-fn parts(slots: &[PackedSlot], steps: usize, batch: usize) -> (usize, usize) {
+/// a part. Rows that may not be split are one part.
+pub fn parts(slots: &[PackedSlot], steps: usize, batch: usize, splits_rows: bool) -> (usize, usize) {
     let SlotSpec { input_size, state_size, .. } = slots[0].spec;
     let of_step = state_size as f64 * slots[0].spec.gate_rows() as f64 * batch as f64;
     let of_input = of_step / state_size as f64 * input_size as f64;
@@ -102,7 +116,7 @@ fn parts(slots: &[PackedSlot], steps: usize, batch: usize) -> (usize, usize) {
     let (directions, each) = (threads.min(slots.len()), (threads / slots.len()).max(1));
     // Every part reads all weights at every step: those that do not stay in a core's cache are better shared
     // out.
-    if slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE {
+    if !splits_rows || (slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE) {
         return (directions, each);
     }
     (directions * each.min((batch / LEAST_ROWS).max(1)), 1)

@@ -5,7 +5,7 @@ use super::packed_weight::PackedWeight;
 use crate::network::SlotSpec;
 use crate::weights::TensorKind;
 use crate::{Cell, Weights};
-use ndarray::{ArrayView1, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, s};
 use pulp::Arch;
 use std::ops::Range;
 
@@ -91,5 +91,43 @@ impl PackedSlot {
     /// The hidden state in whole lines.
     pub fn state(&self) -> usize {
         padded(self.spec.state_size)
+    }
+}
+
+/// The weights of a slot as its backward pass reads them: transposed.
+#[derive(Debug)]
+pub struct Transposed {
+    /// From the gradients of pre-activations, `[G, Hp]`, to that of the input.
+    pub input: PackedWeight,
+    /// From those of the first recurrent product to that of its operand.
+    pub recurrent: PackedWeight,
+    /// From that of the candidate of a GRU with reset before to that of r ∘ h.
+    pub candidate: Option<PackedWeight>,
+    /// From that of the projected state to that of the output before.
+    pub projection: Option<PackedWeight>,
+}
+
+impl Transposed {
+    pub fn pack(arch: Arch, weights: &Weights, spec: &SlotSpec) -> Transposed {
+        let (slot, units) = (weights.slot(spec.index), spec.hidden_size);
+        // Its rows are the columns of some gates, which are padded to whole lines.
+        let transposed = |weight: ArrayView2<'_, f32>, gates: Range<usize>| {
+            let mut columns = Array2::zeros((weight.ncols(), gates.len() * padded(units)));
+            for (place, gate) in gates.enumerate() {
+                let own = weight.slice(s![gate * units..(gate + 1) * units, ..]);
+                let first = place * padded(units);
+                columns.slice_mut(s![.., first..first + units]).assign(&own.t());
+            }
+            PackedWeight::pack(arch, columns.view(), None, 1)
+        };
+        let mut recurrent = Cell::products(&spec.cell).map(|gates| transposed(slot.weight_hh(), gates));
+        Transposed {
+            input: transposed(slot.weight_ih(), 0..spec.cell.cell.gates()),
+            recurrent: recurrent.next().expect("every cell has a recurrent product"),
+            candidate: recurrent.next(),
+            projection: slot
+                .matrix(TensorKind::WeightHr)
+                .map(|weight| PackedWeight::pack(arch, weight.t(), None, 1)),
+        }
     }
 }

@@ -18,7 +18,7 @@ const fn vectors(lanes: usize) -> usize {
 
 /// Gates of H units over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of
 /// gate g, where Hp is H in whole lines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PackedWeight {
     /// `[panels, K, width]`, zero where there is no unit.
     panels: Aligned,
@@ -52,6 +52,27 @@ impl PackedWeight {
             padded_bias[column] = bias.map_or(0.0, |bias| bias[index]);
         }
         PackedWeight { panels, bias: padded_bias, depth, columns, width }
+    }
+
+    /// Packs a transposed weight without a bias anew: its K rows, each of so many columns.
+    pub fn pack_rows<'a>(
+        &mut self,
+        arch: Arch,
+        columns: usize,
+        rows: impl ExactSizeIterator<Item = &'a [f32]>,
+    ) {
+        self.width = lanes(arch) * vectors(lanes(arch));
+        (self.depth, self.columns) = (rows.len(), columns.next_multiple_of(self.width));
+        self.panels.resize(self.columns * self.depth);
+        self.bias.resize(self.columns);
+        self.bias.fill(0.0);
+        for (k, row) in rows.enumerate() {
+            for (panel, numbers) in row.chunks(self.width).enumerate() {
+                let line = &mut self.panels[(panel * self.depth + k) * self.width..][..self.width];
+                line[..numbers.len()].copy_from_slice(numbers);
+                line[numbers.len()..].fill(0.0);
+            }
+        }
     }
 
     /// The length of a row of the product.
@@ -112,6 +133,11 @@ impl<'a> Rows<'a> {
     pub fn of_matrix(data: &'a [f32], stride: usize) -> Rows<'a> {
         let count = data.len() / stride.max(1);
         Rows { data, strides: [0, stride], batch: count, count }
+    }
+
+    /// The columns from `first` on of `[rows, stride]`.
+    pub fn of_columns(data: &'a [f32], stride: usize, first: usize) -> Rows<'a> {
+        Rows { data: &data[first..], ..Rows::of_matrix(data, stride) }
     }
 
     /// `[T, N, I]` whose numbers lie in memory without gaps, a row's side by side; none for another.

@@ -4,6 +4,7 @@ use super::aligned::{Aligned, padded};
 use super::cell::{Normalise, Row, Stage, Update};
 use super::packed_slot::PackedSlot;
 use super::packed_weight::Rows;
+use super::saved::SavedSlot;
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
 
@@ -46,6 +47,8 @@ pub struct Sweep<'a> {
     pub h: ArrayViewMut3<'a, f32>,
     /// `[D, N, H]`
     pub c: Option<ArrayViewMut3<'a, f32>>,
+    /// Numbers for the backward pass, one a direction; the rows of a direction are then not split.
+    pub saved: Option<&'a mut [SavedSlot]>,
     /// One a part that it is split into.
     pub scratches: &'a mut [Scratch],
     /// The threads that share the work of each step of a part.
@@ -76,9 +79,22 @@ impl Sweep<'_> {
         let (scratches, other_scratches) = self.scratches.split_at_mut(parts);
         let (slots, other_slots) =
             if directions > 1 { self.slots.split_at(1) } else { (self.slots, self.slots) };
+        let (saved, other_saved) = self.saved.map(|saved| saved.split_at_mut(1)).unzip();
         let Sweep { input, first_row, steps, lengths, threads, .. } = self;
-        let one =
-            Sweep { slots, input, first_row, steps, lengths, output, cell_states, h, c, scratches, threads };
+        let one = Sweep {
+            slots,
+            input,
+            first_row,
+            steps,
+            lengths,
+            output,
+            cell_states,
+            h,
+            c,
+            saved,
+            scratches,
+            threads,
+        };
         let other = Sweep {
             slots: other_slots,
             input,
@@ -89,6 +105,7 @@ impl Sweep<'_> {
             cell_states: other_cell_states,
             h: other_h,
             c: other_c,
+            saved: other_saved,
             scratches: other_scratches,
             threads,
         };
@@ -105,6 +122,7 @@ impl Sweep<'_> {
         let lengths = self.lengths.map(|lengths| &lengths[self.first_row..][..batch]);
         let longest = lengths.map_or(self.steps, |lengths| lengths.iter().copied().max().unwrap_or_default());
         let columns = slot.input.columns();
+        let mut saved = self.saved.as_mut().map(|saved| &mut saved[direction]);
         let scratch = &mut self.scratches[0];
         scratch.begin(slot, batch);
         load(&h, &mut scratch.h);
@@ -117,12 +135,15 @@ impl Sweep<'_> {
         while done < longest {
             let count = chunk.min(longest - done);
             let first = if slot.spec.is_reverse { longest - done - count } else { done };
-            scratch.products(slot, self.input.part(first, count, self.first_row, batch), self.threads);
+            let rows = self.input.part(first, count, self.first_row, batch);
+            let kept = saved.as_mut().map(|saved| (&mut **saved, first * batch));
+            scratch.products(slot, rows, self.threads, kept);
             for step in 0..count {
                 let index = if slot.spec.is_reverse { count - 1 - step } else { step };
                 let t = first + index;
                 let is_active = |row: usize| lengths.is_none_or(|lengths| t < lengths[row]);
-                scratch.step(slot, index, self.threads, &is_active);
+                let saved = saved.as_mut().map(|saved| (&mut **saved, t * batch));
+                scratch.step(slot, index, self.threads, &is_active, saved);
                 if let Some(output) = &mut output {
                     store(&scratch.h, output.index_axis_mut(Axis(0), t), is_active);
                 }
@@ -152,11 +173,21 @@ impl Scratch {
     }
 
     /// The input's gates of some steps.
-    fn products(&mut self, slot: &PackedSlot, rows: Rows<'_>, threads: usize) {
+    fn products(
+        &mut self,
+        slot: &PackedSlot,
+        rows: Rows<'_>,
+        threads: usize,
+        saved: Option<(&mut SavedSlot, usize)>,
+    ) {
         let columns = slot.input.columns();
         let products = &mut self.input[..rows.count() * columns];
         slot.input.product(slot.arch, rows, products, threads);
         if let Some(norm) = &slot.norm {
+            if let Some((saved, first)) = saved {
+                let products = products.chunks_exact(columns).enumerate();
+                products.for_each(|(row, product)| saved.keep_input(slot, first + row, product));
+            }
             let units = slot.spec.hidden_size;
             slot.arch.dispatch(Normalise { norm, units, rows: products, columns });
         }
@@ -169,14 +200,23 @@ impl Scratch {
         index: usize,
         threads: usize,
         is_active: &(impl Fn(usize) -> bool + Sync),
+        mut saved: Option<(&mut SavedSlot, usize)>,
     ) {
         let hidden = Rows::of_matrix(&self.h, slot.state());
         slot.recurrent.product(slot.arch, hidden, &mut self.gates, threads);
+        if let Some((saved, first)) = &mut saved {
+            self.keep(slot, index, saved, *first, is_active);
+        }
         let first = if slot.candidate.is_some() { Stage::Reset } else { Stage::Whole };
         self.update(slot, index, threads, first, is_active);
         if let Some(candidate) = &slot.candidate {
             let reset = Rows::of_matrix(&self.m, slot.units());
             candidate.product(slot.arch, reset, &mut self.candidate, threads);
+            if let Some((saved, first)) = &mut saved {
+                let rows = self.candidate.chunks_exact(candidate.columns()).enumerate();
+                let active = rows.filter(|(row, _)| is_active(*row));
+                active.for_each(|(row, candidate)| saved.keep_candidate(slot, *first + row, candidate));
+            }
             self.update(slot, index, threads, Stage::Candidate, is_active);
         }
         if let Some(projection) = &slot.projection {
@@ -187,6 +227,27 @@ impl Scratch {
                 if is_active(row) {
                     h.copy_from_slice(&projected[..h.len()]);
                 }
+            }
+        }
+    }
+
+    /// Keeps a step of all rows for the backward pass.
+    fn keep(
+        &self,
+        slot: &PackedSlot,
+        index: usize,
+        saved: &mut SavedSlot,
+        first: usize,
+        is_active: &impl Fn(usize) -> bool,
+    ) {
+        let (columns, units) = (slot.input.columns(), slot.units());
+        let batch = self.c.len() / units;
+        let input = self.input[index * batch * columns..].chunks_exact(columns);
+        let gates = self.gates.chunks_exact(slot.recurrent.columns());
+        let states = self.h.chunks_exact(slot.state()).zip(self.c.chunks_exact(units));
+        for (row, ((input, gates), (h, c))) in input.zip(gates).zip(states).enumerate() {
+            if is_active(row) {
+                saved.keep(slot, first + row, [input, gates, h, c]);
             }
         }
     }

@@ -21,9 +21,17 @@ pub fn backward<T: Float>(
     call: &Call<'_, T>,
     gradients: &OutputGradients<'_, T>,
 ) -> Result<(Output<T>, CallGradients<T>)> {
+    differentiate(weights, &weights.network().checked(call)?, gradients)
+}
+
+/// The same of a checked call.
+pub(crate) fn differentiate<T: Float>(
+    weights: &Weights<T>,
+    call: &Checked<'_, T>,
+    gradients: &OutputGradients<'_, T>,
+) -> Result<(Output<T>, CallGradients<T>)> {
     let network = weights.network();
-    let call = network.checked(call)?;
-    check(&call)?;
+    check(call)?;
     network.check_gradients(gradients, call.outputs, call.size())?;
     check_tape(network, call.size())?;
 

@@ -1,7 +1,10 @@
 //! The LSTM, with all of its options.
 
-use super::{Update, add, add_product, clip_cell, normalise, read, squash, write};
-use crate::cpu::activation::activate;
+use super::{
+    Gradient, Update, add, add_product, clip_cell, normalise, normalise_back, read, squash, through, write,
+};
+use crate::CellClip;
+use crate::cpu::activation::{activate, slope};
 use pulp::Simd;
 
 #[inline(always)]
@@ -51,4 +54,124 @@ pub fn update<S: Simd>(update: Update<'_>, simd: S) {
     for ((out, o), seen) in write::<S>(out).iter_mut().zip(&*o).zip(&*i) {
         *out = simd.mul_f32s(*o, *seen);
     }
+}
+
+/// The gradient, with all options. o saw the clipped c_t, so da_o comes first; then the clip of c_t; then i, f
+/// and g.
+#[inline(always)]
+pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
+    let (slot, row, units) = (gradient.slot, gradient.row, gradient.slot.units());
+    let (spec, size) = (&slot.spec.cell, slot.spec.hidden_size);
+    let (a, rest) = row.scratch.split_at_mut(4 * units);
+    let (y, rest) = rest.split_at_mut(4 * units);
+    let (da, rest) = rest.split_at_mut(4 * units);
+    let (unclipped, rest) = rest.split_at_mut(units);
+    let (c, rest) = rest.split_at_mut(units);
+    let (seen, rest) = rest.split_at_mut(units);
+    let dseen = &mut rest[..units];
+
+    // Forward again, from the pre-activations.
+    a.copy_from_slice(row.a);
+    if let Some(norm) = &slot.norm {
+        normalise(a, norm.gates, size, &norm.ih);
+        y.copy_from_slice(row.recurrent);
+        normalise(y, norm.gates, size, &norm.hh);
+        a.iter_mut().zip(&*y).for_each(|(a, y)| *a += y);
+    }
+    let [a_i, a_f, a_g, a_o] = gates_of(a, units);
+    let [i, f, g, o] = gates_of(y, units);
+    let peephole = |index: usize| Some(&slot.peepholes.as_ref()?[index * units..][..units]);
+    let see = |a: &mut [f32], index: usize, c: &[f32]| {
+        let weights = peephole(index).unwrap_or_default();
+        a.iter_mut().zip(weights).zip(c).for_each(|((a, weight), c)| *a += weight * c);
+    };
+    see(a_i, 0, row.c);
+    see(a_f, 2, row.c);
+    for (y, a, activation) in [(&mut *i, &*a_i, 0), (&mut *f, &*a_f, 0), (&mut *g, &*a_g, 1)] {
+        y.copy_from_slice(a);
+        squash(simd, slot, activation, write::<S>(y));
+    }
+    if spec.coupled_input_forget {
+        f.iter_mut().zip(&*i).for_each(|(f, i)| *f = 1.0 - i);
+    }
+    for (((c, i), g), (f, before)) in unclipped.iter_mut().zip(&*i).zip(&*g).zip(f.iter().zip(row.c)) {
+        *c = f * before + i * g;
+    }
+    c.copy_from_slice(unclipped);
+    clip_cell(simd, spec.cell_clip, write::<S>(c));
+    see(a_o, 1, c);
+    o.copy_from_slice(a_o);
+    squash(simd, slot, 0, write::<S>(o));
+    seen.copy_from_slice(c);
+    if let Some(norm) = &slot.norm {
+        normalise(seen, 1, size, &norm.c);
+    }
+    dseen.copy_from_slice(seen);
+    activate(simd, spec.activations[2], write::<S>(dseen));
+
+    // Back through m = o h(seen), where dseen is h(seen) at first.
+    let [da_i, da_f, da_g, da_o] = gates_of(da, units);
+    for unit in 0..units {
+        let (dm, squashed) = (row.dh[unit], dseen[unit]);
+        row.m[unit] = o[unit] * squashed;
+        da_o[unit] = dm * squashed;
+        dseen[unit] = dm * o[unit] * slope(spec.activations[2], seen[unit], squashed);
+    }
+    through(slot, 0, a_o, o, da_o);
+    if let Some(norm) = &slot.norm {
+        normalise_back(c, 1, size, &norm.c[0], dseen, &mut row.sums.norm_c);
+    }
+    row.dc.iter_mut().zip(&*dseen).for_each(|(dc, dseen)| *dc += dseen);
+    let sums = &mut row.sums.peepholes;
+    let mut unsee = |dc: &mut [f32], index: usize, da: &[f32], c: &[f32]| {
+        let Some(weights) = peephole(index) else { return };
+        let sums = &mut sums[index * units..][..units];
+        for (((dc, weight), sum), (da, c)) in dc.iter_mut().zip(weights).zip(sums).zip(da.iter().zip(c)) {
+            *dc += weight * da;
+            *sum += da * c;
+        }
+    };
+    unsee(row.dc, 1, da_o, c);
+    // Back through the clip, which tells by the number before it.
+    if let Some(CellClip { min, max, nan }) = spec.cell_clip {
+        for (dc, c) in row.dc.iter_mut().zip(&*unclipped) {
+            if *c < min || *c > max || (nan && c.is_nan()) {
+                *dc = 0.0;
+            }
+        }
+    }
+    // Back through c_t = f c_{t-1} + i g.
+    for unit in 0..units {
+        let (dc, before) = (row.dc[unit], row.c[unit]);
+        da_i[unit] = dc * (g[unit] - if spec.coupled_input_forget { before } else { 0.0 });
+        da_f[unit] = if spec.coupled_input_forget { 0.0 } else { dc * before };
+        da_g[unit] = dc * i[unit];
+        row.dc[unit] = dc * f[unit];
+    }
+    through(slot, 0, a_i, i, da_i);
+    if !spec.coupled_input_forget {
+        through(slot, 0, a_f, f, da_f);
+    }
+    through(slot, 1, a_g, g, da_g);
+    unsee(row.dc, 0, da_i, row.c);
+    unsee(row.dc, 2, da_f, row.c);
+    row.dh.fill(0.0);
+    let Some(norm) = &slot.norm else {
+        row.a.copy_from_slice(da);
+        return;
+    };
+    a.copy_from_slice(da);
+    normalise_back(row.a, norm.gates, size, &norm.ih[0], da, &mut row.sums.norm_ih);
+    normalise_back(row.recurrent, norm.gates, size, &norm.hh[0], a, &mut row.sums.norm_hh);
+    row.a.copy_from_slice(da);
+    row.recurrent.copy_from_slice(a);
+}
+
+/// The lines of four gates.
+#[inline(always)]
+fn gates_of(numbers: &mut [f32], units: usize) -> [&mut [f32]; 4] {
+    let (i, rest) = numbers.split_at_mut(units);
+    let (f, rest) = rest.split_at_mut(units);
+    let (g, o) = rest.split_at_mut(units);
+    [i, f, g, o]
 }

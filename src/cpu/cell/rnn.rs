@@ -1,6 +1,6 @@
 //! The vanilla RNN.
 
-use super::{Update, add, read, squash, write};
+use super::{Gradient, Update, add, read, squash, through, write};
 use pulp::Simd;
 
 /// h_t = f(x + h)
@@ -11,4 +11,16 @@ pub fn update<S: Simd>(update: Update<'_>, simd: S) {
     add(simd, gates, input);
     squash(simd, update.slot, 0, gates);
     write::<S>(update.row.h).copy_from_slice(gates);
+}
+
+/// da = dh f'(a)
+#[inline(always)]
+pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
+    let (slot, row) = (gradient.slot, gradient.row);
+    let y = &mut row.scratch[..row.a.len()];
+    y.copy_from_slice(row.a);
+    squash(simd, slot, 0, write::<S>(y));
+    through(slot, 0, row.a, y, row.dh);
+    row.a.copy_from_slice(row.dh);
+    row.dh.fill(0.0);
 }

@@ -1,0 +1,241 @@
+//! The backward pass of a call on the CPU engine: the layers from the last to the first.
+
+use super::CpuRnn;
+use super::aligned::padded;
+use super::back::{Back, SlotGradients};
+use super::layer::parts;
+use super::packed_slot::Transposed;
+use super::saved::SavedLayer;
+use crate::call::{CallGradients, Checked, Gradients, OutputGradients, ResultArray};
+use crate::network::{Merge, Network, Outputs, SlotSpec};
+use crate::weights::{Params, TensorKind};
+use crate::{Output, Result, Weights};
+use ndarray::{Array3, ArrayView3, Axis, CowArray, Ix3, s};
+use rayon::prelude::*;
+
+/// All that a call has kept for its backward pass.
+#[derive(Debug)]
+pub(crate) struct CpuSaved {
+    layers: Vec<SavedLayer>,
+    lengths: Option<Vec<usize>>,
+    outputs: Outputs,
+    /// T and N.
+    size: [usize; 2],
+    starts_from_learned: bool,
+    /// The final hidden states, where their merge multiplies them.
+    h_n: Array3<f32>,
+}
+
+impl CpuSaved {
+    pub fn outputs(&self) -> Outputs {
+        self.outputs
+    }
+
+    /// T and N.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+}
+
+impl CpuRnn {
+    /// Computes a call, and keeps what its backward pass needs.
+    pub fn call_saved(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<(Output, CpuSaved)> {
+        let mut layers = Vec::new();
+        let output = self.call(weights, call, Some(&mut layers))?;
+        let saved = CpuSaved {
+            layers,
+            lengths: call.lengths.clone(),
+            outputs: call.outputs,
+            size: call.size(),
+            starts_from_learned: call.state.is_none(),
+            h_n: output.h_n.clone(),
+        };
+        Ok((output, saved))
+    }
+
+    /// The gradients of a loss by everything that a call is made of.
+    pub fn backward(
+        &self,
+        weights: &Weights,
+        saved: CpuSaved,
+        given: &OutputGradients<'_>,
+    ) -> Result<CallGradients> {
+        let network = weights.network();
+        let slots = self.slots(weights);
+        let transposed = self.transposed.get_or_init(|| {
+            network.slots.iter().map(|spec| Transposed::pack(self.cpu.arch, weights, spec)).collect()
+        });
+        let [steps, batch] = saved.size;
+        let mut state = network.zero_state(batch)?;
+        for (own, given) in [Some(&mut state.h), state.c.as_mut()].into_iter().zip(given.of_final()) {
+            if let (Some(own), Some(given)) = (own, given) {
+                own.assign(&given);
+            }
+        }
+        if saved.outputs.last_only {
+            add_last(network, given, &saved.h_n, &mut state.h);
+        }
+        let mut params = Params::zeros(network)?;
+        let cells = given.of(ResultArray::CellStates).map(|cells| network.layout.swap(cells));
+        let mut above = None;
+        for (layer, mut kept) in saved.layers.into_iter().enumerate().rev() {
+            let specs = network.layer(layer);
+            let (first, spec) = (specs[0].index, &specs[0]);
+            let by_output = by_output(network, given, saved.outputs, layer, above.take());
+            let by_direction = by_direction(network, given, &saved.outputs, layer, &by_output, &kept);
+            let own = &slots[first..first + specs.len()];
+            let (_, threads) = parts(own, steps, batch, false);
+            let below = kept.below.view().into_shape_with_order((steps * batch, spec.input_size));
+            let below = below.expect("a layer's input in one piece");
+            let mut states = state.h.slice_mut(s![first..first + specs.len(), .., ..]);
+            let mut cell_states =
+                state.c.as_mut().map(|c| c.slice_mut(s![first..first + specs.len(), .., ..]));
+            let mut cell_rows = cell_states.as_mut().map(|c| c.outer_iter_mut());
+            let mut backs = Vec::new();
+            for (direction, (h, kept)) in states.outer_iter_mut().zip(&mut kept.slots).enumerate() {
+                let c = cell_rows.as_mut().and_then(Iterator::next);
+                let cells = cells.as_ref().filter(|_| layer + 1 == network.num_layers);
+                let columns = direction * spec.hidden_size..(direction + 1) * spec.hidden_size;
+                backs.push(Back {
+                    slot: &own[direction],
+                    transposed: &transposed[first + direction],
+                    saved: kept,
+                    steps,
+                    lengths: saved.lengths.as_deref(),
+                    below,
+                    output: by_direction[direction].as_ref().map(|by| by.view()),
+                    cell_states: cells.map(|cells| cells.slice(s![.., .., columns])),
+                    h: h.split_at(Axis(1), spec.state_size).0,
+                    c: c.map(|c| c.split_at(Axis(1), spec.cell_state_size()).0),
+                    threads,
+                });
+            }
+            let gradients: Vec<SlotGradients> = if threads * rayon::current_num_threads() > 1 {
+                backs.into_par_iter().map(Back::run).collect()
+            } else {
+                backs.into_iter().map(Back::run).collect()
+            };
+            let mut by_input = Array3::zeros((steps, batch, spec.input_size));
+            for (spec, gradients) in specs.iter().zip(gradients) {
+                let rows = by_input.as_slice_mut().expect("new arrays lie in one piece");
+                let products = gradients.input.chunks_exact(gradients.input_stride);
+                for (row, product) in rows.chunks_exact_mut(spec.input_size).zip(products) {
+                    row.iter_mut().zip(product).for_each(|(sum, product)| *sum += product);
+                }
+                put(&mut params, spec, gradients.weights);
+            }
+            if let Some(by_output) = by_output.filter(|_| network.residual && layer > 0) {
+                by_input += &by_output;
+            }
+            above = Some(by_input);
+        }
+        for spec in &network.slots {
+            state.h.slice_mut(s![spec.index, .., spec.state_size..]).fill(0.0);
+            if let Some(c) = &mut state.c {
+                c.slice_mut(s![spec.index, .., spec.cell_state_size()..]).fill(0.0);
+            }
+            if saved.starts_from_learned && spec.cell.has_learned_state {
+                let sums = |array: &Array3<f32>, size: usize| {
+                    array.index_axis(Axis(0), spec.index).sum_axis(Axis(0)).to_vec()[..size].to_vec()
+                };
+                let mut learned = vec![(TensorKind::InitialH, sums(&state.h, spec.state_size))];
+                learned.extend(
+                    state
+                        .c
+                        .as_ref()
+                        .filter(|_| spec.cell_state_size() > 0)
+                        .map(|c| (TensorKind::InitialC, sums(c, spec.cell_state_size()))),
+                );
+                put(&mut params, spec, learned);
+            }
+        }
+        let input = above.expect("a network has a layer");
+        Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
+    }
+}
+
+/// The gradient by the output of a layer, directions side by side or merged; none where nothing reads it.
+fn by_output(
+    network: &Network,
+    given: &OutputGradients<'_>,
+    outputs: Outputs,
+    layer: usize,
+    above: Option<Array3<f32>>,
+) -> Option<Array3<f32>> {
+    let is_top = layer + 1 == network.num_layers;
+    let array = if is_top { ResultArray::Output } else { ResultArray::Lower(layer) };
+    let own = given.of(array).filter(|_| !is_top || (!outputs.last_only && network.merge != Merge::Apart));
+    match (above, own.map(|own| network.layout.swap(own))) {
+        (Some(above), Some(own)) => Some(above + &own),
+        (above, own) => above.or(own.map(|own| own.to_owned())),
+    }
+}
+
+/// The gradients by the output of each direction.
+fn by_direction<'a>(
+    network: &Network,
+    given: &'a OutputGradients<'_>,
+    outputs: &Outputs,
+    layer: usize,
+    by_output: &'a Option<Array3<f32>>,
+    kept: &SavedLayer,
+) -> Vec<Option<CowArray<'a, f32, Ix3>>> {
+    let (count, size) = (network.direction_count(), network.layer(layer)[0].state_size);
+    let side_by_side = |direction: usize| s![.., .., direction * size..(direction + 1) * size];
+    if network.merge == Merge::Apart && layer + 1 == network.num_layers {
+        let arrays = [ResultArray::Output, ResultArray::OutputReverse].map(|array| given.of(array));
+        let swap = |array: ArrayView3<'a, f32>| CowArray::from(network.layout.swap(array));
+        return arrays.into_iter().map(|array| array.filter(|_| !outputs.last_only).map(swap)).collect();
+    }
+    let Some(by_output) = by_output else { return vec![None; count] };
+    let of = |direction: usize| match network.merge {
+        Merge::Concatenate | Merge::Apart => CowArray::from(by_output.slice(side_by_side(direction))),
+        Merge::Sum => CowArray::from(by_output.view()),
+        Merge::Average => CowArray::from(by_output * 0.5),
+        Merge::Multiply => {
+            let apart = kept.directions_apart.as_ref().expect("kept where directions are multiplied");
+            CowArray::from(by_output * &apart.slice(side_by_side(1 - direction)))
+        }
+    };
+    (0..count).map(|direction| Some(of(direction))).collect()
+}
+
+/// Adds the gradient by the last output to that by the final hidden states that the output is made of.
+fn add_last(network: &Network, given: &OutputGradients<'_>, h_n: &Array3<f32>, state: &mut Array3<f32>) {
+    let top = network.top();
+    let (first, size) = (top[0].index, top[0].state_size);
+    for (direction, spec) in top.iter().enumerate() {
+        let is_apart = network.merge == Merge::Apart && direction == 1;
+        let array = if is_apart { ResultArray::OutputReverse } else { ResultArray::Output };
+        let Some(by_last) = given.of(array) else { continue };
+        let by_last = network.layout.swap(by_last);
+        let by_last = by_last.index_axis(Axis(0), 0);
+        let mut own = state.slice_mut(s![spec.index, .., ..size]);
+        let side_by_side = s![.., direction * size..(direction + 1) * size];
+        match network.merge {
+            Merge::Concatenate => own += &by_last.slice(side_by_side),
+            Merge::Apart | Merge::Sum => own += &by_last,
+            Merge::Average => own.scaled_add(0.5, &by_last),
+            Merge::Multiply => own += &(&by_last * &h_n.slice(s![first + 1 - direction, .., ..size])),
+        }
+    }
+}
+
+/// Takes the gradients of a slot's weights, whose gates are in whole lines, into the flat array.
+fn put(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(TensorKind, Vec<f32>)>) {
+    let table = params.table.clone();
+    for (kind, numbers) in gradients {
+        let entry = table.entry(spec.index, kind).expect("a gradient of a weight that the slot has");
+        let columns = if kind.is_matrix() { entry.shape[1] } else { 1 };
+        let target = &mut params.numbers[entry.range()];
+        let is_by_gate = !matches!(kind, TensorKind::WeightHr | TensorKind::InitialH | TensorKind::InitialC);
+        if is_by_gate {
+            let blocks = target.chunks_exact_mut(spec.hidden_size * columns);
+            for (block, lines) in blocks.zip(numbers.chunks_exact(padded(spec.hidden_size) * columns)) {
+                block.copy_from_slice(&lines[..block.len()]);
+            }
+        } else {
+            target.copy_from_slice(&numbers);
+        }
+    }
+}

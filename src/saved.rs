@@ -1,0 +1,143 @@
+//! A forward call that is kept for its backward pass.
+
+use crate::call::Checked;
+use crate::cpu::CpuSaved;
+use crate::gpu::Wait;
+use crate::network::Outputs;
+use crate::rnn::{OnEngine, Shared};
+use crate::{Call, CallGradients, Error, Output, OutputGradients, Result, Rnn, State, reference};
+use ndarray::{Array3, CowArray};
+use std::sync::Arc;
+
+/// A call whose gradients can be computed: what [`Rnn::forward_saved`] keeps for [`Rnn::backward`].
+#[derive(Debug)]
+pub struct Saved {
+    /// The network that made it.
+    by: Arc<Shared>,
+    /// None once it was used.
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Cpu(CpuSaved),
+    /// The reference keeps the call, and computes it again on its tape.
+    Reference(Box<Again>),
+}
+
+/// A call's own copy.
+#[derive(Debug)]
+struct Again {
+    input: Array3<f32>,
+    state: Option<State>,
+    lengths: Option<Vec<usize>>,
+    outputs: Outputs,
+}
+
+/// # Gradients
+impl Rnn {
+    /// Computes a call, and keeps all that its backward pass needs. There is no training mode: every call can be
+    /// saved, and any number of saved calls may be there at once.
+    ///
+    /// # Errors
+    /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU, which computes no
+    /// gradients yet.
+    pub async fn forward_saved_async(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
+        self.run_saved(call, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_saved(&self, call: &Call<'_>, _: Wait) -> Result<(Output, Saved)> {
+        let checked = self.network().checked(call)?;
+        let weights = self.weights_for(&checked)?;
+        let (output, kept) = match &self.shared().on_engine {
+            OnEngine::Gpu(_) => {
+                let (expected, found) =
+                    ("the CPU engine or the reference".into(), self.engine().name().into());
+                return Err(Error::Unsupported { name: "forward_saved", expected, found });
+            }
+            OnEngine::Cpu(cpu) => {
+                let (output, saved) = cpu.call_saved(weights, &checked)?;
+                (output, Kept::Cpu(saved))
+            }
+            OnEngine::Reference => {
+                let output = reference::call(weights, call)?;
+                (output, Kept::Reference(Box::new(Again::of(&checked))))
+            }
+        };
+        Ok((output, Saved { by: self.shared().clone(), kept: Some(kept) }))
+    }
+
+    /// The gradients of a loss by input, initial states and weights of a saved call, from those by what the
+    /// call has given. A saved call is used up by it.
+    ///
+    /// ```
+    /// use ndarray::Array3;
+    /// use wgpu_rnn::{Call, Config, Engine, Init, OutputGradients, Rnn};
+    ///
+    /// # fn main() -> wgpu_rnn::Result<()> {
+    /// let rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(13).bidirectional(), Init::pytorch())?;
+    /// let input = Array3::ones((5, 3, 7)); // T 5, N 3, I 7
+    /// let (answer, mut saved) = rnn.forward_saved(&Call::new(&input))?;
+    /// // Of the loss that is half the sum of the output's squares, the gradient is the output.
+    /// let given = OutputGradients::new().output(&answer.output);
+    /// let gradients = rnn.backward(&mut saved, &given)?;
+    /// assert_eq!(gradients.input.dim(), (5, 3, 7));
+    /// assert_eq!(gradients.weights.tensor("weight_hh_l0_reverse").unwrap().shape(), [39, 13]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for one of
+    /// another network or engine, [`Error::Shape`] and [`Error::Argument`] for gradients that do not fit the
+    /// call; the saved call is not used up then.
+    pub async fn backward_async(
+        &self,
+        saved: &mut Saved,
+        given: &OutputGradients<'_>,
+    ) -> Result<CallGradients> {
+        self.run_backward(saved, given, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_backward(
+        &self,
+        saved: &mut Saved,
+        given: &OutputGradients<'_>,
+        _: Wait,
+    ) -> Result<CallGradients> {
+        if !Arc::ptr_eq(&saved.by, self.shared()) {
+            return Err(Error::SavedElsewhere);
+        }
+        let weights = self.known_weights()?;
+        let (outputs, size) = match saved.kept.as_ref().ok_or(Error::SavedUsed)? {
+            Kept::Cpu(kept) => (kept.outputs(), kept.size()),
+            Kept::Reference(again) => (again.outputs, again.call().size()),
+        };
+        weights.network().check_gradients(given, outputs, size)?;
+        match (&self.shared().on_engine, saved.kept.take().ok_or(Error::SavedUsed)?) {
+            (OnEngine::Cpu(cpu), Kept::Cpu(kept)) => cpu.backward(weights, kept, given),
+            (_, Kept::Reference(again)) => Ok(reference::differentiate(weights, &again.call(), given)?.1),
+            // A network has one engine.
+            _ => Err(Error::SavedElsewhere),
+        }
+    }
+}
+
+impl Again {
+    fn of(call: &Checked<'_, f32>) -> Again {
+        let (input, state) = (call.input.to_owned(), call.state.cloned());
+        Again { input, state, lengths: call.lengths.clone(), outputs: call.outputs }
+    }
+
+    fn call(&self) -> Checked<'_, f32> {
+        Checked {
+            input: CowArray::from(self.input.view()),
+            state: self.state.as_ref(),
+            lengths: self.lengths.clone(),
+            lengths_on_gpu: None,
+            outputs: self.outputs,
+            is_timed: false,
+            batch_sizes: None,
+        }
+    }
+}
