@@ -6,11 +6,11 @@ use super::back::{Back, SlotGradients};
 use super::layer::parts;
 use super::packed_slot::Transposed;
 use super::saved::SavedLayer;
-use crate::call::{CallGradients, Checked, Gradients, OutputGradients, ResultArray};
+use crate::call::{CallGradients, Checked, Gradients, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
 use crate::weights::{Params, TensorKind};
 use crate::{Output, Result, Weights};
-use ndarray::{Array3, ArrayView3, Axis, CowArray, Ix3, s};
+use ndarray::{Array3, Axis, CowArray, Ix3, s};
 use rayon::prelude::*;
 
 /// All that a call has kept for its backward pass.
@@ -81,8 +81,8 @@ impl CpuRnn {
         for (layer, mut kept) in saved.layers.into_iter().enumerate().rev() {
             let specs = network.layer(layer);
             let (first, spec) = (specs[0].index, &specs[0]);
-            let by_output = by_output(network, given, saved.outputs, layer, above.take());
-            let by_direction = by_direction(network, given, &saved.outputs, layer, &by_output, &kept);
+            let by_output = by_output(network, given, saved.outputs, layer, saved.size, above.take());
+            let by_direction = by_direction(network, layer, by_output.as_ref(), &kept);
             let own = &slots[first..first + specs.len()];
             let (_, threads) = parts(own, steps, batch, false);
             let below = kept.below.view().into_shape_with_order((steps * batch, spec.input_size));
@@ -154,40 +154,39 @@ impl CpuRnn {
     }
 }
 
-/// The gradient by the output of a layer, directions side by side or merged; none where nothing reads it.
+/// The gradient by the output of a layer, directions side by side or merged; none where there is none.
 fn by_output(
     network: &Network,
     given: &OutputGradients<'_>,
     outputs: Outputs,
     layer: usize,
+    [steps, batch]: [usize; 2],
     above: Option<Array3<f32>>,
 ) -> Option<Array3<f32>> {
-    let is_top = layer + 1 == network.num_layers;
-    let array = if is_top { ResultArray::Output } else { ResultArray::Lower(layer) };
-    let own = given.of(array).filter(|_| !is_top || (!outputs.last_only && network.merge != Merge::Apart));
-    match (above, own.map(|own| network.layout.swap(own))) {
-        (Some(above), Some(own)) => Some(above + &own),
-        (above, own) => above.or(own.map(|own| own.to_owned())),
+    let own = pieces(network, outputs).filter(|piece| piece.source == Source::Steps);
+    let own = own.filter(|piece| network.slots[piece.slot].layer == layer);
+    let mut sum = above;
+    for (piece, by) in own.filter_map(|piece| Some((piece, given.of(piece.array)?))) {
+        let sum = sum.get_or_insert_with(|| Array3::zeros((steps, batch, network.width(layer))));
+        // Directions that are given back apart lie side by side within the network.
+        let first = network.slots[piece.slot].direction * piece.width;
+        let mut columns = sum.slice_mut(s![.., .., first..first + piece.width]);
+        let own = piece.first_column..piece.first_column + piece.width;
+        columns += &network.layout.swap(by).slice(s![.., .., own]);
     }
+    sum
 }
 
 /// The gradients by the output of each direction.
 fn by_direction<'a>(
     network: &Network,
-    given: &'a OutputGradients<'_>,
-    outputs: &Outputs,
     layer: usize,
-    by_output: &'a Option<Array3<f32>>,
+    by_output: Option<&'a Array3<f32>>,
     kept: &SavedLayer,
 ) -> Vec<Option<CowArray<'a, f32, Ix3>>> {
     let (count, size) = (network.direction_count(), network.layer(layer)[0].state_size);
-    let side_by_side = |direction: usize| s![.., .., direction * size..(direction + 1) * size];
-    if network.merge == Merge::Apart && layer + 1 == network.num_layers {
-        let arrays = [ResultArray::Output, ResultArray::OutputReverse].map(|array| given.of(array));
-        let swap = |array: ArrayView3<'a, f32>| CowArray::from(network.layout.swap(array));
-        return arrays.into_iter().map(|array| array.filter(|_| !outputs.last_only).map(swap)).collect();
-    }
     let Some(by_output) = by_output else { return vec![None; count] };
+    let side_by_side = |direction: usize| s![.., .., direction * size..(direction + 1) * size];
     let of = |direction: usize| match network.merge {
         Merge::Concatenate | Merge::Apart => CowArray::from(by_output.slice(side_by_side(direction))),
         Merge::Sum => CowArray::from(by_output.view()),

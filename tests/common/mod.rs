@@ -1,6 +1,7 @@
 //! Shared by the tests: comparisons, and the committed goldens.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub mod gradients;
 mod judge;
 pub mod options;
 pub mod random;

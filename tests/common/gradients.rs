@@ -1,0 +1,105 @@
+//! Gradients of a case: random ones by everything that a call gives, and those of an engine against those of
+//! the reference's tape.
+
+use super::{Case, Tolerance, difference, state_f64};
+use ndarray::Array3;
+use wgpu_rnn::{Call, CallGradients, Float, Naming, Output, OutputGradients, mxnet, reference};
+
+/// Gradients by every array of an output; some of them may be left out.
+#[derive(Clone, Debug)]
+pub struct Given<T = f32> {
+    output: Option<Array3<T>>,
+    output_reverse: Option<Array3<T>>,
+    cell_states: Option<Array3<T>>,
+    lower: Vec<Array3<T>>,
+    h_n: Option<Array3<T>>,
+    c_n: Option<Array3<T>>,
+}
+
+impl Given {
+    /// Draws them from U(-1, 1).
+    pub fn drawn(output: &Output, seed: u32) -> Given {
+        let random = mxnet::Random::new(seed);
+        let like = |array: &Array3<f32>| random.uniform(-1.0, 1.0, array.dim());
+        Given {
+            output: Some(like(&output.output)),
+            output_reverse: output.output_reverse.as_ref().map(like),
+            cell_states: output.cell_states.as_ref().map(like),
+            lower: output.lower.iter().map(like).collect(),
+            h_n: Some(like(&output.h_n)),
+            c_n: output.c_n.as_ref().map(like),
+        }
+    }
+
+    fn cast(&self) -> Given<f64> {
+        let cast = |array: &Array3<f32>| array.mapv(f64::from);
+        Given {
+            output: self.output.as_ref().map(cast),
+            output_reverse: self.output_reverse.as_ref().map(cast),
+            cell_states: self.cell_states.as_ref().map(cast),
+            lower: self.lower.iter().map(cast).collect(),
+            h_n: self.h_n.as_ref().map(cast),
+            c_n: self.c_n.as_ref().map(cast),
+        }
+    }
+}
+
+impl<T: Float> Given<T> {
+    pub fn gradients(&self) -> OutputGradients<'_, T> {
+        let mut given = OutputGradients::new();
+        for (array, with) in [
+            (&self.output, OutputGradients::output as fn(_, _) -> _),
+            (&self.output_reverse, OutputGradients::output_reverse),
+            (&self.cell_states, OutputGradients::cell_states),
+            (&self.h_n, OutputGradients::h_n),
+            (&self.c_n, OutputGradients::c_n),
+        ] {
+            if let Some(array) = array {
+                given = with(given, array);
+            }
+        }
+        for (layer, array) in self.lower.iter().enumerate() {
+            given = given.lower(layer, array);
+        }
+        given
+    }
+}
+
+/// The reference's gradients, in double precision.
+pub fn judge(case: &Case, given: &Given) -> CallGradients<f64> {
+    let (input, state) = (case.input.mapv(f64::from), case.state.as_ref().map(state_f64));
+    let call = Call::new(&input).state(state.as_ref()).outputs(case.outputs);
+    let call = match &case.lengths {
+        Some(lengths) => call.lengths(lengths),
+        None => call,
+    };
+    let given = given.cast();
+    reference::backward(&case.weights.cast::<f64>(), &call, &given.gradients()).unwrap().1
+}
+
+/// How far a gradient in f32 may lie from that in f64, as a part of the largest number of its array: sums of K
+/// products err as those of the forward pass do, once more on the way back.
+const PART: f64 = 3e-5;
+
+/// Says where two gradients differ.
+pub fn difference_of_gradients(ours: &CallGradients, theirs: &CallGradients<f64>) -> Result<(), String> {
+    let mut pairs = vec![
+        ("input".to_string(), ours.input.view().into_dyn(), theirs.input.view().into_dyn()),
+        ("h_0".to_string(), ours.state.h.view().into_dyn(), theirs.state.h.view().into_dyn()),
+    ];
+    match (&ours.state.c, &theirs.state.c) {
+        (Some(ours), Some(theirs)) => {
+            pairs.push(("c_0".into(), ours.view().into_dyn(), theirs.view().into_dyn()))
+        }
+        (None, None) => {}
+        _ => return Err("c_0: one has it, the other has not".into()),
+    }
+    let weights = ours.weights.tensors(Naming::PyTorch).zip(theirs.weights.tensors(Naming::PyTorch));
+    pairs.extend(weights.map(|((name, ours), (_, theirs))| (name, ours, theirs)));
+    for (name, ours, theirs) in pairs {
+        let largest = theirs.iter().fold(1.0_f64, |most, number| most.max(number.abs()));
+        let tolerance = Tolerance { atol: PART * largest, rtol: 0.0 };
+        difference(&format!("gradient by {name}"), &ours, &theirs, tolerance)?;
+    }
+    Ok(())
+}
