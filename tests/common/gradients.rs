@@ -31,7 +31,7 @@ impl Given {
         }
     }
 
-    fn cast(&self) -> Given<f64> {
+    pub fn cast(&self) -> Given<f64> {
         let cast = |array: &Array3<f32>| array.mapv(f64::from);
         Given {
             output: self.output.as_ref().map(cast),
@@ -62,6 +62,27 @@ impl<T: Float> Given<T> {
             given = given.lower(layer, array);
         }
         given
+    }
+}
+
+impl Given<f64> {
+    /// The loss whose gradients these are, of an output.
+    pub fn loss(&self, output: &Output<f64>) -> f64 {
+        let dot = |given: Option<&Array3<f64>>, array: Option<&Array3<f64>>| -> f64 {
+            given
+                .into_iter()
+                .flatten()
+                .zip(array.into_iter().flatten())
+                .map(|(given, array)| given * array)
+                .sum()
+        };
+        let lower = self.lower.iter().zip(&output.lower).map(|(given, array)| dot(Some(given), Some(array)));
+        dot(self.output.as_ref(), Some(&output.output))
+            + dot(self.output_reverse.as_ref(), output.output_reverse.as_ref())
+            + dot(self.cell_states.as_ref(), output.cell_states.as_ref())
+            + dot(self.h_n.as_ref(), Some(&output.h_n))
+            + dot(self.c_n.as_ref(), output.c_n.as_ref())
+            + lower.sum::<f64>()
     }
 }
 
