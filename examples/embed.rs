@@ -57,7 +57,7 @@ fn embed(out: &mut dyn Write) -> Result<(), Failure> {
 
     let config = Config::gru(H).input_size(I);
     let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
-    for need in rnn.buffer_needs(T, N) {
+    for need in rnn.buffer_needs(T, N)? {
         writeln!(out, "  {need}")?;
     }
 

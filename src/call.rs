@@ -5,7 +5,7 @@ mod outputs;
 mod packed;
 mod state;
 
-pub use gradients::{CallGradients, Gradients, OutputGradients};
+pub use gradients::OutputGradients;
 pub use outputs::{Piece, ResultArray, Source};
 pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;

@@ -17,7 +17,7 @@ mod saved;
 mod sweep;
 
 use crate::call::{Checked, ResultArray, Results, Source};
-use crate::network::Network;
+use crate::network::{Network, SlotSpec};
 use crate::{Error, Merge, Output, Result, State, Weights, memory};
 use aligned::Aligned;
 pub(crate) use gradient::CpuSaved;
@@ -27,7 +27,7 @@ use packed_slot::{PackedSlot, Transposed};
 use packed_weight::Rows;
 use pulp::Arch;
 use saved::SavedLayer;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sweep::Scratch;
 
 /// The CPU that networks run on.
@@ -53,11 +53,37 @@ impl Cpu {
 #[derive(Debug)]
 pub(crate) struct CpuRnn {
     cpu: Arc<Cpu>,
-    slots: OnceLock<Vec<PackedSlot>>,
+    slots: Packed<PackedSlot>,
     /// The same for backward passes.
-    transposed: OnceLock<Vec<Transposed>>,
+    transposed: Packed<Transposed>,
     /// One for each call that was ever made at once.
     workspaces: Mutex<Vec<Workspace>>,
+}
+
+/// The weights of all slots in an order of their own, packed by the first call that needs them.
+#[derive(Debug)]
+struct Packed<T>(Mutex<Option<Arc<Vec<T>>>>);
+
+impl<T> Default for Packed<T> {
+    fn default() -> Packed<T> {
+        Packed(Mutex::default())
+    }
+}
+
+impl<T> Packed<T> {
+    fn of(&self, weights: &Weights, pack: impl Fn(&SlotSpec) -> T) -> Arc<Vec<T>> {
+        let make = || Arc::new(weights.network().slots.iter().map(pack).collect());
+        self.lock().get_or_insert_with(make).clone()
+    }
+
+    fn free(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Vec<T>>>> {
+        // A panic while weights were packed leaves none.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Memory that is kept from call to call.
@@ -76,17 +102,15 @@ struct Workspace {
 
 impl CpuRnn {
     pub fn new(cpu: &Arc<Cpu>) -> CpuRnn {
-        CpuRnn {
-            cpu: cpu.clone(),
-            slots: OnceLock::new(),
-            transposed: OnceLock::new(),
-            workspaces: Mutex::default(),
-        }
+        let (slots, transposed) = (Packed::default(), Packed::default());
+        CpuRnn { cpu: cpu.clone(), slots, transposed, workspaces: Mutex::default() }
     }
 
-    /// Frees the memory of earlier calls.
+    /// Frees the memory of earlier calls, and the packed weights.
     pub fn free_buffers(&self) {
         self.workspaces().clear();
+        self.slots.free();
+        self.transposed.free();
     }
 
     fn workspaces(&self) -> MutexGuard<'_, Vec<Workspace>> {
@@ -119,11 +143,8 @@ impl CpuRnn {
         answer
     }
 
-    fn slots(&self, weights: &Weights) -> &[PackedSlot] {
-        self.slots.get_or_init(|| {
-            let pack = |slot| PackedSlot::pack(self.cpu.arch, weights, slot);
-            weights.network().slots.iter().map(pack).collect()
-        })
+    fn slots(&self, weights: &Weights) -> Arc<Vec<PackedSlot>> {
+        self.slots.of(weights, |slot| PackedSlot::pack(self.cpu.arch, weights, slot))
     }
 
     fn compute(

@@ -146,35 +146,11 @@ impl Engine {
         }
     }
 
-    /// Buffers, bind groups and pipelines made so far, by all layers. A second call of the same shape makes
-    /// none.
-    #[doc(hidden)]
-    pub fn objects_made(&self) -> u64 {
+    /// The GPU, of an engine on one.
+    pub(crate) fn on_gpu(&self) -> Option<&Arc<Gpu>> {
         match &self.0 {
-            Backend::Gpu(gpu) => gpu.objects_made(),
-            Backend::Cpu(_) | Backend::Reference => 0,
-        }
-    }
-
-    /// Networks and sizes that were measured so far, by an engine that is [`tuned`](EngineBuilder::tuned);
-    /// those that were known to it or to its file do not count.
-    #[doc(hidden)]
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn tunings_measured(&self) -> u64 {
-        match &self.0 {
-            Backend::Gpu(gpu) => gpu.tunings.as_ref().map_or(0, |tunings| tunings.measured()),
-            Backend::Cpu(_) | Backend::Reference => 0,
-        }
-    }
-
-    /// Bytes of compiled pipelines that the engine's [`pipeline_cache`](EngineBuilder::pipeline_cache) had
-    /// for it; 0 without one.
-    #[doc(hidden)]
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn pipeline_bytes_restored(&self) -> u64 {
-        match &self.0 {
-            Backend::Gpu(gpu) => gpu.pipelines.cache_file.as_ref().map_or(0, |file| file.restored),
-            Backend::Cpu(_) | Backend::Reference => 0,
+            Backend::Gpu(gpu) => Some(gpu),
+            Backend::Cpu(_) | Backend::Reference => None,
         }
     }
 

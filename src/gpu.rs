@@ -157,7 +157,11 @@ impl GpuRnn {
             _ => None,
         };
         let state = call.state.or(initial.as_ref());
-        prepared.write(&self.gpu, call, state, &longest, network)?;
+        if let Err(refused) = prepared.write(&self.gpu, call, state, &longest, network) {
+            // Nothing was submitted.
+            put(&self.prepared, (workload, prepared), MAX_PREPARED);
+            return Err(refused);
+        }
         let clock = if call.is_timed { Some(Clock::new(&self.gpu, &prepared).await?) } else { None };
         prepared.submit(&self.gpu, &longest, clock.as_ref()).await?;
         prepared.wait(&self.gpu, wait).await?;

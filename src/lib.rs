@@ -62,7 +62,7 @@ mod streams;
 mod tuner;
 mod weights;
 
-pub use call::{Call, CallGradients, Gradients, Output, OutputGradients, Packed, PassTime, State};
+pub use call::{Call, Output, OutputGradients, Packed, PassTime, State};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;
@@ -74,7 +74,7 @@ pub use rnn::Rnn;
 pub use saved::Saved;
 pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
-pub use weights::{Init, Naming, Reader, SlotWeights, Weights, mxnet};
+pub use weights::{CallGradients, Gradients, Init, Naming, Reader, SlotWeights, Weights, mxnet};
 
 /// Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
 pub mod file {
@@ -100,6 +100,27 @@ pub mod inspect {
     pub use crate::kernel::*;
     pub use crate::network::{Equation, EquationRow, Product};
     pub use crate::plan::*;
+
+    /// Buffers, bind groups and pipelines that an engine has made so far, for all networks; 0 without a GPU.
+    pub fn objects_made(engine: &crate::Engine) -> u64 {
+        engine.on_gpu().map_or(0, |gpu| gpu.objects_made())
+    }
+
+    /// Networks and sizes that a [`tuned`](crate::EngineBuilder::tuned) engine has measured so far; the ones
+    /// that it knew from its file do not count.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tunings_measured(engine: &crate::Engine) -> u64 {
+        let tunings = engine.on_gpu().and_then(|gpu| gpu.tunings.as_ref());
+        tunings.map_or(0, |tunings| tunings.measured())
+    }
+
+    /// Bytes of compiled pipelines that an engine's
+    /// [`pipeline_cache`](crate::EngineBuilder::pipeline_cache) had for it; 0 without one.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn pipeline_bytes_restored(engine: &crate::Engine) -> u64 {
+        let file = engine.on_gpu().and_then(|gpu| gpu.pipelines.cache_file.as_ref());
+        file.map_or(0, |file| file.restored)
+    }
 
     /// The weights of a network as they lie on the device; none before its first call, or on another engine.
     pub fn packed_weights(rnn: &crate::Rnn) -> Vec<(KernelWeight, wgpu::Buffer)> {

@@ -43,10 +43,16 @@ pub(crate) struct Shared {
     config: Config,
     /// The network as far as it is known before the first call.
     network: Network,
+    drawn: Arc<Drawn>,
+    pub on_engine: OnEngine,
+}
+
+/// The weights, which the same network of another dtype shares.
+#[derive(Debug, Default)]
+struct Drawn {
     weights: OnceLock<Arc<Weights>>,
     /// The weights while they wait for the input size.
     deferred: Mutex<Option<Deferred>>,
-    pub on_engine: OnEngine,
 }
 
 /// The network's own part of each engine.
@@ -66,7 +72,8 @@ impl Rnn {
 
     fn of(engine: &Engine, weights: Arc<Weights>) -> Rnn {
         let (config, network) = (weights.config().clone(), weights.network().clone());
-        Rnn::with(engine, config, network, OnceLock::from(weights), None)
+        let drawn = Drawn { weights: OnceLock::from(weights), ..Drawn::default() };
+        Rnn::with(engine, config, network, Arc::new(drawn))
     }
 
     /// A network whose weights are drawn by an initialiser: at once, or, where the configuration leaves the
@@ -81,23 +88,17 @@ impl Rnn {
             return Ok(Rnn::new(engine, deferred.finish(config.input_size)?));
         }
         let network = deferred.network().clone();
-        Ok(Rnn::with(engine, config.clone(), network, OnceLock::new(), Some(deferred)))
+        let drawn = Drawn { deferred: Mutex::new(Some(deferred)), ..Drawn::default() };
+        Ok(Rnn::with(engine, config.clone(), network, Arc::new(drawn)))
     }
 
-    fn with(
-        engine: &Engine,
-        config: Config,
-        network: Network,
-        weights: OnceLock<Arc<Weights>>,
-        deferred: Option<Deferred>,
-    ) -> Rnn {
+    fn with(engine: &Engine, config: Config, network: Network, drawn: Arc<Drawn>) -> Rnn {
         let on_engine = match engine.backend() {
             Backend::Gpu(gpu) => OnEngine::Gpu(GpuRnn::new(gpu)),
             Backend::Cpu(cpu) => OnEngine::Cpu(CpuRnn::new(cpu)),
             Backend::Reference => OnEngine::Reference,
         };
-        let deferred = Mutex::new(deferred);
-        let shared = Shared { engine: engine.clone(), config, network, weights, deferred, on_engine };
+        let shared = Shared { engine: engine.clone(), config, network, drawn, on_engine };
         Rnn { shared: Arc::new(shared), setup: Setup::default() }
     }
 
@@ -115,13 +116,9 @@ impl Rnn {
         }
         if dtype != self.setup.dtype {
             // Packed weights belong to one type.
-            let Shared { engine, config, network, .. } = &*self.shared;
-            let (weights, deferred) = match self.shared.weights.get() {
-                Some(weights) => (OnceLock::from(weights.clone()), None),
-                None => (OnceLock::new(), self.deferred().clone()),
-            };
+            let Shared { engine, config, network, drawn, .. } = &*self.shared;
             let setup = Setup { dtype, ..self.setup };
-            self = Rnn { setup, ..Rnn::with(engine, config.clone(), network.clone(), weights, deferred) };
+            self = Rnn { setup, ..Rnn::with(engine, config.clone(), network.clone(), drawn.clone()) };
         }
         Ok(self)
     }
@@ -215,8 +212,11 @@ impl Rnn {
 
     /// The buffers that an encoded call of T steps for a batch of N may have: name, shape, bytes and usage of
     /// each.
-    pub fn buffer_needs(&self, steps: usize, batch: usize) -> Vec<BufferNeed> {
-        interop::needs(self.network(), steps, batch)
+    ///
+    /// # Errors
+    /// [`Error::InputSizeOpen`] while the input size is open.
+    pub fn buffer_needs(&self, steps: usize, batch: usize) -> Result<Vec<BufferNeed>> {
+        Ok(interop::needs(self.known_weights()?.network(), steps, batch))
     }
 
     /// The plan of a call of T steps for a batch of N, as this network makes it: to look at, or to count.
@@ -241,15 +241,19 @@ impl Rnn {
 
     /// The weights; none while they wait for the input size.
     pub fn weights(&self) -> Option<&Weights> {
-        self.shared.weights.get().map(|weights| &**weights)
+        self.shared.drawn.weights.get().map(|weights| &**weights)
     }
 
     /// The weights, to be used elsewhere: without a copy, if no clone shares them. None while they wait for
     /// the input size.
     pub fn into_weights(self) -> Option<Weights> {
-        let weights = match Arc::try_unwrap(self.shared) {
-            Ok(mut shared) => shared.weights.take(),
-            Err(shared) => shared.weights.get().cloned(),
+        let drawn = match Arc::try_unwrap(self.shared) {
+            Ok(shared) => shared.drawn,
+            Err(shared) => shared.drawn.clone(),
+        };
+        let weights = match Arc::try_unwrap(drawn) {
+            Ok(mut drawn) => drawn.weights.take(),
+            Err(drawn) => drawn.weights.get().cloned(),
         };
         weights.map(Arc::unwrap_or_clone)
     }
@@ -259,8 +263,8 @@ impl Rnn {
         &self.shared.engine
     }
 
-    /// Frees the buffers that are kept for further calls, and the host's copies of packed weights; the next
-    /// call of a shape makes its own again. Weights stay.
+    /// Frees the buffers that are kept for further calls, and the packed weights of the CPU engine; the next
+    /// call of a shape makes its own again. The weights stay, on the host and on a GPU.
     pub fn free_buffers(&self) {
         match &self.shared.on_engine {
             OnEngine::Gpu(gpu) => gpu.free_buffers(),
@@ -322,7 +326,7 @@ impl Rnn {
             if let Some(waiting) = deferred.as_ref() {
                 let drawn = waiting.clone().finish(call.input.dim().2)?;
                 // The cell is empty: only the holder of the lock fills it.
-                let _ = self.shared.weights.set(Arc::new(drawn));
+                let _ = self.shared.drawn.weights.set(Arc::new(drawn));
                 *deferred = None;
             }
         }
@@ -333,6 +337,6 @@ impl Rnn {
 
     fn deferred(&self) -> std::sync::MutexGuard<'_, Option<Deferred>> {
         // A panic while weights were drawn leaves them as they were.
-        self.shared.deferred.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.drawn.deferred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! The numbers of a network, and the one place that knows which tensors it has.
 
 mod formats;
+mod gradients;
 mod infer;
 mod init;
 mod metadata;
@@ -11,6 +12,7 @@ mod tensor_file;
 
 pub mod mxnet;
 
+pub use gradients::{CallGradients, Gradients};
 pub(crate) use init::Deferred;
 pub use init::Init;
 pub use names::Naming;
@@ -48,13 +50,14 @@ pub struct Weights<T = f32> {
 
 impl Weights<f32> {
     /// Draws the weights of a network whose input size is known.
+    ///
+    /// # Errors
+    /// [`Error::InputSizeOpen`] for one that is open, which [`Rnn::lazy`](crate::Rnn::lazy) takes from its first
+    /// input; [`Error::Setting`] for a configuration that no network can have, [`Error::Memory`] where the
+    /// weights cannot be had.
     pub fn init(config: &Config, init: &Init) -> Result<Weights> {
         if config.input_size == 0 {
-            return Err(Error::Setting {
-                name: "input_size",
-                expected: "at least 1 (a lazy Rnn takes it from its first input)".into(),
-                found: "0".into(),
-            });
+            return Err(Error::InputSizeOpen);
         }
         Deferred::new(config, init.clone())?.finish(config.input_size)
     }

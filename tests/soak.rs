@@ -9,7 +9,7 @@ mod engines;
 use common::case;
 use engines::{Offer, Outcome, Trials};
 use ndarray::Array2;
-use wgpu_rnn::{Config, Engine, Rnn, Streams};
+use wgpu_rnn::{Config, Engine, Rnn, Streams, inspect};
 
 /// Parts of the calls whose growth is measured apart.
 const QUARTERS: usize = 4;
@@ -43,7 +43,7 @@ fn soak(engine: &Engine) -> Outcome {
         Ok(())
     };
     run(2_000)?;
-    let objects = engine.objects_made();
+    let objects = inspect::objects_made(&engine);
     let (mut kept, mut grown) = (0, Vec::new());
     for _ in 0..QUARTERS {
         let resident = resident_bytes()?;
@@ -55,7 +55,7 @@ fn soak(engine: &Engine) -> Outcome {
     println!(
         "soak: {calls} calls, heap {kept} bytes more, resident memory {grown:?} more after each quarter of the calls"
     );
-    if engine.objects_made() != objects {
+    if inspect::objects_made(&engine) != objects {
         return Err("objects were made in the steady state".into());
     }
     // The heap of Rust code, to a byte: tables of wgpu may double once.

@@ -8,7 +8,7 @@ mod engines;
 use common::{Case, F32, NORM, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials};
 use std::path::Path;
-use wgpu_rnn::{Config, Engine, EngineBuilder, Output, Rnn, Schedule};
+use wgpu_rnn::{Config, Engine, EngineBuilder, Output, Rnn, Schedule, inspect};
 
 type Test = fn() -> Outcome;
 
@@ -75,10 +75,10 @@ fn measured_once() -> Outcome {
             let mut case = case(&config.clone().input_size(4), *steps, *batch, 31);
             let what = format!("{} and size {index}", engine.name());
             answer(&engine, &case).map_err(|error| format!("{what}: {error}"))?;
-            expect(&what, engine.tunings_measured(), index as u64 + 1)?;
+            expect(&what, inspect::tunings_measured(&engine), index as u64 + 1)?;
             case.lengths = Some((0..*batch).map(|row| row % steps).collect());
             answer(&engine, &case).map_err(|error| format!("{what} with lengths: {error}"))?;
-            expect(&format!("{what} again"), engine.tunings_measured(), index as u64 + 1)?;
+            expect(&format!("{what} again"), inspect::tunings_measured(&engine), index as u64 + 1)?;
         }
     }
     // A layer's second call makes nothing; T counts in powers of two, N as it is.
@@ -86,12 +86,12 @@ fn measured_once() -> Outcome {
     let rnn = Rnn::new(&engine, case(&small(5), 1, 1, 0).weights);
     let call = |steps, batch| rnn.forward(&ndarray::Array3::<f32>::ones((steps, batch, 3)), None);
     let first = call(7, 3)?;
-    let made = engine.objects_made();
+    let made = inspect::objects_made(&engine);
     expect("a second call", call(7, 3)?.output == first.output, true)?;
-    expect("objects of a second call", engine.objects_made(), made)?;
+    expect("objects of a second call", inspect::objects_made(&engine), made)?;
     for (steps, batch, measured) in [(8, 3, 1), (5, 3, 1), (4, 3, 2), (7, 2, 3), (300, 2, 4), (900, 2, 4)] {
         call(steps, batch)?;
-        expect(&format!("T {steps}, N {batch}"), engine.tunings_measured(), measured)?;
+        expect(&format!("T {steps}, N {batch}"), inspect::tunings_measured(&engine), measured)?;
     }
     Ok(())
 }
@@ -106,13 +106,13 @@ fn second_engine() -> Outcome {
     let theirs = answer(&first, &case)?;
     for (what, engine) in [("one opened before", other), ("one opened after", tuned_with(&file)?)] {
         let ours = answer(&engine, &case)?;
-        expect(what, engine.tunings_measured(), 0)?;
+        expect(what, inspect::tunings_measured(&engine), 0)?;
         expect("the same bits", ours.output == theirs.output, true)?;
     }
     // The file keeps the tunings of other engines.
     let untuned = Engine::builder().tuned_with(&file).webgpu_defaults().build()?;
     answer(&untuned, &case)?;
-    expect("other kernels", untuned.tunings_measured(), 1)?;
+    expect("other kernels", inspect::tunings_measured(&untuned), 1)?;
     expect("lines", std::fs::read_to_string(&file)?.lines().count(), 3)?;
     Ok(())
 }
@@ -121,9 +121,9 @@ fn own_tuning() -> Outcome {
     let engine = Engine::builder().tuned().build()?;
     let case = case(&small(4), 1, 1, 33);
     Rnn::new(&engine, case.weights.clone()).with_tuning(Schedule::Stepwise)?.call(&case.call())?;
-    expect("with a schedule by name", engine.tunings_measured(), 0)?;
+    expect("with a schedule by name", inspect::tunings_measured(&engine), 0)?;
     answer(&Engine::gpu()?, &case)?;
-    expect("an engine as it comes", Engine::gpu()?.tunings_measured(), 0)?;
+    expect("an engine as it comes", inspect::tunings_measured(&Engine::gpu()?), 0)?;
     Ok(())
 }
 
@@ -139,10 +139,10 @@ fn heals(what: &str, file: &Path, bytes: &[u8], case: &Case, measures: u64) -> O
     std::fs::write(file, bytes)?;
     let engine = tuned_with(file)?;
     answer(&engine, case).map_err(|error| format!("{what}: {error}"))?;
-    expect(what, engine.tunings_measured(), measures)?;
+    expect(what, inspect::tunings_measured(&engine), measures)?;
     let next = tuned_with(file)?;
     answer(&next, case)?;
-    expect(&format!("after {what}"), next.tunings_measured(), 0)?;
+    expect(&format!("after {what}"), inspect::tunings_measured(&next), 0)?;
     Ok(())
 }
 
@@ -201,7 +201,7 @@ fn impossible_tunings() -> Outcome {
     std::fs::write(&file, format!("{key}\tstepwise\t8s\t1\n"))?;
     let engine = open()?;
     answer(&engine, &case)?;
-    expect("subgroups that are not there", engine.tunings_measured(), 1)?;
+    expect("subgroups that are not there", inspect::tunings_measured(&engine), 1)?;
     Ok(())
 }
 
@@ -215,7 +215,7 @@ fn tunings_without_folder() -> Outcome {
         let engine = Engine::builder().tuned_with(&file).pipeline_cache(&file).build()?;
         for _ in 0..2 {
             answer(&engine, &case).map_err(|error| format!("{}: {error}", file.display()))?;
-            expect(&file.display().to_string(), engine.tunings_measured(), 1)?;
+            expect(&file.display().to_string(), inspect::tunings_measured(&engine), 1)?;
         }
     }
     expect("the folder's files", std::fs::read_dir(folder.path())?.count(), 0)?;
@@ -236,11 +236,11 @@ fn pipelines_restored() -> Outcome {
     let file = folder.path().join("pipelines");
     let case = case(&small(6), 1, 1, 37);
     let first = with_pipelines(&file)?;
-    expect("bytes at first", first.pipeline_bytes_restored(), 0)?;
+    expect("bytes at first", inspect::pipeline_bytes_restored(&first), 0)?;
     answer(&first, &case)?;
     expect("a file after the first call", file.exists(), keeps_pipelines(&first))?;
     let second = with_pipelines(&file)?;
-    expect("bytes restored", second.pipeline_bytes_restored() > 0, keeps_pipelines(&first))?;
+    expect("bytes restored", inspect::pipeline_bytes_restored(&second) > 0, keeps_pipelines(&first))?;
     answer(&second, &case)?;
     // WebGPU's defaults have no such feature.
     let defaults = Engine::builder().webgpu_defaults().pipeline_cache(folder.path().join("none")).build()?;
@@ -279,12 +279,16 @@ fn broken_pipelines() -> Outcome {
     for (what, bytes) in broken {
         std::fs::write(&file, &bytes)?;
         let engine = with_pipelines(&file)?;
-        expect(&what, engine.pipeline_bytes_restored(), 0)?;
+        expect(&what, inspect::pipeline_bytes_restored(&engine), 0)?;
         answer(&engine, &case).map_err(|error| format!("{what}: {error}"))?;
-        expect(&format!("after {what}"), with_pipelines(&file)?.pipeline_bytes_restored() > 0, true)?;
+        expect(
+            &format!("after {what}"),
+            inspect::pipeline_bytes_restored(&with_pipelines(&file)?) > 0,
+            true,
+        )?;
     }
     std::fs::write(&file, &good)?;
-    expect("the good one", with_pipelines(&file)?.pipeline_bytes_restored() > 0, true)?;
+    expect("the good one", inspect::pipeline_bytes_restored(&with_pipelines(&file)?) > 0, true)?;
     Ok(())
 }
 
@@ -294,7 +298,7 @@ fn work(folder: &Path, units: usize) -> Result<(), String> {
         Engine::builder().tuned_with(folder.join("tunings")).pipeline_cache(folder.join("pipelines"));
     let engine = builder.build().map_err(|error| error.to_string())?;
     answer(&engine, &case(&small(units), 1, 1, 39))?;
-    expect("measured", engine.tunings_measured(), 1)
+    expect("measured", inspect::tunings_measured(&engine), 1)
 }
 
 /// After all of them have worked in the folder, at once: both files are good, and most choices are there.
@@ -308,9 +312,9 @@ fn is_whole(folder: &Path, units: std::ops::Range<usize>, fewest: usize) -> Outc
     for units in units.clone() {
         answer(&engine, &case(&small(units), 1, 1, 39))?;
     }
-    expect("measured again", engine.tunings_measured(), (units.len() - lines) as u64)?;
+    expect("measured again", inspect::tunings_measured(&engine), (units.len() - lines) as u64)?;
     let restored = with_pipelines(&folder.join("pipelines"))?;
-    expect("bytes restored", restored.pipeline_bytes_restored() > 0, keeps_pipelines(&restored))?;
+    expect("bytes restored", inspect::pipeline_bytes_restored(&restored) > 0, keeps_pipelines(&restored))?;
     // Nothing half-written is left beside them.
     let files = std::fs::read_dir(folder)?.count();
     Ok(expect("files", files, 1 + usize::from(keeps_pipelines(&restored)))?)

@@ -194,6 +194,11 @@ impl Arguments {
         outputs
     }
 
+    /// True if there are several arrays over time, which a file of one array cannot hold.
+    pub fn gives_several(&self, config: &Config) -> bool {
+        self.cell_states || self.every_layer || config.merge == Merge::Apart
+    }
+
     /// Checks the arguments against the network of the weights.
     pub fn check_against(&self, config: &Config) -> Result<(), String> {
         if self.reverse && config.directions == Directions::Both {

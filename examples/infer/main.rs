@@ -40,6 +40,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         .settings(|config| arguments.apply(config))
         .load(&arguments.weights)?;
     arguments.check_against(weights.config())?;
+    if matches!(format, Format::Npy) && arguments.gives_several(weights.config()) {
+        let path = arguments.output.display();
+        return Err(format!(
+            "--output {path}: expected .safetensors for several arrays over time, found .npy"
+        )
+        .into());
+    }
     let input = files::read(&arguments.input)?;
     if input.batch_sizes.is_some() && arguments.last_only {
         return Err("--last-only: expected input that is not packed, found packed".into());

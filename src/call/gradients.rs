@@ -1,11 +1,10 @@
-//! Gradients of a loss: by the arrays that a call gives, and by those that it is made of.
+//! The gradients of a loss by the arrays that a call gives.
 
+use super::Checked;
 use super::outputs::{ResultArray, Source, pieces};
-use super::{Checked, State};
 use crate::network::{Network, Outputs};
-use crate::weights::{Naming, Params};
 use crate::{Error, Result};
-use ndarray::{Array3, ArrayRef3, ArrayView3, ArrayViewD};
+use ndarray::{ArrayRef3, ArrayView3};
 use num_traits::Zero;
 
 /// The gradients of a loss by the arrays that a call gives. Each is optional, and a missing one is zero.
@@ -141,47 +140,6 @@ fn check_shape(of: &str, found: &[usize], expected: &[usize]) -> Result<()> {
     }
     let (name, expected, found) = (format!("gradient by {of}"), format!("{expected:?}"), found.to_vec());
     Err(Error::Shape { name, expected, found })
-}
-
-/// The gradients of a loss by everything that a call is made of.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CallGradients<T = f32> {
-    /// By the input, in the shape that the call sees: `[T, N, I]`, or `[N, T, I]` in layout NTC. Zero past
-    /// the ends of sequences.
-    pub input: Array3<T>,
-    /// By the initial states, `[L*D, N, H]`, also where the call was given none.
-    pub state: State<T>,
-    /// By every weight.
-    pub weights: Gradients<T>,
-}
-
-/// The gradients of a loss by the weights of a network, flat: in one array, as the weights are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gradients<T = f32> {
-    params: Params<T>,
-}
-
-impl<T> Gradients<T> {
-    pub(crate) fn new(params: Params<T>) -> Gradients<T> {
-        Gradients { params }
-    }
-
-    /// Every gradient under the name of its weight, in PyTorch's order.
-    pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
-        self.params.tensors(naming)
-    }
-
-    /// The gradient by one weight, by its name in either scheme.
-    pub fn tensor(&self, name: &str) -> Option<ArrayViewD<'_, T>> {
-        self.params.by_name(name)
-    }
-
-    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
-    /// numbers between are zero.
-    pub fn as_slice(&self) -> &[T] {
-        &self.params.numbers
-    }
 }
 
 impl<T> Checked<'_, T> {

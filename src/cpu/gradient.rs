@@ -6,9 +6,9 @@ use super::back::{Back, SlotGradients};
 use super::layer::parts;
 use super::packed_slot::Transposed;
 use super::saved::SavedLayer;
-use crate::call::{CallGradients, Checked, Gradients, OutputGradients, ResultArray, Source, pieces};
+use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
-use crate::weights::{Params, TensorKind};
+use crate::weights::{CallGradients, Gradients, Params, TensorKind};
 use crate::{Output, Result, Weights};
 use ndarray::{Array3, Axis, CowArray, Ix3, s};
 use rayon::prelude::*;
@@ -62,9 +62,7 @@ impl CpuRnn {
     ) -> Result<CallGradients> {
         let network = weights.network();
         let slots = self.slots(weights);
-        let transposed = self.transposed.get_or_init(|| {
-            network.slots.iter().map(|spec| Transposed::pack(self.cpu.arch, weights, spec)).collect()
-        });
+        let transposed = self.transposed.of(weights, |spec| Transposed::pack(self.cpu.arch, weights, spec));
         let [steps, batch] = saved.size;
         let mut state = network.zero_state(batch)?;
         for (own, given) in [Some(&mut state.h), state.c.as_mut()].into_iter().zip(given.of_final()) {

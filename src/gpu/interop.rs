@@ -76,7 +76,13 @@ impl GpuRnn {
         };
         let bound = match encoded.bound.iter().position(|bound| bound.arrays == arrays) {
             Some(index) => encoded.bound.remove(index).expect("the index was just found"),
-            None => BoundBuffers::new(&self.gpu, network, &encoded, arrays).await?,
+            None => match BoundBuffers::new(&self.gpu, network, &encoded, arrays).await {
+                Ok(bound) => bound,
+                Err(refused) => {
+                    put(&self.encoded, encoded, MAX_SHAPES);
+                    return Err(refused);
+                }
+            },
         };
         self.gpu.pipelines.save();
         let recorded = self.gpu.scoped(|| encoded.record(encoder, &bound)).await;

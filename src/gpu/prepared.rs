@@ -118,6 +118,17 @@ async fn prepare(
         bytes.resize(index * stride, 0);
         bytes.extend_from_slice(dispatch.dims.bytes());
     }
+    let (needed, limit) = (bytes.len() as u64, gpu.limits.max_buffer_bytes);
+    if needed > limit {
+        let what = format!("the sizes of {} dispatches", all().count());
+        return Err(Error::TooLarge {
+            what,
+            needed,
+            limit,
+            unit: "bytes",
+            holder: "a buffer of the adapter",
+        });
+    }
     let dims = gpu.filled("sizes", &padded(bytes), wgpu::BufferUsages::UNIFORM).await?;
 
     let mut distinct = Vec::new();

@@ -8,6 +8,7 @@ use crate::plan::{Payload, Transfer};
 use crate::{Error, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, s};
+use std::ops::Range;
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
@@ -58,7 +59,11 @@ impl Prepared {
                     Payload::Input(segment) => {
                         let first = segment.first as usize;
                         let end = first + segment.steps_within(longest.steps) as usize;
-                        put(&padded(call.input.slice(s![first..end, .., ..])), "input")?;
+                        let mut numbers = padded(call.input.slice(s![first..end, .., ..]));
+                        if transfer.dtype != Dtype::F32 {
+                            blank_past_ends(&mut numbers, call, first..end);
+                        }
+                        put(&numbers, "input")?;
                     }
                     // A result, which is never uploaded.
                     Payload::Result(..) => {}
@@ -190,6 +195,16 @@ fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
     let mut padded = Array3::zeros((a, b, width.next_multiple_of(VECTOR)));
     padded.slice_mut(s![.., .., ..width]).assign(&array);
     padded.into_raw_vec_and_offset().0
+}
+
+/// Zeroes the numbers past the ends of sequences, which no result depends on, so that none of them is refused.
+fn blank_past_ends(numbers: &mut [f32], call: &Checked<'_, f32>, steps: Range<usize>) {
+    let width = numbers.len() / (steps.len() * call.batch());
+    for (index, line) in numbers.chunks_exact_mut(width).enumerate() {
+        if steps.start + index / call.batch() >= call.length(index % call.batch()) {
+            line.fill(0.0);
+        }
+    }
 }
 
 /// Maps buffers, once what was submitted is done. All of them can be mapped, unless the device is lost.

@@ -5,6 +5,7 @@ use super::prepared::Prepared;
 use super::{Gpu, Longest, check_memory};
 use crate::network::Dtype;
 use crate::plan::{Content, Plan};
+use crate::weights::TensorKind;
 use crate::{Naming, Result, Weights};
 use futures_intrusive::sync::Mutex as AsyncMutex;
 use std::collections::HashMap;
@@ -44,8 +45,10 @@ impl DeviceWeights {
 /// Brings the flat parameters to the device, packs them there, and gives them up.
 async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Known> {
     let params = weights.params();
-    for entry in params.table.entries.iter().filter(|entry| entry.name.kind.is_matrix()) {
-        // Only matrices are stored as the network's type.
+    let layer_norm = weights.network().slots[0].cell.layer_norm;
+    // Matrices are stored as the network's type, and so are the input's gates, which begin as their bias.
+    let is_stored = |kind: TensorKind| kind.is_matrix() || (kind == TensorKind::BiasIh && !layer_norm);
+    for entry in params.table.entries.iter().filter(|entry| is_stored(entry.name.kind)) {
         numbers::check(&params.numbers[entry.range()], dtype, || entry.name.format(Naming::PyTorch))?;
     }
     let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits)?;

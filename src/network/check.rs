@@ -90,7 +90,9 @@ impl Config {
     }
 
     fn check_numbers(&self) -> Result<()> {
-        for activation in &self.activations {
+        let cells = self.stack.iter().map(|(cell, _)| *cell).chain([self.cell]);
+        let own = cells.filter_map(Cell::activation);
+        for activation in self.activations.iter().copied().chain(own) {
             if !activation.parameters().iter().all(|parameter| parameter.is_finite()) {
                 return refuse("activations", "finite parameters", activation);
             }

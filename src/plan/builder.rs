@@ -56,7 +56,9 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
 
 /// Finds out whether there can be a plan of a network.
 pub(super) fn check(network: &Network, dtype: Dtype, limits: &Limits) -> Result<()> {
-    at_least_one("input_size", network.input_size)?;
+    if network.input_size == 0 {
+        return Err(Error::InputSizeOpen);
+    }
     if dtype == Dtype::F16 && !limits.f16 {
         let expected = "f32 on this adapter, which has no SHADER_F16".into();
         return Err(Error::Unsupported { name: "dtype", expected, found: "f16".into() });

@@ -2,9 +2,10 @@
 
 use super::tape::{Recorded, Tape};
 use super::{check, compute};
-use crate::call::{Call, CallGradients, Checked, Gradients, OutputGradients, ResultArray};
+use crate::call::{Call, Checked, OutputGradients, ResultArray};
 use crate::float::Scalar;
 use crate::network::Network;
+use crate::weights::{CallGradients, Gradients};
 use crate::{Error, Float, Output, Result, State, Weights, memory};
 use ndarray::{Array3, ArrayView3, CowArray};
 

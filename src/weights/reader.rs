@@ -152,6 +152,7 @@ impl<'a> Reader<'a> {
         in_file: &dyn Fn(Error) -> Error,
     ) -> Result<Weights<T>> {
         let (naming, tensors) = parse_names(tensors).map_err(in_file)?;
+        let is_known = self.config.is_some();
         let (mut config, mut knows_activation) = match self.config {
             Some(config) => {
                 config.check()?;
@@ -161,6 +162,10 @@ impl<'a> Reader<'a> {
             None => infer(&tensors, naming, metadata, self.activation.is_some()).map_err(in_file)?,
         };
         if let Some(activation) = self.activation {
+            if is_known && !config.activations.is_empty() {
+                let expected = "none beside a configuration with activations".into();
+                return Err(Error::Setting { name: "activation", expected, found: activation.to_string() });
+            }
             set_activation(&mut config, activation)?;
         }
         if let Some(settings) = self.settings {

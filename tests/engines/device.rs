@@ -5,7 +5,7 @@ use crate::engines::{Offer, Outcome, Trials, own_device};
 use crate::{add_all, equals_reference, primes};
 use libtest_mimic::Failed;
 use ndarray::s;
-use wgpu_rnn::{Cell, Engine, Error, Rnn, Schedule};
+use wgpu_rnn::{Cell, Engine, Error, Rnn, Schedule, inspect};
 
 pub fn add(trials: &mut Trials) {
     add_all(
@@ -31,7 +31,7 @@ pub fn own_engine(shared: &Engine) -> Result<Engine, Failed> {
 pub fn objects(engine: &Engine) -> (u64, [isize; 3]) {
     let hal = engine.device().expect("a GPU").get_internal_counters().hal;
     let alive = [hal.buffers.read(), hal.bind_groups.read(), hal.compute_pipelines.read()];
-    (engine.objects_made(), alive)
+    (inspect::objects_made(&engine), alive)
 }
 
 fn steady_state(engine: &Engine) -> Outcome {

@@ -34,7 +34,7 @@ fn misuse(engine: &Engine) -> Outcome {
     let case = network(40);
     let rnn = Rnn::new(engine, case.weights.clone());
     let (input_bytes, output_bytes) = (4 * 5 * 3 * 7, 4 * 5 * 3 * 26);
-    let needs = rnn.buffer_needs(5, 3);
+    let needs = rnn.buffer_needs(5, 3)?;
     let of = |name: &str| needs.iter().find(|need| need.name == name).map(|need| (need.bytes, need.usage));
     if of("input") != Some((input_bytes, Usage::STORAGE))
         || of("output") != Some((output_bytes, Usage::STORAGE))

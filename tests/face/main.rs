@@ -13,11 +13,13 @@ use absurd::{absurd_plans, print_error, too_many_layers};
 use absurd::{name_that_is_no_text, without_memory};
 use common::{Case, F32, case, difference_of_outputs, reference};
 use engines::{Offer, Outcome, Trials};
-use ndarray::s;
-use refused::{lost_streams, no_f16, no_room_for_immediates, only_on_a_gpu, out_of_range};
+use ndarray::{Array3, s};
+use refused::{
+    lost_streams, no_f16, no_room_for_immediates, only_on_a_gpu, out_of_range, refused_calls_keep_objects,
+};
 use std::sync::Barrier;
 use wgpu_rnn::{
-    Call, Config, Engine, Error, Init, Rnn, Schedule, Stateful, Streams, Tuning, Weights, inspect,
+    Call, Config, Dtype, Engine, Error, Init, Rnn, Schedule, Stateful, Streams, Tuning, Weights, inspect,
 };
 
 /// Names the test that a child of this process has to do.
@@ -40,6 +42,9 @@ fn main() {
     }
     trials.add(Offer::All, "weights_are_uploaded_once", weights_once);
     trials.add(Offer::All, "f16_refuses_what_it_cannot_hold", out_of_range);
+    trials.add(Offer::All, "refused_calls_keep_objects", refused_calls_keep_objects);
+    trials.add(Offer::Cpu, "packed_weights_are_freed", packed_weights_are_freed);
+    trials.add(Offer::All, "dtypes_share_what_is_drawn", dtypes_share_what_is_drawn);
     trials.add(Offer::All, "immediates_without_room", no_room_for_immediates);
     trials.add(Offer::All, "streams_of_a_lost_device_are_errors", lost_streams);
     trials.add(Offer::WebGpuDefaults, "f16_is_refused_without_the_feature", Box::new(no_f16));
@@ -135,8 +140,8 @@ fn weights_once(_: &Engine) -> Outcome {
     let engine = Engine::builder().build()?;
     let case = case(&stacked(), 5, 3, 42);
     let made = |run: &dyn Fn() -> wgpu_rnn::Result<()>| {
-        let before = engine.objects_made();
-        run().map(|()| engine.objects_made() - before)
+        let before = inspect::objects_made(&engine);
+        run().map(|()| inspect::objects_made(&engine) - before)
     };
     let call = |rnn: &Rnn| rnn.call(&case.call()).map(drop);
     let first = Rnn::new(&engine, case.weights.clone());
@@ -202,7 +207,7 @@ fn free_buffers(_: &Engine) -> Outcome {
             device.poll(wgpu::PollType::wait_indefinitely()).ok()?;
             Some(device.get_internal_counters().hal.buffers.read())
         };
-        let (made, before) = (engine.objects_made(), alive());
+        let (made, before) = (inspect::objects_made(&engine), alive());
         rnn.free_buffers();
         if let (Some(before), Some(after)) = (before, alive())
             && after >= before
@@ -210,9 +215,42 @@ fn free_buffers(_: &Engine) -> Outcome {
             return Err(format!("{before} buffers, and {after} after they were freed").into());
         }
         expect("the bits after", rnn.call(&case.call())?, first)?;
-        expect("objects are made again", engine.objects_made() > made, engine.is_gpu())?;
+        expect("objects are made again", inspect::objects_made(&engine) > made, engine.is_gpu())?;
         expect("buffers", alive(), before)?;
     }
+    Ok(())
+}
+
+/// The CPU engine packs weights by the first call, and again by the first after they were freed.
+fn packed_weights_are_freed(cpu: &Engine) -> Outcome {
+    let case = case(&Config::lstm(128).input_size(128), 1, 1, 55);
+    let rnn = Rnn::new(cpu, case.weights.clone());
+    let bytes = 4 * 4 * 128 * (128 + 128);
+    let allocated = || {
+        let mut answer = None;
+        let all = allocation_counter::measure(|| answer = Some(rnn.call(&case.call()))).bytes_total;
+        answer.ok_or("an answer")?.map(|_| all >= bytes).map_err(libtest_mimic::Failed::from)
+    };
+    for (what, packs) in [("the first call packs", true), ("the second does not", false)] {
+        expect(what, allocated()?, packs)?;
+    }
+    rnn.free_buffers();
+    expect("a call after they were freed packs", allocated()?, true)?;
+    Ok(())
+}
+
+/// A network whose weights wait for its input size has the same ones in every dtype.
+fn dtypes_share_what_is_drawn(engine: &Engine) -> Outcome {
+    if !engine.limits().is_some_and(|limits| limits.f16) {
+        println!("the adapter has no SHADER_F16: nothing is tested");
+        return Ok(());
+    }
+    let single = Rnn::lazy(engine, &Config::gru(5), Init::gluon())?;
+    let half = single.clone().with_dtype(Dtype::F16)?;
+    let input = Array3::from_elem((3, 2, 7), 0.5);
+    half.forward(&input, None)?;
+    single.forward(&input, None)?;
+    expect("weights", single.weights(), half.weights())?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use crate::common::{self, F32, HALF, case, difference_of_outputs, reference};
 use crate::engines::{Outcome, own_device};
 use ndarray::{Array2, Array3};
 use wgpu_rnn::{
-    Activation, Cell, Config, Dtype, Engine, Error, Init, Naming, Rnn, Schedule, State, Streams, Tuning,
-    Weights,
+    Activation, Call, Cell, Config, Dtype, Engine, Error, Init, Naming, Rnn, Schedule, State, Streams,
+    Tuning, Weights, inspect,
 };
 
 /// An LSTM of one unit, with numbers that f16 cannot hold where they are asked for.
@@ -54,6 +54,28 @@ pub fn out_of_range(engine: &Engine) -> Outcome {
             refused(tensor, rnn.forward(&case.input, None), is(tensor, bad))?;
             rnn.with_dtype(Dtype::F32)?.forward(&case.input, None)?;
         }
+        // Numbers past a sequence's end are no part of the call.
+        let mut input = case.input.clone();
+        input[[3, 1, 2]] = bad;
+        let call = Call::new(&input).state(case.state.as_ref());
+        half()?.call(&call.clone().lengths(&[5, 3, 4]))?;
+        refused("input", half()?.call(&call.lengths(&[5, 4, 4])), is("input", bad))?;
+        // The input's gates begin as their bias.
+        let tensors = case.weights.tensors(Naming::PyTorch).map(|(name, values)| {
+            let factor = if name == "bias_ih_l1" { bad } else { 1.0 };
+            (name, values.mapv(|value| factor * value.signum()))
+        });
+        let weights = Weights::reader().from_tensors(tensors)?;
+        let rnn = Rnn::new(engine, weights).with_dtype(Dtype::F16)?;
+        let is_bias = |error: &Error| matches!(error, Error::OutOfRange { name, .. } if name == "bias_ih_l1");
+        refused("bias_ih_l1", rnn.forward(&case.input, None), is_bias)?;
+        // A stream whose steps are refused leaves the others as they were.
+        let gru = common::case(&Config::gru(5).input_size(7), 1, 1, 53);
+        let mut streams = Streams::new(Rnn::new(engine, gru.weights).with_dtype(Dtype::F16)?, 2)?;
+        let (one, other) = (streams.join()?, streams.join()?);
+        let (good, wrong) = (Array2::from_elem((1, 7), 0.5), Array2::from_elem((1, 7), bad));
+        refused("steps", streams.call(&[(one, wrong.view()), (other, good.view())]), is("input", bad))?;
+        streams.call(&[(other, good.view())])?;
         // A state that is refused leaves the one before.
         let gru = common::case(&Config::gru(5).num_layers(2).input_size(7), 1, 1, 48);
         let mut streams = Streams::new(Rnn::new(engine, gru.weights).with_dtype(Dtype::F16)?, 1)?;
@@ -65,6 +87,24 @@ pub fn out_of_range(engine: &Engine) -> Outcome {
         refused("load", streams.load(stream, &State::new(h)), is("h_0", bad))?;
         expect("a stream's state", streams.save(stream)?, before)?;
     }
+    Ok(())
+}
+
+/// The objects of a shape stay, also after a call of it that is refused.
+pub fn refused_calls_keep_objects(_: &Engine) -> Outcome {
+    // Other tests make objects on the shared engine meanwhile.
+    let engine = Engine::builder().build()?;
+    if !engine.limits().is_some_and(|limits| limits.f16) {
+        println!("the adapter has no SHADER_F16: nothing is tested");
+        return Ok(());
+    }
+    let case = case(&stacked(), 5, 3, 54);
+    let rnn = Rnn::new(&engine, case.weights.clone()).with_dtype(Dtype::F16)?;
+    let call = || rnn.call(&case.call()).map(|_| inspect::objects_made(&engine));
+    let made = call()?;
+    let wrong = case.input.mapv(|number| 1e6 * number.signum());
+    refused("input", rnn.forward(&wrong, None), |error| matches!(error, Error::OutOfRange { .. }))?;
+    expect("objects made after a refused call", call()?, made)?;
     Ok(())
 }
 

@@ -54,6 +54,13 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
         &with(&["--dtype", "f64", "--device", "gpu"]),
         "--dtype f64: expected --device cpu or auto, found gpu",
     );
+    for several in [["--cell-states"], ["--every-layer"]] {
+        let arguments = ["--weights", "w.safetensors", "--input", "x.safetensors", "--output", "y.npy"];
+        folder.fails(
+            &[&arguments[..], &several[..]].concat(),
+            "--output y.npy: expected .safetensors for several arrays over time, found .npy",
+        );
+    }
     folder.fails(
         &with(&["--activation", "relu"]),
         "error: activation: expected none for the weights of a lstm, found relu",

@@ -76,14 +76,14 @@ impl<'a> Tensors<'a> {
 
     fn parameter(&self, equation: Equation, at: usize) -> f32 {
         let config = self.weights.config();
-        let (first, width, vectors) = match equation {
-            Equation::Rnn => (0, 1, 1),
-            Equation::Lstm => (0, 4, if config.peepholes { 2 } else { 1 }),
-            Equation::Gru => (0, 3, 1),
-            Equation::GruReset => (0, 2, 1),
-            Equation::GruCandidate => (2, 1, 1),
-            Equation::LstmNorm => (0, 4, 7),
-            Equation::LstmProduct | Equation::Projection => panic!("{equation:?} has no parameters"),
+        let (first, width) = match equation.product() {
+            Some(Product::Recurrent { first, gates }) => (first, gates),
+            _ => (0, equation.width()),
+        };
+        let vectors = match equation {
+            Equation::LstmNorm => 7,
+            _ if config.peepholes => 2,
+            _ => 1,
         };
         let [unit, vector, gate] = digits(at, [vectors, width]);
         if unit >= self.hidden {

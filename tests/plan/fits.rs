@@ -110,7 +110,7 @@ fn what_cannot_fit_says_how_much_it_needs() {
         assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     }
     let error = Plan::new(&Config::gru(3), 1, 1, &Limits::default()).unwrap_err();
-    assert_eq!(error.to_string(), "input_size: expected at least 1, found 0");
+    assert_eq!(error.to_string(), "input_size: expected at least 1, or a first call with an input, found 0");
 }
 
 /// The property that a longer call can have, so has a shorter one: a plan that fits at T + 1 fits at T.

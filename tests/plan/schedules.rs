@@ -1,6 +1,6 @@
 //! Passes and dispatches of each schedule.
 
-use wgpu_rnn::inspect::{Payload, Step};
+use wgpu_rnn::inspect::{Kernel, Payload, Step};
 use wgpu_rnn::{Cell, Config, Dtype, Error, Limits, Plan, Schedule, Tuning, Workload};
 
 /// A plan of a certain schedule.
@@ -228,5 +228,27 @@ fn cooperative_tiles_are_for_large_products_of_f16() {
         let error = asked(dtype, &limits).unwrap_err();
         assert!(matches!(error, Error::Unsupported { name: "gemm tile", .. }), "{error}");
         assert!(error.to_string().ends_with("64w on this adapter, found 64c"), "{error}");
+    }
+}
+
+/// A step's tile is of the network, N and the adapter: no result depends on T or on the schedule through it.
+#[test]
+fn step_tiles_depend_on_neither_time_nor_schedule() {
+    let limits = Limits { is_software: false, ..Limits::default() };
+    for (hidden_size, batch) in [(32, 1), (256, 32), (256, 200), (1024, 64)] {
+        let config = Config::lstm(hidden_size).bidirectional().input_size(hidden_size);
+        let mut tiles = Vec::new();
+        for steps in [1, 4, 100, 1000, 4000] {
+            for schedule in [Some(Schedule::Stepwise), Some(Schedule::Paired), None] {
+                let tuning = Tuning { schedule, ..Tuning::default() };
+                let workload = Workload { tuning, ..Workload::new(steps, batch) };
+                let Ok(plan) = Plan::of(&config, &workload, &limits) else { continue };
+                let steps = plan.passes().flat_map(|pass| pass.dispatches.iter());
+                let steps = steps.filter(|dispatch| matches!(dispatch.kernel, Kernel::Step(_)));
+                tiles.extend(steps.map(|dispatch| dispatch.tile));
+            }
+        }
+        assert!(!tiles.is_empty());
+        assert!(tiles.iter().all(|tile| *tile == tiles[0]), "H {hidden_size}, N {batch}: {tiles:?}");
     }
 }

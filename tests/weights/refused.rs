@@ -21,7 +21,7 @@ fn settings_are_refused() {
     );
     says(
         init(Config::gru(3), Init::gluon()),
-        "input_size: expected at least 1 (a lazy Rnn takes it from its first input), found 0",
+        "input_size: expected at least 1, or a first call with an input, found 0",
     );
     says(
         init(Config::gru(3).input_size(2), Init::gluon().forget_bias(1.0)),
@@ -71,6 +71,10 @@ fn combinations_are_refused() {
         (
             gru().bidirectional().activations(&[Activation::Tanh; 3]),
             "activations: expected 2 or 4 for gru, found 3",
+        ),
+        (
+            Config::new(Cell::Vanilla(bent), 5),
+            "activations: expected finite parameters, found leaky_relu:NaN",
         ),
         (gru().activations(&[bent, bent]), "activations: expected finite parameters, found leaky_relu:NaN"),
         (gru().merge(Merge::Sum), "merge: expected two directions to merge, found one"),

@@ -193,7 +193,7 @@ fn encode(engine: &Engine, setup: &Setup, case: &Case, ours: &Output) -> Outcome
     let lie = if setup.has_lengths || setup.outputs.every_layer { strided } else { encoded::CONTIGUOUS };
     // A call that a buffer of this adapter cannot hold.
     let most = engine.limits().map_or(0, |limits| limits.max_buffer_bytes);
-    if rnn.buffer_needs(setup.steps, setup.batch).iter().any(|need| 2 * need.bytes > most) {
+    if rnn.buffer_needs(setup.steps, setup.batch)?.iter().any(|need| 2 * need.bytes > most) {
         return Ok(());
     }
     encoded::equals(engine, &rnn, case, lie, ours).map_err(|failed| said("encoded", &failed))

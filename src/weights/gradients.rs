@@ -1,0 +1,46 @@
+//! The gradients of a loss by the weights, the input and the initial states of a call.
+
+use super::{Naming, Params};
+use crate::State;
+use ndarray::{Array3, ArrayViewD};
+
+/// The gradients of a loss by everything that a call is made of.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CallGradients<T = f32> {
+    /// By the input, in the shape that the call sees: `[T, N, I]`, or `[N, T, I]` in layout NTC. Zero past
+    /// the ends of sequences.
+    pub input: Array3<T>,
+    /// By the initial states, `[L*D, N, H]`, also where the call was given none.
+    pub state: State<T>,
+    /// By every weight.
+    pub weights: Gradients<T>,
+}
+
+/// The gradients of a loss by the weights of a network, flat: in one array, as the weights are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients<T = f32> {
+    params: Params<T>,
+}
+
+impl<T> Gradients<T> {
+    pub(crate) fn new(params: Params<T>) -> Gradients<T> {
+        Gradients { params }
+    }
+
+    /// Every gradient under the name of its weight, in PyTorch's order.
+    pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
+        self.params.tensors(naming)
+    }
+
+    /// The gradient by one weight, by its name in either scheme.
+    pub fn tensor(&self, name: &str) -> Option<ArrayViewD<'_, T>> {
+        self.params.by_name(name)
+    }
+
+    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
+    /// numbers between are zero.
+    pub fn as_slice(&self) -> &[T] {
+        &self.params.numbers
+    }
+}
