@@ -132,7 +132,7 @@ fn side_by_side<T: Scalar>(arrays: &[Array3<T>]) -> Array3<T> {
 }
 
 /// Hidden and cell states at every step.
-struct Steps<T> {
+struct DirectionStates<T> {
     /// `[T, N, H]`, or P with a projection.
     h: Array3<T>,
     /// `[T, N, H]`; `[T, N, 0]` without cell states.
@@ -147,12 +147,14 @@ fn one_direction<T: Scalar>(
     sequence: &Array3<T>,
     call: &Checked<'_, T>,
     (h_n, c_n): (&mut Array3<T>, &mut Array3<T>),
-) -> Steps<T> {
+) -> DirectionStates<T> {
     let (steps, batch, _) = sequence.dim();
     let (slot, state_size, cell_size) = (spec.index, spec.state_size, spec.cell_state_size());
     let equations = Equations::new(spec);
-    let mut output =
-        Steps { h: Array3::zeros((steps, batch, state_size)), c: Array3::zeros((steps, batch, cell_size)) };
+    let mut output = DirectionStates {
+        h: Array3::zeros((steps, batch, state_size)),
+        c: Array3::zeros((steps, batch, cell_size)),
+    };
     for n in 0..batch {
         let mut h = h_n.slice(s![slot, n, ..state_size]).to_vec();
         let mut c = c_n.slice(s![slot, n, ..cell_size]).to_vec();

@@ -33,11 +33,11 @@ const LEFT: &str = "-";
 #[derive(Debug)]
 pub(crate) struct Tunings {
     file: Option<CacheFile>,
-    known: Mutex<Known>,
+    known: Mutex<KnownTunings>,
     measured: AtomicU64,
 }
 
-type Known = BTreeMap<String, Tuning>;
+type KnownTunings = BTreeMap<String, Tuning>;
 
 impl Tunings {
     /// In memory alone, if there is no path.
@@ -78,7 +78,7 @@ impl Tunings {
     }
 
     /// The measured tunings. A poisoned table is whole: only an insert is done under its lock.
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownTunings> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,7 +144,7 @@ pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option
 }
 
 /// The whole lines that say something.
-fn parse(body: &[u8]) -> Known {
+fn parse(body: &[u8]) -> KnownTunings {
     let lines = body.split_inclusive(|&byte| byte == b'\n').map(|line| {
         let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
         let mut columns = line.rsplitn(4, '\t');
@@ -165,7 +165,7 @@ fn named<T: std::str::FromStr>(name: &str) -> Option<Option<T>> {
     if name == LEFT { Some(None) } else { name.parse().ok().map(Some) }
 }
 
-fn show(known: &Known) -> String {
+fn show(known: &KnownTunings) -> String {
     let mut lines = String::new();
     for (key, tuning) in known {
         lines += &format!("{key}\t{}\n", columns(tuning));

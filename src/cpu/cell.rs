@@ -24,7 +24,7 @@ pub enum Stage {
 }
 
 /// The numbers of one batch row, padded with whatever there is to whole lines.
-pub struct Row<'a> {
+pub struct StepRow<'a> {
     /// W_ih x + b_ih by gate, `[G, Hp]`.
     pub input: &'a [f32],
     /// W_hh h + b_hh by gate, and then whatever comes of it, `[G, Hp]`.
@@ -41,7 +41,7 @@ pub struct Row<'a> {
 /// One row's step.
 pub struct Update<'a> {
     pub slot: &'a PackedSlot,
-    pub row: Row<'a>,
+    pub row: StepRow<'a>,
     pub stage: Stage,
 }
 

@@ -113,7 +113,7 @@ impl PackedWeight {
         } else {
             let end = first + out.ncols();
             let panels = &self.panels[first * self.depth..end * self.depth];
-            arch.dispatch(Product { panels, bias: &self.bias[first..end], depth: self.depth, rows, out });
+            arch.dispatch(Multiply { panels, bias: &self.bias[first..end], depth: self.depth, rows, out });
         }
     }
 }
@@ -186,7 +186,7 @@ impl WithSimd for Lanes {
     }
 }
 
-struct Product<'a> {
+struct Multiply<'a> {
     panels: &'a [f32],
     bias: &'a [f32],
     depth: usize,
@@ -194,7 +194,7 @@ struct Product<'a> {
     out: ArrayViewMut2<'a, f32>,
 }
 
-impl WithSimd for Product<'_> {
+impl WithSimd for Multiply<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -203,7 +203,7 @@ impl WithSimd for Product<'_> {
     }
 }
 
-impl Product<'_> {
+impl Multiply<'_> {
     /// A panel after the other, which stays in the cache for all rows.
     #[inline(always)]
     fn panels<S: Simd, const V: usize>(mut self, simd: S) {

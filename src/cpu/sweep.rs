@@ -1,7 +1,7 @@
 //! A direction's way through time for some rows of the batch, on one thread.
 
 use super::aligned::{Aligned, padded};
-use super::cell::{Normalise, Row, Stage, Update};
+use super::cell::{Normalise, Stage, StepRow, Update};
 use super::packed_slot::PackedSlot;
 use super::packed_weight::Rows;
 use super::saved::SavedSlot;
@@ -265,7 +265,7 @@ impl Scratch {
         let input = &self.input[index * batch * columns..][..batch * columns];
         let row = |((row, input), ((gates, candidate), (h, (c, m))))| {
             if is_active(row) {
-                let row = Row { input, gates, candidate, h, c, m };
+                let row = StepRow { input, gates, candidate, h, c, m };
                 slot.arch.dispatch(Update { slot, row, stage });
             }
         };

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::pipelines::Pipeline;
-use super::weights::Known;
+use super::weights::KnownBuffers;
 use crate::plan::{
     Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, NormDims, PackDims, Pass, Plan, StepDims,
 };
@@ -41,7 +41,7 @@ pub(super) struct StepTable {
 
 impl Prepared {
     /// Makes the buffers of a plan, but those that are there before it.
-    pub async fn new(gpu: &Gpu, known: &Known, plan: Plan, has_staging: bool) -> Result<Prepared> {
+    pub async fn new(gpu: &Gpu, known: &KnownBuffers, plan: Plan, has_staging: bool) -> Result<Prepared> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {
             use wgpu::BufferUsages as Usage;

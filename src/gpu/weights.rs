@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Buffers that were made before a plan was, by their content.
-pub(super) type Known = HashMap<Content, wgpu::Buffer>;
+pub(super) type KnownBuffers = HashMap<Content, wgpu::Buffer>;
 
 /// The weights of a network: one set, packed at once, whatever plans use them.
 #[derive(Debug)]
-pub(super) struct DeviceWeights(AsyncMutex<Option<Arc<Known>>>);
+pub(super) struct DeviceWeights(AsyncMutex<Option<Arc<KnownBuffers>>>);
 
 impl Default for DeviceWeights {
     fn default() -> DeviceWeights {
@@ -26,7 +26,7 @@ impl Default for DeviceWeights {
 
 impl DeviceWeights {
     /// All of them, packed now if they were not before. A network has them as one type.
-    pub async fn of(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Arc<Known>> {
+    pub async fn of(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Arc<KnownBuffers>> {
         let mut packed = self.0.lock().await;
         if let Some(packed) = &*packed {
             return Ok(packed.clone());
@@ -37,13 +37,13 @@ impl DeviceWeights {
     }
 
     /// The weights, if they are packed.
-    pub fn known(&self) -> Option<Arc<Known>> {
+    pub fn known(&self) -> Option<Arc<KnownBuffers>> {
         self.0.try_lock().and_then(|packed| packed.clone())
     }
 }
 
 /// Brings the flat parameters to the device, packs them there, and gives them up.
-async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Known> {
+async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<KnownBuffers> {
     let params = weights.params();
     let layer_norm = weights.network().slots[0].cell.layer_norm;
     // Matrices are stored as the network's type, and so are the input's gates, which begin as their bias.
@@ -53,7 +53,7 @@ async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Known> {
     }
     let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits)?;
     check_memory(&plan, &gpu.limits)?;
-    let mut known = Known::new();
+    let mut known = KnownBuffers::new();
     for buffer in &plan.buffers {
         use wgpu::BufferUsages as Usage;
         let made = match buffer.content {

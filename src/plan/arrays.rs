@@ -11,7 +11,7 @@ use crate::network::{Dtype, SlotSpec};
 /// An array that a layer reads: the input, or the output of the layer below, or of a direction of it; a
 /// buffer a segment.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(super) struct SourceArray {
     pub segments: Vec<BufferId>,
     /// The place where it begins in each, and its row length, in vectors of four.
     pub offset: u64,
@@ -92,22 +92,22 @@ impl<'a> Arrays<'a> {
     }
 
     /// The arrays that a layer reads.
-    pub fn sources(&self, builder: &Builder<'_>, layer: usize) -> Vec<Source> {
+    pub fn sources(&self, builder: &Builder<'_>, layer: usize) -> Vec<SourceArray> {
         let Some(below) = layer.checked_sub(1) else {
             let depth = padded(builder.network.input_size) / FOUR;
-            return vec![Source { segments: self.input.clone(), offset: 0, depth }];
+            return vec![SourceArray { segments: self.input.clone(), offset: 0, depth }];
         };
         self.outputs(builder, below)
     }
 
     /// The arrays that a layer gives to the one above, once directions are merged.
-    pub fn outputs(&self, builder: &Builder<'_>, layer: usize) -> Vec<Source> {
+    pub fn outputs(&self, builder: &Builder<'_>, layer: usize) -> Vec<SourceArray> {
         let mut outputs = Vec::new();
         for (_, group) in self.of_layer(layer) {
             let depth = padded(group.slot().state_size) / FOUR;
             for direction in 0..group.slots.len() as u64 {
                 let offset = direction * group.direction_output[0] / FOUR;
-                outputs.push(Source { segments: group.output.clone(), offset, depth });
+                outputs.push(SourceArray { segments: group.output.clone(), offset, depth });
             }
         }
         outputs.truncate(builder.network.merged_directions());

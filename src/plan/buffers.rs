@@ -64,16 +64,16 @@ impl From<BufferId> for Binding {
 }
 
 /// The buffers while a plan is made: each is asked whether the adapter can hold it.
-pub(super) struct Buffers<'a> {
+pub(super) struct PlanBuffers<'a> {
     title: &'a str,
     limits: &'a Limits,
     all: Vec<Buffer>,
     weights: HashMap<KernelWeight, BufferId>,
 }
 
-impl<'a> Buffers<'a> {
-    pub fn new(title: &'a str, limits: &'a Limits) -> Buffers<'a> {
-        Buffers { title, limits, all: Vec::new(), weights: HashMap::new() }
+impl<'a> PlanBuffers<'a> {
+    pub fn new(title: &'a str, limits: &'a Limits) -> PlanBuffers<'a> {
+        PlanBuffers { title, limits, all: Vec::new(), weights: HashMap::new() }
     }
 
     pub fn title(&self) -> &'a str {

@@ -1,7 +1,7 @@
 //! Makes a plan: the buffers, then the operations in order, then the transfers.
 
 use super::arrays::Arrays;
-use super::buffers::{Binding, BufferId, Buffers};
+use super::buffers::{Binding, BufferId, PlanBuffers};
 use super::cut::Cut;
 use super::dispatch::{Dims, Dispatch};
 use super::schedule::{self, Choice};
@@ -22,7 +22,7 @@ pub(super) struct Builder<'a> {
     pub limits: &'a Limits,
     pub cut: Cut,
     pub choice: Choice,
-    pub buffers: Buffers<'a>,
+    pub buffers: PlanBuffers<'a>,
     pub walk: Walk,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     }
     let cut = Cut::new(network, workload, limits, &title)?;
     let choice = schedule::choose(network, workload, limits, &cut)?;
-    let buffers = Buffers::new(&title, limits);
+    let buffers = PlanBuffers::new(&title, limits);
     let mut builder = Builder { network, workload, limits, cut, choice, buffers, walk: Walk::new() };
     let arrays = Arrays::new(&mut builder)?;
     for op in ops::of(&builder, &arrays) {

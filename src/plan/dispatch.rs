@@ -1,6 +1,6 @@
 //! Dispatches and passes, and the sizes that kernels are told.
 
-use super::buffers::{Binding, BufferId, Buffers};
+use super::buffers::{Binding, BufferId, PlanBuffers};
 use super::walk::{Segment, Times};
 use crate::kernel::{Kernel, Tile};
 use crate::network::Dtype;
@@ -77,7 +77,7 @@ impl Dispatch {
         (rows, columns): (u64, u64),
         dims: Dims,
         arrays: &[(&str, Binding)],
-        buffers: &Buffers<'_>,
+        buffers: &PlanBuffers<'_>,
     ) -> Result<Dispatch> {
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let (columns, tiles) = match kernel {

@@ -1,7 +1,7 @@
 //! The packing of a network's weights: from the flat parameters into the arrays that kernels read, by
 //! `pack.wgsl`.
 
-use super::buffers::{Binding, BufferId, Buffers, binding_bytes};
+use super::buffers::{Binding, BufferId, PlanBuffers, binding_bytes};
 use super::dispatch::{Dims, Dispatch, PackDims};
 use super::walk::Walk;
 use super::weights::{self, WeightPart, input_depth};
@@ -22,7 +22,7 @@ const TURNS: u64 = 16;
 pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
     builder::check(network, dtype, limits)?;
     let title = show::packing_title(network, dtype);
-    let mut buffers = Buffers::new(&title, limits);
+    let mut buffers = PlanBuffers::new(&title, limits);
     let flat = Flat::new(Table::of(network), &mut buffers)?;
     let mut walk = Walk::new();
     for layer in 0..network.num_layers {
@@ -55,7 +55,7 @@ struct Flat {
 }
 
 impl Flat {
-    fn new(table: Table, buffers: &mut Buffers<'_>) -> Result<Flat> {
+    fn new(table: Table, buffers: &mut PlanBuffers<'_>) -> Result<Flat> {
         let longest =
             usize::try_from(buffers.limits().max_buffer_bytes / Dtype::F32.bytes()).unwrap_or(usize::MAX);
         let ranges = cut(&table, longest);
@@ -217,7 +217,7 @@ impl Tensor {
         flat: &Flat,
         entry: &Entry,
         (packed, dtype): (Binding, Dtype),
-        buffers: &Buffers<'_>,
+        buffers: &PlanBuffers<'_>,
     ) -> Result<Vec<Dispatch>> {
         let width = row_of(entry);
         let seen = binding_bytes(buffers.limits(), Dtype::F32) / Dtype::F32.bytes();

@@ -4,7 +4,7 @@
 //! network share one set. The weights of a layer's two directions lie in one buffer, where the adapter can
 //! hold them so; a dispatch sees both, or one. `pack.rs` plans how they are made.
 
-use super::buffers::{Binding, Buffers, binding_bytes};
+use super::buffers::{Binding, PlanBuffers, binding_bytes};
 use super::{Limits, product};
 use crate::kernel::{BLOCK, VECTOR};
 use crate::network::{Cell, CellSpec, Dtype, Equation, Network, Product, SlotSpec};
@@ -136,7 +136,7 @@ pub(super) struct Weight {
 
 /// The weight of some directions of a layer; its buffer is added to the others, if it is not there.
 pub(super) fn weight(
-    buffers: &mut Buffers<'_>,
+    buffers: &mut PlanBuffers<'_>,
     network: &Network,
     limits: &Limits,
     slots: &[SlotSpec],

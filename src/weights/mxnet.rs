@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// assert_eq!(x[[0, 0, 0]], 0.54881352);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Random(Arc<Mutex<State>>);
+pub struct Random(Arc<Mutex<Generator>>);
 
 #[derive(Debug)]
-struct State {
+struct Generator {
     seed: u32,
     /// Made when first drawn from, then kept from request to request.
     twisters: Vec<Option<Mt>>,
@@ -29,7 +29,7 @@ struct State {
 impl Random {
     /// MXNet's default seed is 0.
     pub fn new(seed: u32) -> Random {
-        Random(Arc::new(Mutex::new(State { seed, twisters: vec![None; TWISTERS] })))
+        Random(Arc::new(Mutex::new(Generator { seed, twisters: vec![None; TWISTERS] })))
     }
 
     /// An array of numbers from `low` up to, and without, `high`: `mx.nd.random.uniform(low, high, shape)`.
@@ -53,7 +53,7 @@ impl Random {
     }
 }
 
-impl State {
+impl Generator {
     fn draw(&mut self, twister: usize) -> u32 {
         let seed = self.seed.wrapping_mul(127).wrapping_add(twister as u32);
         self.twisters[twister].get_or_insert_with(|| Mt::new(seed)).next_u32()

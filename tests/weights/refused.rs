@@ -73,7 +73,7 @@ fn combinations_are_refused() {
             "activations: expected 2 or 4 for gru, found 3",
         ),
         (
-            Config::new(Cell::Vanilla(bent), 5),
+            Config::new(Cell::Vanilla(bent), 5).input_size(3),
             "activations: expected finite parameters, found leaky_relu:NaN",
         ),
         (gru().activations(&[bent, bent]), "activations: expected finite parameters, found leaky_relu:NaN"),

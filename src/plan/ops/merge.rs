@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::kernel::{Kernel, Tile, WORKGROUP};
 use crate::network::Merge;
-use crate::plan::arrays::{Arrays, Source};
+use crate::plan::arrays::{Arrays, SourceArray};
 use crate::plan::buffers::BufferId;
 use crate::plan::builder::Builder;
 use crate::plan::dispatch::{Dims, Dispatch};
@@ -48,7 +48,7 @@ pub fn forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, layer: usize) -> 
 pub fn residual_forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, layer: usize) -> Result<()> {
     let (below, above) = (arrays.sources(builder, layer), arrays.outputs(builder, layer));
     for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
-        let add = |(below, above): (&Source, &Source)| {
+        let add = |(below, above): (&SourceArray, &SourceArray)| {
             let len = product(&[segment.steps, builder.workload.batch as u64, above.depth]);
             let pair = [below.segments[index], above.segments[index]];
             combine(builder, pair, len, Operation::Sum, Some(segment))

@@ -120,7 +120,7 @@ impl<'a> Steps<'a> {
             true => (0, builder.network.direction_count() as u64),
             false => (slot.direction as u64, 1),
         };
-        let kept = if group.keeps_steps { padded(slot.state_size) } else { 0 };
+        let state = if group.keeps_steps { padded(slot.state_size) } else { 0 };
         Steps {
             group,
             phase,
@@ -129,7 +129,7 @@ impl<'a> Steps<'a> {
             direction_input,
             input_offset: (slot.direction as u64 - first) * direction_input,
             stride: FOUR * phase.result_depth(slot),
-            cells: product(&[time.steps, batch, kept]),
+            cells: product(&[time.steps, batch, state]),
             first_step: time.first,
             direction_output: group.direction_output[segment],
             input_gates: arrays.input_gates.into(),
