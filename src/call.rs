@@ -161,6 +161,18 @@ pub(crate) struct Checked<'a, T> {
 }
 
 impl<T> Checked<'_, T> {
+    /// Refuses a call that only a GPU can have.
+    pub fn refuse_gpu_only(&self, engine: &str) -> Result<()> {
+        for (name, is_asked) in [("lengths_on_gpu", self.lengths_on_gpu.is_some()), ("timed", self.is_timed)]
+        {
+            if is_asked {
+                let (expected, found) = ("an engine on a GPU".into(), engine.into());
+                return Err(Error::Unsupported { name, expected, found });
+            }
+        }
+        Ok(())
+    }
+
     /// T.
     pub fn steps(&self) -> usize {
         self.input.dim().0

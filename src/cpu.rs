@@ -18,7 +18,7 @@ mod sweep;
 
 use crate::call::{Checked, ResultArray, Results, Source};
 use crate::network::{Network, SlotSpec};
-use crate::{Error, Merge, Output, Result, State, Weights, memory};
+use crate::{Merge, Output, Result, State, Weights, memory};
 use aligned::Aligned;
 pub(crate) use gradient::CpuSaved;
 use layer::Layer;
@@ -128,13 +128,7 @@ impl CpuRnn {
         call: &Checked<'_, f32>,
         saved: Option<&mut Vec<SavedLayer>>,
     ) -> Result<Output> {
-        for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)]
-        {
-            if is_asked {
-                let (expected, found) = ("an engine on a GPU".into(), self.cpu.name.to_string());
-                return Err(Error::Unsupported { name, expected, found });
-            }
-        }
+        call.refuse_gpu_only(&self.cpu.name)?;
         // In use, it is out of the pool.
         let known = self.workspaces().pop();
         let mut workspace = known.unwrap_or_default();

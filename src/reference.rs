@@ -14,7 +14,7 @@ pub(crate) use gradient::differentiate;
 use crate::call::{Call, Checked, Results, Source};
 use crate::float::Scalar;
 use crate::network::SlotSpec;
-use crate::{Error, Float, Merge, Output, Result, SlotWeights, State, Weights, memory};
+use crate::{Float, Merge, Output, Result, SlotWeights, State, Weights, memory};
 use cell::Equations;
 use ndarray::{Array3, ArrayRef, ArrayView1, Axis, Dimension, concatenate, s};
 
@@ -49,26 +49,12 @@ pub fn forward<T: Float, D: Dimension>(
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let network = weights.network();
     let call = network.checked(call)?;
-    check(&call)?;
+    call.refuse_gpu_only(NAME)?;
     let initial = match call.state {
         Some(state) => state.clone(),
         None => weights.initial_state(call.batch())?,
     };
     compute(weights, &call, initial)
-}
-
-/// Refuses a call that only a GPU can have.
-fn check<T>(call: &Checked<'_, T>) -> Result<()> {
-    for (name, is_asked) in [("lengths_on_gpu", call.lengths_on_gpu.is_some()), ("timed", call.is_timed)] {
-        if is_asked {
-            return Err(Error::Unsupported {
-                name,
-                expected: "an engine on a GPU".into(),
-                found: NAME.into(),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Computes a checked call from a state.

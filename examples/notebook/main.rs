@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
     let arguments = Arguments::parse();
     ending::run(|out| {
-        let engine = engine();
+        let engine = engine()?;
         // The CPU engine refuses a schedule that was asked for by name.
         let default = if engine.is_gpu() { Choice::Stepwise } else { Choice::Best };
         let good = show(&engine, arguments.schedule.unwrap_or(default).schedule(), out)?;
@@ -58,12 +58,16 @@ fn main() -> ExitCode {
     })
 }
 
-/// A GPU, be it one in software, since the shaders are what is shown here.
-fn engine() -> Engine {
-    Engine::gpu().unwrap_or_else(|error| {
-        log::warn!("{error}; using the CPU engine");
-        Engine::cpu()
-    })
+/// A GPU, be it one in software, since the shaders are shown here; the CPU engine where there is none. An
+/// adapter that was asked for by name and is not there is an error.
+fn engine() -> wgpu_rnn::Result<Engine> {
+    match Engine::gpu() {
+        Err(error @ wgpu_rnn::Error::NoAdapter(_)) => {
+            log::warn!("{error}; using the CPU engine");
+            Ok(Engine::cpu())
+        }
+        other => other,
+    }
 }
 
 /// Shows everything; whether all of it is as it should be.

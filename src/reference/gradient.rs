@@ -1,7 +1,7 @@
 //! The gradient of the reference: its loops on a tape.
 
 use super::tape::{Recorded, Tape};
-use super::{check, compute};
+use super::{NAME, compute};
 use crate::call::{Call, Checked, OutputGradients, ResultArray};
 use crate::float::Scalar;
 use crate::network::Network;
@@ -32,7 +32,7 @@ pub(crate) fn differentiate<T: Float>(
     gradients: &OutputGradients<'_, T>,
 ) -> Result<(Output<T>, CallGradients<T>)> {
     let network = weights.network();
-    check(call)?;
+    call.refuse_gpu_only(NAME)?;
     network.check_gradients(gradients, call.outputs, call.size())?;
     check_tape(network, call.size())?;
 
