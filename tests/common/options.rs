@@ -50,9 +50,13 @@ const fn row(name: &'static str, control: Control, set: Change) -> Row {
     Row { name, set, control }
 }
 
-/// Another cell, of another kind: the LSTM, whose cell state is one more thing to go wrong.
+/// Another cell, of another kind.
 fn other(cell: Cell) -> Cell {
-    if cell == Cell::Lstm { Cell::Gru } else { Cell::Lstm }
+    match cell {
+        Cell::Lstm => Cell::Gru,
+        Cell::Gru => Cell::Vanilla(Activation::Relu),
+        _ => Cell::Lstm,
+    }
 }
 
 fn both(s: &mut Setup, merge: Merge) {
