@@ -63,10 +63,10 @@ pub enum Error {
         found: String,
     },
 
-    /// A finite number that f16 cannot hold.
-    #[error("{name}: expected numbers from -65504 to 65504, which f16 can hold, found {found}")]
+    /// A finite number of magnitude 65,520 or more, which f16 would round to infinity.
+    #[error("{name}: expected numbers between -65520 and 65520, which f16 can hold, found {found}")]
     OutOfRange {
-        /// The array: the input, a state, or a weight.
+        /// The array's name: `input`, `h_0`, or the name of a weight tensor.
         name: String,
         /// The number.
         found: f32,

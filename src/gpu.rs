@@ -1,10 +1,11 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
-//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] what crosses between host and
-//! GPU, [`bound`] callers' own buffers, [`resident`] states that stay; [`tuner`] measures what is fastest,
-//! [`timing`] what takes how long, [`pipeline_cache`] keeps pipelines in a file, and `cooperative` finds out
-//! whether cooperative matrices can be trusted.
+//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between
+//! host and GPU, [`interop`] callers' own buffers, [`resident`] states that stay on the GPU. [`tuner`]
+//! measures schedules and tiles, [`timing`] the time of each pass. [`numbers`] converts f32 to and from f16.
+//! [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that cooperative matrices are
+//! right.
 
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;

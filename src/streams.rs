@@ -1,4 +1,5 @@
-//! Many sequences that arrive a few steps at a time, their states states where they are computed.
+//! Streams: many sequences that arrive a few steps at a time, with their states on the engine that computes
+//! them.
 
 use crate::gpu::{Resident, Wait};
 use crate::network::{Directions, Network};

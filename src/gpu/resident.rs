@@ -68,8 +68,8 @@ impl Resident {
         .await
     }
 
-    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in
-    /// between.
+    /// Copies a sequence's rows, one after the other, into a buffer whose bytes
+    /// [`state_from`](Resident::state_from) reads.
     pub fn copy_row(&self, encoder: &mut wgpu::CommandEncoder, row: usize, into: &wgpu::Buffer) {
         let mut at = 0;
         for held in &self.states {

@@ -49,7 +49,7 @@ impl GpuRnn {
 struct Trials<'a> {
     network: &'a GpuRnn,
     weights: &'a Weights,
-    /// Apart from the network's own, since each schedule has its own order of weights.
+    /// The way to wait for the GPU: on this thread, or elsewhere.
     wait: Wait,
     /// The plans that were run, since different names may mean the same plan.
     measured: Vec<Plan>,
