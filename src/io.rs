@@ -10,6 +10,9 @@ const MAX_LINKS: usize = 40;
 
 /// Reads a regular file as a whole. Anything else, such as a directory, a FIFO or a device, is refused: it
 /// may have no end.
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be read, or is not a regular file.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     read_regular(path).map_err(|error| match error.kind() {
@@ -27,6 +30,9 @@ pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Writes a file as a whole: beside first, then renamed into its place. A link is followed, and the file that
 /// it stands for written. On an error the old file stays as it was.
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be written, or is not a regular file.
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
     target_of(path).and_then(|target| write_beside(&target, bytes)).map_err(|error| match error.kind() {

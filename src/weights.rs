@@ -48,6 +48,11 @@ pub struct Weights<T = f32> {
 
 impl Weights<f32> {
     /// Draws the weights of a network whose input size is known.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a configuration that no network can have, an input size that is open, or an
+    /// initialiser that does not go together with the network; [`Error::Memory`] where memory cannot hold the
+    /// weights.
     pub fn init(config: &Config, init: &Init) -> Result<Weights> {
         if config.input_size == 0 {
             return Err(Error::Setting {
@@ -61,11 +66,18 @@ impl Weights<f32> {
 
     /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
     /// activations other than their own.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a file that cannot be written, and the errors of
+    /// [`to_safetensors`](Weights::to_safetensors).
     pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
         io::replace(path, &self.to_safetensors(naming)?)
     }
 
     /// The bytes of the file that [`save`](Weights::save) writes.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] for weights that the format cannot hold.
     pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
         formats::safetensors::serialize(self.tensors(naming), &Metadata::of(&self.config))
     }

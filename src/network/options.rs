@@ -142,6 +142,7 @@ pub struct Outputs {
     pub last_only: bool,
     /// The last layer's cell state at every step: [`Output::cell_states`](crate::Output).
     pub cell_states: bool,
-    /// The output of each layer below the last: [`Output::lower`](crate::Output).
+    /// The output of each layer below the last: [`Output::lower`](crate::Output). No effect on a single
+    /// layer.
     pub every_layer: bool,
 }

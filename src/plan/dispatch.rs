@@ -91,7 +91,7 @@ impl Dispatch {
         let needed = columns.max(tiles.div_ceil(limit));
         if needed > limit {
             let what = format!("a dispatch of {}", buffers.title());
-            let (unit, holder) = ("workgroups an axis", "the adapter");
+            let (unit, holder) = ("workgroups per axis", "the adapter");
             return Err(Error::TooLarge { what, needed, limit, unit, holder });
         }
         Ok(Dispatch {

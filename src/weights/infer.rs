@@ -86,7 +86,7 @@ fn has_vanilla(config: &Config) -> bool {
 /// Gives the layers that are vanilla RNNs their activation.
 pub(super) fn set_activation(config: &mut Config, activation: Activation) -> Result<()> {
     if !has_vanilla(config) {
-        let expected = format!("none for the weights of a {}", config.cell.name());
+        let expected = format!("none for {} weights", config.cell.name());
         return Err(Error::Setting { name: "activation", expected, found: activation.to_string() });
     }
     let cells = config.stack.iter_mut().map(|(cell, _)| cell).chain([&mut config.cell]);

@@ -49,6 +49,9 @@ impl Weights<f32> {
     /// assert_eq!(Weights::load(&path)?, made);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    /// The errors of [`Reader::load`].
     pub fn load(path: impl AsRef<Path>) -> Result<Weights> {
         Weights::reader().load(path)
     }
@@ -121,8 +124,8 @@ impl<'a> Reader<'a> {
     /// Reads a file of f32 tensors.
     ///
     /// # Errors
-    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does
-    /// not go together with the network in it.
+    /// [`Error::File`] for every fault of the file; [`Error::Setting`] for a setting that does not go
+    /// together with the file's network; [`Error::Memory`] where memory cannot hold the weights.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
         let path = path.as_ref();
         let in_file = io::in_file(path);
@@ -131,12 +134,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the bytes of a file, as [`load`](Reader::load) does.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] for bytes that are not a safetensors file of f32, [`Error::Metadata`] for
+    /// metadata that do not fit the tensors, and the errors of [`from_tensors`](Reader::from_tensors).
     pub fn from_bytes(self, bytes: &[u8]) -> Result<Weights> {
         let Contents { tensors, metadata } = formats::read(bytes)?;
         self.read(tensors, &metadata, &|error| error)
     }
 
     /// Takes tensors by name, of f32 or f64.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`], [`Error::UnusedTensor`], [`Error::MissingTensor`],
+    /// [`Error::DuplicateTensor`] and [`Error::MixedNames`] for names that make no network, [`Error::Shape`]
+    /// for a tensor of another shape, [`Error::Activation`] for a vanilla RNN whose activation is not known,
+    /// [`Error::Setting`] for settings that do not go together with the network, [`Error::Memory`] where
+    /// memory cannot hold the weights.
     pub fn from_tensors<T: Clone + Zero>(
         self,
         tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
