@@ -1,4 +1,4 @@
-//! The blocking calls: each waits for its `_async` twin on this thread. Browsers have none of them.
+//! The blocking calls: each waits for its `_async` twin on this thread. Browsers have no blocking calls.
 
 use crate::gpu::Wait;
 use crate::{
@@ -9,8 +9,8 @@ use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Waits for a future. All of the CPU engine and those that wait for the GPU in place are ready at the first
-/// poll, for which nothing is allocated.
+/// Waits for a future. Futures of the CPU engine, and futures that wait for the GPU in place, are ready at
+/// the first poll, for which nothing is allocated.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -118,8 +118,8 @@ impl Stateful {
     /// The same as [`Rnn::forward`], from where the last call ended.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong
-    /// size.
+    /// The errors of [`Rnn::call_async`], and [`Error::Shape`](crate::Error::Shape) for another batch size
+    /// than the last call's.
     pub fn forward<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
         self.call(&Call::new(input))
     }

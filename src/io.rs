@@ -23,7 +23,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 
 /// The contents as [`read`] gives them, or the operating system's error.
 pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    // Before it is opened: to open a FIFO waits for a writer.
+    // The type is checked before the file is opened, since opening a FIFO waits for a writer.
     check_regular(fs::metadata(path)?.file_type())?;
     fs::read(path)
 }
@@ -112,7 +112,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
-/// Says in which file a format error was found.
+/// Adds the file's path to a format error.
 pub(crate) fn in_file(path: &Path) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::File { .. } => error,

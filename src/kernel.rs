@@ -26,7 +26,7 @@ pub enum Kernel {
         /// The type that it writes.
         to: Dtype,
     },
-    /// A tensor of the flat parameters becomes a part of what another kernel reads.
+    /// A tensor of the flat parameters becomes a part of an array that another kernel reads.
     Pack,
 }
 
@@ -49,7 +49,7 @@ pub struct Tile {
     pub read: Read,
 }
 
-/// How a product reads what it multiplies.
+/// The way that a product reads its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Read {
     /// Each invocation reads all of its rows and weights.
@@ -244,7 +244,7 @@ impl Kernel {
         self.arrays().iter().map(binding).collect()
     }
 
-    /// The overrides that its files declare, of those that are given.
+    /// The given overrides that the kernel's files declare.
     pub(crate) fn overrides(
         self,
         tile: Tile,

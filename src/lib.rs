@@ -34,7 +34,7 @@
 //! | read and write arrays | [`mod@file`] |
 //! | handle errors | [`Error`], a variant per cause |
 //!
-//! Blocking calls have `_async` twins; browsers have only those.
+//! Blocking calls have `_async` twins; browsers have the twins alone.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod blocking;

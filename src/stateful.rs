@@ -32,7 +32,7 @@ pub struct Stateful {
 }
 
 impl Stateful {
-    /// Begins with the state that a call without one starts from.
+    /// Begins with the learned state or with zeros.
     pub fn new(rnn: Rnn) -> Stateful {
         Stateful { rnn, state: None }
     }
@@ -41,8 +41,8 @@ impl Stateful {
     /// has one.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong
-    /// size.
+    /// The errors of [`Rnn::call_async`], and [`Error::Shape`](crate::Error::Shape) for another batch size
+    /// than the last call's.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
         self.run(call, Wait::Elsewhere).await
     }
@@ -66,12 +66,13 @@ impl Stateful {
         self.state.as_ref()
     }
 
-    /// Goes on from this state.
+    /// Sets the state: h `[L*D, N, H]` (P with a projection), and c `[L*D, N, H]` of an LSTM. The next call
+    /// refuses a state that does not fit.
     pub fn set_state(&mut self, state: State) {
         self.state = Some(state);
     }
 
-    /// Begins again.
+    /// Begins again, with the learned state or with zeros.
     pub fn reset(&mut self) {
         self.state = None;
     }

@@ -127,8 +127,8 @@ impl Streams {
     /// Begins a stream anew, in the learned state or in zeros.
     ///
     /// # Errors
-    /// [`Error::StreamLeft`] if the stream has left, and the errors of [`join_async`](Streams::join_async) but
-    /// [`Error::StreamsFull`].
+    /// [`Error::StreamLeft`] if the stream has left, and the errors of [`join_async`](Streams::join_async)
+    /// but [`Error::StreamsFull`].
     pub async fn reset_async(&mut self, stream: Stream) -> Result<()> {
         let place = self.place(stream)?;
         let initial = self.rnn.initial_state(1)?;

@@ -29,7 +29,7 @@ use std::path::Path;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
 ///
-/// Generic over `f32` (what the GPU computes in) and `f64` (what the reference judges it in).
+/// Generic over `f32`, for all engines, and `f64`, for the reference alone.
 ///
 /// ```
 /// use wgpu_rnn::{Config, Init, Weights};
@@ -47,7 +47,7 @@ pub struct Weights<T = f32> {
 }
 
 impl Weights<f32> {
-    /// Draws the weights of a network whose input size is known.
+    /// Draws the weights of a network by an initialiser. The configuration has its input size.
     ///
     /// # Errors
     /// [`Error::Setting`] for a configuration that no network can have, an input size that is open, or an
@@ -115,11 +115,11 @@ impl<T> Weights<T> {
         self
     }
 
-    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs
-    /// and the like.
+    /// The same weights with other settings that no weight depends on: clips, activations, merge, residual
+    /// connections.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the settings go together with each other or with the weights no more.
+    /// [`Error::Setting`] for settings that exclude each other, or that change the shape of a weight.
     pub fn configure(self, settings: impl FnOnce(Config) -> Config) -> Result<Self> {
         let config = settings(self.config.clone());
         let network = config.check()?;

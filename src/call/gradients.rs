@@ -1,4 +1,4 @@
-//! Gradients of a loss: by the arrays that a call gives, and by those that it is made of.
+//! Gradients of a loss: by the arrays that a call gives, and by input, initial states and weights.
 
 use super::outputs::{ResultArray, Source, pieces};
 use super::{Checked, State};
@@ -50,31 +50,32 @@ impl<'a, T> OutputGradients<'a, T> {
         self.with(ResultArray::Output, gradient)
     }
 
-    /// By [`Output::output_reverse`](crate::Output::output_reverse).
+    /// By [`Output::output_reverse`](crate::Output::output_reverse), in the shape of that array.
     #[must_use]
     pub fn output_reverse(self, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::OutputReverse, gradient)
     }
 
-    /// By [`Output::cell_states`](crate::Output::cell_states).
+    /// By [`Output::cell_states`](crate::Output::cell_states), in the shape of that array.
     #[must_use]
     pub fn cell_states(self, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::CellStates, gradient)
     }
 
-    /// By an array of [`Output::lower`](crate::Output::lower).
+    /// By an array of [`Output::lower`](crate::Output::lower), in the shape of that array; `layer` 0 is the
+    /// lowest.
     #[must_use]
     pub fn lower(self, layer: usize, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::Lower(layer), gradient)
     }
 
-    /// By [`Output::h_n`](crate::Output::h_n).
+    /// By [`Output::h_n`](crate::Output::h_n), `[L*D, N, H]` (P with a projection).
     #[must_use]
     pub fn h_n(self, gradient: &'a ArrayRef3<T>) -> Self {
         OutputGradients { h_n: Some(gradient.view()), ..self }
     }
 
-    /// By [`Output::c_n`](crate::Output::c_n).
+    /// By [`Output::c_n`](crate::Output::c_n), `[L*D, N, H]`.
     #[must_use]
     pub fn c_n(self, gradient: &'a ArrayRef3<T>) -> Self {
         OutputGradients { c_n: Some(gradient.view()), ..self }
@@ -99,7 +100,7 @@ impl<'a, T> OutputGradients<'a, T> {
 }
 
 impl Network {
-    /// Checks the gradients by what a call of T steps for a batch of N gives.
+    /// Checks the gradients by the arrays that a call of T steps for a batch of N gives.
     pub fn check_gradients<T: Clone + Zero>(
         &self,
         gradients: &OutputGradients<'_, T>,
@@ -143,16 +144,17 @@ fn check_shape(of: &str, found: &[usize], expected: &[usize]) -> Result<()> {
     Err(Error::Shape { name, expected, found })
 }
 
-/// The gradients of a loss by everything that a call is made of.
+/// The gradients of a loss by the input, the initial states and the weights of a call.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CallGradients<T = f32> {
     /// By the input, in the shape that the call sees: `[T, N, I]`, or `[N, T, I]` in layout NTC. Zero past
     /// the ends of sequences.
     pub input: Array3<T>,
-    /// By the initial states, `[L*D, N, H]`, also where the call was given none.
+    /// By the initial states: h `[L*D, N, H]` (P with a projection), and c `[L*D, N, H]` of an LSTM; also
+    /// where the call was given no state.
     pub state: State<T>,
-    /// By every weight.
+    /// By every weight, summed over time steps and batch.
     pub weights: Gradients<T>,
 }
 
@@ -177,8 +179,8 @@ impl<T> Gradients<T> {
         self.params.by_name(name)
     }
 
-    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
-    /// numbers between are zero.
+    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and
+    /// the numbers between are zero.
     pub fn as_slice(&self) -> &[T] {
         &self.params.numbers
     }

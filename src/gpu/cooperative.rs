@@ -22,8 +22,8 @@ const RUNS: usize = 4;
 /// neighbour.
 const TOLERANCE: f32 = 2e-3;
 
-/// A device that has them, if they are right on it. One on which they are not is given up as a whole, be it
-/// lost or not.
+/// A device with cooperative matrices, if their products are right on the device. A device whose products are
+/// wrong is dropped, lost or not.
 pub(super) async fn open(
     adapter: &wgpu::Adapter,
     plain: &wgpu::DeviceDescriptor<'_>,

@@ -1,4 +1,4 @@
-//! A device, what it can hold, and the one place where its objects are made and its errors caught.
+//! A device and its limits, and the one place where its objects are made and its errors caught.
 
 use super::pipelines::{Pipelines, STEP_INDEX_BYTES};
 use crate::{Error, Result, plan::Limits};
@@ -258,7 +258,7 @@ impl Gpu {
         Error::DeviceLost(self.lost.get().cloned().unwrap_or_else(|| otherwise.into()))
     }
 
-    /// To be called for every object that is made.
+    /// Counts an object; called for every object that is made.
     pub fn count(&self) {
         self.made.fetch_add(1, Ordering::Relaxed);
     }
@@ -268,7 +268,7 @@ impl Gpu {
     }
 }
 
-/// wgpu tells its errors as a tree, a line each.
+/// wgpu tells its errors as a tree, one line per error.
 fn in_a_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -40,7 +40,7 @@ pub(super) struct StepTable {
 }
 
 impl Prepared {
-    /// Makes the buffers of a plan, but those that are there before it.
+    /// Makes the buffers of a plan, except buffers that were made before it.
     pub async fn new(gpu: &Gpu, known: &Known, plan: Plan, has_staging: bool) -> Result<Prepared> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {

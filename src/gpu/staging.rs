@@ -163,7 +163,7 @@ pub(super) fn check_lengths(buffer: &wgpu::Buffer, batch: usize) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a buffer that can be mapped, once what was submitted is done.
+/// The bytes of a buffer that can be mapped, once the submitted work is done.
 pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
     map_all(gpu, [(buffer, wgpu::MapMode::Read)].into_iter(), Wait::Elsewhere).await?;
     let view = gpu.mapped(buffer.get_mapped_range(..))?;
@@ -192,7 +192,7 @@ fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
     padded.into_raw_vec_and_offset().0
 }
 
-/// Maps buffers, once what was submitted is done. All of them can be mapped, unless the device is lost.
+/// Maps buffers, once the submitted work is done. All buffers can be mapped, unless the device is lost.
 async fn map_all<'a>(
     gpu: &Gpu,
     buffers: impl Iterator<Item = (&'a wgpu::Buffer, wgpu::MapMode)>,

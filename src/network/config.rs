@@ -185,7 +185,7 @@ impl Config {
         self
     }
 
-    /// Features of the input (I). Left open, it is taken from the first input.
+    /// Features of the input (I). An input size that is left open is taken from the first input.
     #[must_use]
     pub fn input_size(mut self, input_size: usize) -> Config {
         self.input_size = input_size;
@@ -248,8 +248,8 @@ impl Config {
         self
     }
 
-    /// Bounds what goes into the gates' activations to both sides (ONNX `clip`). It is not the clip of the
-    /// cell state.
+    /// Clips the arguments of the gates' activations to [-X, X] (ONNX `clip`). It is not the clip of the cell
+    /// state.
     #[must_use]
     pub fn preactivation_clip(mut self, bound: f32) -> Config {
         self.preactivation_clip = Some(bound);

@@ -187,7 +187,7 @@ impl Equation {
         self.row().product
     }
 
-    /// G: numbers a unit in its product and in its parameters.
+    /// G: numbers per unit in the equation's product and parameters.
     pub const fn width(self) -> usize {
         match self.row().product {
             Some(product) => product.width(),

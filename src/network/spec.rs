@@ -9,7 +9,7 @@ pub(crate) struct Network {
     /// L·D of them; slot = layer · D + direction.
     pub slots: Vec<SlotSpec>,
     pub num_layers: usize,
-    /// I; 0 while it is open.
+    /// I; 0 while the input size is open.
     pub input_size: usize,
     pub directions: Directions,
     pub merge: Merge,
@@ -144,7 +144,7 @@ impl Network {
         self.directions.count()
     }
 
-    /// The slots of a layer: one a direction.
+    /// The slots of each layer: one slot per direction.
     pub fn layer(&self, layer: usize) -> &[SlotSpec] {
         &self.slots[layer * self.direction_count()..][..self.direction_count()]
     }
@@ -165,7 +165,7 @@ impl Network {
         if self.merge.is_elementwise() { 1 } else { self.direction_count() }
     }
 
-    /// The width of what a layer gives to the one above, directions side by side.
+    /// The width of a layer's output as the layer above reads it, directions side by side.
     pub fn width(&self, layer: usize) -> usize {
         self.merged_directions() * self.layer(layer)[0].state_size
     }

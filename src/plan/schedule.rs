@@ -24,7 +24,8 @@ pub(super) const MAX_TURNS: u64 = 32_768;
 /// The way that the time steps of a layer become dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Schedule {
-    /// A pass a direction, and in it a dispatch a step (or more, where a product waits for another).
+    /// One pass per direction with one dispatch per step (or more, where a product waits for another
+    /// product).
     Stepwise,
     /// A pass for both directions, and in it a dispatch a step that does one of each, from both ends: half as
     /// many dispatches and barriers, and twice the work in each. For two directions of the same activations
@@ -163,7 +164,7 @@ pub(super) fn sequence_workgroup(units: u64, limits: &Limits) -> u64 {
     units.next_multiple_of(LANES).min(most)
 }
 
-/// Steps that one dispatch can take: an invocation's loops have so many turns in all, at most.
+/// Steps that one dispatch can take, with at most [`MAX_TURNS`] turns of an invocation's loops in all.
 pub(super) fn sequence_steps(slot: &SlotSpec, tile: Tile, limits: &Limits) -> u64 {
     let units = slot.hidden_size as u64;
     let workgroup = sequence_workgroup(units, limits);

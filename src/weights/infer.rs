@@ -149,7 +149,8 @@ impl<T> Shapes<'_, T> {
         layers.collect()
     }
 
-    /// Cell and H of each layer from the shapes alone: the first cell of the table that has so many gates.
+    /// Cell and H of each layer from the shapes alone: the first cell of the table with as many gates as the
+    /// shapes have.
     fn untold(&self, num_layers: usize) -> Result<Vec<(Cell, usize)>> {
         let told = |layer| {
             let (rows, _, hidden_size) = self.recurrent(layer)?;

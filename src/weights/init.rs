@@ -61,12 +61,13 @@ impl Init {
     }
 
     /// Gluon's default from MXNet's own numbers, in the order of its `initialize()`: with the same seed the
-    /// weights are Gluon's, bit for bit. It has no seed of its own.
+    /// weights are Gluon's, bit for bit. [`seed`](Init::seed) is refused beside it, since `random` has the
+    /// seed.
     pub fn mxnet(random: &mxnet::Random) -> Init {
         Init::of(Scheme::Mxnet(random.clone()))
     }
 
-    /// Another seed than 0.
+    /// Sets the seed (0 by default).
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Init {
         self.seed = Some(seed);
@@ -147,7 +148,8 @@ impl Init {
         vector
     }
 
-    /// A stream a tensor, so that its numbers do not depend on when it is drawn, nor on what else there is.
+    /// One random stream per tensor, so that a tensor's numbers do not depend on the order of drawing, nor on
+    /// other tensors.
     fn stream(&self, name: TensorName) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.unwrap_or(0));
         let slot = (name.layer * 2 + name.direction) as u64;

@@ -62,7 +62,7 @@ impl State {
 
 /// Generators that a request is spread over.
 const TWISTERS: usize = 1024;
-/// Numbers that one twister draws at least, if the request has so many.
+/// The fewest numbers that one twister draws, in a request of at least as many.
 const MIN_DRAWS: usize = 64;
 const TWO_POW_32: f32 = 4_294_967_296.0;
 const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
