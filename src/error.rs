@@ -12,8 +12,8 @@ pub enum Error {
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
         /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
-        /// initialiser's argument (`scale`, `forget_bias`), `sizes` for all sizes together, or `settings` for
-        /// those of [`Weights::configure`](crate::Weights::configure).
+        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), `sizes` for all sizes together, or
+        /// `settings` for those of [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
         expected: String,

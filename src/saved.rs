@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A saved call: the numbers that [`Rnn::forward_saved`] keeps for [`Rnn::backward`].
 #[derive(Debug)]
 pub struct Saved {
-    /// The network that made it.
+    /// The network that made the saved call.
     by: Arc<Shared>,
     /// None once it was used.
     kept: Option<Kept>,
@@ -90,8 +90,8 @@ impl Rnn {
     /// # Errors
     /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call
     /// of another network, engine or dtype, [`Error::Shape`] and [`Error::Argument`] for gradients that do
-    /// not fit the call; the saved call can then be used again. [`Error::Memory`] and [`Error::TooLarge`]
-    /// where memory cannot hold the gradients.
+    /// not fit the call; the saved call can then be used again. On the reference, [`Error::TooLarge`] and
+    /// [`Error::Memory`] for a call whose operations no tape holds.
     pub async fn backward_async(
         &self,
         saved: &mut Saved,

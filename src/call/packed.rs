@@ -5,8 +5,8 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use num_traits::Zero;
 
 /// Sequences of different lengths without padding, longest first: the first steps of all, then the second
-/// steps of those that have one, and so on (PyTorch's `PackedSequence`, whose `data` and `batch_sizes` these
-/// are).
+/// steps of those that have one, and so on (PyTorch's `PackedSequence`, with the same `data` and
+/// `batch_sizes`).
 ///
 /// ```
 /// use ndarray::arr2;
@@ -23,7 +23,7 @@ use num_traits::Zero;
 pub struct Packed<T = f32> {
     /// `[sum of batch_sizes, C]`.
     pub data: Array2<T>,
-    /// For each time step, how many sequences have it; never more than the step before.
+    /// The number of sequences that have each time step, `[T]`; never more than at the step before.
     pub batch_sizes: Vec<usize>,
 }
 
@@ -31,7 +31,8 @@ impl<T: Clone + Zero> Packed<T> {
     /// The sequences padded with zeros, `[T, N, C]`, and their lengths.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `batch_sizes` do not fall or do not add up to the rows of `data`.
+    /// [`Error::Argument`] if `batch_sizes` grow, contain 0 or do not add up to the rows of `data`;
+    /// [`Error::Memory`] and [`Error::TooLarge`] where memory cannot hold the padded array.
     pub fn unpack(&self) -> Result<(Array3<T>, Vec<usize>)> {
         let sizes = &self.batch_sizes;
         let refuse =

@@ -14,8 +14,8 @@ use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 /// ```
 ///
 /// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN;
-/// every option is off. Nothing is checked until weights are made for it, where a setting that no network can
-/// have is an [`Error::Setting`](crate::Error::Setting).
+/// every option is off. Settings are checked when weights are made: a setting that no network can have is
+/// then an [`Error::Setting`](crate::Error::Setting).
 ///
 /// [`options`](crate::options) tells what each option computes and its name in other frameworks.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Config {
     pub stack: Vec<(Cell, usize)>,
     /// P: units that an LSTM's hidden state is projected to; 0 for no projection.
     pub proj_size: usize,
-    /// The ways the sequence is read.
+    /// The directions in which the sequence is read.
     pub directions: Directions,
     /// The merge of two directions.
     pub merge: Merge,
@@ -59,7 +59,7 @@ pub struct Config {
     pub cell_clip: Option<CellClip>,
     /// The bound X of the arguments of the gates' activations, which are clipped to [-X, X].
     pub preactivation_clip: Option<f32>,
-    /// The state that a call without a state starts from is among the weights, instead of zero.
+    /// The initial state of calls without a state is among the weights, instead of zero.
     pub learned_state: bool,
 }
 
@@ -143,13 +143,13 @@ impl Config {
         self
     }
 
-    /// Reads each sequence both ways: output's last axis becomes 2H, forward first.
+    /// Reads each sequence in both directions: output's last axis becomes 2H, forward first.
     #[must_use]
     pub fn bidirectional(self) -> Config {
         self.directions(Directions::Both)
     }
 
-    /// The ways the sequence is read, where that is decided at run time, or only reverse.
+    /// Sets the directions in which the sequence is read.
     #[must_use]
     pub fn directions(mut self, directions: Directions) -> Config {
         self.directions = directions;

@@ -2,7 +2,7 @@
 
 use crate::float::Scalar;
 
-/// Which ways a network reads its sequence.
+/// The directions in which a network reads its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Directions {
     /// From the first step to the last: D = 1.

@@ -5,7 +5,7 @@ use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
 use crate::network::Dtype;
 use crate::{Error, Result};
 
-/// Invocations that a GPU wants at least before each computes more than one row.
+/// The least number of invocations that a GPU needs before each invocation computes more than one row.
 const FULL_GPU: u64 = 16_384;
 
 /// The tile of a product `[rows, columns]`.
@@ -63,7 +63,7 @@ pub(super) fn best(usable: &[Tile], rows: u64, columns: u64, limits: &Limits) ->
     let of_groups = |read| of(read).rfind(fills_with_groups);
     let in_groups = of_groups(Read::Cooperative).or_else(|| of_groups(Read::Workgroup));
     let direct = || of(Read::Each).rfind(fills);
-    // Where there are so few rows, K is split.
+    // Few rows and columns leave lanes idle, so K is split among lanes.
     let split = || of(Read::Split).rfind(|tile| rows > 1 || tile.rows == 1);
     in_groups.or_else(direct).or_else(split).unwrap_or(usable[0])
 }

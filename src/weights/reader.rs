@@ -86,7 +86,8 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// The network, where it is known: nothing is worked out then, and the tensors have to fit.
+    /// Sets the whole network. The tensors then have to fit this network, and their names and shapes tell
+    /// nothing.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Init, Naming, Weights};
@@ -104,8 +105,8 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// Changes the network that the file tells by the settings that it does not tell. The last call of
-    /// several counts.
+    /// Adds settings that the file does not tell to the network that the file tells. Of several calls, the
+    /// last counts.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Init, Naming, Reset, Weights};
@@ -201,10 +202,10 @@ fn check_cells(config: &Config, metadata: &Metadata) -> Result<()> {
     Err(refused(CELLS, names(&cells), names(found)))
 }
 
-/// The tensors of a network, all of them and no other, in their shapes.
+/// The weights from the tensors of a network: every tensor, no other tensor, all in their shapes.
 fn fit<T: Clone + Zero>(config: Config, naming: Naming, mut tensors: Named<T>) -> Result<Weights<T>> {
     let network = config.check()?;
-    // Before memory for the network is asked for, of which a file's names may promise much.
+    // Missing tensors are found before memory is asked for: a file's names alone may promise a huge network.
     let is_missing = |entry: &&Entry| !tensors.contains_key(&entry.name);
     let table = Table::of(&network);
     if let Some(Entry { name, shape, .. }) = table.entries.iter().find(is_missing) {

@@ -26,9 +26,9 @@ pub struct Region {
     rows: usize,
     first_column: usize,
     columns: usize,
-    /// Numbers of a row that the network has, of as many columns or fewer.
+    /// The numbers of a row that the network has, at most `columns`.
     used: usize,
-    /// The length of a row of ours.
+    /// The length of a row of the plan's array.
     row: usize,
 }
 
