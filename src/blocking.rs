@@ -115,7 +115,7 @@ impl Rnn {
 
 /// # Blocking calls
 impl Stateful {
-    /// The same as [`Rnn::forward`], from where the last call ended.
+    /// The same as [`Rnn::forward`], from the state of the last call.
     ///
     /// # Errors
     /// The errors of [`Rnn::call_async`], and [`Error::Shape`](crate::Error::Shape) for another batch size
@@ -124,7 +124,8 @@ impl Stateful {
         self.call(&Call::new(input))
     }
 
-    /// The same as [`Rnn::call`], from where the last call ended, or from the call's own state if it has one.
+    /// The same as [`Rnn::call`], from the state of the last call, or from the call's own state if the call
+    /// has a state.
     ///
     /// # Errors
     /// The errors of [`Rnn::call_async`].

@@ -129,7 +129,7 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// The same call from another state, unless it has one of its own.
+    /// The same call from another state, unless the call has its own state.
     pub(crate) fn or_state<'b>(&self, state: Option<&'b State<T>>) -> Call<'b, T>
     where
         'a: 'b,

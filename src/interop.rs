@@ -129,13 +129,13 @@ impl<'a> Buffers<'a> {
         self.with(Role::C0, array)
     }
 
-    /// The array for the final hidden state; it may be the array of the initial one.
+    /// The array for the final hidden state, `[L*D, N, H]`; it may be the array of `h_0`.
     #[must_use]
     pub fn h_n(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Hn, array)
     }
 
-    /// The array for the final cell state; it may be the array of the initial one.
+    /// The array for the final cell state, `[L*D, N, H]`; it may be the array of `c_0`.
     #[must_use]
     pub fn c_n(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Cn, array)
@@ -237,7 +237,7 @@ impl Role {
     }
 }
 
-/// The needs of a call for one buffer.
+/// The requirements of a call for one buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferNeed {
     /// The array, as the methods of [`Buffers`] are called.
@@ -248,7 +248,7 @@ pub struct BufferNeed {
     pub bytes: u64,
     /// The usage that the buffer must have.
     pub usage: wgpu::BufferUsages,
-    /// The alignment of the offset, in bytes; half of it for f16.
+    /// The alignment of the offset of an f32 array, in bytes; an f16 array needs half the alignment.
     pub alignment: u64,
 }
 

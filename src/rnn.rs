@@ -145,7 +145,7 @@ impl Rnn {
 impl Rnn {
     /// Computes a call without holding up the thread while the GPU works; [`call`](Rnn::call) blocks instead.
     ///
-    /// A future that is dropped before its end leaves the network as it was. Weights that the call has drawn
+    /// A future that is dropped before its end leaves the network unchanged. Weights that the call has drawn
     /// stay.
     ///
     /// # Errors
@@ -222,7 +222,8 @@ impl Rnn {
         interop::needs(self.network(), steps, batch)
     }
 
-    /// The plan of a call of T steps for a batch of N, as this network makes it: to look at, or to count.
+    /// The plan of a call of T steps for a batch of N, with this network's dtype and tuning: to print, or to
+    /// count dispatches.
     ///
     /// # Errors
     /// [`Error::Unsupported`] on an engine that is no GPU, [`Error::InputSizeOpen`] while the input size is
@@ -321,7 +322,7 @@ impl Rnn {
     pub(crate) fn weights_for(&self, call: &Checked<'_, f32>) -> Result<&Weights> {
         if self.weights().is_none() {
             let mut deferred = self.deferred();
-            // Another thread may have drawn them while this one waited.
+            // Another thread may have drawn the weights while this thread waited.
             if let Some(waiting) = deferred.as_ref() {
                 let drawn = waiting.clone().finish(call.input.dim().2)?;
                 // The cell is empty: only the holder of the lock fills it.

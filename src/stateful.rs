@@ -1,4 +1,4 @@
-//! A network that goes on where it ended.
+//! A network that goes on from the state of its last call.
 
 use crate::gpu::Wait;
 use crate::{Call, Output, Result, Rnn, State};
@@ -24,7 +24,7 @@ use ndarray::{ArrayRef, Dimension};
 /// # }
 /// ```
 ///
-/// All calls up to a reset have the same batch. A call that fails leaves the state as it was.
+/// All calls up to a reset have the same batch. A call that fails leaves the state unchanged.
 #[derive(Debug)]
 pub struct Stateful {
     rnn: Rnn,
@@ -37,8 +37,8 @@ impl Stateful {
         Stateful { rnn, state: None }
     }
 
-    /// The same as [`Rnn::call_async`], from where the last call ended, or from the call's own state if it
-    /// has one.
+    /// The same as [`Rnn::call_async`], from the state of the last call, or from the call's own state if the
+    /// call has a state.
     ///
     /// # Errors
     /// The errors of [`Rnn::call_async`], and [`Error::Shape`](crate::Error::Shape) for another batch size

@@ -29,7 +29,7 @@ const MOST_GEMM_STEPS: usize = 256;
 /// The word for a choice that is left to the plan.
 const LEFT: &str = "-";
 
-/// The choices of one engine, which are its file's too.
+/// The choices of one engine, and of its file.
 #[derive(Debug)]
 pub(crate) struct Tunings {
     file: Option<CacheFile>,
@@ -94,7 +94,7 @@ pub(crate) struct Class {
 }
 
 impl Class {
-    /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and
+    /// N is not rounded, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and
     /// beyond [`MOST_GEMM_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate
     /// is spared.
     pub fn of(network: &Network, workload: &Workload, limits: &Limits, engine: &str) -> Result<Class> {

@@ -1,4 +1,4 @@
-//! The numbers of a network, and the one place that knows which tensors it has.
+//! The weights of a network, and the one place that knows the network's tensors.
 
 mod formats;
 mod infer;
@@ -176,7 +176,7 @@ impl<T> Weights<T> {
         Weights { config, network, params: self.params.map(map) }
     }
 
-    /// The state that a batch of N starts from where the caller gives none: the learned one, or zero.
+    /// The initial state of a batch of N where the caller gives no state: the learned state, or zeros.
     pub(crate) fn initial_state(&self, batch: usize) -> Result<State<T>>
     where
         T: Clone + Zero,

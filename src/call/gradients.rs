@@ -8,7 +8,8 @@ use crate::{Error, Result};
 use ndarray::{Array3, ArrayRef3, ArrayView3, ArrayViewD};
 use num_traits::Zero;
 
-/// The gradients of a loss by the arrays that a call gives. Each is optional, and a missing one is zero.
+/// The gradients of a loss by the arrays that a call gives. Each gradient is optional, and a missing gradient
+/// is zero.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -81,7 +82,7 @@ impl<'a, T> OutputGradients<'a, T> {
         OutputGradients { c_n: Some(gradient.view()), ..self }
     }
 
-    /// The last one of an array counts.
+    /// Of several gradients by one array, the last counts.
     fn with(mut self, array: ResultArray, gradient: &'a ArrayRef3<T>) -> Self {
         self.arrays.retain(|(other, _)| *other != array);
         self.arrays.push((array, gradient.view()));

@@ -4,9 +4,9 @@ use crate::{Error, Result, memory};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use num_traits::Zero;
 
-/// Sequences of different lengths without padding, longest first: the first steps of all, then the second
-/// steps of those that have one, and so on (PyTorch's `PackedSequence`, with the same `data` and
-/// `batch_sizes`).
+/// Sequences of different lengths without padding, longest first: the first steps of all sequences, then the
+/// second steps of all sequences that have a second step, and so on (PyTorch's `PackedSequence`, with the
+/// same `data` and `batch_sizes`).
 ///
 /// ```
 /// use ndarray::arr2;
@@ -82,7 +82,7 @@ impl<T: Clone + Zero> Packed<T> {
         let steps = padded.outer_iter().zip(batch_sizes);
         let steps: Vec<ArrayView2<'_, T>> =
             steps.map(|(step, &size)| step.slice_move(s![..size, ..])).collect();
-        // All of them have C columns; an array without steps has no rows.
+        // All steps have C columns; an array without steps has no rows.
         let none = Array2::zeros((0, padded.dim().2));
         let data =
             if steps.is_empty() { none } else { ndarray::concatenate(Axis(0), &steps).expect("one width") };

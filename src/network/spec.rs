@@ -40,7 +40,7 @@ pub(crate) struct SlotSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CellSpec {
     pub cell: Cell,
-    /// f, g and h; the last ones repeat where the cell has fewer.
+    /// f, g and h; the last activation repeats where the cell has fewer.
     pub activations: [Activation; 3],
     pub has_bias: bool,
     pub has_projection: bool,
@@ -56,7 +56,7 @@ pub(crate) struct CellSpec {
 impl CellSpec {
     /// The table of options: the name of each in WGSL, and its value.
     ///
-    /// A kernel takes the ones that its files declare.
+    /// A kernel takes the overrides that its files declare.
     pub fn options(&self) -> Vec<(&'static str, f64)> {
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let clip = self.cell_clip.unwrap_or(CellClip { min: 0.0, max: 0.0, nan: false });
@@ -159,7 +159,7 @@ impl Network {
         self.layer(self.num_layers - 1)
     }
 
-    /// The arrays side by side in what the layer above reads: D, or one where directions are merged by
+    /// The number of arrays side by side that the layer above reads: D, or 1 where directions are merged by
     /// number.
     pub fn merged_directions(&self) -> usize {
         if self.merge.is_elementwise() { 1 } else { self.direction_count() }

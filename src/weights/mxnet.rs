@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// MXNet's generator of random numbers, as `mx.random.seed(seed)` leaves it.
 ///
-/// The value is a handle: clones draw from one and the same generator, as everything in an MXNet process
-/// does. A Gluon script is followed by drawing in its order: [`uniform`](Self::uniform) where it calls
+/// The value is a handle: clones draw from the same generator, as all code of an MXNet process does. A Gluon
+/// script is followed by drawing in its order: [`uniform`](Self::uniform) where it calls
 /// `mx.nd.random.uniform`, [`Init::mxnet`](crate::Init::mxnet) where it calls `initialize()`.
 ///
 /// ```
