@@ -20,7 +20,7 @@ struct Arguments {
     #[command(flatten)]
     network: Network,
 
-    /// Plan for a CPU adapter (lavapipe) with subgroups of eight and f16
+    /// Plan for a software adapter (lavapipe) with subgroups of eight and f16
     #[arg(long)]
     cpu_adapter: bool,
 }

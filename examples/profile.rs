@@ -56,7 +56,7 @@ fn profile(arguments: &Arguments) -> wgpu_rnn::Result<String> {
     Ok(table(engine.name(), times.into_values()))
 }
 
-/// A line a pass, with a bar as long as its part of the whole.
+/// One line per pass, with a bar as long as the pass's part of the whole.
 fn table(adapter: &str, passes: impl Iterator<Item = (String, u64, Vec<Duration>)>) -> String {
     let medians: Vec<_> = passes
         .map(|(label, dispatches, mut times)| {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wgpu_rnn::{Config, Engine, Init, Rnn, Streams, Weights};
 
-/// Play a signal through a GRU in real time, 10 ms a call, and show how long each call takes.
+/// Play a signal through a GRU in real time, 10 ms per call, and show how long each call takes.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -131,7 +131,7 @@ impl Meter {
         self.times.push(time);
     }
 
-    /// Ten times a second in a terminal; elsewhere once a second, and at the end.
+    /// Ten times per second in a terminal; elsewhere once per second, and at the end.
     fn show(&self, out: &mut dyn Write, is_last: bool, level: f32) -> std::io::Result<()> {
         let every = if self.is_terminal { HOPS / 10 } else { HOPS };
         if !is_last && !self.times.len().is_multiple_of(every) {
@@ -167,7 +167,7 @@ fn features(samples: &[f32]) -> Array2<f32> {
     features
 }
 
-/// A tone that rises from 100 to 2,000 Hz and swells four times a second.
+/// A tone that rises from 100 to 2,000 Hz and swells four times per second.
 fn chirp(seconds: f64) -> Vec<f32> {
     let rate = 16_000.0;
     let sample = |index: usize| {

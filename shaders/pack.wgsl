@@ -1,8 +1,9 @@
 // pack: a tensor of the flat parameters becomes a part of an array that another kernel reads.
 //   flat [G, H, K]  ->  packed [G * H / group / BLOCK, K', BLOCK, group] of vectors, by unit, gate
 // A row of the tensor is one or several sources side by side, each of which is padded with zeros to whole
-// vectors: of four numbers for a matrix, of one for a bias, whose K is 1. Some invocations of a workgroup copy
-// a row, each every so many numbers of it, so that they read neighbours, and divide no index per number.
+// vectors: of four numbers for a matrix, of one number for a bias, whose K is 1. Some invocations of a
+// workgroup copy a row, each every so many numbers of it, so that they read neighbours, and divide no index
+// per number.
 
 // The numbers are added to earlier ones. A driver may compute both branches of a condition on sizes.
 override ADDS: bool = false;

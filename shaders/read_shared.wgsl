@@ -1,6 +1,6 @@
-// Eight lanes of a subgroup read a row each and hand it to the others: for CPU adapters, where each lane's
-// read is a turn of a loop. All lanes of a subgroup have the same rows, so all must stay active until their
-// sums are done.
+// Eight lanes of a subgroup read a row each and hand it to the others: for software adapters, where each
+// lane's read is a turn of a loop. All lanes of a subgroup have the same rows, so all must stay active until
+// their sums are done.
 
 var<private> lane: u32;
 

@@ -1,7 +1,7 @@
 // A workgroup reads a piece of ROWS rows of a and of sixteen columns of b into its own memory, sixteen k at a
 // time, and each of its 8 x 8 invocations multiplies every eighth row by every eighth column: a number of a
 // that is read from its buffer is used sixteen times, one of b ROWS times. For large products on GPUs; on a
-// CPU adapter the detour only costs.
+// software adapter the detour only costs.
 
 const COLUMNS: u32 = 16u;
 // Vectors of k at a time.

@@ -1,4 +1,4 @@
-//! The blocking calls: each waits for its `_async` twin on this thread. Browsers have none of them.
+//! The blocking calls: each waits for its `_async` twin on this thread. Browsers have no blocking calls.
 
 use crate::gpu::Wait;
 use crate::{
@@ -9,8 +9,8 @@ use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Waits for a future. All of the CPU engine and those that wait for the GPU in place are ready at the first
-/// poll, for which nothing is allocated.
+/// Waits for a future. Futures of the CPU engine, and futures that wait for the GPU in place, are ready at
+/// the first poll, for which nothing is allocated.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -115,16 +115,17 @@ impl Rnn {
 
 /// # Blocking calls
 impl Stateful {
-    /// The same as [`Rnn::forward`], from where the last call ended.
+    /// The same as [`Rnn::forward`], from the state of the last call.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong
-    /// size.
+    /// The errors of [`Rnn::call_async`], and [`Error::Shape`](crate::Error::Shape) for another batch size
+    /// than the last call's.
     pub fn forward<D: Dimension>(&mut self, input: &ArrayRef<f32, D>) -> Result<Output> {
         self.call(&Call::new(input))
     }
 
-    /// The same as [`Rnn::call`], from where the last call ended, or from the call's own state if it has one.
+    /// The same as [`Rnn::call`], from the state of the last call, or from the call's own state if the call
+    /// has a state.
     ///
     /// # Errors
     /// The errors of [`Rnn::call_async`].

@@ -1,5 +1,5 @@
-//! Files that only save time: what cannot be read is made again, what cannot be written is done without, and
-//! both are logged.
+//! Files that only save time. Contents that cannot be read are made again, a file that cannot be written is
+//! left out, and both are logged.
 
 use crate::io::{read_regular, replace};
 use std::{
@@ -8,18 +8,19 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A file that begins with a line which tells what is in it, and for whom.
+/// A file whose first line, the header, tells its kind and its owner.
 #[derive(Clone, Debug)]
 pub(crate) struct CacheFile {
     path: PathBuf,
     header: String,
 }
 
-/// Tries to merge with what other processes write at the same time.
+/// The most tries to merge with other processes that write at the same time.
 const MERGES: usize = 3;
 
 impl CacheFile {
-    /// A header is one line; what is below belongs to another one if it differs.
+    /// A header is one line. A file with another header belongs to another owner, and its contents are not
+    /// read.
     pub fn new(path: PathBuf, header: &str) -> CacheFile {
         CacheFile { path, header: one_line(header) }
     }
@@ -28,7 +29,7 @@ impl CacheFile {
         &self.path
     }
 
-    /// The bytes below the header; none if there is no such file, or its header is another one.
+    /// The bytes below the header; none if there is no file, or the file has another header.
     pub fn read(&self) -> Option<Vec<u8>> {
         let path = self.path.display();
         match read_regular(&self.path) {
@@ -56,10 +57,10 @@ impl CacheFile {
         }
     }
 
-    /// Replaces the file by what `merge` makes of it, until it makes nothing new of it.
+    /// Replaces the contents by `merge` of the contents, until `merge` changes nothing.
     ///
-    /// Threads of a process take turns. Processes do not: each looks whether the others have left what it has
-    /// written.
+    /// Threads of a process take turns. Processes do not take turns: each reads the file again to see whether
+    /// its own contents are still there.
     pub fn update(&self, merge: impl Fn(Option<&[u8]>) -> Vec<u8>) {
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +75,7 @@ impl CacheFile {
     }
 }
 
-/// With spaces for what would end a line or a column.
+/// The text with spaces for characters that would end a line or a column.
 pub(crate) fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

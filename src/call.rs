@@ -53,7 +53,8 @@ impl<'a, T> Call<'a, T> {
         Call::of(Input::Padded(input.view().into_dyn()))
     }
 
-    /// Packed sequences; the output is packed too, as [`Output::packed`], beside the padded one.
+    /// Packed sequences. The output is packed too, as [`Output::packed`], beside the padded output.
+    /// [`Output::output_reverse`], [`Output::cell_states`] and [`Output::lower`] are padded alone.
     pub fn packed(packed: &'a Packed<T>) -> Call<'a, T> {
         Call::of(Input::Packed(packed))
     }
@@ -72,8 +73,8 @@ impl<'a, T> Call<'a, T> {
     }
 
     /// The length of each sequence, from 0 to T, in any order. The reverse direction begins at a sequence's
-    /// own end, the final states are those there, and output past it is zero. A sequence's result does not
-    /// depend on the numbers past its end.
+    /// own end, the final states are the states at that end, and output past it is zero. A sequence's result
+    /// does not depend on the numbers past its end.
     #[must_use]
     pub fn lengths<I: PrimInt>(mut self, lengths: &[I]) -> Call<'a, T> {
         // A length that does not fit is out of range all the same.
@@ -105,29 +106,30 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// Gives back the output of the layers below the last too, as [`Output::lower`].
+    /// Gives back the output of the layers below the last too, as [`Output::lower`]. No effect on a single
+    /// layer.
     #[must_use]
     pub fn every_layer(mut self) -> Call<'a, T> {
         self.outputs.every_layer = true;
         self
     }
 
-    /// All outputs that are wished beside the final states, at once.
+    /// Sets all outputs beside the final states at once.
     #[must_use]
     pub fn outputs(mut self, outputs: Outputs) -> Call<'a, T> {
         self.outputs = outputs;
         self
     }
 
-    /// Measures each pass by the GPU's own clock, as [`Output::times`]: for finding out, not for use, since a
-    /// timed call waits longer. The engine must be a GPU with `TIMESTAMP_QUERY`.
+    /// Measures each pass by the GPU's own clock, as [`Output::times`]. A timed call waits longer: measure
+    /// with it, and leave it off otherwise. The engine must be a GPU with `TIMESTAMP_QUERY`.
     #[must_use]
     pub fn timed(mut self) -> Call<'a, T> {
         self.is_timed = true;
         self
     }
 
-    /// The same call from another state, unless it has one of its own.
+    /// The same call from another state, unless the call has its own state.
     pub(crate) fn or_state<'b>(&self, state: Option<&'b State<T>>) -> Call<'b, T>
     where
         'a: 'b,

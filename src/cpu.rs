@@ -1,4 +1,4 @@
-//! The CPU engine: f32, in vectors, on as many threads as a layer is worth.
+//! The CPU engine: f32, in vectors, on threads.
 //!
 //! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product, [`cell`] and
 //! [`activation`] the equations, [`sweep`] a direction's way through time. It shares no equation with the
@@ -56,7 +56,7 @@ pub(crate) struct CpuRnn {
     slots: Packed<PackedSlot>,
     /// The same for backward passes.
     transposed: Packed<Transposed>,
-    /// One for each call that was ever made at once.
+    /// One workspace for each call of the largest number that ran at once.
     workspaces: Mutex<Vec<Workspace>>,
 }
 
@@ -121,7 +121,8 @@ impl CpuRnn {
     /// Computes a call.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for what only a GPU has, [`Error::Memory`] where an array cannot be had.
+    /// [`Error::Unsupported`] for an argument that only a GPU can have, [`Error::Memory`] where an array
+    /// cannot be had.
     pub fn call(
         &self,
         weights: &Weights,
@@ -129,7 +130,7 @@ impl CpuRnn {
         saved: Option<&mut Vec<SavedLayer>>,
     ) -> Result<Output> {
         call.refuse_gpu_only(&self.cpu.name)?;
-        // In use, it is out of the pool.
+        // A workspace in use is out of the pool.
         let known = self.workspaces().pop();
         let mut workspace = known.unwrap_or_default();
         let answer = self.compute(weights, call, &mut workspace, saved);

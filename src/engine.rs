@@ -9,7 +9,8 @@ use crate::{Error, Result, reference};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A GPU, the CPU, or the reference that judges both; cheap to clone, and shared by all layers made on it.
+/// A GPU, the CPU, or the reference that judges both; cheap to clone, and shared by every [`Rnn`](crate::Rnn)
+/// made on the engine.
 ///
 /// ```
 /// use wgpu_rnn::Engine;
@@ -42,16 +43,17 @@ impl Engine {
     /// first; software adapters are allowed.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none, [`Error::Text`] for a name that is
-    /// not UTF-8.
+    /// [`Error::NoAdapter`] if there is no adapter, or the adapter gives no device; [`Error::NamedAdapter`]
+    /// if no adapter has the name; [`Error::Text`] for a name that is not UTF-8.
     pub async fn gpu_async() -> Result<Engine> {
         Engine::builder().build_async().await
     }
 
     /// The best GPU, or the CPU engine where there is none; the choice, and the reason, are logged.
     ///
-    /// A software adapter counts as none, unless `WGPU_ADAPTER_NAME` names it: the CPU engine is 6 to 25
-    /// times faster (`benches/record/`).
+    /// A software adapter counts as no GPU, unless `WGPU_ADAPTER_NAME` names it: the CPU engine is 7 to 15
+    /// times as fast as Mesa's software Vulkan at large sizes, and up to 60 times for a call of a single step
+    /// (`benches/record/versions-llvmpipe.txt`).
     pub async fn auto_async() -> Engine {
         let builder = Engine::builder();
         let is_named = builder.0.adapter_name.is_some();
@@ -69,14 +71,14 @@ impl Engine {
         engine
     }
 
-    /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is worth
-    /// them. How many there are changes no bit of a result.
+    /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is large
+    /// enough. The number of threads changes no bit of a result.
     pub fn cpu() -> Engine {
         Engine(Backend::Cpu(Arc::new(Cpu::new())))
     }
 
     /// The CPU reference: plain loops, which judge the other engines. See
-    /// [`reference::forward`](crate::reference::forward) for f64.
+    /// [`reference::forward`] for f64.
     pub fn reference() -> Engine {
         Engine(Backend::Reference)
     }
@@ -114,7 +116,7 @@ impl Engine {
         matches!(self.0, Backend::Gpu(_))
     }
 
-    /// The limits that plans keep to on this adapter; none for the CPU.
+    /// The limits that plans keep to on this adapter; none for the CPU engine and the reference.
     pub fn limits(&self) -> Option<crate::plan::Limits> {
         match &self.0 {
             Backend::Gpu(gpu) => Some(gpu.limits),
@@ -122,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// The device that it runs on; none for the CPU.
+    /// The device that the engine runs on; none for the CPU engine and the reference.
     pub fn device(&self) -> Option<&wgpu::Device> {
         match &self.0 {
             Backend::Gpu(gpu) => Some(&gpu.device),
@@ -130,7 +132,7 @@ impl Engine {
         }
     }
 
-    /// The device's queue; none for the CPU.
+    /// The device's queue; none for the CPU engine and the reference.
     pub fn queue(&self) -> Option<&wgpu::Queue> {
         match &self.0 {
             Backend::Gpu(gpu) => Some(&gpu.queue),
@@ -160,7 +162,8 @@ impl Engine {
 }
 
 impl EngineBuilder {
-    /// An adapter whose name contains this, in any case, instead of the best one or `WGPU_ADAPTER_NAME`.
+    /// Takes an adapter whose name contains `name`, in upper or lower case, instead of the best adapter or
+    /// `WGPU_ADAPTER_NAME`'s.
     #[must_use]
     pub fn adapter_name(mut self, name: impl Into<String>) -> EngineBuilder {
         self.0.adapter_name = Some(name.into().into());
@@ -174,8 +177,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Stays within the limits and features that every WebGPU adapter has, instead of taking what this one
-    /// gives.
+    /// Stays within the limits and features that every WebGPU adapter has, instead of taking all that the
+    /// adapter offers.
     #[must_use]
     pub fn webgpu_defaults(mut self) -> EngineBuilder {
         self.0.webgpu_defaults = true;
@@ -183,8 +186,8 @@ impl EngineBuilder {
     }
 
     /// Lets kernels do without wgpu's checks of indices and loops, and without zeroed workgroup memory, which
-    /// cost time on some GPUs. The kernels need none: `src/gpu/kernels.rs` says why. It is off by default, as
-    /// a second line of defence.
+    /// cost time on some GPUs. The kernels need no checks: a comment in `src/gpu/pipelines.rs` gives the
+    /// reasons. The checks are on by default, as a second line of defence.
     #[must_use]
     pub fn unchecked(mut self) -> EngineBuilder {
         self.0.unchecked = true;
@@ -192,8 +195,8 @@ impl EngineBuilder {
     }
 
     /// Measures the schedules and tiles that the first call of a network with a new size could have, and
-    /// takes the fastest one from then on; the engine remembers it for all networks like that one. Off by
-    /// default.
+    /// takes the fastest combination from then on. The engine remembers the combination for all networks of
+    /// the same settings and sizes. Off by default.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -209,15 +212,16 @@ impl EngineBuilder {
     /// # }
     /// ```
     ///
-    /// A size is N, and T rounded up to a power of two, 256 at most. It is measured on zeros with the
+    /// A size is N, and T rounded up to a power of two, 256 at most. A size is measured on zeros with the
     /// network's own weights: the input's products on 256 steps at most, the time steps on 32. Most of the
     /// time goes into compiling some twenty candidates: on Mesa's software Vulkan with two cores 4 to 6 s for
-    /// two layers of a BiRNN of 64 units, 12 to 14 s for a BiLSTM of 128 (`cargo bench --bench first`). It
-    /// has not been measured on a real GPU yet.
+    /// two layers of a BiRNN of 64 units, 12 to 14 s for a BiLSTM of 128 (`cargo bench --bench first`). The
+    /// cost on a real GPU has not been measured yet.
     ///
-    /// Results stay right, but two tunings may round differently: for the same bits from one run of a program
-    /// to the next, use a file ([`tuned_with`](EngineBuilder::tuned_with)), or leave it off. Layers with a
-    /// tuning of their own ([`Rnn::with_tuning`](crate::Rnn::with_tuning)) are not measured.
+    /// Results stay right, but two tunings may round differently. For the same bits from one run of a program
+    /// to the next, use a file ([`tuned_with`](EngineBuilder::tuned_with)), or leave tuning off. An
+    /// [`Rnn`](crate::Rnn) with a tuning of its own ([`Rnn::with_tuning`](crate::Rnn::with_tuning)) is not
+    /// measured.
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned(mut self) -> EngineBuilder {
@@ -225,9 +229,9 @@ impl EngineBuilder {
         self
     }
 
-    /// The same as [`tuned`](EngineBuilder::tuned), and files the choices in a file, for all engines that
-    /// name the same one: those of other programs, and of other adapters and drivers, which have lines of
-    /// their own there.
+    /// The same as [`tuned`](EngineBuilder::tuned), and keeps the choices in a file. All engines that name
+    /// the file share it: engines of other programs too, and of other adapters and drivers, which have lines
+    /// of their own in the file.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -241,8 +245,8 @@ impl EngineBuilder {
     /// ```
     ///
     /// The file is text: adapter, driver, network and size; schedule; tile of the input's products; tile of
-    /// the time steps; with tabs between. Where it is missing, broken or cannot be written, that is logged,
-    /// and the engine measures for itself. A file that is something else is replaced.
+    /// the time steps; with tabs between. A file that is missing, broken or cannot be written is logged, and
+    /// the engine measures for itself. A file with other contents is replaced.
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned_with(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
@@ -250,10 +254,10 @@ impl EngineBuilder {
         self.tuned()
     }
 
-    /// CacheFiles compiled pipelines in a file, from which the next engine that names it takes them, if the
-    /// adapter can do that (Vulkan, mostly, and not with
-    /// [`webgpu_defaults`](EngineBuilder::webgpu_defaults)). Many drivers do so by themselves. Mesa's
-    /// software Vulkan (22.3) gives out an empty one, so that it saves nothing there.
+    /// Keeps compiled pipelines in a file. The next engine that names the file takes the pipelines from it,
+    /// if the adapter has wgpu's `PIPELINE_CACHE` (Vulkan, mostly, and not with
+    /// [`webgpu_defaults`](EngineBuilder::webgpu_defaults)). Many drivers keep pipelines by themselves.
+    /// Mesa's software Vulkan (22.3) gives out an empty cache, so that the file saves nothing there.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -266,9 +270,10 @@ impl EngineBuilder {
     /// # }
     /// ```
     ///
-    /// Name a file that nobody else can write: the driver believes what is in it. It belongs to one adapter,
-    /// driver and version of this library; where it is another one's, missing, broken or cannot be written,
-    /// that is logged, and pipelines are compiled anew. A file that is something else is replaced.
+    /// Name a file that nobody else can write: the driver trusts its contents. The file belongs to one
+    /// adapter, driver and version of this library. A file that is missing, broken, cannot be written, or
+    /// belongs to another adapter, driver or version is logged, and pipelines are compiled anew. A file with
+    /// other contents is replaced.
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn pipeline_cache(mut self, file: impl Into<PathBuf>) -> EngineBuilder {
@@ -276,9 +281,12 @@ impl EngineBuilder {
         self
     }
 
-    /// Takes a device and queue of the caller's instead of opening an adapter: unchecked, tuned, with a cache
-    /// of pipelines (which needs the device's feature `PIPELINE_CACHE`), as it was told; what chooses an
-    /// adapter means nothing.
+    /// Takes a device and queue of the caller's instead of opening an adapter.
+    /// [`unchecked`](EngineBuilder::unchecked), [`tuned`](EngineBuilder::tuned),
+    /// [`tuned_with`](EngineBuilder::tuned_with) and [`pipeline_cache`](EngineBuilder::pipeline_cache) (which
+    /// needs the device's feature `PIPELINE_CACHE`) apply to the device.
+    /// [`adapter_name`](EngineBuilder::adapter_name), [`backends`](EngineBuilder::backends) and
+    /// [`webgpu_defaults`](EngineBuilder::webgpu_defaults) have no effect.
     pub fn on(self, device: wgpu::Device, queue: wgpu::Queue) -> Engine {
         Engine(Backend::Gpu(Arc::new(Gpu::from_device(device, queue, &self.0))))
     }
@@ -286,8 +294,8 @@ impl EngineBuilder {
     /// Opens the adapter.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] and [`Error::NamedAdapter`] if there is none such, [`Error::Text`] for a
-    /// `WGPU_ADAPTER_NAME` that is not UTF-8.
+    /// [`Error::NoAdapter`] if there is no adapter, or the adapter gives no device; [`Error::NamedAdapter`]
+    /// if no adapter has the name; [`Error::Text`] for a `WGPU_ADAPTER_NAME` that is not UTF-8.
     pub async fn build_async(self) -> Result<Engine> {
         if wgpu::Instance::enabled_backend_features().is_empty() {
             return Err(Error::NoAdapter("wgpu has no back end for this platform".into()));

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting of a [`Config`](crate::Config) or of an initialiser that no network can have.
+    /// A setting of a [`Config`](crate::Config), of an initialiser or of a [`Reader`](crate::Reader) that no
+    /// network can have, or that the network at hand cannot have.
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
-        /// The setting's name, as its builder method is called.
+        /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
+        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), `sizes` for all sizes together, or
+        /// `settings` for those of [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
         expected: String,
@@ -18,11 +21,12 @@ pub enum Error {
         found: String,
     },
 
-    /// An argument of a call that does not fit the network, or another argument.
+    /// An argument of a call that does not fit the network or another argument.
     #[error("{name}: expected {expected}, found {found}")]
     Argument {
-        /// The argument's name, as the method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) is
-        /// called.
+        /// The argument's name: a method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) (`lengths`,
+        /// `c_0`), `packed input`, a field of [`Packed`](crate::Packed) (`batch_sizes`), `gradients`,
+        /// `capacity`, `input_size`, or a size by its letter (`T`, `N`).
         name: &'static str,
         /// The values that it may have.
         expected: String,
@@ -30,23 +34,25 @@ pub enum Error {
         found: String,
     },
 
-    /// A setting or an argument that this engine or adapter cannot honour; another one may.
+    /// A setting or an argument that this engine, adapter or network cannot honour; another may.
     #[error("{name}: expected {expected}, found {found}")]
     Unsupported {
-        /// The setting.
+        /// The name: of a method (`timed`, `encode`), `dtype`, `tuning`, `schedule`, or a tile's (`step
+        /// tile`).
         name: &'static str,
-        /// The engine, adapter or network that could, or the values that this one can.
+        /// The engine, adapter or network that can honour the setting, or the values that this one can
+        /// honour.
         expected: String,
-        /// The value that was asked for, or the engine.
+        /// The value that was asked for, or the engine that was asked.
         found: String,
     },
 
-    /// A text that names no value of its kind.
+    /// A text that is not the name of a value.
     #[error("{name}: expected {expected}, found {found:?}")]
     Text {
-        /// The kind: `activation`, `schedule`, `tile`.
+        /// The kind of value: `activation`, `cell`, `schedule`, `tile`, or `WGPU_ADAPTER_NAME`.
         name: &'static str,
-        /// The texts that name one.
+        /// The texts that name a value of this kind.
         expected: String,
         /// The text.
         found: String,
@@ -55,44 +61,45 @@ pub enum Error {
     /// An array in a caller's buffer that cannot be used for a call.
     #[error("{array}: expected {expected}, found {found}")]
     Buffer {
-        /// The array, as the method of [`Buffers`](crate::Buffers) is called.
+        /// The array's name: a method of [`Buffers`](crate::Buffers) (`input`, `h_0`, `lower`), or
+        /// `lengths_on_gpu` of [`Call`](crate::Call).
         array: &'static str,
-        /// The usage, size, offset or strides that it has to have.
+        /// The type, usage, size, offset, strides or place that the array has to have.
         expected: String,
-        /// The one that it has.
+        /// The type, usage, size, offset, strides or place that the array has.
         found: String,
     },
 
-    /// A finite number that f16 cannot hold.
-    #[error("{name}: expected numbers from -65504 to 65504, which f16 can hold, found {found}")]
+    /// A finite number of magnitude 65,520 or more, which f16 would round to infinity.
+    #[error("{name}: expected numbers between -65520 and 65520, which f16 can hold, found {found}")]
     OutOfRange {
-        /// The array: the input, a state, or a weight.
+        /// The array's name: `input`, `h_0`, or the name of a weight tensor.
         name: String,
         /// The number.
         found: f32,
     },
 
     /// All places of [`Streams`](crate::Streams) are taken.
-    #[error("join: expected at most {capacity} streams at once, found one more")]
+    #[error("join: expected at most {capacity} live streams, found one more")]
     StreamsFull {
         /// The number of places.
         capacity: usize,
     },
 
-    /// A stream that is not in this [`Streams`](crate::Streams), or not any more.
-    #[error("stream: expected one that has joined, found one that has left")]
+    /// A stream that has left this [`Streams`](crate::Streams), or that belongs to another.
+    #[error("stream: expected a stream that has joined, found a stream that has left")]
     StreamLeft,
 
-    /// A stream that brings steps twice in one call.
-    #[error("stream: expected each one once in a call, found one twice")]
+    /// A stream that is named twice in one call.
+    #[error("stream: expected each stream once per call, found a stream twice")]
     StreamTwice,
 
     /// A saved call whose gradients were computed before.
-    #[error("saved: expected a saved call that is new, found one that was used")]
+    #[error("saved: expected a saved call that is new, found a saved call that was used")]
     SavedUsed,
 
     /// A saved call of another network, or of the same weights on another engine or with another dtype.
-    #[error("saved: expected a saved call of this network, found one of another")]
+    #[error("saved: expected a saved call of this network, found a saved call of another")]
     SavedElsewhere,
 
     /// An input size that is still open, where no input tells it.
@@ -102,7 +109,8 @@ pub enum Error {
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
     #[error("{name}: expected shape {expected}, found {}", quote::shape(found))]
     Shape {
-        /// The array's name (`input`, `h_0`, `c_0`, or the tensor's own).
+        /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `steps of a stream`, or `gradient
+        /// by` and an array.
         name: String,
         /// The shape it has to have; a letter stands for an axis of any length from 1 on.
         expected: String,
@@ -110,7 +118,7 @@ pub enum Error {
         found: Vec<usize>,
     },
 
-    /// A cell state for a cell that has none, or none for one that has.
+    /// A cell state for a network without cell states, or no cell state for a network with cell states.
     #[error("c_0: expected {expected}, found {found}")]
     CellState {
         /// The state that the cell needs.
@@ -119,16 +127,16 @@ pub enum Error {
         found: &'static str,
     },
 
-    /// A weight tensor that the others make necessary is not there.
-    #[error("weight tensor {name} is missing (expected with shape {expected})")]
+    /// A missing weight tensor, which the network of the other tensors has.
+    #[error("weight tensor {name}: expected shape {expected}, found no such tensor")]
     MissingTensor {
         /// The name in the scheme that the other tensors use.
         name: String,
-        /// The shape, where the other tensors tell it.
+        /// The tensor's shape, with letters for sizes that the other tensors do not tell.
         expected: String,
     },
 
-    /// A tensor that belongs to no recurrent layer.
+    /// A tensor whose name is not a weight's of a recurrent layer, in either scheme.
     #[error(
         "tensor {} is not a weight of an RNN, LSTM or GRU \
          (expected names like weight_ih_l0_reverse or r0_i2h_weight)",
@@ -139,32 +147,32 @@ pub enum Error {
         name: String,
     },
 
-    /// A tensor that a network of the others' kind does not have.
-    #[error("tensor {name}: the network that the others make has no such one")]
+    /// A tensor that the network of the other tensors does not have.
+    #[error("tensor {name}: the network of the other tensors has no tensor of this name")]
     UnusedTensor {
         /// The name that was found.
         name: String,
     },
 
-    /// Two tensors of one name.
+    /// Two tensors of the same name.
     #[error("tensor {}: expected once, found twice", quote::quote(name))]
     DuplicateTensor {
         /// The name of both.
         name: String,
     },
 
-    /// An entry of a file's metadata that is not known, or that does not fit the tensors.
+    /// An entry of a file's metadata with an unknown value, or with a value that does not fit the tensors.
     #[error("metadata {}: expected {expected}, found {found}", quote::quote(key))]
     Metadata {
         /// The entry's key.
         key: String,
         /// The value that it has to have.
         expected: String,
-        /// The value, or the tensors' shape.
+        /// The value that was found, or the tensors' shape.
         found: String,
     },
 
-    /// The same set of weights uses PyTorch's names and Gluon's.
+    /// Weights under PyTorch's names and Gluon's at once.
     #[error("tensor names: expected one scheme, found PyTorch's ({pytorch}) and Gluon's ({gluon})")]
     MixedNames {
         /// A name in PyTorch's scheme.
@@ -173,7 +181,7 @@ pub enum Error {
         gluon: String,
     },
 
-    /// Vanilla RNN weights do not tell their activation, and neither did the caller.
+    /// A vanilla RNN whose activation neither its weights' metadata nor the caller tells.
     #[error(
         "activation: expected relu, tanh or another one for a vanilla RNN (given by the caller or as \
          \"activation\" in the file's metadata), found {found}"
@@ -183,7 +191,7 @@ pub enum Error {
         found: String,
     },
 
-    /// A file that cannot be read or written, or that does not hold what it should.
+    /// A file that cannot be read or written, or whose contents are refused.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file.
@@ -203,12 +211,12 @@ pub enum Error {
     )]
     NoAdapter(String),
 
-    /// No GPU adapter of the name that was asked for.
+    /// No GPU adapter whose name contains the text that was asked for.
     #[error("no GPU adapter named {name:?}: found {found}")]
     NamedAdapter {
         /// The text that the name had to contain.
         name: String,
-        /// The names of those that are there.
+        /// The names of the adapters that there are.
         found: String,
     },
 
@@ -223,11 +231,11 @@ pub enum Error {
         limit: u64,
         /// The unit of both numbers.
         unit: &'static str,
-        /// Whose limit it is.
+        /// The holder of the limit.
         holder: &'static str,
     },
 
-    /// The host has not so much memory left.
+    /// Memory of the host that could not be had.
     #[error("{what}: needs {needed} bytes of memory, which could not be had")]
     Memory {
         /// The thing that is too large.
@@ -244,7 +252,7 @@ pub enum Error {
     #[error("the GPU device is lost: {0}")]
     DeviceLost(String),
 
-    /// A report of wgpu's; a defect of this library or of the driver.
+    /// An error that wgpu reports: a defect of this library or of the driver.
     #[error("wgpu: {0}")]
     Gpu(String),
 }

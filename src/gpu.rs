@@ -1,10 +1,11 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
-//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] what crosses between host and
-//! GPU, [`bound`] callers' own buffers, [`resident`] states that stay; [`tuner`] measures what is fastest,
-//! [`timing`] what takes how long, [`pipeline_cache`] keeps pipelines in a file, and `cooperative` finds out
-//! whether cooperative matrices can be trusted.
+//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between
+//! host and GPU, [`interop`] callers' own buffers, [`resident`] states that stay on the GPU. [`tuner`]
+//! measures schedules and tiles, [`timing`] the time of each pass. [`numbers`] converts f32 to and from f16.
+//! [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that cooperative matrices are
+//! right.
 
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;
@@ -135,8 +136,8 @@ impl GpuRnn {
             ..Workload::new(call.steps(), call.batch())
         };
         let longest = Longest { steps: call.longest() as u64, lengths, resident };
-        // Out of the pool while it is in use: a call that fails, or is given up half-way, leaves nothing
-        // half-done there.
+        // Objects in use are out of the pool: a call that fails, or is dropped half-way, leaves nothing
+        // half-done in the pool.
         let known = take(&self.prepared, |(known, _)| *known == workload);
         let prepared = match known {
             Some((_, prepared)) => prepared,
@@ -173,7 +174,7 @@ impl GpuRnn {
         Ok(output)
     }
 
-    /// States that stay on the GPU, one a batch row, all as a call without a state begins.
+    /// States that stay on the GPU, one per batch row: each the learned state or zeros.
     pub async fn resident(&self, weights: &Weights, batch: usize, setup: &Setup) -> Result<Resident> {
         let Setup { dtype, tuning } = *setup;
         let workload = Workload { has_lengths: true, dtype, tuning, ..Workload::new(1, batch) };
@@ -218,19 +219,19 @@ fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
     memory::check::<u8>(|| plan.title.clone(), &[usize::try_from(bytes).unwrap_or(usize::MAX)])
 }
 
-/// A pool's queue; it is only ever whole, so that a panic elsewhere does not matter.
+/// A pool's queue. Every change of the queue is whole, so a poisoned lock does not matter.
 fn locked<T>(pool: &Mutex<VecDeque<T>>) -> MutexGuard<'_, VecDeque<T>> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the first one that fits out of a pool.
+/// Takes the first entry that fits out of a pool.
 fn take<T>(pool: &Mutex<VecDeque<T>>, fits: impl Fn(&T) -> bool) -> Option<T> {
     let mut pool = locked(pool);
     let index = pool.iter().position(fits)?;
     pool.remove(index)
 }
 
-/// Puts one into a pool, which keeps so many of the latest.
+/// Puts an entry into a pool, which keeps the latest `most` entries.
 fn put<T>(pool: &Mutex<VecDeque<T>>, one: T, most: usize) {
     let mut pool = locked(pool);
     pool.push_front(one);

@@ -1,15 +1,14 @@
-//! A call whose arrays lie in buffers of the caller's.
+//! An encoded call, whose arrays lie in buffers of the caller's.
 
 use crate::call::{ResultArray, pieces};
 use crate::network::{Dtype, Layout, Network, Outputs};
 use crate::{Error, Result};
 use std::fmt;
 
-/// An array in a buffer of the caller's: where it begins, how its rows lie, and what its numbers are stored
-/// as.
+/// An array in a buffer of the caller's, with offset, strides and dtype.
 ///
-/// Without strides it is contiguous, in the order of the network's layout. The numbers of a row lie side by
-/// side.
+/// An array without strides is contiguous, in the order of the network's layout. The numbers of a row lie
+/// side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BufferArray<'a> {
     pub(crate) buffer: &'a wgpu::Buffer,
@@ -24,15 +23,15 @@ impl<'a> BufferArray<'a> {
         BufferArray { buffer, offset: 0, strides: None, dtype: Dtype::F32 }
     }
 
-    /// Sets the first byte: whole numbers.
+    /// Sets the first byte, a multiple of the number's size.
     #[must_use]
     pub fn offset(mut self, bytes: u64) -> BufferArray<'a> {
         self.offset = bytes;
         self
     }
 
-    /// How many numbers lie from one time step to the next, and from one sequence of the batch to the next;
-    /// of a state, from one layer and direction to the next, and from one sequence to the next.
+    /// Sets the strides, in numbers: from one time step to the next (of a state, from one layer and direction
+    /// to the next), and from one sequence of the batch to the next.
     #[must_use]
     pub fn strides(mut self, step: u64, sequence: u64) -> BufferArray<'a> {
         self.strides = Some([step, sequence]);
@@ -47,7 +46,8 @@ impl<'a> BufferArray<'a> {
     }
 }
 
-/// The buffers of one call, for [`Rnn::encode`](crate::Rnn::encode): the input, and what else is wished.
+/// The buffers of one call, for [`Rnn::encode`](crate::Rnn::encode): the input, and every other array that
+/// the caller wants.
 ///
 /// | array | shape | needed |
 /// |---|---|---|
@@ -60,12 +60,12 @@ impl<'a> BufferArray<'a> {
 /// | `c_0`, `c_n` | `[L*D, N, H]`, of an LSTM alone | |
 /// | `lengths` | `[N]` of u32 | |
 ///
-/// Each needs usage `STORAGE`, but `lengths`, which needs `COPY_SRC`, an offset in whole numbers, and its
-/// buffer whole fours of bytes to its end. All buffers are of the engine's device (one of another wgpu
-/// instance is not recognised as such); arrays that are written lie apart from each other. What was encoded
-/// last for a shape is remembered with its buffers, eight sets of them, which so live on.
+/// Each array needs usage `STORAGE` (`lengths` needs `COPY_SRC` instead), an offset in whole numbers, and a
+/// buffer that holds the array's end rounded up to four bytes. All buffers are of the engine's device (a
+/// buffer of another wgpu instance is not recognised as such). Arrays that are written must not overlap each
+/// other. The last eight sets of buffers of each shape are kept for further calls, and so are not freed.
 /// [`Rnn::buffer_needs`](crate::Rnn::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from
-/// zero, or from what was learned.
+/// zero, or from the learned state.
 #[derive(Clone, Debug)]
 pub struct Buffers<'a> {
     pub(crate) steps: usize,
@@ -129,13 +129,13 @@ impl<'a> Buffers<'a> {
         self.with(Role::C0, array)
     }
 
-    /// The array for the final hidden state; it may be the array of the initial one.
+    /// The array for the final hidden state, `[L*D, N, H]`; it may be the array of `h_0`.
     #[must_use]
     pub fn h_n(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Hn, array)
     }
 
-    /// The array for the final cell state; it may be the array of the initial one.
+    /// The array for the final cell state, `[L*D, N, H]`; it may be the array of `c_0`.
     #[must_use]
     pub fn c_n(self, array: BufferArray<'a>) -> Buffers<'a> {
         self.with(Role::Cn, array)
@@ -216,7 +216,7 @@ impl Role {
         }
     }
 
-    /// The array of the output map, if it is one.
+    /// The array of the output map, for a role that is a result.
     pub const fn result(self) -> Option<ResultArray> {
         match self {
             Role::Output => Some(ResultArray::Output),
@@ -237,7 +237,7 @@ impl Role {
     }
 }
 
-/// The needs of a call for one buffer.
+/// The requirements of a call for one buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferNeed {
     /// The array, as the methods of [`Buffers`] are called.
@@ -248,7 +248,7 @@ pub struct BufferNeed {
     pub bytes: u64,
     /// The usage that the buffer must have.
     pub usage: wgpu::BufferUsages,
-    /// The alignment of the offset, in bytes; half of it for f16.
+    /// The alignment of the offset of an f32 array, in bytes; an f16 array needs half the alignment.
     pub alignment: u64,
 }
 
@@ -302,7 +302,7 @@ impl Placed {
         self.offset * self.dtype.bytes()..self.end() * self.dtype.bytes()
     }
 
-    /// The number after the last one; what is absurd is larger than any buffer.
+    /// The place after the last number; sizes that cannot be counted become larger than any buffer.
     pub fn end(&self) -> u64 {
         let [a, b, c] = self.shape.map(|size| size as u64);
         let steps = (a - 1).saturating_mul(self.strides[0]);

@@ -10,6 +10,9 @@ const MAX_LINKS: usize = 40;
 
 /// Reads a regular file as a whole. Anything else, such as a directory, a FIFO or a device, is refused: it
 /// may have no end.
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be read, or is not a regular file.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     read_regular(path).map_err(|error| match error.kind() {
@@ -20,13 +23,16 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 
 /// The contents as [`read`] gives them, or the operating system's error.
 pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    // Before it is opened: to open a FIFO waits for a writer.
+    // The type is checked before the file is opened, since opening a FIFO waits for a writer.
     check_regular(fs::metadata(path)?.file_type())?;
     fs::read(path)
 }
 
 /// Writes a file as a whole: beside first, then renamed into its place. A link is followed, and the file that
 /// it stands for written. On an error the old file stays as it was.
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be written, or is not a regular file.
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
     target_of(path).and_then(|target| write_beside(&target, bytes)).map_err(|error| match error.kind() {
@@ -106,7 +112,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
-/// Says in which file a format error was found.
+/// Adds the file's path to a format error.
 pub(crate) fn in_file(path: &Path) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::File { .. } => error,

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 /// A kernel; one file of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kernel {
-    /// A GEMM: the input's share of all gates, for all time steps; or the recurrent one of a layer-normalised
-    /// LSTM.
+    /// A GEMM: the input's share of all gates, for all time steps; or the recurrent product of a
+    /// layer-normalised LSTM.
     Gemm,
-    /// One time step of one layer and direction: the recurrent product and the cell's update, or a half of
-    /// them.
+    /// One time step of one layer and direction: the recurrent product and the cell's update, or one phase of
+    /// several.
     Step(Equation),
     /// Many time steps in one dispatch, their state in the memory of a workgroup.
     Sequence(Equation),
@@ -19,18 +19,18 @@ pub enum Kernel {
     Norm,
     /// Two arrays become one: merged directions, residual connections.
     Combine,
-    /// An array of a caller's, of any strides, becomes one of ours, or the other way.
+    /// An array of a caller's, of any strides, is carried to an array of the plan's, or the other way.
     Carry {
-        /// The type that it reads.
+        /// The type that the kernel reads.
         from: Dtype,
-        /// The type that it writes.
+        /// The type that the kernel writes.
         to: Dtype,
     },
-    /// A tensor of the flat parameters becomes a part of what another kernel reads.
+    /// A tensor of the flat parameters becomes a part of an array that another kernel reads.
     Pack,
 }
 
-/// How the time step reaches a kernel.
+/// The way that a kernel gets the time step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StepIndex {
     /// Immediate data.
@@ -39,28 +39,28 @@ pub enum StepIndex {
     Uniform,
 }
 
-/// The batch rows that one invocation, or one workgroup, computes, and how it reads them: a file of
-/// `shaders/rows/`.
+/// The batch rows that one invocation, or one workgroup, computes, and the way that the rows are read: a file
+/// of `shaders/rows/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// Rows.
     pub rows: u32,
-    /// How they are read.
+    /// The way that the rows are read.
     pub read: Read,
 }
 
-/// How a product reads what it multiplies.
+/// The way that a product reads its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Read {
     /// Each invocation reads all of its rows and weights.
     Each,
-    /// Eight lanes of a subgroup, which must have as many, read the rows for each other.
+    /// Eight lanes of a subgroup read the rows for each other; a subgroup must have at least eight lanes.
     Shared,
     /// Eight invocations have a part of K each.
     Split,
     /// A workgroup reads rows and weights into its own memory.
     Workgroup,
-    /// And its subgroups multiply them as cooperative matrices, of f16.
+    /// As `Workgroup`, and subgroups multiply the rows and weights as cooperative matrices of f16.
     Cooperative,
 }
 
@@ -157,7 +157,7 @@ pub const BLOCK: usize = 8;
 /// Numbers of the K axis in one vector; K is padded to whole ones.
 pub const VECTOR: usize = 4;
 
-/// Invocations a workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `norm.wgsl`.
+/// Invocations per workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `norm.wgsl`.
 pub const WORKGROUP: u32 = 64;
 
 /// A storage buffer of a kernel, by its name in WGSL.
@@ -165,7 +165,7 @@ pub const WORKGROUP: u32 = 64;
 pub struct Array {
     /// The name.
     pub name: &'static str,
-    /// The kernel writes it (and may read it).
+    /// True if the kernel writes the buffer (and may read it).
     pub is_written: bool,
 }
 
@@ -244,7 +244,7 @@ impl Kernel {
         self.arrays().iter().map(binding).collect()
     }
 
-    /// The overrides that its files declare, of those that are given.
+    /// The given overrides that the kernel's files declare.
     pub(crate) fn overrides(
         self,
         tile: Tile,
@@ -268,7 +268,7 @@ impl Kernel {
         self.equation().is_some() || matches!(self, Kernel::Gemm)
     }
 
-    /// The tiles that it can be made of.
+    /// The tiles that the kernel can have.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Gemm => true,
@@ -299,7 +299,7 @@ impl Kernel {
             _ => dtype,
         };
         let mut files = vec![
-            // First, since it may enable an extension.
+            // The first file, since it may enable an extension.
             match dtype {
                 Dtype::F32 => include_str!("../shaders/dtype/f32.wgsl"),
                 Dtype::F16 => include_str!("../shaders/dtype/f16.wgsl"),

@@ -32,9 +32,9 @@
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
 //! | check results | [`mod@reference`], in f32 and f64 |
 //! | read and write arrays | [`mod@file`] |
-//! | handle errors | [`Error`], a variant a cause |
+//! | handle errors | [`Error`], a variant per cause |
 //!
-//! Blocking calls have `_async` twins; browsers have only those.
+//! Blocking calls have `_async` twins; browsers have the twins alone.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod blocking;

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 
-/// Bytes that are taken without asking: a process that cannot have them has no memory at all.
+/// Bytes that are allocated without asking: a process that cannot have so few has no memory at all.
 const SMALL: usize = 1 << 20;
 
 /// Asks for the memory of an array of this shape.

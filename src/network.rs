@@ -1,4 +1,5 @@
-//! The network: what the user asks for ([`Config`]), and what was resolved from it, once ([`Network`]).
+//! The network: the user's settings ([`Config`]), and the network that is resolved from them, once
+//! ([`Network`]).
 
 mod activation;
 mod cell;

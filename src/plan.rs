@@ -1,5 +1,4 @@
-//! The plan: everything that a call will do, as a value: every buffer, pass and dispatch, before any GPU is
-//! touched.
+//! The plan of a call as a value: every buffer, pass and dispatch, before any GPU is used.
 //!
 //! [`builder`] makes it: `cut` finds the segments of time, `schedule` chooses the schedule, `arrays` makes
 //! the buffers, and each operation of `ops` records its dispatches, with `steps` (the phases of a time step),
@@ -48,7 +47,7 @@ const FOUR: u64 = VECTOR as u64;
 ///
 /// let config = Config::lstm(128).bidirectional().input_size(64);
 /// let plan = Plan::new(&config, 100, 16, &Limits::default())?;
-/// assert_eq!(plan.dispatches(), 1 + 100); // one input product, then a dispatch a step for both directions
+/// assert_eq!(plan.dispatches(), 1 + 100); // one input product, one dispatch per step
 /// println!("{plan}");
 /// # Ok::<(), wgpu_rnn::Error>(())
 /// ```
@@ -57,9 +56,10 @@ const FOUR: u64 = VECTOR as u64;
 pub struct Plan {
     /// The network and the size of the call, in words.
     pub title: String,
-    /// The way that time steps become dispatches; of no meaning without time steps.
+    /// The schedule: the way that time steps become dispatches. Without meaning for a plan without time
+    /// steps.
     pub schedule: Schedule,
-    /// T; 0 of a plan of no call.
+    /// T; 0 for the plan of a packing.
     pub steps: u64,
     /// Every buffer; a [`BufferId`] is an index into it.
     #[doc(hidden)]
@@ -81,9 +81,11 @@ impl Plan {
     /// Plans a call of a network, whose input size is known, on T steps of a batch of N.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for a network that cannot be,
-    /// [`Error::Unsupported`](crate::Error::Unsupported) and [`Error::TooLarge`](crate::Error::TooLarge) for
-    /// one that the adapter cannot hold.
+    /// [`Error::Setting`](crate::Error::Setting) for settings that no network can have,
+    /// [`Error::Argument`](crate::Error::Argument) for an input size, T or N of 0 or an output that the
+    /// network does not have, [`Error::Unsupported`](crate::Error::Unsupported) for a schedule, tile or dtype
+    /// that the network or the adapter cannot have, [`Error::TooLarge`](crate::Error::TooLarge) for a call
+    /// that the adapter cannot hold.
     pub fn new(config: &Config, steps: usize, batch: usize, limits: &Limits) -> Result<Plan> {
         Plan::of(config, &Workload::new(steps, batch), limits)
     }
@@ -98,15 +100,15 @@ impl Plan {
     }
 
     /// Plans the packing of a network's weights: from the flat parameters, in PyTorch's order, into the
-    /// arrays that kernels read. It is done once, before the network's first call, and all calls of the
-    /// network share what it makes.
+    /// arrays that kernels read. The packing is done once, before the network's first call, and all calls of
+    /// the network share the packed weights.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Dtype, Limits, Plan};
     ///
     /// let config = Config::lstm(128).bidirectional().input_size(64);
     /// let plan = Plan::packing(&config, Dtype::F32, &Limits::default())?;
-    /// assert_eq!(plan.dispatches(), 2 * 4); // two weights and two biases a direction
+    /// assert_eq!(plan.dispatches(), 2 * 4); // two weights and two biases per direction
     /// # Ok::<(), wgpu_rnn::Error>(())
     /// ```
     ///
@@ -135,7 +137,7 @@ impl Plan {
         self.submits.iter().flatten()
     }
 
-    /// Dispatches of the whole call, if all sequences are as long as they may be.
+    /// Dispatches of the whole call, if all sequences have T steps.
     pub fn dispatches(&self) -> u64 {
         self.passes().map(Pass::count).sum()
     }
@@ -151,7 +153,7 @@ impl Plan {
         self.buffers.iter().map(Buffer::bytes).fold(0, u64::saturating_add)
     }
 
-    /// The workgroups of a dispatch along x, y and z, where the longest sequence has so many steps.
+    /// The workgroups of a dispatch along x, y and z, where the longest sequence has `longest` steps.
     #[doc(hidden)]
     pub fn workgroups(&self, dispatch: &Dispatch, longest: u64) -> [u32; 3] {
         dispatch.workgroups(longest, self.max_workgroups)
@@ -163,7 +165,7 @@ pub(crate) fn padded(size: usize) -> u64 {
     (size as u64).div_ceil(FOUR).saturating_mul(FOUR)
 }
 
-/// A product of sizes; one that cannot be counted is larger than any limit.
+/// A product of sizes; a product that cannot be counted becomes larger than any limit.
 pub(crate) fn product(sizes: &[u64]) -> u64 {
     sizes.iter().fold(1, |product, &size| product.saturating_mul(size))
 }

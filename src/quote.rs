@@ -9,7 +9,7 @@ const MESSAGE: usize = 240;
 /// Axes of a shape that a line shows.
 const AXES: usize = 8;
 
-/// A name from a file in quotes: control characters are escaped, and a long one is cut.
+/// A name from a file in quotes: control characters are escaped, and a long name is cut.
 ///
 /// ```
 /// use wgpu_rnn::file::quote;

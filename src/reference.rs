@@ -37,6 +37,9 @@ pub(crate) const NAME: &str = "CPU reference";
 /// assert_eq!(answer.h_n.dim(), (2, 5, 6));
 /// # Ok::<(), wgpu_rnn::Error>(())
 /// ```
+///
+/// # Errors
+/// The errors of [`call`].
 pub fn forward<T: Float, D: Dimension>(
     weights: &Weights<T>,
     input: &ArrayRef<T, D>,
@@ -46,6 +49,11 @@ pub fn forward<T: Float, D: Dimension>(
 }
 
 /// The same as [`Rnn::call`](crate::Rnn::call).
+///
+/// # Errors
+/// [`Error::Shape`] and [`Error::CellState`] for an input or a state that does not fit the network,
+/// [`Error::Argument`] for another argument, [`Error::Unsupported`] for lengths on a GPU and for a timed
+/// call, [`Error::Memory`] and [`Error::TooLarge`] for arrays that memory cannot hold.
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let network = weights.network();
     let call = network.checked(call)?;

@@ -29,8 +29,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// ```
 ///
 /// A clone shares weights, on the host and on the device, and the buffers of calls; clones and references may
-/// be used by several threads at once. Calls of one shape reuse the buffers of earlier ones; the last four
-/// shapes are kept.
+/// be used by several threads at once. Calls of one shape reuse the buffers of earlier calls; the buffers of
+/// the last four shapes are kept.
 #[derive(Clone, Debug)]
 pub struct Rnn {
     shared: Arc<Shared>,
@@ -63,7 +63,7 @@ pub(crate) enum OnEngine {
     Reference,
 }
 
-/// # Making one
+/// # Making a network
 impl Rnn {
     /// A network of these weights.
     pub fn new(engine: &Engine, weights: Weights) -> Rnn {
@@ -142,15 +142,16 @@ impl Rnn {
 impl Rnn {
     /// Computes a call without holding up the thread while the GPU works; [`call`](Rnn::call) blocks instead.
     ///
-    /// A future that is dropped before its end leaves the network as it was, but for weights that it has
-    /// drawn.
+    /// A future that is dropped before its end leaves the network unchanged. Weights that the call has drawn
+    /// stay.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::CellState`] for an input or a state that does not fit,
-    /// [`Error::Argument`] for another argument, [`Error::Unsupported`] for what the engine cannot do,
-    /// [`Error::OutOfRange`] for an input, a state or a weight that its type cannot hold,
-    /// [`Error::TooLarge`], [`Error::Memory`] and [`Error::OutOfMemory`] for a call that it cannot hold,
-    /// [`Error::DeviceLost`] once the device is lost.
+    /// [`Error::Argument`] for another argument, [`Error::Buffer`] for lengths on the GPU,
+    /// [`Error::Unsupported`] for a call that the engine cannot do, [`Error::OutOfRange`] for an input, a
+    /// state or a weight that the dtype cannot hold, [`Error::TooLarge`], [`Error::Memory`] and
+    /// [`Error::OutOfMemory`] for a call that the engine or memory cannot hold, [`Error::DeviceLost`] once
+    /// the device is lost.
     pub async fn call_async(&self, call: &Call<'_>) -> Result<Output> {
         self.run(call, None, Wait::Elsewhere).await
     }
@@ -186,10 +187,12 @@ impl Rnn {
     /// caller's buffers: no submit, no wait, no copy on the host. [`encode`](Rnn::encode) has an example.
     ///
     /// # Errors
-    /// [`Error::Buffer`] for an array that cannot be used, [`Error::Argument`] for one that the network does
-    /// not have, [`Error::InputSizeOpen`] while the input size is open, [`Error::Unsupported`] on an engine
-    /// that is no GPU, and those of [`call_async`](Rnn::call_async) about size and memory. Nothing is
-    /// recorded then.
+    /// [`Error::Buffer`] for an array that cannot be used, [`Error::Argument`] for an array that the network
+    /// does not have, [`Error::InputSizeOpen`] while the input size is open, [`Error::Unsupported`] on an
+    /// engine that is no GPU, [`Error::OutOfRange`] for a weight that the dtype cannot hold,
+    /// [`Error::TooLarge`], [`Error::Memory`] and [`Error::OutOfMemory`] for a call that memory or adapter
+    /// cannot hold, and [`Error::DeviceLost`] once the engine's own device is lost. Nothing is recorded then.
+    /// The loss of a caller's device ([`Engine::from_device`]) is told by wgpu, and not by this call.
     pub async fn encode_async(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -219,11 +222,12 @@ impl Rnn {
         Ok(interop::needs(self.known_weights()?.network(), steps, batch))
     }
 
-    /// The plan of a call of T steps for a batch of N, as this network makes it: to look at, or to count.
+    /// The plan of a call of T steps for a batch of N, with this network's dtype and tuning: to print, or to
+    /// count dispatches.
     ///
     /// # Errors
     /// [`Error::Unsupported`] on an engine that is no GPU, [`Error::InputSizeOpen`] while the input size is
-    /// open, and [`Error::TooLarge`].
+    /// open, [`Error::TooLarge`] for a call that the adapter cannot hold.
     pub fn plan(&self, steps: usize, batch: usize) -> Result<Plan> {
         let limits: Limits = *self.gpu("plan")?.limits();
         let Setup { dtype, tuning } = self.setup;
@@ -232,9 +236,9 @@ impl Rnn {
     }
 }
 
-/// # Reading one
+/// # Properties
 impl Rnn {
-    /// The configuration. Its input size is open until the first call, where it was left open.
+    /// The configuration. An input size that was left open is 0 until the first call.
     pub fn config(&self) -> &Config {
         self.weights().map_or(&self.shared.config, Weights::config)
     }
@@ -244,8 +248,8 @@ impl Rnn {
         self.shared.drawn.weights.get().map(|weights| &**weights)
     }
 
-    /// The weights, to be used elsewhere: without a copy, if no clone shares them. None while they wait for
-    /// the input size.
+    /// The weights, to be used elsewhere: without a copy, if no clone shares the weights. None while they
+    /// wait for the input size.
     pub fn into_weights(self) -> Option<Weights> {
         let drawn = match Arc::try_unwrap(self.shared) {
             Ok(shared) => shared.drawn,
@@ -322,7 +326,7 @@ impl Rnn {
     pub(crate) fn weights_for(&self, call: &Checked<'_, f32>) -> Result<&Weights> {
         if self.weights().is_none() {
             let mut deferred = self.deferred();
-            // Another thread may have drawn them while this one waited.
+            // Another thread may have drawn the weights while this thread waited.
             if let Some(waiting) = deferred.as_ref() {
                 let drawn = waiting.clone().finish(call.input.dim().2)?;
                 // The cell is empty: only the holder of the lock fills it.

@@ -1,4 +1,4 @@
-//! A forward call that is kept for its backward pass.
+//! A forward call with the numbers that its backward pass needs.
 
 use crate::call::Checked;
 use crate::cpu::CpuSaved;
@@ -9,10 +9,10 @@ use crate::{Call, CallGradients, Error, Output, OutputGradients, Result, Rnn, St
 use ndarray::{Array3, CowArray};
 use std::sync::Arc;
 
-/// A call whose gradients can be computed: what [`Rnn::forward_saved`] keeps for [`Rnn::backward`].
+/// A saved call: the numbers that [`Rnn::forward_saved`] keeps for [`Rnn::backward`].
 #[derive(Debug)]
 pub struct Saved {
-    /// The network that made it.
+    /// The network that made the saved call.
     by: Arc<Shared>,
     /// None once it was used.
     kept: Option<Kept>,
@@ -36,8 +36,8 @@ struct Again {
 
 /// # Gradients
 impl Rnn {
-    /// Computes a call, and keeps all that its backward pass needs. There is no training mode: every call can be
-    /// saved, and any number of saved calls may be there at once.
+    /// Computes a call, and keeps all that its backward pass needs. There is no training mode: every call can
+    /// be saved, and any number of saved calls may be there at once.
     ///
     /// # Errors
     /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU, which computes no
@@ -67,8 +67,8 @@ impl Rnn {
         Ok((output, Saved { by: self.shared().clone(), kept: Some(kept) }))
     }
 
-    /// The gradients of a loss by input, initial states and weights of a saved call, from those by what the
-    /// call has given. A saved call is used up by it.
+    /// Computes the gradients of a loss by input, initial states and weights of a saved call, from the
+    /// gradients by the call's outputs. A saved call can be used once.
     ///
     /// ```
     /// use ndarray::Array3;
@@ -88,9 +88,10 @@ impl Rnn {
     /// ```
     ///
     /// # Errors
-    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for one of
-    /// another network or engine, [`Error::Shape`] and [`Error::Argument`] for gradients that do not fit the
-    /// call; the saved call is not used up then.
+    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call
+    /// of another network, engine or dtype, [`Error::Shape`] and [`Error::Argument`] for gradients that do
+    /// not fit the call; the saved call can then be used again. On the reference, [`Error::TooLarge`] and
+    /// [`Error::Memory`] for a call whose operations no tape holds.
     pub async fn backward_async(
         &self,
         saved: &mut Saved,

@@ -1,4 +1,4 @@
-//! A network that goes on where it ended.
+//! A network that goes on from the state of its last call.
 
 use crate::gpu::Wait;
 use crate::{Call, Output, Result, Rnn, State};
@@ -24,7 +24,7 @@ use ndarray::{ArrayRef, Dimension};
 /// # }
 /// ```
 ///
-/// All calls up to a reset have the same batch. A call that fails leaves the state as it was.
+/// All calls up to a reset have the same batch. A call that fails leaves the state unchanged.
 #[derive(Debug)]
 pub struct Stateful {
     rnn: Rnn,
@@ -32,17 +32,17 @@ pub struct Stateful {
 }
 
 impl Stateful {
-    /// Begins with the state that a call without one starts from.
+    /// Begins with the learned state or with zeros.
     pub fn new(rnn: Rnn) -> Stateful {
         Stateful { rnn, state: None }
     }
 
-    /// The same as [`Rnn::call_async`], from where the last call ended, or from the call's own state if it
-    /// has one.
+    /// The same as [`Rnn::call_async`], from the state of the last call, or from the call's own state if the
+    /// call has a state.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call_async`]; of another batch than the last call's, that of a state of the wrong
-    /// size.
+    /// The errors of [`Rnn::call_async`], and [`Error::Shape`](crate::Error::Shape) for another batch size
+    /// than the last call's.
     pub async fn call_async(&mut self, call: &Call<'_>) -> Result<Output> {
         self.run(call, Wait::Elsewhere).await
     }
@@ -66,12 +66,13 @@ impl Stateful {
         self.state.as_ref()
     }
 
-    /// Goes on from this state.
+    /// Sets the state: h `[L*D, N, H]` (P with a projection), and c `[L*D, N, H]` of an LSTM. The next call
+    /// refuses a state that does not fit.
     pub fn set_state(&mut self, state: State) {
         self.state = Some(state);
     }
 
-    /// Begins again.
+    /// Begins again, with the learned state or with zeros.
     pub fn reset(&mut self) {
         self.state = None;
     }

@@ -1,4 +1,5 @@
-//! Many sequences that arrive a few steps at a time, their states states where they are computed.
+//! Streams: many sequences that arrive a few steps at a time, with their states on the engine that computes
+//! them.
 
 use crate::gpu::{Resident, Wait};
 use crate::network::{Directions, Network};
@@ -6,8 +7,8 @@ use crate::{Call, Error, Result, Rnn, State, memory};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Live streams through one network: each joins, brings 1 to 16 steps a call or none, is saved, reset, and
-/// leaves, while the others go on. On a GPU their states stay there.
+/// Live streams through one network: each joins, brings up to 16 steps per call, is saved, reset, and leaves,
+/// while the others go on. On a GPU their states stay there.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -27,18 +28,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// # }
 /// ```
 ///
-/// A stream's results are those of one call over all of its steps, whatever the others do. A call that is
-/// refused leaves all states as they were; one that fails while the GPU works, or whose future is dropped
-/// then, may have moved them on.
+/// A stream's results are those of one call over all of its steps, whatever the other streams do. A call that
+/// is refused leaves all states as they were. A call that fails while the GPU works, or whose future is
+/// dropped then, may have changed states.
 #[derive(Debug)]
 pub struct Streams {
-    /// No other one has it.
+    /// Unique among all `Streams` of the process.
     id: u64,
     rnn: Rnn,
     states: States,
-    /// Which places are taken, and how often each was: a stream that has left is not another one's.
+    /// Which places are taken, and how often each was taken, so that a stream that has left is told from the
+    /// next stream in its place.
     places: Vec<Place>,
-    /// The rows of a call of one step, and of one of more: `[T, N, I]`, made once.
+    /// The inputs of calls of one step and of several, `[T, N, I]`, made once.
     inputs: [Array3<f32>; 2],
     lengths: Vec<usize>,
 }
@@ -46,7 +48,7 @@ pub struct Streams {
 /// A stream that has joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream {
-    /// Whose it is.
+    /// The id of the `Streams` that the stream has joined.
     owner: u64,
     place: usize,
     turn: u64,
@@ -65,19 +67,22 @@ enum States {
     Gpu(Resident),
 }
 
-/// The next one's id.
+/// The id of the next `Streams`.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Steps of a stream in one call.
+/// The most steps of a stream in one call.
 pub const MAX_STREAM_STEPS: usize = 16;
 
 impl Streams {
-    /// Room for so many streams at once (N). The network is forward only, in layout TNC, with a known input
-    /// size.
+    /// Room for `capacity` streams at once (N). The network is forward only, in layout TNC, with a known
+    /// input size.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a network that has to know the future, or another one that cannot stream;
-    /// [`Error::InputSizeOpen`].
+    /// [`Error::Setting`] for a network that is not forward only or not in layout TNC,
+    /// [`Error::InputSizeOpen`] for an open input size, [`Error::Argument`] for a capacity of 0,
+    /// [`Error::OutOfRange`] for a learned state that the dtype cannot hold, [`Error::Unsupported`],
+    /// [`Error::TooLarge`], [`Error::Memory`] and [`Error::OutOfMemory`] for streams that the engine cannot
+    /// hold, [`Error::DeviceLost`] once the device is lost.
     pub async fn new_async(rnn: Rnn, capacity: usize) -> Result<Streams> {
         check(rnn.network(), capacity)?;
         let shape = [1 + MAX_STREAM_STEPS, capacity, rnn.network().input_size.max(4)];
@@ -93,10 +98,12 @@ impl Streams {
         Ok(Streams { id, rnn, states, places, inputs, lengths: vec![0; capacity] })
     }
 
-    /// Begins a stream, in the state that a call without one starts from.
+    /// Begins a stream, in the learned state or in zeros.
     ///
     /// # Errors
-    /// [`Error::StreamsFull`] if all places are taken, [`Error::DeviceLost`] once the device is lost.
+    /// [`Error::StreamsFull`] if all places are taken, [`Error::OutOfRange`] for a learned state that the
+    /// dtype cannot hold, [`Error::Memory`] and [`Error::OutOfMemory`] where there is no memory for a state,
+    /// [`Error::DeviceLost`] once the device is lost.
     pub async fn join_async(&mut self) -> Result<Stream> {
         let free = self.places.iter().position(|place| !place.is_taken);
         let place = free.ok_or(Error::StreamsFull { capacity: self.places.len() })?;
@@ -117,30 +124,36 @@ impl Streams {
         Ok(())
     }
 
-    /// Begins a stream anew.
+    /// Begins a stream anew, in the learned state or in zeros.
     ///
     /// # Errors
-    /// [`Error::StreamLeft`] if it has left, [`Error::DeviceLost`] once the device is lost.
+    /// [`Error::StreamLeft`] if the stream has left, and the errors of [`join_async`](Streams::join_async)
+    /// but [`Error::StreamsFull`].
     pub async fn reset_async(&mut self, stream: Stream) -> Result<()> {
         let place = self.place(stream)?;
         let initial = self.rnn.initial_state(1)?;
         self.put(place, &initial).await
     }
 
-    /// Goes on from a state `[L, 1, H]`, as [`save`](Streams::save) gives it.
+    /// Sets the state of a stream: h `[L, 1, H]` (P with a projection), and c `[L, 1, H]` of an LSTM, as
+    /// [`save_async`](Streams::save_async) gives them.
     ///
     /// # Errors
-    /// [`Error::StreamLeft`] if the stream has left, [`Error::Shape`] for a state of another size.
+    /// [`Error::StreamLeft`] if the stream has left, [`Error::Shape`] and [`Error::CellState`] for a state
+    /// that does not fit the network, [`Error::OutOfRange`] for a state that the dtype cannot hold,
+    /// [`Error::OutOfMemory`] where there is no memory for a copy, [`Error::DeviceLost`] once the device is
+    /// lost.
     pub async fn load_async(&mut self, stream: Stream, state: &State) -> Result<()> {
         let place = self.place(stream)?;
         self.rnn.network().check_state(state, 1)?;
         self.put(place, state).await
     }
 
-    /// The state of a stream: h `[L, 1, H]`, and c of an LSTM.
+    /// The state of a stream: h `[L, 1, H]` (P with a projection), and c `[L, 1, H]` of an LSTM.
     ///
     /// # Errors
-    /// [`Error::StreamLeft`] if it has left, [`Error::DeviceLost`] once the device is lost.
+    /// [`Error::StreamLeft`] if the stream has left, [`Error::Memory`] and [`Error::OutOfMemory`] where there
+    /// is no memory for a copy, [`Error::DeviceLost`] once the device is lost.
     pub async fn save_async(&mut self, stream: Stream) -> Result<State> {
         let place = self.place(stream)?;
         match &self.states {
@@ -156,12 +169,15 @@ impl Streams {
         }
     }
 
-    /// Brings steps of some streams, `[T, I]` each with T from 1 to 16, and gives what comes out of them,
-    /// `[T, C]` each, in the same order. Streams that are not named stand still.
+    /// Computes the next steps of some streams, `[T, I]` each with T from 1 to 16. The outputs, `[T, C]`
+    /// each, are in the same order. Streams that are not named stand still.
     ///
     /// # Errors
     /// [`Error::StreamLeft`] and [`Error::StreamTwice`] for a stream that has left or is named twice,
-    /// [`Error::Shape`] for steps of the wrong size.
+    /// [`Error::Shape`] for steps of the wrong size, [`Error::OutOfRange`] for steps or a weight that the
+    /// dtype cannot hold, [`Error::Unsupported`] for a tuning that the network cannot have,
+    /// [`Error::TooLarge`], [`Error::Memory`] and [`Error::OutOfMemory`] for a call that the engine cannot
+    /// hold, [`Error::DeviceLost`] once the device is lost.
     pub async fn call_async(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<Vec<Array2<f32>>> {
         self.run(steps, Wait::Elsewhere).await
     }
@@ -175,7 +191,7 @@ impl Streams {
         if longest == 0 {
             return Ok(Vec::new());
         }
-        // Two plans do for all: steps past the longest are not computed.
+        // Two plans serve all calls: steps past the longest are not computed.
         let input = &mut self.inputs[usize::from(longest > 1)];
         for (stream, steps) in steps {
             // Numbers past a stream's own steps are not read.
@@ -196,7 +212,7 @@ impl Streams {
         Ok(steps.iter().map(part).collect())
     }
 
-    /// Checks what a call brings, notes the lengths, and gives the longest.
+    /// Checks the steps of a call, stores the lengths, and returns the longest.
     fn check_steps(&mut self, steps: &[(Stream, ArrayView2<'_, f32>)]) -> Result<usize> {
         self.lengths.fill(0);
         for (stream, steps) in steps {

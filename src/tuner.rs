@@ -26,10 +26,10 @@ const MOST_STEPS: usize = 32;
 /// Nor more than these about the input's product.
 const MOST_GEMM_STEPS: usize = 256;
 
-/// Stands for what is left to the plan.
+/// The word for a choice that is left to the plan.
 const LEFT: &str = "-";
 
-/// The choices of one engine, which are its file's too.
+/// The choices of one engine, and of its file.
 #[derive(Debug)]
 pub(crate) struct Tunings {
     file: Option<CacheFile>,
@@ -47,7 +47,7 @@ impl Tunings {
         Tunings { file, known: Mutex::new(known), measured: AtomicU64::new(0) }
     }
 
-    /// The tuning of a class, as this engine knows it, or another one with the same file.
+    /// The tuning of a class, as this engine or another engine with the same file has measured it.
     pub fn get(&self, class: &Class) -> Option<Tuning> {
         if let Some(&tuning) = self.known().get(&class.key) {
             return Some(tuning);
@@ -60,7 +60,7 @@ impl Tunings {
         known.get(&class.key).copied()
     }
 
-    /// Keeps what was measured.
+    /// Keeps a tuning that was measured.
     pub fn put(&self, class: &Class, tuning: Tuning) {
         self.measured.fetch_add(1, Ordering::Relaxed);
         self.known().insert(class.key.clone(), tuning);
@@ -94,7 +94,7 @@ pub(crate) struct Class {
 }
 
 impl Class {
-    /// N counts as it is, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and
+    /// N is not rounded, since a batch of 17 is two tiles of 16; T is rounded up to a power of two, and
     /// beyond [`MOST_GEMM_STEPS`] it counts no more. Lengths do not count: what they spare, every candidate
     /// is spared.
     pub fn of(network: &Network, workload: &Workload, limits: &Limits, engine: &str) -> Result<Class> {
@@ -124,7 +124,7 @@ impl Class {
     }
 }
 
-/// Tiles that a product of so many rows could be best done with, what the plan itself takes first.
+/// Tiles that may be the fastest for a product of `rows` rows; the plan's own choice comes first.
 pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option<Tile>> {
     // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
     let is_software = limits.is_software;

@@ -1,4 +1,4 @@
-//! The numbers of a network, and the one place that knows which tensors it has.
+//! The weights of a network, and the one place that knows the network's tensors.
 
 mod formats;
 mod gradients;
@@ -31,7 +31,7 @@ use std::path::Path;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
 ///
-/// Generic over `f32` (what the GPU computes in) and `f64` (what the reference judges it in).
+/// Generic over `f32`, for all engines, and `f64`, for the reference alone.
 ///
 /// ```
 /// use wgpu_rnn::{Config, Init, Weights};
@@ -49,12 +49,13 @@ pub struct Weights<T = f32> {
 }
 
 impl Weights<f32> {
-    /// Draws the weights of a network whose input size is known.
+    /// Draws the weights of a network by an initialiser. The configuration has its input size.
     ///
     /// # Errors
-    /// [`Error::InputSizeOpen`] for one that is open, which [`Rnn::lazy`](crate::Rnn::lazy) takes from its first
-    /// input; [`Error::Setting`] for a configuration that no network can have, [`Error::Memory`] where the
-    /// weights cannot be had.
+    /// [`Error::InputSizeOpen`] for an input size that is open, which [`Rnn::lazy`](crate::Rnn::lazy) takes
+    /// from its first input; [`Error::Setting`] for a configuration that no network can have, or an
+    /// initialiser that does not go together with the network; [`Error::Memory`] where memory cannot hold the
+    /// weights.
     pub fn init(config: &Config, init: &Init) -> Result<Weights> {
         if config.input_size == 0 {
             return Err(Error::InputSizeOpen);
@@ -64,11 +65,18 @@ impl Weights<f32> {
 
     /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
     /// activations other than their own.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a file that cannot be written, and the errors of
+    /// [`to_safetensors`](Weights::to_safetensors).
     pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
         io::replace(path, &self.to_safetensors(naming)?)
     }
 
     /// The bytes of the file that [`save`](Weights::save) writes.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] for weights that the format cannot hold.
     pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
         formats::safetensors::serialize(self.tensors(naming), &Metadata::of(&self.config))
     }
@@ -106,11 +114,11 @@ impl<T> Weights<T> {
         self
     }
 
-    /// The same weights with other settings, of those that no weight depends on: clips, activations, outputs
-    /// and the like.
+    /// The same weights with other settings that no weight depends on: clips, activations, merge, residual
+    /// connections.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the settings go together with each other or with the weights no more.
+    /// [`Error::Setting`] for settings that exclude each other, or that change the shape of a weight.
     pub fn configure(self, settings: impl FnOnce(Config) -> Config) -> Result<Self> {
         let config = settings(self.config.clone());
         let network = config.check()?;
@@ -167,7 +175,7 @@ impl<T> Weights<T> {
         Weights { config, network, params: self.params.map(map) }
     }
 
-    /// The state that a batch of N starts from where the caller gives none: the learned one, or zero.
+    /// The initial state of a batch of N where the caller gives no state: the learned state, or zeros.
     pub(crate) fn initial_state(&self, batch: usize) -> Result<State<T>>
     where
         T: Clone + Zero,

@@ -14,10 +14,11 @@ use wgpu_rnn::{Config, Engine, Rnn, Streams, inspect};
 /// Parts of the calls whose growth is measured apart.
 const QUARTERS: usize = 4;
 
-/// Bytes that the heap may grow by: at 5,000 calls a leak of 13 bytes a call, at 100,000 of less than one.
+/// Bytes that the heap may grow by: at 5,000 calls a leak of 13 bytes per call, at 100,000 calls of less than
+/// one byte.
 const MOST_KEPT: i64 = 1 << 16;
 
-/// Bytes of resident memory that each quarter may grow by: at 100,000 calls a leak of ten bytes a call.
+/// Bytes of resident memory that each quarter may grow by: at 100,000 calls a leak of ten bytes per call.
 const MOST_GROWN: usize = 1 << 18;
 
 fn main() {

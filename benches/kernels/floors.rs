@@ -11,7 +11,7 @@ pub struct Floors {
     pub submit: f64,
     /// Bytes a second, read from a buffer that no cache holds.
     pub bandwidth: f64,
-    /// Floating-point operations a second.
+    /// Floating-point operations per second.
     pub flops: f64,
 }
 

@@ -9,7 +9,8 @@ use wgpu_rnn::{Config, Dtype, Plan, mxnet};
 /// T, N, and I and H of a bidirectional LSTM.
 pub const SHAPES: [(usize, usize, usize); 2] = [(100, 16, 128), (50, 16, 256)];
 
-/// A version by its own file: name, text, rows that are written out, rows and vectors of columns a workgroup.
+/// A version by its own file: name, text, rows that are written out, rows and vectors of columns per
+/// workgroup.
 const OWN: [(&str, &str, usize, [usize; 2]); 6] = [
     ("naive", include_str!("product_naive.wgsl"), 1, [1, 16]),
     ("vectors", include_str!("product_vectors.wgsl"), 1, [1, 16]),

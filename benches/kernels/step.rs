@@ -1,4 +1,4 @@
-//! The time steps of a bidirectional LSTM, from a product a gate to one dispatch for both directions.
+//! The time steps of a bidirectional LSTM, from one product per gate to one dispatch for both directions.
 
 use crate::gpu::{Buffers, Failure, Gpu, Launch, Source, arrays};
 use crate::ladder::{Ladder, Version, in_blocks};

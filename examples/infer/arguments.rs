@@ -32,8 +32,8 @@ pub struct Arguments {
     pub device: Device,
 
     /// The type of numbers. f16 is for GPUs with SHADER_F16, which store weights, states and outputs so and
-    /// compute in f32: a stored number errs by up to 2^-11 of itself, by 2^-25 below 2^-14, and is refused
-    /// beyond 65504. f64 is for the CPU reference
+    /// compute in f32: a stored number errs by up to 2^-11 of itself, by 2^-25 below 2^-14. Weight matrices,
+    /// input and h0 are refused from 65520 on. f64 is for the CPU reference
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub dtype: Dtype,
 

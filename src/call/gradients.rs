@@ -7,7 +7,8 @@ use crate::{Error, Result};
 use ndarray::{ArrayRef3, ArrayView3};
 use num_traits::Zero;
 
-/// The gradients of a loss by the arrays that a call gives. Each is optional, and a missing one is zero.
+/// The gradients of a loss by the arrays that a call gives. Each gradient is optional, and a missing gradient
+/// is zero.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -49,37 +50,38 @@ impl<'a, T> OutputGradients<'a, T> {
         self.with(ResultArray::Output, gradient)
     }
 
-    /// By [`Output::output_reverse`](crate::Output::output_reverse).
+    /// By [`Output::output_reverse`](crate::Output::output_reverse), in the shape of that array.
     #[must_use]
     pub fn output_reverse(self, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::OutputReverse, gradient)
     }
 
-    /// By [`Output::cell_states`](crate::Output::cell_states).
+    /// By [`Output::cell_states`](crate::Output::cell_states), in the shape of that array.
     #[must_use]
     pub fn cell_states(self, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::CellStates, gradient)
     }
 
-    /// By an array of [`Output::lower`](crate::Output::lower).
+    /// By an array of [`Output::lower`](crate::Output::lower), in the shape of that array; `layer` 0 is the
+    /// lowest.
     #[must_use]
     pub fn lower(self, layer: usize, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::Lower(layer), gradient)
     }
 
-    /// By [`Output::h_n`](crate::Output::h_n).
+    /// By [`Output::h_n`](crate::Output::h_n), `[L*D, N, H]` (P with a projection).
     #[must_use]
     pub fn h_n(self, gradient: &'a ArrayRef3<T>) -> Self {
         OutputGradients { h_n: Some(gradient.view()), ..self }
     }
 
-    /// By [`Output::c_n`](crate::Output::c_n).
+    /// By [`Output::c_n`](crate::Output::c_n), `[L*D, N, H]`.
     #[must_use]
     pub fn c_n(self, gradient: &'a ArrayRef3<T>) -> Self {
         OutputGradients { c_n: Some(gradient.view()), ..self }
     }
 
-    /// The last one of an array counts.
+    /// Of several gradients by one array, the last counts.
     fn with(mut self, array: ResultArray, gradient: &'a ArrayRef3<T>) -> Self {
         self.arrays.retain(|(other, _)| *other != array);
         self.arrays.push((array, gradient.view()));
@@ -98,7 +100,7 @@ impl<'a, T> OutputGradients<'a, T> {
 }
 
 impl Network {
-    /// Checks the gradients by what a call of T steps for a batch of N gives.
+    /// Checks the gradients by the arrays that a call of T steps for a batch of N gives.
     pub fn check_gradients<T: Clone + Zero>(
         &self,
         gradients: &OutputGradients<'_, T>,

@@ -1,7 +1,7 @@
 //! The output map: the arrays of an answer, and the numbers of the network that each is made of.
 //!
 //! One place for merge, last only, apart, cell states and every layer; all engines and encoded calls go by
-//! it.
+//! the map.
 
 use super::{Checked, Output, Packed, State};
 use crate::float::Scalar;
@@ -53,7 +53,7 @@ pub struct Piece {
     pub array: ResultArray,
     /// The numbers.
     pub source: Source,
-    /// The slot; the forward one, where directions are merged by number.
+    /// The slot; the forward slot, where directions are merged by number.
     pub slot: usize,
     /// The first column of the array, and the number of columns.
     pub first_column: usize,
@@ -89,8 +89,8 @@ pub(crate) fn pieces(network: &Network, outputs: Outputs) -> impl Iterator<Item 
     })
 }
 
-/// The answer while its arrays are filled, `[T, N, C]` whatever the layout. The memory of those arrays is all
-/// that it takes.
+/// The answer while its arrays are filled, `[T, N, C]` whatever the layout. An answer takes no memory beside
+/// its arrays.
 #[derive(Debug)]
 pub(crate) struct Results<'a, T> {
     network: &'a Network,
@@ -146,7 +146,7 @@ impl<'a, T: Scalar> Results<'a, T> {
         array.map(|array| array.view_mut())
     }
 
-    /// The output and the cell states at once; those that the call does not ask for are none.
+    /// The output and the cell states at once; cell states are none if the call does not ask for them.
     pub fn top_mut(&mut self) -> (ArrayViewMut3<'_, T>, Option<ArrayViewMut3<'_, T>>) {
         let Output { output, cell_states, .. } = &mut self.answer;
         (output.view_mut(), cell_states.as_mut().map(|cells| cells.view_mut()))

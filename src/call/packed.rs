@@ -4,9 +4,9 @@ use crate::{Error, Result, memory};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use num_traits::Zero;
 
-/// Sequences of different lengths without padding, longest first: the first steps of all, then the second
-/// steps of those that have one, and so on (PyTorch's `PackedSequence`, whose `data` and `batch_sizes` these
-/// are).
+/// Sequences of different lengths without padding, longest first: the first steps of all sequences, then the
+/// second steps of all sequences that have a second step, and so on (PyTorch's `PackedSequence`, with the
+/// same `data` and `batch_sizes`).
 ///
 /// ```
 /// use ndarray::arr2;
@@ -23,7 +23,7 @@ use num_traits::Zero;
 pub struct Packed<T = f32> {
     /// `[sum of batch_sizes, C]`.
     pub data: Array2<T>,
-    /// For each time step, how many sequences have it; never more than the step before.
+    /// The number of sequences that have each time step, `[T]`; never more than at the step before.
     pub batch_sizes: Vec<usize>,
 }
 
@@ -31,7 +31,8 @@ impl<T: Clone + Zero> Packed<T> {
     /// The sequences padded with zeros, `[T, N, C]`, and their lengths.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `batch_sizes` do not fall or do not add up to the rows of `data`.
+    /// [`Error::Argument`] if `batch_sizes` grow, contain 0 or do not add up to the rows of `data`;
+    /// [`Error::Memory`] and [`Error::TooLarge`] where memory cannot hold the padded array.
     pub fn unpack(&self) -> Result<(Array3<T>, Vec<usize>)> {
         let sizes = &self.batch_sizes;
         let refuse =
@@ -81,7 +82,7 @@ impl<T: Clone + Zero> Packed<T> {
         let steps = padded.outer_iter().zip(batch_sizes);
         let steps: Vec<ArrayView2<'_, T>> =
             steps.map(|(step, &size)| step.slice_move(s![..size, ..])).collect();
-        // All of them have C columns; an array without steps has no rows.
+        // All steps have C columns; an array without steps has no rows.
         let none = Array2::zeros((0, padded.dim().2));
         let data =
             if steps.is_empty() { none } else { ndarray::concatenate(Axis(0), &steps).expect("one width") };

@@ -33,18 +33,20 @@ impl<T> State<T> {
 #[non_exhaustive]
 pub struct Output<T = f32> {
     /// The last layer's output at every step, C = D·H, forward first; D·P with a projection; H where
-    /// directions are merged or kept apart. With [`last_only`](crate::Call::last_only) it is what each
-    /// direction ends with, and T is 1.
+    /// directions are merged or kept apart. With [`last_only`](crate::Call::last_only), `output` is the last
+    /// output of each direction, and T is 1.
     pub output: Array3<T>,
-    /// The reverse direction's output, where directions are kept [apart](crate::Merge::Apart); `output` is
-    /// then the forward one's.
+    /// The reverse direction's output, in the shape of `output`, where directions are kept
+    /// [apart](crate::Merge::Apart); `output` is then the forward direction's.
     pub output_reverse: Option<Array3<T>>,
-    /// The output packed, where the input was; `output` is then the padded one.
+    /// The output packed, `[sum of batch_sizes, C]`, where the input was packed. `output` is the same padded;
+    /// `output_reverse`, `cell_states` and `lower` are padded alone.
     pub packed: Option<Packed<T>>,
     /// The last layer's cell state at every step, C = D·H, where [`cell_states`](crate::Call::cell_states)
     /// asks for it.
     pub cell_states: Option<Array3<T>>,
-    /// The output of each layer but the last, where [`every_layer`](crate::Call::every_layer) asks for it.
+    /// The output of each layer but the last, where [`every_layer`](crate::Call::every_layer) asks for it;
+    /// empty for a single layer.
     pub lower: Vec<Array3<T>>,
     /// The final hidden states, `[L*D, N, H]` (P with a projection). A reverse direction ends at t = 0.
     pub h_n: Array3<T>,

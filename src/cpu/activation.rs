@@ -32,7 +32,7 @@ pub fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [S::f32s]
             }
         }
         Activation::Softplus => {
-            // The one without an own approximation.
+            // The activation without an approximation of its own.
             for x in bytemuck::cast_slice_mut::<S::f32s, f32>(values) {
                 *x = x.max(0.0) + (-x.abs()).exp().ln_1p();
             }
@@ -158,7 +158,7 @@ fn exp_parts_unclipped<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     // ln 2 in two parts, of which the first has few enough digits that n times it is exact.
     let r = simd.mul_add_e_f32s(n, number(-0.693_359_4), x);
     let r = simd.mul_add_e_f32s(n, number(2.121_944_4e-4), r);
-    // Taylor's series; what is left out is less than 2e-8 of the sum.
+    // Taylor's series, whose remainder is less than 2e-8 of the sum.
     let mut series = number(1.0 / 5040.0);
     for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5] {
         series = simd.mul_add_e_f32s(series, r, number(coefficient));

@@ -24,7 +24,7 @@ impl Aligned {
         lines
     }
 
-    /// Makes it so long, with whatever numbers it has had. It keeps what memory it has.
+    /// Sets the length to `len`, with unspecified numbers. Memory is kept.
     pub fn resize(&mut self, len: usize) {
         let needed = len.div_ceil(LINE);
         if needed > self.lines.len() {

@@ -1,4 +1,5 @@
-//! A direction's way back through time: the gradients of its pre-activations, and what follows from them.
+//! A direction's way back through time: the gradients of its pre-activations, and of its input, states and
+//! weights.
 
 use super::aligned::Aligned;
 use super::cell::{Gradient, GradientRow, SCRATCH, Stage, Sums};

@@ -143,8 +143,8 @@ fn through(slot: &PackedSlot, activation: usize, a: &[f32], y: &[f32], gradient:
     }
 }
 
-/// The way back through a normalisation: the gradient by its result becomes that by its argument, and those by
-/// gain and bias are added up.
+/// The way back through a normalisation: the gradient by its result becomes that by its argument, and those
+/// by gain and bias are added up.
 #[inline(always)]
 fn normalise_back(
     values: &[f32],

@@ -38,7 +38,7 @@ impl CpuSaved {
 }
 
 impl CpuRnn {
-    /// Computes a call, and keeps what its backward pass needs.
+    /// Computes a call, and keeps the numbers that its backward pass needs.
     pub fn call_saved(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<(Output, CpuSaved)> {
         let mut layers = Vec::new();
         let output = self.call(weights, call, Some(&mut layers))?;
@@ -152,7 +152,8 @@ impl CpuRnn {
     }
 }
 
-/// The gradient by the output of a layer, directions side by side or merged; none where there is none.
+/// The gradient by the output of a layer, directions side by side or merged; none where no gradient was
+/// given.
 fn by_output(
     network: &Network,
     given: &OutputGradients<'_>,

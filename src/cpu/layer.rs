@@ -1,4 +1,4 @@
-//! One layer of a call: its directions, on as many threads as the layer is worth, and their merge.
+//! One layer of a call: its directions, on one or several threads, and their merge.
 
 use super::aligned::Aligned;
 use super::packed_slot::PackedSlot;
@@ -23,7 +23,7 @@ const LEAST_ROWS: usize = 2;
 
 /// A layer of one call.
 pub struct Layer<'a> {
-    /// One a direction.
+    /// One entry per direction.
     pub slots: &'a [PackedSlot],
     pub lengths: Option<&'a [usize]>,
     pub merge: Merge,
@@ -48,7 +48,8 @@ impl Layer<'_> {
         let size = self.slots[0].spec.state_size;
         let changes = self.merge.is_elementwise() || self.adds_input;
         let mut gives = self.gives;
-        // Directions write side by side into what the layer gives, or into what that is then made of.
+        // Directions write side by side into the layer's output, or into the array that the output is then
+        // made of.
         let mut output = match &mut gives {
             Some(_) if changes => Some(shaped(directions_apart, (steps, batch, self.slots.len() * size))),
             Some(gives) => Some(gives.view_mut()),
@@ -103,8 +104,8 @@ impl Layer<'_> {
     }
 }
 
-/// How many parts a layer is worth, of a direction and some rows each, and how many threads for each step of
-/// a part. Rows that may not be split are one part.
+/// The number of parts that a layer is split into, of a direction and some rows each, and the number of
+/// threads for each step of a part. Rows that may not be split are one part.
 pub fn parts(slots: &[PackedSlot], steps: usize, batch: usize, splits_rows: bool) -> (usize, usize) {
     let SlotSpec { input_size, state_size, .. } = slots[0].spec;
     let of_step = state_size as f64 * slots[0].spec.gate_rows() as f64 * batch as f64;
@@ -114,8 +115,8 @@ pub fn parts(slots: &[PackedSlot], steps: usize, batch: usize, splits_rows: bool
     }
     let threads = rayon::current_num_threads();
     let (directions, each) = (threads.min(slots.len()), (threads / slots.len()).max(1));
-    // Every part reads all weights at every step: those that do not stay in a core's cache are better shared
-    // out.
+    // Every part reads all weights at every step. Weights that do not stay in a core's cache are better
+    // shared out among threads.
     if !splits_rows || (slots[0].recurrent.bytes() > CACHED && of_step > WORTH_A_SHARE) {
         return (directions, each);
     }

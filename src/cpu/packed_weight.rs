@@ -54,7 +54,7 @@ impl PackedWeight {
         PackedWeight { panels, bias: padded_bias, depth, columns, width }
     }
 
-    /// Packs a transposed weight without a bias anew: its K rows, each of so many columns.
+    /// Packs a transposed weight without a bias anew: K rows of `columns` numbers.
     pub fn pack_rows<'a>(
         &mut self,
         arch: Arch,
@@ -85,8 +85,8 @@ impl PackedWeight {
         size_of_val(&*self.panels)
     }
 
-    /// `[rows, columns]`: each row times the matrix, and the bias, on so many threads. A row's result does
-    /// not depend on what other rows there are.
+    /// `[rows, columns]`: each row times the matrix, and the bias, on `threads` threads. A row's result does
+    /// not depend on other rows.
     pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
         let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
         self.some_columns(arch, rows, 0, out, threads);
@@ -118,7 +118,7 @@ impl PackedWeight {
     }
 }
 
-/// Rows of numbers, one a step and batch row.
+/// Rows of numbers, one per step and batch row.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     data: &'a [f32],

@@ -10,13 +10,13 @@ use ndarray::Array3;
 pub struct SavedLayer {
     /// The layer's input, `[T, N, I]`.
     pub below: Array3<f32>,
-    /// One a direction.
+    /// One entry per direction.
     pub slots: Vec<SavedSlot>,
     /// The outputs of both directions side by side, `[T, N, D*P]`, where their merge multiplies them.
     pub directions_apart: Option<Array3<f32>>,
 }
 
-/// A direction of a layer. A row a time step and batch row, in whole lines.
+/// A direction of a layer: one row per time step and batch row, in whole lines.
 #[derive(Debug, Default)]
 pub struct SavedSlot {
     /// The pre-activations without peepholes, `[T*N, G, Hp]`: the input's product and the recurrent one
@@ -33,7 +33,7 @@ pub struct SavedSlot {
 }
 
 impl SavedSlot {
-    /// For so many steps of all batch rows.
+    /// Zeros for `rows` rows, one per time step and batch row.
     pub fn new(slot: &PackedSlot, rows: usize) -> SavedSlot {
         let has_cell_state = slot.spec.cell.cell.has_cell_state();
         SavedSlot {

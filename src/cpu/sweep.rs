@@ -28,9 +28,9 @@ pub struct Scratch {
     m: Aligned,
 }
 
-/// The directions of a layer over some rows of the batch; none depends on what the others are.
+/// The directions of a layer over some rows of the batch. Rows do not depend on each other.
 pub struct Sweep<'a> {
-    /// One a direction.
+    /// One entry per direction.
     pub slots: &'a [PackedSlot],
     /// `[T, N, I]` of the whole batch.
     pub input: Rows<'a>,
@@ -43,20 +43,21 @@ pub struct Sweep<'a> {
     pub output: Option<ArrayViewMut3<'a, f32>>,
     /// `[T, N, D*H]`
     pub cell_states: Option<ArrayViewMut3<'a, f32>>,
-    /// `[D, N, P]`; what it starts from, and then what it ends with.
+    /// `[D, N, P]`: the initial hidden states, and then the final ones.
     pub h: ArrayViewMut3<'a, f32>,
     /// `[D, N, H]`
     pub c: Option<ArrayViewMut3<'a, f32>>,
-    /// Numbers for the backward pass, one a direction; the rows of a direction are then not split.
+    /// Numbers for the backward pass, one entry per direction; the rows of a direction are then not split.
     pub saved: Option<&'a mut [SavedSlot]>,
-    /// One a part that it is split into.
+    /// One scratch per part that the sweep is split into.
     pub scratches: &'a mut [Scratch],
     /// The threads that share the work of each step of a part.
     pub threads: usize,
 }
 
 impl Sweep<'_> {
-    /// Runs it on as many threads as it has scratches, each with a direction, or some of its rows.
+    /// Runs the sweep on as many threads as there are scratches, each with a direction or some of a
+    /// direction's rows.
     pub fn run(mut self) {
         if self.scratches.len() > 1 {
             let (one, other) = self.split();

@@ -1,6 +1,6 @@
 //! Cooperative matrices are experimental in wgpu 30, and drivers are known that compute them wrongly. A
-//! device gets them only where the adapter offers the ones that the kernel needs, and is used only if that
-//! kernel agrees with a plain one.
+//! device gets cooperative matrices only where the adapter offers the sizes that the kernel needs, and is
+//! used only if that kernel agrees with a plain kernel.
 
 use super::{Gpu, numbers, prepared::Prepared, staging::read_whole, weights::DeviceWeights};
 use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
@@ -12,7 +12,7 @@ const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
     .union(wgpu::Features::SHADER_F16)
     .union(wgpu::Features::SUBGROUP);
 
-/// The tile that the others are compared with.
+/// The tile that cooperative tiles are compared with.
 const DIRECT: Tile = Tile { rows: 1, read: Read::Each };
 
 /// Times that each product is computed, since a race is not lost every time.
@@ -22,8 +22,8 @@ const RUNS: usize = 4;
 /// neighbour.
 const TOLERANCE: f32 = 2e-3;
 
-/// A device that has them, if they are right on it. One on which they are not is given up as a whole, be it
-/// lost or not.
+/// A device with cooperative matrices, if their products are right on the device. A device whose products are
+/// wrong is dropped, lost or not.
 pub(super) async fn open(
     adapter: &wgpu::Adapter,
     plain: &wgpu::DeviceDescriptor<'_>,
@@ -144,7 +144,7 @@ async fn product(
     Ok(found)
 }
 
-/// From -1 to 1, none of them rounded when it is stored.
+/// Numbers from -1 to 1 that f16 stores without rounding.
 fn numbers(len: u64) -> Vec<f32> {
     (0..len).map(|index| (index * 37 % 129) as f32 / 64.0 - 1.0).collect()
 }

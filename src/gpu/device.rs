@@ -1,4 +1,4 @@
-//! A device, what it can hold, and the one place where its objects are made and its errors caught.
+//! A device and its limits, and the one place where its objects are made and its errors caught.
 
 use super::pipelines::{Pipelines, STEP_INDEX_BYTES};
 use crate::{Error, Result, plan::Limits};
@@ -24,7 +24,7 @@ pub(crate) struct Gpu {
     lost: Arc<OnceLock<String>>,
 }
 
-/// Asked for where the adapter has them; there is a way without each.
+/// Features that are asked for where the adapter has them; every feature can be done without.
 const USED_FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
     .union(wgpu::Features::SUBGROUP)
     .union(wgpu::Features::SHADER_F16)
@@ -115,7 +115,8 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             let _ = report.set(format!("{reason:?}: {message}"));
         });
-        // Errors are caught in scopes; what a driver reports outside of any is not lost, and no panic.
+        // Errors are caught in scopes. An error that a driver reports outside of any scope is logged, instead
+        // of a panic.
         device.on_uncaptured_error(Arc::new(|error| log::error!("outside of a call: {error}")));
         Ok(Gpu::new(device, queue, lost, unchecked))
     }
@@ -131,8 +132,8 @@ impl Gpu {
         self
     }
 
-    /// On a caller's device, whose callbacks stay the caller's; adapter, back ends and limits are what they
-    /// are.
+    /// On a caller's device, whose callbacks stay the caller's. The settings of adapter, back ends and limits
+    /// are ignored.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
         let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked);
         #[cfg(not(target_arch = "wasm32"))]
@@ -162,7 +163,7 @@ impl Gpu {
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
             f16: features.contains(wgpu::Features::SHADER_F16),
-            // Until they were found to be right.
+            // False until the matrices were found to be right.
             cooperative: false,
         };
         // A caller's device may have the feature, and room for fewer bytes.
@@ -183,7 +184,7 @@ impl Gpu {
         }
     }
 
-    /// Runs `make` and passes on whatever error wgpu reports for it.
+    /// Runs `make`, and returns the error that wgpu reports for it.
     pub async fn scoped<R>(&self, make: impl FnOnce() -> R) -> Result<R> {
         let (made, errors) = self.in_scopes(make);
         for error in errors {
@@ -210,7 +211,7 @@ impl Gpu {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         let scopes = [Validation, OutOfMemory, Internal].map(|f| self.device.push_error_scope(f));
         let made = make();
-        // They are a stack: the last pushed comes off first.
+        // Scopes are a stack: the scope that was pushed last is popped first.
         let errors = scopes.into_iter().rev().map(|scope| scope.pop()).collect();
         (made, errors)
     }
@@ -258,7 +259,7 @@ impl Gpu {
         Error::DeviceLost(self.lost.get().cloned().unwrap_or_else(|| otherwise.into()))
     }
 
-    /// To be called for every object that is made.
+    /// Counts an object; called for every object that is made.
     pub fn count(&self) {
         self.made.fetch_add(1, Ordering::Relaxed);
     }
@@ -268,7 +269,7 @@ impl Gpu {
     }
 }
 
-/// wgpu tells its errors as a tree, a line each.
+/// wgpu tells its errors as a tree, one line per error.
 fn in_a_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

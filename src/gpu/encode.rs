@@ -94,7 +94,7 @@ impl Prepared {
     }
 }
 
-/// Records what carries arrays in or out, as a pass.
+/// Records the dispatches that carry arrays in or out, as one pass.
 pub(super) fn record_carry(encoder: &mut wgpu::CommandEncoder, label: &str, carries: &[Carry]) {
     let mut pass = encoder
         .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None });

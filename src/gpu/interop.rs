@@ -14,8 +14,8 @@ use crate::{Result, Weights};
 use carry::{Region, ways_of};
 use std::collections::VecDeque;
 
-/// A shape that has been encoded, with what carries the arrays of the callers' buffers that it was encoded
-/// for.
+/// A shape that has been encoded, with the dispatches that carry the arrays of the callers' buffers in and
+/// out.
 #[derive(Debug)]
 pub(super) struct Encoded {
     workload: Workload,

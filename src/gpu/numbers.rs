@@ -1,10 +1,11 @@
-//! Numbers as they are stored.
+//! Numbers as a dtype stores them.
 
 use crate::network::Dtype;
 use crate::{Error, Result};
 use half::f16;
 
-/// The least number that f16 rounds to infinity.
+/// The least number that f16 rounds to infinity. The largest f16 is 65,504; numbers between the two round to
+/// 65,504.
 const TOO_LARGE: f32 = 65_520.0;
 
 /// Looks for a finite number that a type cannot hold.

@@ -83,7 +83,7 @@ impl PipelineCache {
         &self.cache
     }
 
-    /// Writes what the file does not have.
+    /// Writes the file, if there are pipelines that the file does not have.
     pub fn save(&self) {
         if !self.has_more.swap(false, Ordering::Relaxed) {
             return;

@@ -150,10 +150,11 @@ impl Pipelines {
         // before they are used (`a_at`, `b_at`, `epilogue`), the third one of a segment's, and of sizes by
         // which the plan has measured the very buffers. Numbers that come from outside (input, weights,
         // states, lengths) are computed with and compared, but never index anything. A caller's arrays:
-        // `interop.rs` has found, without overflow, that they lie within their buffers, and `bound.rs` binds
-        // what they lie in; a binding is seen with 32 bits. Cooperative matrices: each is sixteen rows of a
-        // constant stride in workgroup memory, begun at a constant or at a subgroup's own rows, of subgroups
-        // that have some (`rows/cooperative_64.wgsl`). Loops: each counts up to a size, or halves a constant.
+        // `interop.rs` has found, without overflow, that they lie within their buffers, and
+        // `gpu/interop/carry.rs` binds the ranges that they lie in; a binding is seen with 32 bits.
+        // Cooperative matrices: each is sixteen rows of a constant stride in workgroup memory, begun at a
+        // constant or at a subgroup's own rows, of subgroups that have some (`rows/cooperative_64.wgsl`).
+        // Loops: each counts up to a size, or halves a constant.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub(super) struct PreparedDispatch {
     pub pipeline: Arc<Pipeline>,
-    /// One, or two to be taken in turn where buffers change places.
+    /// One bind group, or two to be taken in turn where buffers change places.
     pub groups: Vec<wgpu::BindGroup>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct StepTable {
 }
 
 impl Prepared {
-    /// Makes the buffers of a plan, but those that are there before it.
+    /// Makes the buffers of a plan, except buffers that were made before it.
     pub async fn new(gpu: &Gpu, known: &KnownBuffers, plan: Plan, has_staging: bool) -> Result<Prepared> {
         let mut buffers = Vec::new();
         for buffer in &plan.buffers {
@@ -103,7 +103,7 @@ fn longest_segment(plan: &Plan) -> usize {
 }
 
 /// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was
-/// cut where a submit was full has the same ones in each of its parts.
+/// cut where a submit was full has the same pipelines and bind groups in each of its parts.
 async fn prepare(
     gpu: &Gpu,
     plan: &Plan,

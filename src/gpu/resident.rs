@@ -21,7 +21,7 @@ struct Held {
 }
 
 impl Resident {
-    /// States for a batch, each what a call without one starts from.
+    /// States for a batch: each row the learned state or zeros.
     pub async fn new(gpu: &Gpu, weights: &Weights, plan: &Plan, batch: usize) -> Result<Resident> {
         let initial = weights.initial_state(batch)?;
         let mut states = Vec::new();
@@ -44,7 +44,7 @@ impl Resident {
         self.states.iter().find(|held| held.what == transfer.what).map(|held| &held.buffer)
     }
 
-    /// Puts a state `[L*D, 1, H]` in a sequence's place; one that is refused leaves what was there.
+    /// Sets a sequence's state, `[L*D, 1, H]`; a state that is refused leaves the old state.
     pub async fn set(&self, gpu: &Gpu, network: &Network, row: usize, state: &State) -> Result<()> {
         let mut bytes = Vec::new();
         for held in &self.states {
@@ -68,8 +68,8 @@ impl Resident {
         .await
     }
 
-    /// The bytes of a sequence's rows one after the other, for [`take`](Resident::take), and of what lies in
-    /// between.
+    /// Copies a sequence's rows, one after the other, into a buffer whose bytes
+    /// [`state_from`](Resident::state_from) reads.
     pub fn copy_row(&self, encoder: &mut wgpu::CommandEncoder, row: usize, into: &wgpu::Buffer) {
         let mut at = 0;
         for held in &self.states {

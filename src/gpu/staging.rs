@@ -168,7 +168,7 @@ pub(super) fn check_lengths(buffer: &wgpu::Buffer, batch: usize) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a buffer that can be mapped, once what was submitted is done.
+/// The bytes of a buffer that can be mapped, once the submitted work is done.
 pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
     map_all(gpu, [(buffer, wgpu::MapMode::Read)].into_iter(), Wait::Elsewhere).await?;
     let view = gpu.mapped(buffer.get_mapped_range(..))?;
@@ -197,7 +197,7 @@ fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
     padded.into_raw_vec_and_offset().0
 }
 
-/// Zeroes the numbers past the ends of sequences, which no result depends on, so that none of them is refused.
+/// Zeroes the numbers past the ends of sequences: no result depends on them, and no check refuses them.
 fn blank_past_ends(numbers: &mut [f32], call: &Checked<'_, f32>, steps: Range<usize>) {
     let width = numbers.len() / (steps.len() * call.batch());
     for (index, line) in numbers.chunks_exact_mut(width).enumerate() {
@@ -207,7 +207,7 @@ fn blank_past_ends(numbers: &mut [f32], call: &Checked<'_, f32>, steps: Range<us
     }
 }
 
-/// Maps buffers, once what was submitted is done. All of them can be mapped, unless the device is lost.
+/// Maps buffers, once the submitted work is done. All buffers can be mapped, unless the device is lost.
 async fn map_all<'a>(
     gpu: &Gpu,
     buffers: impl Iterator<Item = (&'a wgpu::Buffer, wgpu::MapMode)>,

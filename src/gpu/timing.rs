@@ -1,11 +1,11 @@
-//! How long each pass takes, by the GPU's own clock.
+//! The time of each pass, by the GPU's own clock.
 
 use super::prepared::Prepared;
 use super::{Gpu, Longest, staging::read_whole};
 use crate::{Error, PassTime, Result};
 use std::time::Duration;
 
-/// Passes that one set of queries holds, two queries a pass.
+/// Passes that one set of queries holds, two queries per pass.
 const MAX_PASSES: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
 /// The queries in which the passes of a plan note their begin and end.
@@ -51,7 +51,7 @@ impl Clock {
         }
     }
 
-    /// The times, once all is done; steps past the longest sequence took no pass.
+    /// The times, once the call is done; steps past the longest sequence have no pass.
     pub async fn read(&self, gpu: &Gpu, run: &Prepared, longest: &Longest<'_>) -> Result<Vec<PassTime>> {
         use wgpu::BufferUsages as Usage;
         let size = 16 * self.passes as u64;

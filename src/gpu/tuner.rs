@@ -1,4 +1,4 @@
-//! Measures which schedule and tiles are the fastest. All of them are right; their results may differ by
+//! Measures the schedules and tiles, to find the fastest. The results of all are right, and may differ by
 //! rounding.
 
 use super::{GpuRnn, Longest, Wait, prepared::Prepared};
@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 /// Runs of a candidate, after one that does not count; the fastest counts.
 const RUNS: usize = 3;
 
-/// A candidate that takes so many times the best one's time is not run again.
+/// A candidate whose time exceeds the best time by this factor is not run again.
 const HOPELESS: f64 = 1.5;
 
-/// One has to be faster by so much to be preferred, lest noise decide.
+/// A candidate is preferred if its time is below this factor times the best time, lest noise decide.
 const FASTER: f64 = 0.97;
 
 impl GpuRnn {
-    /// The plan that is known to be the fastest for a call, if engines are to know: it is measured at the
-    /// first such call.
+    /// The plan that was measured as the fastest for a call, on an engine that is tuned; the first call of a
+    /// class measures.
     pub(super) async fn tuned(&self, weights: &Weights, shape: &Workload, own: Plan, wait: Wait) -> Plan {
         let asked = shape.tuning;
         let is_open = asked.schedule.is_none() && asked.gemm.is_none() && asked.step.is_none();
@@ -49,7 +49,7 @@ impl GpuRnn {
 struct Trials<'a> {
     network: &'a GpuRnn,
     weights: &'a Weights,
-    /// Apart from the network's own, since each schedule has its own order of weights.
+    /// The way to wait for the GPU: on this thread, or elsewhere.
     wait: Wait,
     /// The plans that were run, since different names may mean the same plan.
     measured: Vec<Plan>,
@@ -82,7 +82,8 @@ impl Trials<'_> {
         }
     }
 
-    /// Some passes of a plan, if there is such a plan. What cannot be run here is no candidate.
+    /// Measures the passes of a plan that `counts` selects. A tuning that cannot be planned or run is no
+    /// candidate.
     async fn try_one(&mut self, shape: &Workload, tuning: Tuning, counts: &(dyn Fn(&Pass) -> bool + Sync)) {
         let Ok(mut plan) = self.plan(&Workload { tuning, ..*shape }) else { return };
         plan.submits = vec![plan.submits.into_iter().flatten().filter(counts).collect()];
@@ -106,7 +107,7 @@ impl Trials<'_> {
         Plan::of_network(self.weights.network(), shape, &self.network.gpu.limits)
     }
 
-    /// On an input of zeros, which is what new buffers hold.
+    /// The fastest time on an input of zeros, since new buffers hold zeros.
     async fn time(&mut self, plan: Plan, shape: &Workload) -> Result<Duration> {
         let gpu = &self.network.gpu;
         let on_gpu = self.network.weights.of(gpu, self.weights, shape.dtype).await?;

@@ -68,7 +68,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Every one, with ONNX's default parameters (1 where it names none).
+    /// Every activation, with ONNX's default parameters (1 where ONNX names none).
     pub const ALL: [Activation; 11] = [
         Activation::Relu,
         Activation::Tanh,
@@ -100,7 +100,7 @@ impl Activation {
         }
     }
 
-    /// The parameters that it has: none, alpha, or alpha and beta.
+    /// The activation's parameters: none, alpha, or alpha and beta.
     pub fn parameters(mut self) -> Vec<f32> {
         self.parameters_mut().into_iter().map(|parameter| *parameter).collect()
     }

@@ -31,7 +31,7 @@ struct Row {
 }
 
 impl Cell {
-    /// Every cell, for tests and tables; the vanilla one with Gluon's activation and with PyTorch's.
+    /// Every cell, for tests and tables; the vanilla RNN with Gluon's activation and with PyTorch's.
     pub const ALL: [Cell; 4] =
         [Cell::Vanilla(Activation::Relu), Cell::Vanilla(Activation::Tanh), Cell::Lstm, Cell::Gru];
 
@@ -64,7 +64,7 @@ impl Cell {
     }
 
     /// The equations of a time step, in order: one, or several where a product waits for the result of
-    /// another one.
+    /// another product.
     pub(crate) fn equations(spec: &CellSpec) -> Vec<Equation> {
         let mut equations = match spec.cell {
             Cell::Vanilla(_) => vec![Equation::Rnn],
@@ -109,7 +109,7 @@ impl Cell {
         self.row().has_cell_state
     }
 
-    /// The activation of a vanilla RNN, which no weight tells; none for the others.
+    /// The activation of a vanilla RNN, which no weight tells; none for other cells.
     pub const fn activation(self) -> Option<Activation> {
         match self {
             Cell::Vanilla(activation) => Some(activation),

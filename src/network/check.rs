@@ -3,11 +3,11 @@
 use super::{Cell, Config, Merge, Network, Reset};
 use crate::{Error, Result};
 
-/// Far more than any network has, and few enough to plan.
+/// The most layers: far more than any network has, and few enough to plan.
 const MAX_LAYERS: usize = 1 << 16;
 
 impl Config {
-    /// The network of these settings, if there can be one; its input size may still be open.
+    /// The network of these settings. The input size may still be open.
     pub(crate) fn check(&self) -> Result<Network> {
         self.check_sizes()?;
         self.check_cells()?;
@@ -144,7 +144,7 @@ impl Config {
         }
     }
 
-    /// The layers that there are: all of a stack, or the one.
+    /// Cell and hidden size of the layers: of every layer of a stack, or of the first layer.
     fn kinds(&self) -> impl Iterator<Item = (Cell, usize)> {
         self.layers_that_differ().map(|layer| self.cell_of(layer))
     }

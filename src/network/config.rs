@@ -14,8 +14,8 @@ use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 /// ```
 ///
 /// Defaults are Gluon's: one layer, forward only, layout TNC, biases, and a rectifier in the vanilla RNN;
-/// every option is off. Nothing is checked until weights are made for it, where a setting that no network can
-/// have is an [`Error::Setting`](crate::Error::Setting).
+/// every option is off. Settings are checked when weights are made: a setting that no network can have is
+/// then an [`Error::Setting`](crate::Error::Setting).
 ///
 /// [`options`](crate::options) tells what each option computes and its name in other frameworks.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ use super::{Activation, Cell, CellClip, Directions, Layout, Merge, Reset};
 pub struct Config {
     /// The cell.
     pub cell: Cell,
-    /// H: units a layer and direction.
+    /// H: units per layer and direction.
     pub hidden_size: usize,
     /// L: layers on top of each other.
     pub num_layers: usize,
@@ -31,20 +31,21 @@ pub struct Config {
     pub stack: Vec<(Cell, usize)>,
     /// P: units that an LSTM's hidden state is projected to; 0 for no projection.
     pub proj_size: usize,
-    /// The ways the sequence is read.
+    /// The directions in which the sequence is read.
     pub directions: Directions,
     /// The merge of two directions.
     pub merge: Merge,
-    /// Each layer from the second on adds its input to its output.
+    /// Each layer from the second on adds its input to its output; no effect on a single layer.
     pub residual: bool,
     /// The axes of input and output.
     pub layout: Layout,
     /// The gates have bias vectors (two, as in Gluon and PyTorch).
     pub bias: bool,
-    /// I: features of the input; 0, as in Gluon, while it is left open.
+    /// I: features of the input; 0, as in Gluon, while the input size is open.
     pub input_size: usize,
-    /// Other activations than the cell's own, in ONNX's order: f; f, g of a GRU; f, g, h of an LSTM; or as
-    /// many for each direction. Empty for the cell's own.
+    /// Other activations than the cell's own, in ONNX's order: f of a vanilla RNN, in the place of the
+    /// activation in [`Cell::Vanilla`]; f, g of a GRU; f, g, h of an LSTM; or as many for each direction.
+    /// Empty for the cell's own.
     pub activations: Vec<Activation>,
     /// The place where a GRU's reset gate acts.
     pub gru_reset: Reset,
@@ -56,15 +57,15 @@ pub struct Config {
     pub layer_norm: bool,
     /// The bounds of an LSTM's cell state.
     pub cell_clip: Option<CellClip>,
-    /// The bound, to both sides, of what goes into the gates' activations.
+    /// The bound X of the arguments of the gates' activations, which are clipped to [-X, X].
     pub preactivation_clip: Option<f32>,
-    /// The state that a call without a state starts from is among the weights, instead of zero.
+    /// The initial state of calls without a state is among the weights, instead of zero.
     pub learned_state: bool,
 }
 
-/// # Making one
+/// # Making a configuration
 impl Config {
-    /// A network of `cell` with `hidden_size` units (H) a layer and direction.
+    /// A network of `cell` with `hidden_size` units (H) per layer and direction.
     pub fn new(cell: Cell, hidden_size: usize) -> Config {
         Config {
             cell,
@@ -109,10 +110,10 @@ impl Config {
         Config::new(Cell::Gru, hidden_size)
     }
 
-    /// A stack whose layers differ: cell and hidden size of each, from the lowest on. With both directions,
-    /// both have that size. Settings for one kind of cell need all layers to be of that kind.
+    /// A stack whose layers differ: cell and hidden size of each, from the lowest on. The two directions of a
+    /// layer have the same size. Settings for one kind of cell need all layers to be of that kind.
     ///
-    /// States stay `[L*D, N, H]` with the largest H; what is past a layer's own size is zero.
+    /// States stay `[L*D, N, H]` with the largest H; numbers past a layer's own size are zero.
     ///
     /// ```
     /// use wgpu_rnn::{Cell, Config};
@@ -142,13 +143,13 @@ impl Config {
         self
     }
 
-    /// Reads each sequence both ways: output's last axis becomes 2H, forward first.
+    /// Reads each sequence in both directions: output's last axis becomes 2H, forward first.
     #[must_use]
     pub fn bidirectional(self) -> Config {
         self.directions(Directions::Both)
     }
 
-    /// The ways the sequence is read, where that is decided at run time, or only reverse.
+    /// Sets the directions in which the sequence is read.
     #[must_use]
     pub fn directions(mut self, directions: Directions) -> Config {
         self.directions = directions;
@@ -163,7 +164,7 @@ impl Config {
     }
 
     /// Each layer from the second on adds its input to its output, at every step (Wu et al. 2016, Gluon's
-    /// `ResidualCell` around it). Final states are the cells' own.
+    /// `ResidualCell` around it). Final states are the cells' own. No effect on a single layer.
     #[must_use]
     pub fn residual(mut self) -> Config {
         self.residual = true;
@@ -184,14 +185,15 @@ impl Config {
         self
     }
 
-    /// Features of the input (I). Left open, it is taken from the first input.
+    /// Features of the input (I). An input size that is left open is taken from the first input.
     #[must_use]
     pub fn input_size(mut self, input_size: usize) -> Config {
         self.input_size = input_size;
         self
     }
 
-    /// Other activations than the cell's own (ONNX `activations`).
+    /// Other activations than the cell's own (ONNX `activations`). For a vanilla RNN, the activation takes
+    /// the place of the activation in [`Cell::Vanilla`].
     #[must_use]
     pub fn activations(mut self, activations: &[Activation]) -> Config {
         self.activations = activations.to_vec();
@@ -229,7 +231,7 @@ impl Config {
     }
 
     /// Bounds an LSTM's cell state at every step (MXNet `state_clip_min` and `state_clip_max`, cuDNN
-    /// `cudnnRNNClip`). A NaN stays one, unless [`cell_clip_nan`](Config::cell_clip_nan) is set too.
+    /// `cudnnRNNClip`). A NaN stays a NaN, unless [`cell_clip_nan`](Config::cell_clip_nan) is set too.
     #[must_use]
     pub fn cell_clip(mut self, min: f32, max: f32) -> Config {
         let nan = self.cell_clip.is_some_and(|clip| clip.nan);
@@ -246,16 +248,16 @@ impl Config {
         self
     }
 
-    /// Bounds what goes into the gates' activations to both sides (ONNX `clip`). It is not the clip of the
-    /// cell state.
+    /// Clips the arguments of the gates' activations to [-X, X] (ONNX `clip`). It is not the clip of the cell
+    /// state.
     #[must_use]
     pub fn preactivation_clip(mut self, bound: f32) -> Config {
         self.preactivation_clip = Some(bound);
         self
     }
 
-    /// Puts the state that a call without one starts from among the weights (`initial_h_l0`, and
-    /// `initial_c_l0` of an LSTM), one vector for all rows of a batch.
+    /// Puts the initial state of calls without a state among the weights (`initial_h_l0`, and `initial_c_l0`
+    /// of an LSTM), one vector for all rows of a batch.
     #[must_use]
     pub fn learned_state(mut self) -> Config {
         self.learned_state = true;
@@ -263,7 +265,7 @@ impl Config {
     }
 }
 
-/// # Reading one
+/// # Properties
 impl Config {
     /// The length of output's last axis: D·H; D·P with a projection; without D where directions are added,
     /// averaged, multiplied or kept apart. H is the last layer's.
@@ -272,7 +274,7 @@ impl Config {
         if self.merge == Merge::Apart { size } else { size.saturating_mul(self.merged_directions()) }
     }
 
-    /// L·D: one slot a layer and direction; slot = layer · D + direction, forward 0, reverse 1.
+    /// L·D: one slot per layer and direction; slot = layer · D + direction, forward 0, reverse 1.
     pub fn slots(&self) -> usize {
         self.num_layers.saturating_mul(self.directions.count())
     }
@@ -314,7 +316,7 @@ impl Config {
         if self.merge.is_elementwise() { 1 } else { self.directions.count() }
     }
 
-    /// Every layer of a stack, or one that stands for all.
+    /// Every layer of a stack, or the first layer where all layers are alike.
     pub(crate) fn layers_that_differ(&self) -> std::ops::Range<usize> {
         0..if self.stack.is_empty() { self.num_layers.min(1) } else { self.num_layers }
     }

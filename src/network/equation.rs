@@ -1,5 +1,5 @@
-//! The table of equations: a time step of a cell is one of them, or several where a product waits for another
-//! one's result.
+//! The table of equations: a time step of a cell is one equation, or several where a product waits for the
+//! result of another product.
 //!
 //! Each has a product, with a part of a weight, and a formula in a file of `shaders/cell/`. The file declares
 //! as `const` the same facts as its row here; `tests/shaders/` compares the two.
@@ -42,7 +42,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// Numbers a unit: its gates, or one.
+    /// Numbers per unit: the gates, or 1.
     pub const fn width(self) -> usize {
         match self {
             Product::Recurrent { gates, .. } => gates,
@@ -62,7 +62,8 @@ pub struct EquationRow {
     pub wgsl: Option<&'static str>,
     /// The weight of its product, if it has one.
     pub product: Option<Product>,
-    /// The input's gates that it reads: the first, and how many the input has; none if it reads no input.
+    /// The input's gates that the equation reads: the first gate, and the number of gates of the input; none
+    /// if the equation reads no input.
     pub input: Option<(usize, usize)>,
     /// The formula reads h_{t-1} of its own unit, beside the product.
     pub reads_h: bool,
@@ -72,12 +73,12 @@ pub struct EquationRow {
     pub writes_c: bool,
     /// The equation has biases.
     pub has_bias: bool,
-    /// The content of the array that it writes for the equation after it.
+    /// The content of the array that the equation writes for the next equation.
     pub result: &'static str,
 }
 
 impl Equation {
-    /// Every one.
+    /// Every equation.
     pub const ALL: [Equation; 8] = [
         Equation::Rnn,
         Equation::Lstm,
@@ -177,7 +178,7 @@ impl Equation {
         }
     }
 
-    /// The name of the kernel that does many time steps of it.
+    /// The name of the kernel that computes many time steps of the equation.
     pub(crate) const fn sequence_name(self) -> &'static str {
         self.row().sequence_name
     }
@@ -187,7 +188,7 @@ impl Equation {
         self.row().product
     }
 
-    /// G: numbers a unit in its product and in its parameters.
+    /// G: numbers per unit in the equation's product and parameters.
     pub const fn width(self) -> usize {
         match self.row().product {
             Some(product) => product.width(),
@@ -200,7 +201,7 @@ impl Equation {
     pub(crate) fn parameters(self, cell: &CellSpec) -> usize {
         match self {
             Equation::Lstm => 1 + usize::from(cell.peepholes),
-            // Bias, peepholes, two gains and biases of gates, and those of the cell state.
+            // Bias, peepholes, two gains and biases of gates, gain and bias of the cell state.
             Equation::LstmNorm => 7,
             _ => usize::from(self.row().has_bias),
         }

@@ -2,7 +2,7 @@
 
 use crate::float::Scalar;
 
-/// Which ways a network reads its sequence.
+/// The directions in which a network reads its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Directions {
     /// From the first step to the last: D = 1.
@@ -72,14 +72,23 @@ impl Merge {
     }
 }
 
-/// The number format that a GPU stores weights, input, hidden states and outputs in. Kernels compute in f32,
-/// and biases and cell states are always f32. The CPU engine stores f32 alone.
+/// The number format that a GPU stores weight matrices, input, hidden states and outputs in. Kernels compute
+/// in f32. Biases and the cell state that is carried from step to step are always f32. The CPU engine stores
+/// f32 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// f32 (the default).
     F32,
-    /// f16, which halves memory and traffic, on adapters with `SHADER_F16`. Every number that is stored has a
-    /// relative error of up to 2^-11; what is beyond 65,504 becomes infinite.
+    /// f16, which halves memory and traffic, on adapters with `SHADER_F16`. A stored number has a relative
+    /// error of up to 2^-11 from 6.1e-5 to 65,504.
+    ///
+    /// The largest f16 is 65,504; numbers from there up to 65,520 round to 65,504. A finite number of a
+    /// weight matrix, `bias_ih`, the input within its sequences or an initial hidden state of magnitude 65,520 or more is refused with
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange). Computed numbers are not checked, and become infinite
+    /// from 65,520 on: the input's gates W_ih x + b_ih, the returned array
+    /// [`cell_states`](crate::Output::cell_states) of all steps, and hidden states and outputs that the
+    /// network does not bound (relu, a projection, residual connections). The input of an encoded call is not
+    /// checked either.
     F16,
 }
 
@@ -133,6 +142,7 @@ pub struct Outputs {
     pub last_only: bool,
     /// The last layer's cell state at every step: [`Output::cell_states`](crate::Output).
     pub cell_states: bool,
-    /// The output of each layer below the last: [`Output::lower`](crate::Output).
+    /// The output of each layer below the last: [`Output::lower`](crate::Output). No effect on a single
+    /// layer.
     pub every_layer: bool,
 }

@@ -9,7 +9,7 @@ pub(crate) struct Network {
     /// L·D of them; slot = layer · D + direction.
     pub slots: Vec<SlotSpec>,
     pub num_layers: usize,
-    /// I; 0 while it is open.
+    /// I; 0 while the input size is open.
     pub input_size: usize,
     pub directions: Directions,
     pub merge: Merge,
@@ -40,7 +40,7 @@ pub(crate) struct SlotSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CellSpec {
     pub cell: Cell,
-    /// f, g and h; the last ones repeat where the cell has fewer.
+    /// f, g and h; the last activation repeats where the cell has fewer.
     pub activations: [Activation; 3],
     pub has_bias: bool,
     pub has_projection: bool,
@@ -56,7 +56,7 @@ pub(crate) struct CellSpec {
 impl CellSpec {
     /// The table of options: the name of each in WGSL, and its value.
     ///
-    /// A kernel takes the ones that its files declare.
+    /// A kernel takes the overrides that its files declare.
     pub fn options(&self) -> Vec<(&'static str, f64)> {
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let clip = self.cell_clip.unwrap_or(CellClip { min: 0.0, max: 0.0, nan: false });
@@ -144,7 +144,7 @@ impl Network {
         self.directions.count()
     }
 
-    /// The slots of a layer: one a direction.
+    /// The slots of each layer: one slot per direction.
     pub fn layer(&self, layer: usize) -> &[SlotSpec] {
         &self.slots[layer * self.direction_count()..][..self.direction_count()]
     }
@@ -159,13 +159,13 @@ impl Network {
         self.layer(self.num_layers - 1)
     }
 
-    /// The arrays side by side in what the layer above reads: D, or one where directions are merged by
+    /// The number of arrays side by side that the layer above reads: D, or 1 where directions are merged by
     /// number.
     pub fn merged_directions(&self) -> usize {
         if self.merge.is_elementwise() { 1 } else { self.direction_count() }
     }
 
-    /// The width of what a layer gives to the one above, directions side by side.
+    /// The width of a layer's output as the layer above reads it, directions side by side.
     pub fn width(&self, layer: usize) -> usize {
         self.merged_directions() * self.layer(layer)[0].state_size
     }

@@ -1,4 +1,4 @@
-//! The arrays of a plan: the input, and those of each layer and direction.
+//! The arrays of a plan: the input, and the arrays of each layer and direction.
 
 use super::buffers::BufferId;
 use super::builder::Builder;
@@ -36,7 +36,7 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// The first slot; the other one is like it, in the other direction.
+    /// The first slot; the second slot has the same sizes, in the other direction.
     pub fn slot(&self) -> &SlotSpec {
         &self.slots[0]
     }
@@ -144,7 +144,7 @@ impl<'a> Group<'a> {
             output.push(builder.buffers.work(&format!("{name} output{number}"), len_of_all, dtype)?);
             direction_output.push(len);
         }
-        // The cell state of an LSTM, or a number a unit between two phases.
+        // The cell state of an LSTM, or one number per unit between two phases.
         let holds_cell = phases.iter().any(|phase| phase.uses_cell_state());
         let len = if holds_cell { product(&[directions, batch, slot.hidden_size as u64]) } else { 1 };
         let cell_state = builder.buffers.work(&format!("{name} c"), len, Dtype::F32)?;

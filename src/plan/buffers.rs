@@ -10,7 +10,7 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BufferId(pub usize);
 
-/// A buffer of numbers of one type; 32-bit ones, if it is a staging buffer or holds lengths.
+/// A buffer of numbers of one type; of 32-bit numbers, in a staging buffer or for lengths.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buffer {
     /// The name, which is also the label on the GPU.

@@ -12,7 +12,7 @@ use crate::kernel::{Kernel, Tile};
 use crate::network::{Dtype, Network, SlotSpec};
 use crate::{Error, Result};
 
-/// Time steps of one call: as many as a plan is still small for.
+/// The most time steps of one call, up to which plans are small.
 const MAX_STEPS: u64 = 1 << 24;
 
 /// A plan while it is made.
@@ -54,7 +54,7 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     Ok(Plan { title, schedule, steps, buffers, uploads, submits, downloads, max_workgroups })
 }
 
-/// Finds out whether there can be a plan of a network.
+/// Refuses a network or a dtype that no plan can have.
 pub(super) fn check(network: &Network, dtype: Dtype, limits: &Limits) -> Result<()> {
     if network.input_size == 0 {
         return Err(Error::InputSizeOpen);
@@ -74,7 +74,7 @@ fn at_least_one(name: &'static str, size: usize) -> Result<()> {
 }
 
 impl<'a> Builder<'a> {
-    /// An array over time: a buffer a segment, of so many numbers a step.
+    /// An array over time: one buffer per segment, of `step` numbers per step.
     pub fn over_time(&mut self, name: &str, step: u64) -> Result<Vec<BufferId>> {
         let mut buffers = Vec::new();
         for (index, segment) in self.cut.segments.iter().enumerate() {
@@ -89,7 +89,7 @@ impl<'a> Builder<'a> {
         weights::weight(&mut self.buffers, self.network, self.limits, slots, part, self.workload.dtype)
     }
 
-    /// A dispatch over rows and columns; of kernels without tiles, over as many workgroups.
+    /// A dispatch over rows and columns, which a kernel without tiles counts in workgroups.
     pub fn dispatch(
         &self,
         kernel: Kernel,

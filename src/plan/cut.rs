@@ -11,13 +11,14 @@ use crate::{Error, Result};
 /// Numbers in a vector.
 const FOUR: u64 = VECTOR as u64;
 
-/// Bytes of a time step in the table of those, at most: the largest alignment that WebGPU allows.
+/// The largest size in bytes of an entry in the table of time steps: the largest alignment that WebGPU
+/// allows.
 const TABLE_STRIDE: u64 = 256;
 
-/// Segments that a plan may have: half a terabyte of the widest array, within WebGPU's defaults.
+/// The most segments of a plan: half a terabyte of the widest array, within WebGPU's defaults.
 const MAX_SEGMENTS: u64 = 1 << 12;
 
-/// Passes that a plan may have, whose commands the host records: of all slots, a pass a segment and submit.
+/// The most passes of a plan, whose commands the host records: one pass per slot, segment and submit.
 const MAX_PASSES: u64 = 1 << 20;
 
 /// How a plan's arrays over time lie in buffers.
@@ -31,15 +32,16 @@ impl Cut {
     pub fn new(network: &Network, workload: &Workload, limits: &Limits, title: &str) -> Result<Cut> {
         let (steps, batch) = (workload.steps as u64, workload.batch as u64);
         let limit = binding_bytes(limits, workload.dtype) / workload.dtype.bytes();
-        // The widest rows: of an array that a layer reads or writes, and of the input's gates of one
-        // direction and of all.
+        // The widest rows, in numbers: of an array that a layer reads or writes (`wide`), and of the input's
+        // gates of one direction (`one`) and of all directions (`all`).
         let (mut wide, mut one) = (padded(network.input_size), 0);
         for slot in &network.slots {
             wide = wide.max(output_row(network, workload, slot));
             one = one.max(FOUR * columns(slot));
         }
         let all = one.saturating_mul(network.direction_count() as u64);
-        // A table of time steps, where they are not immediate data, has a slot more.
+        // The table of time steps, which a plan has where time steps are not immediate data, needs one more
+        // entry than steps.
         let most = (limits.max_buffer_bytes / TABLE_STRIDE).saturating_sub(1).clamp(1, steps);
         let fits = |row: u64| most == steps && product(&[steps, batch, wide.max(row)]) <= limit;
         let shares_gates = fits(all) && gemm_fits(network, workload, limits);
@@ -73,7 +75,7 @@ pub(super) fn output_row(network: &Network, workload: &Workload, slot: &SlotSpec
     h + c
 }
 
-/// The input's weights of all directions of a layer can be seen at once.
+/// True if a kernel can see the input's weights of all directions of each layer at once.
 fn gemm_fits(network: &Network, workload: &Workload, limits: &Limits) -> bool {
     network.layers().all(|slots| {
         let len = WeightPart::InputWeight.len(network, &slots[0]);

@@ -14,16 +14,17 @@ pub struct Pass {
     pub label: String,
     /// The dispatches, in order; shared by the passes of one direction.
     pub dispatches: Arc<[Dispatch]>,
-    /// The time steps that all of them are repeated for, each with its own index; once, if none.
+    /// The time steps that all dispatches are repeated for, each with its own index; none for a pass that
+    /// runs once.
     pub times: Option<Times>,
 }
 
-/// One dispatch, or one a time step.
+/// One dispatch, or one dispatch per time step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dispatch {
     /// The kernel.
     pub kernel: Kernel,
-    /// Batch rows an invocation, of a product.
+    /// Batch rows per invocation, of a product.
     pub tile: Tile,
     /// The type that its arrays are stored as.
     pub dtype: Dtype,
@@ -33,31 +34,31 @@ pub struct Dispatch {
     pub columns: u64,
     /// Workgroups along the rows: their tiles, over all steps of the segment if there is one.
     pub tiles: u64,
-    /// Directions that it computes at once, along z.
+    /// Directions that the dispatch computes at once, along z.
     pub directions: u64,
     /// The segment whose steps its rows are, N of each.
     pub segment: Option<Segment>,
     /// The kernel's storage buffers, from binding 1 on, as an even time step has them.
     pub bindings: Vec<Binding>,
     /// The storage buffers of an odd time step, where they differ: one step writes the array that the next
-    /// one reads. Outside of time, those after an odd number of steps.
+    /// step reads. Outside of time, the storage buffers after an odd number of steps.
     pub odd: Option<Vec<Binding>>,
     /// The kernel's sizes, binding 0.
     pub dims: Dims,
-    /// Floating-point operations of its products, per time step.
+    /// Floating-point operations of the dispatch's products, per time step.
     pub flops: u64,
-    /// Bytes that it reads and writes at least, per time step.
+    /// The least bytes that the dispatch reads and writes, per time step.
     pub bytes: u64,
 }
 
 impl Pass {
-    /// How many times each of its dispatches is dispatched.
+    /// The number of times that each dispatch of the pass is dispatched.
     pub fn repeats(&self) -> u64 {
         self.times.map_or(1, |times| if times.at_once { 1 } else { times.count })
     }
 
-    /// The time steps of the pass, each of which has the operations and bytes of its dispatches; one, if it
-    /// has none.
+    /// The time steps of the pass, each of which has the operations and bytes of the pass's dispatches; 1 for
+    /// a pass outside of time.
     pub fn steps(&self) -> u64 {
         self.times.map_or(1, |times| times.count)
     }
@@ -69,7 +70,7 @@ impl Pass {
 }
 
 impl Dispatch {
-    /// A dispatch over rows and columns; of kernels without tiles, over as many workgroups.
+    /// A dispatch over rows and columns, which a kernel without tiles counts in workgroups.
     pub(super) fn over(
         kernel: Kernel,
         tile: Tile,
@@ -91,7 +92,7 @@ impl Dispatch {
         let needed = columns.max(tiles.div_ceil(limit));
         if needed > limit {
             let what = format!("a dispatch of {}", buffers.title());
-            let (unit, holder) = ("workgroups an axis", "the adapter");
+            let (unit, holder) = ("workgroups per axis", "the adapter");
             return Err(Error::TooLarge { what, needed, limit, unit, holder });
         }
         Ok(Dispatch {
@@ -117,15 +118,15 @@ impl Dispatch {
         self.bindings.get(index).map(|binding| binding.buffer)
     }
 
-    /// Workgroups along x, y and z, where the longest sequence has so many steps and an axis so many
-    /// workgroups.
+    /// Workgroups along x, y and z, where the longest sequence has `longest` steps and an axis at most
+    /// `max_workgroups` workgroups.
     pub(super) fn workgroups(&self, longest: u64, max_workgroups: u64) -> [u32; 3] {
         let tiles = match self.segment {
             Some(segment) => (self.tiles * segment.steps_within(longest)).div_ceil(segment.steps),
             None => self.tiles,
         };
         let y = tiles.min(max_workgroups);
-        // All of them were found to be within the limit when the dispatch was planned.
+        // All three were found to be within the limit when the dispatch was planned.
         [self.columns as u32, y as u32, (self.directions * tiles.div_ceil(y.max(1))) as u32]
     }
 }
@@ -261,7 +262,7 @@ pub struct PackDims {
     pub rows: u32,
     /// The place of the first row in the flat parameters.
     pub start: u32,
-    /// Rows of the tensor before the first one.
+    /// Rows of the tensor before the first row that is packed.
     pub first_row: u32,
     /// The length of a row of the tensor.
     pub width: u32,
@@ -283,7 +284,7 @@ pub struct PackDims {
     pub group: u32,
     /// Vectors from one group to the next.
     pub stride: u32,
-    /// Vectors of a group before its first one.
+    /// Vectors of a group before the tensor's first vector.
     pub offset: u32,
 }
 

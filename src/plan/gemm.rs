@@ -26,7 +26,8 @@ pub(super) struct Gemm {
 }
 
 impl Gemm {
-    /// A dispatch a source and piece of K: the first starts from the bias, the others from the sum so far.
+    /// One dispatch per source and piece of K: the first starts from the bias, each later dispatch from the
+    /// sum so far.
     pub fn dispatches(&self, builder: &Builder<'_>) -> Result<Vec<Dispatch>> {
         let dtype = builder.workload.dtype;
         let whole_depth = self.sources.iter().map(|(.., depth)| depth).sum::<u64>();

@@ -5,22 +5,23 @@
 pub struct Limits {
     /// The largest buffer, in bytes.
     pub max_buffer_bytes: u64,
-    /// The largest piece of a buffer that a kernel may see, in bytes.
+    /// The largest binding, in bytes: the part of a buffer that a kernel sees.
     pub max_binding_bytes: u64,
-    /// Workgroups along one axis of a dispatch.
+    /// The most workgroups along one axis of a dispatch.
     pub max_workgroups: u32,
-    /// A CPU that plays a GPU: reads are dear and threads few, so that each invocation computes more.
+    /// A software adapter, which computes on a CPU: reads are slow and threads few, so that each invocation
+    /// computes more rows.
     pub is_software: bool,
-    /// Lanes that every subgroup has at least; 0 where kernels cannot speak to their subgroup.
+    /// The least number of lanes of a subgroup; 0 where kernels cannot use subgroups.
     pub subgroup_size: u32,
-    /// The memory of a workgroup, in bytes.
+    /// The largest memory of a workgroup, in bytes.
     pub workgroup_bytes: u32,
-    /// Invocations in a workgroup.
+    /// The most invocations per workgroup.
     pub workgroup_size: u32,
-    /// Kernels can read and write f16 (`SHADER_F16`).
+    /// Kernels can use f16 (`SHADER_F16`).
     pub f16: bool,
-    /// Kernels can multiply cooperative matrices of f16, and were found to be right; only with the Cargo
-    /// feature `cooperative-matrix`.
+    /// Kernels can multiply cooperative matrices of f16, and the products were found to be right; only with
+    /// the Cargo feature `cooperative-matrix`.
     pub cooperative: bool,
 }
 

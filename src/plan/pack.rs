@@ -18,7 +18,7 @@ const ALIGNMENT: usize = 64;
 /// Numbers of a source that an invocation copies, at most.
 const TURNS: u64 = 16;
 
-/// Plans the packing of all weights of a network: a pass a layer, a dispatch a tensor.
+/// Plans the packing of all weights of a network: one pass per layer, one dispatch per tensor.
 pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
     builder::check(network, dtype, limits)?;
     let title = show::packing_title(network, dtype);
@@ -76,8 +76,8 @@ impl Flat {
     }
 }
 
-/// Cuts a table into ranges of so many numbers at most: between tensors, and within a tensor, between two
-/// rows, only where the tensor alone is longer.
+/// Cuts a table between tensors into ranges of at most `longest` numbers. A tensor that alone is longer is
+/// cut between two rows.
 fn cut(table: &Table, longest: usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut range = 0..0;
@@ -171,7 +171,7 @@ impl Tensor {
         Tensor { kind, rows, adds: false, dims }
     }
 
-    /// Row blocks of a vector, in an array of so many numbers a unit.
+    /// Row blocks of a vector, in an array of `stride` numbers per unit.
     fn vector(slot: &SlotSpec, kind: TensorKind, rows: Range<usize>, stride: usize) -> Tensor {
         let mut vector = Tensor::matrix(slot, kind, rows, 1);
         (vector.dims.vector_bits, vector.dims.lanes, vector.dims.stride) = (0, 1, stride as u32);

@@ -18,23 +18,24 @@ const SMALL_WEIGHT: u64 = 64 << 10;
 const LANES: u64 = 32;
 const MAX_WORKGROUP: u32 = 256;
 
-/// The turns of all loops of an invocation, at most: lavapipe ends them, silently, after 65,535.
+/// The most turns of all loops of an invocation: lavapipe ends the loops, silently, after 65,535 turns.
 pub(super) const MAX_TURNS: u64 = 32_768;
 
 /// The way that the time steps of a layer become dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Schedule {
-    /// A pass a direction, and in it a dispatch a step (or more, where a product waits for another).
+    /// One pass per direction with one dispatch per step (or more, where a product waits for another
+    /// product).
     Stepwise,
-    /// A pass for both directions, and in it a dispatch a step that does one of each, from both ends: half as
-    /// many dispatches and barriers, and twice the work in each. For two directions of the same activations
-    /// that are neither merged by number nor normalised over the layer nor added to, and arrays that fit into
-    /// bindings whole.
+    /// One pass for both directions, with one dispatch per step of both, from both ends of the sequence: half
+    /// as many dispatches and barriers, with twice the work in each. For two directions of the same
+    /// activations that are neither merged by number nor normalised over the layer nor added to, and arrays
+    /// that fit into bindings whole.
     Paired,
-    /// A dispatch for many steps, of both directions where they could be paired: a workgroup has some batch
-    /// rows, all units of them, and their state in its own memory, so that nothing is waited for between
-    /// steps but the workgroup's own invocations. For networks whose time steps are one dispatch each
-    /// otherwise, and whose rows fit into a workgroup's memory.
+    /// One dispatch for many steps, of both directions where `Paired` is possible. A workgroup computes all
+    /// units of some batch rows and holds the rows' state in its own memory, so that invocations wait between
+    /// steps for their own workgroup alone. For networks whose time steps are one dispatch each in the other
+    /// schedules, and whose rows fit into a workgroup's memory.
     Sequence,
 }
 
@@ -70,7 +71,7 @@ pub(super) struct Choice {
     pub is_paired: bool,
 }
 
-/// The schedule that is asked for, if this network can have it, or the best.
+/// The schedule that the tuning asks for, if this network can have the schedule, or the best.
 pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) -> Result<Choice> {
     let can_pair = can_pair(network, workload, limits, cut);
     let mut possible = vec![Schedule::Stepwise];
@@ -84,7 +85,8 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
     let weight_bytes =
         |slot: &SlotSpec| product(&[workload.dtype.bytes(), slot.gate_rows() as u64, slot.state_size as u64]);
     let is_small = network.slots.iter().all(|slot| weight_bytes(slot) <= SMALL_WEIGHT);
-    // The last one is the best, but for large networks, whose weights one workgroup reads too slowly.
+    // The last schedule is the best. Large networks are an exception to `Sequence`, since one workgroup reads
+    // their weights too slowly.
     let is_good = |schedule: &Schedule| *schedule != Schedule::Sequence || is_small;
     let best = possible.iter().copied().rfind(is_good).unwrap_or(Schedule::Stepwise);
     let schedule = match (workload.tuning.schedule, workload.tuning.step) {
@@ -116,7 +118,7 @@ fn can_pair(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) 
             let row = output_row(network, workload, forward);
             let output = product(&[2, steps, batch, row, workload.dtype.bytes()]);
             let weights = Cell::equations(&forward.cell).into_iter().filter_map(Equation::product);
-            // One pipeline does both, and sees the arrays of both.
+            // One pipeline computes both directions, and sees the arrays of both.
             forward.cell == reverse.cell
                 && !forward.cell.layer_norm
                 && output.saturating_add(32) <= binding_bytes(limits, workload.dtype)
@@ -163,7 +165,7 @@ pub(super) fn sequence_workgroup(units: u64, limits: &Limits) -> u64 {
     units.next_multiple_of(LANES).min(most)
 }
 
-/// Steps that one dispatch can take: an invocation's loops have so many turns in all, at most.
+/// Steps that one dispatch can take, with at most [`MAX_TURNS`] turns of an invocation's loops in all.
 pub(super) fn sequence_steps(slot: &SlotSpec, tile: Tile, limits: &Limits) -> u64 {
     let units = slot.hidden_size as u64;
     let workgroup = sequence_workgroup(units, limits);

@@ -1,4 +1,5 @@
-//! The phases of a time step: one dispatch, or several where a product waits for another one's result.
+//! The phases of a time step: one dispatch, or several where a product waits for the result of another
+//! product.
 
 use super::Schedule;
 use super::weights::units;
@@ -25,7 +26,7 @@ pub(super) fn phases(cell: &CellSpec, schedule: Schedule) -> Vec<Phase> {
         kernel: match equation {
             Equation::LstmProduct => Kernel::Gemm,
             Equation::LstmNorm => Kernel::Norm,
-            // A product that another one waits for is not all of a step.
+            // A product that another product waits for is not a whole step.
             _ if last == 0 && schedule == Schedule::Sequence => Kernel::Sequence(equation),
             _ => Kernel::Step(equation),
         },
@@ -59,7 +60,7 @@ impl Phase {
         }
     }
 
-    /// The kernel reads or writes a number a unit in the place of a cell state.
+    /// The kernel reads or writes one number per unit in the place of a cell state.
     pub fn uses_cell_state(&self) -> bool {
         let row = self.equation.row();
         row.reads_c || row.writes_c

@@ -1,14 +1,14 @@
-//! The choice of a tile: the one that is asked for, or the best by rule.
+//! The choice of a tile: the tile that the tuning asks for, or the best by rule.
 
 use super::{Limits, Tuning};
 use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
 use crate::network::Dtype;
 use crate::{Error, Result};
 
-/// Invocations that a GPU wants at least before each computes more than one row.
+/// The least number of invocations that a GPU needs before each invocation computes more than one row.
 const FULL_GPU: u64 = 16_384;
 
-/// The tile of a product of so many rows and columns.
+/// The tile of a product `[rows, columns]`.
 pub(super) fn tile(
     kernel: Kernel,
     (rows, columns): (u64, u64),
@@ -42,13 +42,14 @@ pub(super) fn usable(kernel: Kernel, dtype: Dtype, limits: &Limits) -> Vec<Tile>
     kernel.tiles().filter(has).collect()
 }
 
-/// Batch rows an invocation: all of them where reads are dear, few where there would be too few invocations.
+/// Batch rows per invocation: all rows where reads are slow, few rows where there would be too few
+/// invocations.
 pub(super) fn best(usable: &[Tile], rows: u64, columns: u64, limits: &Limits) -> Tile {
     let of = |read| usable.iter().copied().filter(move |tile: &Tile| tile.read == read);
     let count = |tile: &Tile| rows.div_ceil(u64::from(tile.rows));
     if limits.is_software {
-        // The smallest that holds all rows, and from five rows on one that reads for its neighbours; else the
-        // largest.
+        // The smallest tile that holds all rows, and from five rows on a tile whose lanes read for each
+        // other; else the largest tile.
         let shares = of(Read::Shared).next().is_some() && rows > 4;
         let mut kind = of(if shares { Read::Shared } else { Read::Each });
         let largest = kind.clone().next_back().unwrap_or(usable[0]);
@@ -62,7 +63,7 @@ pub(super) fn best(usable: &[Tile], rows: u64, columns: u64, limits: &Limits) ->
     let of_groups = |read| of(read).rfind(fills_with_groups);
     let in_groups = of_groups(Read::Cooperative).or_else(|| of_groups(Read::Workgroup));
     let direct = || of(Read::Each).rfind(fills);
-    // So few that each sum is split.
+    // Few rows and columns leave lanes idle, so K is split among lanes.
     let split = || of(Read::Split).rfind(|tile| rows > 1 || tile.rows == 1);
     in_groups.or_else(direct).or_else(split).unwrap_or(usable[0])
 }

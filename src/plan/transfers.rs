@@ -12,17 +12,17 @@ use crate::network::Dtype;
 /// A copy between a staging buffer and a buffer of the GPU's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// The array that is copied, or the part of one.
+    /// The array, or the part of an array, that is copied.
     pub what: Payload,
     /// The staging buffer.
     pub staging: BufferId,
     /// The first byte there.
     pub staging_offset: u64,
-    /// The other buffer, after an even and after an odd number of time steps.
+    /// The GPU's buffer, after an even and after an odd number of time steps.
     pub buffer: [BufferId; 2],
     /// The first number there.
     pub buffer_offset: u64,
-    /// Numbers, of all time steps.
+    /// The number of numbers, over all time steps.
     pub len: u64,
     /// The type of the numbers.
     pub dtype: Dtype,
@@ -62,13 +62,12 @@ impl Payload {
 }
 
 impl Transfer {
-    /// Bytes to be copied, in whole fours; an array of an odd number of f16 is followed by one that is not
-    /// looked at.
+    /// Bytes to be copied, in whole fours; an odd number of f16 is followed by an f16 that nothing reads.
     pub fn bytes_within(&self, longest: u64) -> u64 {
         (self.len_within(longest) * self.dtype.bytes()).next_multiple_of(4)
     }
 
-    /// The other buffer, after so many time steps.
+    /// The GPU's buffer of the array, after `steps` time steps.
     pub fn after(&self, steps: u64) -> BufferId {
         self.buffer[(steps % 2) as usize]
     }
@@ -78,7 +77,7 @@ impl Transfer {
         self.bytes_within(u64::MAX)
     }
 
-    /// Numbers to be copied where the longest sequence has so many steps.
+    /// Numbers to be copied where the longest sequence has `longest` steps.
     pub fn len_within(&self, longest: u64) -> u64 {
         match self.what.segment() {
             Some(segment) => self.len / segment.steps * segment.steps_within(longest),
@@ -123,7 +122,7 @@ pub(super) fn transfers(
     Ok((up.finish(builder)?, down.finish(builder)?))
 }
 
-/// The parts of a piece of a result, a segment each.
+/// The parts of a piece of a result, one part per segment.
 fn place_piece(builder: &Builder<'_>, arrays: &Arrays<'_>, piece: Piece, down: &mut Staging) {
     let batch = builder.workload.batch as u64;
     let holds = |group: &&super::arrays::Group<'_>| group.slots.iter().any(|slot| slot.index == piece.slot);

@@ -21,7 +21,7 @@ impl Segment {
         longest.saturating_sub(self.first).min(self.steps)
     }
 
-    /// All T steps in segments of so many.
+    /// All T steps in segments of `each` steps.
     pub(super) fn cut(steps: u64, each: u64) -> Vec<Segment> {
         let firsts = (0..steps).step_by(each as usize);
         firsts.map(|first| Segment { first, steps: each.min(steps - first) }).collect()
@@ -59,7 +59,7 @@ pub struct Step {
 }
 
 impl Times {
-    /// The steps that are dispatched, where the longest sequence has so many.
+    /// The steps that are dispatched, where the longest sequence has `longest` steps.
     pub fn iter(self, longest: u64) -> impl Iterator<Item = Step> {
         let Times { first, count, reverse, origin, is_paired, at_once } = self;
         let end = (first + count).min(longest);

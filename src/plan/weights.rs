@@ -26,7 +26,7 @@ pub struct KernelWeight {
     pub first: usize,
     /// D, or 1 where the adapter cannot hold both in one buffer.
     pub count: usize,
-    /// The tensors that it is made of.
+    /// The tensors that the weight is made of.
     pub part: WeightPart,
 }
 
@@ -62,7 +62,7 @@ impl WeightPart {
         }
     }
 
-    /// The type that it is stored as: biases stay f32.
+    /// The type that the weight is stored as: biases stay f32.
     pub fn dtype(self, dtype: Dtype) -> Dtype {
         match self {
             WeightPart::InputWeight | WeightPart::Product(_) => dtype,
@@ -134,7 +134,7 @@ pub(super) struct Weight {
     pub direction: u64,
 }
 
-/// The weight of some directions of a layer; its buffer is added to the others, if it is not there.
+/// The weight of some directions of a layer; the weight's buffer is added to the buffers, if it is not there.
 pub(super) fn weight(
     buffers: &mut PlanBuffers<'_>,
     network: &Network,
@@ -164,7 +164,8 @@ pub(super) fn weight(
     Ok(Weight { binding: Binding { buffer, range }, direction })
 }
 
-/// All directions of a weight, each of so many numbers, lie in one buffer that a kernel can see as a whole.
+/// True if all directions of a weight, `direction` numbers each, fit into one buffer that a kernel can see as
+/// a whole.
 pub(super) fn fit_together(network: &Network, limits: &Limits, direction: u64, dtype: Dtype) -> bool {
     let bytes = product(&[direction, network.direction_count() as u64, dtype.bytes()]);
     bytes <= binding_bytes(limits, dtype)
@@ -200,8 +201,8 @@ pub(super) fn units(of: Product, slot: &SlotSpec) -> u64 {
     }
 }
 
-/// K of an equation's product, in vectors of four: a product that waits for another one's result contracts
-/// over its units.
+/// K of an equation's product, in vectors of four. A product that waits for the result of another equation
+/// contracts over the units of that equation.
 pub(super) fn depth(of: Product, slot: &SlotSpec) -> u64 {
     let size = match of {
         Product::Recurrent { first: 0, .. } => slot.state_size,

@@ -11,12 +11,12 @@ use ndarray::{Array3, ArrayView3, CowArray};
 
 /// Computes a call, and the gradients of a loss by everything that the call is made of.
 ///
-/// `gradients` are those of the loss by what the call gives. The tape computes in f64, whatever T is. It holds
-/// every operation of the call, 24 bytes each: it is for small networks.
+/// `gradients` are the gradients of the loss by the arrays that the call gives. The tape computes in f64,
+/// whatever `T` is. The tape holds every operation of the call, 24 bytes each, and is for small networks.
 ///
 /// # Errors
-/// Those of [`call`](super::call), [`Error::Shape`] and [`Error::Argument`] for a gradient that does not fit,
-/// and [`Error::TooLarge`] and [`Error::Memory`] for a call whose operations no tape holds.
+/// The errors of [`call`](super::call), [`Error::Shape`] and [`Error::Argument`] for a gradient that does not
+/// fit, and [`Error::TooLarge`] and [`Error::Memory`] for a call whose operations no tape holds.
 pub fn backward<T: Float>(
     weights: &Weights<T>,
     call: &Call<'_, T>,
@@ -94,7 +94,7 @@ fn check_tape(network: &Network, [steps, batch]: [usize; 2]) -> Result<()> {
         let [rows, units] = [slot.gate_rows(), slot.hidden_size].map(|size| size as u64);
         let [input, state] = [slot.input_size, slot.state_size].map(|size| size as u64);
         // A multiplication and an addition each; a GRU with reset before makes the recurrent product twice.
-        // Formulas take less than 16 operations a gate, and as many for a normalised sum.
+        // Formulas take less than 16 operations per gate, and a normalised sum less than 16 more.
         let products = rows.saturating_mul(input.saturating_add(2 * state)).saturating_add(units * state);
         products.saturating_mul(2).saturating_add(32 * rows)
     });

@@ -1,7 +1,8 @@
 //! The tape: numbers that record their operations, so that the reference's loops have a gradient that nobody
 //! writes.
 //!
-//! A thread has one tape. Its numbers are indices into it, beside their values; [`Tape::record`] begins it anew.
+//! A thread has one tape. Its numbers are indices into it, beside their values; [`Tape::record`] begins it
+//! anew.
 
 use crate::float::Scalar;
 use num_traits::{One, Zero};
@@ -87,7 +88,8 @@ impl Derivatives {
 }
 
 impl Recorded {
-    /// A number whose derivative will be asked for; it passes its own on to the number that it is made of.
+    /// A number whose derivative will be asked for, and which passes its derivative on to the number that it
+    /// is made of.
     pub fn new(number: Recorded) -> Recorded {
         Recorded::make(number.value, [(number, 1.0), (Recorded::constant(0.0), 0.0)], true)
     }

@@ -4,16 +4,17 @@ use super::{Naming, Params};
 use crate::State;
 use ndarray::{Array3, ArrayViewD};
 
-/// The gradients of a loss by everything that a call is made of.
+/// The gradients of a loss by the input, the initial states and the weights of a call.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CallGradients<T = f32> {
     /// By the input, in the shape that the call sees: `[T, N, I]`, or `[N, T, I]` in layout NTC. Zero past
     /// the ends of sequences.
     pub input: Array3<T>,
-    /// By the initial states, `[L*D, N, H]`, also where the call was given none.
+    /// By the initial states: h `[L*D, N, H]` (P with a projection), and c `[L*D, N, H]` of an LSTM; also
+    /// where the call was given no state.
     pub state: State<T>,
-    /// By every weight.
+    /// By every weight, summed over time steps and batch.
     pub weights: Gradients<T>,
 }
 

@@ -86,7 +86,7 @@ fn has_vanilla(config: &Config) -> bool {
 /// Gives the layers that are vanilla RNNs their activation.
 pub(super) fn set_activation(config: &mut Config, activation: Activation) -> Result<()> {
     if !has_vanilla(config) {
-        let expected = format!("none for the weights of a {}", config.cell.name());
+        let expected = format!("none for {} weights", config.cell.name());
         return Err(Error::Setting { name: "activation", expected, found: activation.to_string() });
     }
     let cells = config.stack.iter_mut().map(|(cell, _)| cell).chain([&mut config.cell]);
@@ -149,7 +149,8 @@ impl<T> Shapes<'_, T> {
         layers.collect()
     }
 
-    /// Cell and H of each layer from the shapes alone: the first cell of the table that has so many gates.
+    /// Cell and H of each layer from the shapes alone: the first cell of the table with as many gates as the
+    /// shapes have.
     fn untold(&self, num_layers: usize) -> Result<Vec<(Cell, usize)>> {
         let told = |layer| {
             let (rows, _, hidden_size) = self.recurrent(layer)?;

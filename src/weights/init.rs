@@ -54,19 +54,21 @@ impl Init {
         Init::of(Scheme::Xavier)
     }
 
-    /// Each weight matrix with orthonormal columns, or rows if it has fewer of them; biases zero (Saxe et al.
-    /// 2013, over the whole `[G*H, in]` matrix as `torch.nn.init.orthogonal_`).
+    /// Each weight matrix with orthonormal columns, or orthonormal rows, if the matrix has fewer rows than
+    /// columns; biases zero (Saxe et al. 2013, over the whole `[G*H, in]` matrix as
+    /// `torch.nn.init.orthogonal_`).
     pub fn orthogonal() -> Init {
         Init::of(Scheme::Orthogonal)
     }
 
     /// Gluon's default from MXNet's own numbers, in the order of its `initialize()`: with the same seed the
-    /// weights are Gluon's, bit for bit. It has no seed of its own.
+    /// weights are Gluon's, bit for bit. [`seed`](Init::seed) is refused beside it, since `random` has the
+    /// seed.
     pub fn mxnet(random: &mxnet::Random) -> Init {
         Init::of(Scheme::Mxnet(random.clone()))
     }
 
-    /// Another seed than 0.
+    /// Sets the seed (0 by default).
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Init {
         self.seed = Some(seed);
@@ -127,7 +129,8 @@ impl Init {
         })
     }
 
-    /// Biases and the like: zero, but for PyTorch's and for the gains of a normalisation, which are one.
+    /// Biases and other vectors: zero, except PyTorch's biases, and the gains of a normalisation, which are
+    /// 1.
     fn vector(&self, name: TensorName, len: usize, hidden: usize, cell: Cell) -> Array1<f32> {
         let mut vector = match (name.kind, &self.scheme) {
             (TensorKind::NormIhWeight | TensorKind::NormHhWeight | TensorKind::NormCWeight, _) => {
@@ -147,12 +150,13 @@ impl Init {
         vector
     }
 
-    /// A stream a tensor, so that its numbers do not depend on when it is drawn, nor on what else there is.
+    /// One random stream per tensor, so that a tensor's numbers do not depend on the order of drawing, nor on
+    /// other tensors.
     fn stream(&self, name: TensorName) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.unwrap_or(0));
         let slot = (name.layer * 2 + name.direction) as u64;
         let plain = PLAIN.iter().position(|&kind| kind == name.kind);
-        // The streams of the options lie beyond those of all layers.
+        // The random streams of the options lie beyond the streams of all layers.
         rng.set_stream(
             plain.map_or((1 << 32) + slot * 16 + name.kind as u64, |index| slot * 4 + index as u64),
         );
@@ -164,8 +168,7 @@ impl Init {
 const PLAIN: [TensorKind; 4] =
     [TensorKind::WeightIh, TensorKind::WeightHh, TensorKind::BiasIh, TensorKind::BiasHh];
 
-/// Weights of which those that depend on the input size may still wait for it, as Gluon's deferred
-/// initialisation.
+/// Weights that may still wait for the input size, as Gluon's deferred initialisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Deferred {
     config: Config,

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// MXNet's generator of random numbers, as `mx.random.seed(seed)` leaves it.
 ///
-/// The value is a handle: clones draw from one and the same generator, as everything in an MXNet process
-/// does. A Gluon script is followed by drawing in its order: [`uniform`](Self::uniform) where it calls
+/// The value is a handle: clones draw from the same generator, as all code of an MXNet process does. A Gluon
+/// script is followed by drawing in its order: [`uniform`](Self::uniform) where it calls
 /// `mx.nd.random.uniform`, [`Init::mxnet`](crate::Init::mxnet) where it calls `initialize()`.
 ///
 /// ```
@@ -62,7 +62,7 @@ impl Generator {
 
 /// Generators that a request is spread over.
 const TWISTERS: usize = 1024;
-/// Numbers that one twister draws at least, if the request has so many.
+/// The fewest numbers that one twister draws, in a request of at least as many.
 const MIN_DRAWS: usize = 64;
 const TWO_POW_32: f32 = 4_294_967_296.0;
 const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;

@@ -49,6 +49,9 @@ impl Weights<f32> {
     /// assert_eq!(Weights::load(&path)?, made);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    /// The errors of [`Reader::load`].
     pub fn load(path: impl AsRef<Path>) -> Result<Weights> {
         Weights::reader().load(path)
     }
@@ -83,7 +86,8 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// The network, where it is known: nothing is worked out then, and the tensors have to fit.
+    /// Sets the whole network. The tensors then have to fit this network, and their names and shapes tell
+    /// nothing.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Init, Naming, Weights};
@@ -101,8 +105,8 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// Changes the network that the file tells by the settings that it does not tell. The last call of
-    /// several counts.
+    /// Adds settings that the file does not tell to the network that the file tells. Of several calls, the
+    /// last counts.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Init, Naming, Reset, Weights};
@@ -121,8 +125,8 @@ impl<'a> Reader<'a> {
     /// Reads a file of f32 tensors.
     ///
     /// # Errors
-    /// [`Error::File`] for everything that is wrong with the file; [`Error::Setting`] for a setting that does
-    /// not go together with the network in it.
+    /// [`Error::File`] for every fault of the file; [`Error::Setting`] for a setting that does not go
+    /// together with the file's network; [`Error::Memory`] where memory cannot hold the weights.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
         let path = path.as_ref();
         let in_file = io::in_file(path);
@@ -131,12 +135,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the bytes of a file, as [`load`](Reader::load) does.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`] for bytes that are not a safetensors file of f32, [`Error::Metadata`] for
+    /// metadata that do not fit the tensors, and the errors of [`from_tensors`](Reader::from_tensors).
     pub fn from_bytes(self, bytes: &[u8]) -> Result<Weights> {
         let Contents { tensors, metadata } = formats::read(bytes)?;
         self.read(tensors, &metadata, &|error| error)
     }
 
     /// Takes tensors by name, of f32 or f64.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`], [`Error::UnusedTensor`], [`Error::MissingTensor`],
+    /// [`Error::DuplicateTensor`] and [`Error::MixedNames`] for names that make no network, [`Error::Shape`]
+    /// for a tensor of another shape, [`Error::Activation`] for a vanilla RNN whose activation is not known,
+    /// [`Error::Setting`] for settings that do not go together with the network, [`Error::Memory`] where
+    /// memory cannot hold the weights.
     pub fn from_tensors<T: Clone + Zero>(
         self,
         tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
@@ -192,10 +207,10 @@ fn check_cells(config: &Config, metadata: &Metadata) -> Result<()> {
     Err(refused(CELLS, names(&cells), names(found)))
 }
 
-/// The tensors of a network, all of them and no other, in their shapes.
+/// The weights from the tensors of a network: every tensor, no other tensor, all in their shapes.
 fn fit<T: Clone + Zero>(config: Config, naming: Naming, mut tensors: Named<T>) -> Result<Weights<T>> {
     let network = config.check()?;
-    // Before memory for the network is asked for, of which a file's names may promise much.
+    // Missing tensors are found before memory is asked for: a file's names alone may promise a huge network.
     let is_missing = |entry: &&Entry| !tensors.contains_key(&entry.name);
     let table = Table::of(&network);
     if let Some(Entry { name, shape, .. }) = table.entries.iter().find(is_missing) {

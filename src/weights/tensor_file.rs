@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The f32 tensors of a safetensors file, by name.
+///
+/// # Errors
+/// [`Error::File`](crate::Error::File) for a file that cannot be read, that is not a safetensors file, or
+/// that has a tensor of another type than F32.
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, ArrayD<f32>>> {
     let Tensors { path, file } = Tensors::load(path)?;
     file.all_f32().map_err(in_file(&path))
@@ -36,6 +40,9 @@ pub struct Tensors {
 
 impl Tensors {
     /// Reads the file and checks its header.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) for a file that cannot be read, or that is not a safetensors file.
     pub fn load(path: impl AsRef<Path>) -> Result<Tensors> {
         let path = path.as_ref();
         let file = format::Safetensors::parse(read(path)?).map_err(in_file(path))?;
@@ -47,13 +54,18 @@ impl Tensors {
         self.file.names()
     }
 
-    /// The tensor of this name, if there is one. It is an error if it is not of F32.
+    /// The tensor of this name, if the file has one.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) for a tensor of another type than F32.
     pub fn f32(&self, name: &str) -> Result<Option<ArrayD<f32>>> {
         self.file.f32(name).map_err(in_file(&self.path))
     }
 
-    /// The tensor of integers of this name, if there is one; a number over i64 becomes the largest i64. It is
-    /// an error if it is of floats.
+    /// The tensor of integers of this name, if the file has one; a number over i64 becomes the largest i64.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) for a tensor that is not of integers.
     pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
         self.file.integers(name).map_err(in_file(&self.path))
     }
@@ -62,7 +74,9 @@ impl Tensors {
 /// Writes tensors as a safetensors file.
 ///
 /// # Errors
-/// [`Error::DuplicateTensor`](crate::Error::DuplicateTensor) if a name is given twice.
+/// [`Error::DuplicateTensor`](crate::Error::DuplicateTensor) for a name that is given twice,
+/// [`Error::Safetensors`](crate::Error::Safetensors) for a name or an array that the format cannot hold,
+/// [`Error::File`](crate::Error::File) for a file that cannot be written.
 pub fn save_tensors<'a, T: Float>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (String, ArrayViewD<'a, T>)>,

@@ -98,8 +98,8 @@ pub fn judge(case: &Case, given: &Given) -> CallGradients<f64> {
     reference::backward(&case.weights.cast::<f64>(), &call, &given.gradients()).unwrap().1
 }
 
-/// How far a gradient in f32 may lie from that in f64, as a part of the largest number of its array: sums of K
-/// products err as those of the forward pass do, once more on the way back.
+/// How far a gradient in f32 may lie from that in f64, as a part of the largest number of its array: sums of
+/// K products err as those of the forward pass do, once more on the way back.
 const PART: f64 = 3e-5;
 
 /// Says where two gradients differ.

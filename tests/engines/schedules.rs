@@ -125,7 +125,7 @@ fn profile(engine: &Engine) -> Outcome {
     if answer != expected {
         return Err("a profiled call gives something else".into());
     }
-    // Two layers, each an input's product (one a direction below) and two ways of four of the nine steps.
+    // Two layers, each an input's product (one per direction below) and two ways of four of the nine steps.
     let found: Vec<_> = passes.iter().map(|pass| (pass.label.as_str(), pass.dispatches)).collect();
     let expected = [
         ("layer 0 input", 1),

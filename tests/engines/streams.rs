@@ -133,7 +133,7 @@ fn wrong_use(engine: &Engine) -> Outcome {
     }
     let mut streams = Streams::new(rnn(plain), 1)?;
     let one = streams.join()?;
-    refused(streams.join().map(|_| ()), "join: expected at most 1 streams at once, found one more")?;
+    refused(streams.join().map(|_| ()), "join: expected at most 1 live streams, found one more")?;
     let steps = Array2::<f32>::zeros((MAX_STREAM_STEPS + 1, 3));
     let call = |streams: &mut Streams, steps: ArrayView2<'_, f32>| streams.call(&[(one, steps)]).map(|_| ());
     let expected = "steps of a stream: expected shape [T, 3] with T from 1 to 16, found ";
@@ -141,10 +141,10 @@ fn wrong_use(engine: &Engine) -> Outcome {
     refused(call(&mut streams, steps.slice(s![..1, ..2])), &format!("{expected}[1, 2]"))?;
     let step = steps.slice(s![..1, ..]);
     let twice = streams.call(&[(one, step), (one, step)]).map(|_| ());
-    refused(twice, "stream: expected each one once in a call, found one twice")?;
+    refused(twice, "stream: expected each stream once per call, found a stream twice")?;
     let stranger = Streams::new(rnn(Config::gru(5).input_size(3)), 1)?.join()?;
     streams.leave(one)?;
-    let gone = "stream: expected one that has joined, found one that has left";
+    let gone = "stream: expected a stream that has joined, found a stream that has left";
     refused(call(&mut streams, step), gone)?;
     // Another one's, at the same place.
     refused(streams.leave(stranger), gone)?;

@@ -63,7 +63,7 @@ fn bad_input_is_one_line_and_leaves_the_result_alone() {
     }
     folder.fails(
         &with(&["--activation", "relu"]),
-        "error: activation: expected none for the weights of a lstm, found relu",
+        "error: activation: expected none for lstm weights, found relu",
     );
     let own = ["--weights", "w.safetensors", "--input", "x.safetensors", "--output", "w.safetensors"];
     folder.fails(&own, "--output w.safetensors: expected another file");

@@ -14,7 +14,7 @@ fn one_dispatch_a_step_and_direction() {
     for cell in Cell::ALL {
         let config = Config::new(cell, 13).num_layers(3).bidirectional().input_size(7);
         let plan = by(Schedule::Stepwise, &config, 11, 3);
-        // The first layer's input is one product, each other's one a direction below.
+        // The first layer's input is one product, each other layer's input one product per direction below.
         assert_eq!(plan.dispatches(), (1 + 2 * 2) + 3 * 2 * 11);
         assert_eq!(plan.passes().count(), 3 * (1 + 2), "a pass for the input, and one a direction");
         assert_eq!(plan.submits.len(), 1);
@@ -38,7 +38,7 @@ fn one_dispatch_a_step_and_direction() {
 #[test]
 fn many_steps_are_several_dispatches_with_state_that_fits() {
     let limits = Limits { is_software: true, subgroup_size: 8, ..Limits::default() };
-    // 1,200 units in five turns, each of 300 vectors: some 20 steps a dispatch.
+    // 1,200 units in five turns, each of 300 vectors: some 20 steps per dispatch.
     for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
         let shape = Workload { tuning: Schedule::Sequence.into(), ..Workload::new(1000, batch) };
         let plan = Plan::of(&Config::rnn_tanh(hidden).input_size(2), &shape, &limits).unwrap();

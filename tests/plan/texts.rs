@@ -83,7 +83,7 @@ fn long_lstm_takes_two_submits() {
     );
 }
 
-/// A dispatch a tensor; several buffers of parameters where one cannot hold them.
+/// One dispatch per tensor; several buffers of parameters where one buffer cannot hold them.
 #[test]
 fn weights_are_packed_by_a_plan_of_their_own() {
     let config = Config::gru(13).num_layers(2).bidirectional().input_size(7);

@@ -110,7 +110,7 @@ fn an_activation_needs_a_vanilla_rnn() {
         Weights::reader().activation(activation).from_bytes(&bytes_of(&config))
     };
     assert_eq!(read(None).unwrap().config(), &config);
-    says(read(Some(Activation::Relu)), "activation: expected none for the weights of a lstm, found relu");
+    says(read(Some(Activation::Relu)), "activation: expected none for lstm weights, found relu");
 
     let stack = Config::stack(&[(Cell::Vanilla(Activation::Relu), 4), (Cell::Lstm, 3)]).input_size(2);
     let reader = Weights::reader().activation(Activation::Tanh);
@@ -147,7 +147,7 @@ fn an_error_of_the_callers_settings_does_not_name_the_file() {
     says(load(|config| config.gru_reset(Reset::Before)), "gru_reset before: expected a GRU, found lstm");
     says(
         Weights::reader().activation(Activation::Relu).load(&path),
-        "activation: expected none for the weights of a lstm, found relu",
+        "activation: expected none for lstm weights, found relu",
     );
     let error = load(|config| config.peepholes()).unwrap_err();
     assert!(matches!(error, Error::File { .. }), "{error}");

@@ -52,7 +52,7 @@ fn options_are_told_from_names_and_shapes() {
                 config
             })
             .from_tensors(all),
-        "tensor weight_peephole_l0: the network that the others make has no such one",
+        "tensor weight_peephole_l0: the network of the other tensors has no tensor of this name",
     );
 }
 
@@ -63,22 +63,22 @@ fn tensors(names: &[(&str, &[usize])]) -> Result<Weights, Error> {
 
 #[test]
 fn tensors_are_refused() {
-    says(tensors(&[]), "weight tensor weight_ih_l0 is missing (expected with shape [G*H, I])");
+    says(tensors(&[]), "weight tensor weight_ih_l0: expected shape [G*H, I], found no such tensor");
     says(
         tensors(&[("l0_i2h_weight", &[8, 3])]),
-        "weight tensor l0_h2h_weight is missing (expected with shape [G*H, H])",
+        "weight tensor l0_h2h_weight: expected shape [G*H, H], found no such tensor",
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("bias_ih_l0", &[9])]),
-        "weight tensor bias_hh_l0 is missing (expected with shape [9])",
+        "weight tensor bias_hh_l0: expected shape [9], found no such tensor",
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("weight_ih_l2_reverse", &[9, 3])]),
-        "weight tensor weight_ih_l0_reverse is missing (expected with shape [9, 3])",
+        "weight tensor weight_ih_l0_reverse: expected shape [9, 3], found no such tensor",
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("weight_ih_l60000", &[9, 3])]),
-        "weight tensor weight_ih_l1 is missing (expected with shape [9, 3])",
+        "weight tensor weight_ih_l1: expected shape [9, 3], found no such tensor",
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("fc.weight", &[9, 3])]),

@@ -56,8 +56,8 @@ pub fn update<S: Simd>(update: Update<'_>, simd: S) {
     }
 }
 
-/// The gradient, with all options. o saw the clipped c_t, so da_o comes first; then the clip of c_t; then i, f
-/// and g.
+/// The gradient, with all options. o saw the clipped c_t, so da_o comes first; then the clip of c_t; then i,
+/// f and g.
 #[inline(always)]
 pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     let (slot, row, units) = (gradient.slot, gradient.row, gradient.slot.units());

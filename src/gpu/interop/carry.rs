@@ -26,9 +26,9 @@ pub struct Region {
     rows: usize,
     first_column: usize,
     columns: usize,
-    /// Numbers of a row that the network has, of as many columns or fewer.
+    /// The numbers of a row that the network has, at most `columns`.
     used: usize,
-    /// The length of a row of ours.
+    /// The length of a row of the plan's array.
     row: usize,
 }
 
@@ -93,7 +93,7 @@ pub struct Way<'a> {
 /// Storage buffers are bound at multiples of this: the largest alignment that WebGPU allows.
 const ALIGNMENT: u64 = 256;
 
-/// All dispatches of a transfer: one, unless the caller's array is larger than what a kernel can see at once.
+/// All dispatches of a transfer: one, unless the caller's array is larger than a binding.
 pub fn ways_of<'a>(
     gpu: &Gpu,
     (run, batch): (&Prepared, usize),

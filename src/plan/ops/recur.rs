@@ -1,5 +1,5 @@
-//! The time steps of a group of directions: a pass of their own, with a dispatch a phase and step, or one for
-//! many steps.
+//! The time steps of a group of directions: a pass of their own, with one dispatch per phase and step, or one
+//! dispatch for many steps.
 
 use crate::kernel::{Kernel, Tile};
 use crate::network::Product;
@@ -73,7 +73,7 @@ fn step(
     Ok(vec![dispatch])
 }
 
-/// A product of a time step that is too long is refused: it is not cut into pieces.
+/// Refuses a product of a time step whose K is too long: such a product is not cut into pieces.
 fn check_depth(builder: &Builder<'_>, depth: u64) -> Result<()> {
     if depth <= MAX_TURNS {
         return Ok(());
@@ -229,7 +229,7 @@ impl<'a> Steps<'a> {
         Ok(dispatch)
     }
 
-    /// The update of a layer-normalised cell, once its product is there: a workgroup a row.
+    /// The update of a layer-normalised cell, once its product is computed: one workgroup per row.
     fn norm(&self, builder: &mut Builder<'_>, [recurrent_gates, a_next]: [Binding; 2]) -> Result<Dispatch> {
         let (group, phase, slot) = (self.group, self.phase, self.group.slot());
         let units = slot.hidden_size as u64;
