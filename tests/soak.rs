@@ -44,7 +44,7 @@ fn soak(engine: &Engine) -> Outcome {
         Ok(())
     };
     run(2_000)?;
-    let objects = inspect::objects_made(&engine);
+    let objects = inspect::objects_made(engine);
     let (mut kept, mut grown) = (0, Vec::new());
     for _ in 0..QUARTERS {
         let resident = resident_bytes()?;
@@ -56,7 +56,7 @@ fn soak(engine: &Engine) -> Outcome {
     println!(
         "soak: {calls} calls, heap {kept} bytes more, resident memory {grown:?} more after each quarter of the calls"
     );
-    if inspect::objects_made(&engine) != objects {
+    if inspect::objects_made(engine) != objects {
         return Err("objects were made in the steady state".into());
     }
     // The heap of Rust code, to a byte: tables of wgpu may double once.

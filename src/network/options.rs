@@ -83,9 +83,9 @@ pub enum Dtype {
     /// error of up to 2^-11 from 6.1e-5 to 65,504.
     ///
     /// The largest f16 is 65,504; numbers from there up to 65,520 round to 65,504. A finite number of a
-    /// weight matrix, `bias_ih`, the input within its sequences or an initial hidden state of magnitude 65,520 or more is refused with
-    /// [`Error::OutOfRange`](crate::Error::OutOfRange). Computed numbers are not checked, and become infinite
-    /// from 65,520 on: the input's gates W_ih x + b_ih, the returned array
+    /// weight matrix, `bias_ih`, the input within its sequences or an initial hidden state of magnitude
+    /// 65,520 or more is refused with [`Error::OutOfRange`](crate::Error::OutOfRange). Computed numbers are
+    /// not checked, and become infinite from 65,520 on: the input's gates W_ih x + b_ih, the returned array
     /// [`cell_states`](crate::Output::cell_states) of all steps, and hidden states and outputs that the
     /// network does not bound (relu, a projection, residual connections). The input of an encoded call is not
     /// checked either.

@@ -39,8 +39,8 @@ impl<T> Gradients<T> {
         self.params.by_name(name)
     }
 
-    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
-    /// numbers between are zero.
+    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and
+    /// the numbers between are zero.
     pub fn as_slice(&self) -> &[T] {
         &self.params.numbers
     }

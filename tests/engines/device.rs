@@ -31,7 +31,7 @@ pub fn own_engine(shared: &Engine) -> Result<Engine, Failed> {
 pub fn objects(engine: &Engine) -> (u64, [isize; 3]) {
     let hal = engine.device().expect("a GPU").get_internal_counters().hal;
     let alive = [hal.buffers.read(), hal.bind_groups.read(), hal.compute_pipelines.read()];
-    (inspect::objects_made(&engine), alive)
+    (inspect::objects_made(engine), alive)
 }
 
 fn steady_state(engine: &Engine) -> Outcome {
