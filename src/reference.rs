@@ -51,9 +51,16 @@ pub fn forward<T: Float, D: Dimension>(
 /// The same as [`Rnn::call`](crate::Rnn::call).
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) and [`Error::CellState`](crate::Error::CellState) for an input or a state that does not fit the network,
-/// [`Error::Argument`](crate::Error::Argument) for another argument, [`Error::Unsupported`](crate::Error::Unsupported) for lengths on a GPU and for a timed
-/// call, [`Error::Memory`](crate::Error::Memory) and [`Error::TooLarge`](crate::Error::TooLarge) for arrays that memory cannot hold.
+/// [`Error::Shape`] and [`Error::CellState`] for an input or a state that does not fit the network,
+/// [`Error::Argument`] for another argument, [`Error::Unsupported`] for lengths on a GPU and for a timed
+/// call, [`Error::Memory`] and [`Error::TooLarge`] for arrays that memory cannot hold.
+///
+/// [`Error::Shape`]: crate::Error::Shape
+/// [`Error::CellState`]: crate::Error::CellState
+/// [`Error::Argument`]: crate::Error::Argument
+/// [`Error::Unsupported`]: crate::Error::Unsupported
+/// [`Error::Memory`]: crate::Error::Memory
+/// [`Error::TooLarge`]: crate::Error::TooLarge
 pub fn call<T: Float>(weights: &Weights<T>, call: &Call<'_, T>) -> Result<Output<T>> {
     let network = weights.network();
     let call = network.checked(call)?;

@@ -136,10 +136,14 @@ impl WithSimd for Gradient<'_> {
 #[inline(always)]
 fn through(slot: &PackedSlot, activation: usize, a: &[f32], y: &[f32], gradient: &mut [f32]) {
     let activation = slot.spec.cell.activations[activation];
-    let bound = slot.spec.cell.preactivation_clip.unwrap_or(f32::INFINITY);
+    let bound = slot.spec.cell.preactivation_clip;
     for ((gradient, &a), &y) in gradient.iter_mut().zip(a).zip(y) {
         // A pre-activation that was clipped has no part in the result.
-        *gradient = if a.abs() > bound { 0.0 } else { *gradient * slope(activation, a, y) };
+        *gradient = if bound.is_some_and(|bound| a.abs() >= bound) {
+            0.0
+        } else {
+            *gradient * slope(activation, a, y)
+        };
     }
 }
 

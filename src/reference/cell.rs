@@ -154,11 +154,11 @@ fn normalised<T: Scalar>(x: &[T], gain: ArrayView1<'_, T>, bias: ArrayView1<'_, 
     x.iter().zip(gain).zip(bias).map(|((&x, &gain), &bias)| gain * (x - mean) / deviation + bias).collect()
 }
 
-/// A NaN stays one.
+/// A NaN stays one. The gradient at a bound is 0, as that of PyTorch's clamp by two bounds.
 fn clip<T: Scalar>(x: T, min: T, max: T) -> T {
-    if x < min {
+    if x <= min {
         min
-    } else if x > max {
+    } else if x >= max {
         max
     } else {
         x

@@ -159,7 +159,7 @@ DEFAULTS = {"rnn_relu": ["relu"], "rnn_tanh": ["tanh"], "gru": ["sigmoid", "tanh
 
 
 def case(kind, layers=1, bidirectional=False, losses=ALL, lengths=None, proj_size=0, bias=True, peepholes=False,
-         layer_norm=False, learned=False, zero_preactivations=False, plain=False, **settings):
+         layer_norm=False, learned=False, preactivations=None, plain=False, **settings):
     suffixes = ["", "_reverse"] if bidirectional else [""]
     gates, state = GATES[kind], proj_size or H
     width = state * (2 if bidirectional and settings.get("merge", "concatenate") == "concatenate" else 1)
@@ -183,16 +183,18 @@ def case(kind, layers=1, bidirectional=False, losses=ALL, lengths=None, proj_siz
                     shapes["initial_c"] = (H,)
             for name, shape in shapes.items():
                 found[f"{name}_l{layer}{suffix}"] = random(*shape, scale=0.8)
-    if zero_preactivations:
-        # Every pre-activation is 0: a kink of most activations.
+    if preactivations is not None:
+        # Every pre-activation is this: 0 is a kink of most activations.
         for name in found:
             found[name] *= 0
+            if name.startswith("bias_ih"):
+                found[name] += preactivations
     slots = layers * len(suffixes)
     found["input"] = random(*((N, T, features) if settings.get("layout") == "ntc" else (T, N, features)))
     if not learned:
         found["h0"] = random(slots, N, state)
         if kind == "lstm":
-            found["c0"] = random(slots, N, H)
+            found["c0"] = random(slots, N, H, scale=0.8 if preactivations is None else 0.0)
     tensors = {name: torch.tensor(value).double().requires_grad_() for name, value in found.items()}
     if "lengths" in settings:
         raise ValueError("lengths is an argument")
@@ -293,7 +295,10 @@ def main():
         cases[f"rnn-{name}"] = case("rnn_tanh", activations=[text])
         cases[f"lstm-{name}"] = case("lstm", activations=[text, text, text])
         kink = {"thresholded_relu": "thresholded_relu:0", "hard_sigmoid": "hard_sigmoid:0.5:0"}.get(name, text)
-        cases[f"rnn-{name}-at-0"] = case("rnn_tanh", activations=[kink], zero_preactivations=True)
+        cases[f"rnn-{name}-at-0"] = case("rnn_tanh", activations=[kink], preactivations=0)
+    cases["lstm-cell-clip-at-0"] = case("lstm", preactivations=0, cell_clip=[0.0, 0.5])
+    for kind in ["rnn_tanh", "lstm", "gru"]:
+        cases[f"{kind}-preactivation-clip-at-bound"] = case(kind, preactivations=0.5, preactivation_clip=0.5)
     save("pytorch_gradients.safetensors", cases, torch=torch.__version__)
 
 

@@ -135,7 +135,7 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     // Back through the clip, which tells by the number before it.
     if let Some(CellClip { min, max, nan }) = spec.cell_clip {
         for (dc, c) in row.dc.iter_mut().zip(&*unclipped) {
-            if *c < min || *c > max || (nan && c.is_nan()) {
+            if *c <= min || *c >= max || (nan && c.is_nan()) {
                 *dc = 0.0;
             }
         }
