@@ -11,14 +11,26 @@ pub trait Float:
     /// The name of the type in safetensors files.
     #[doc(hidden)]
     const DTYPE: Dtype;
+
+    /// The numbers of little-endian bytes.
+    #[doc(hidden)]
+    fn of_bytes(bytes: &[u8]) -> Vec<Self>;
 }
 
 impl Float for f32 {
     const DTYPE: Dtype = Dtype::F32;
+
+    fn of_bytes(bytes: &[u8]) -> Vec<f32> {
+        bytes.as_chunks().0.iter().map(|&number| f32::from_le_bytes(number)).collect()
+    }
 }
 
 impl Float for f64 {
     const DTYPE: Dtype = Dtype::F64;
+
+    fn of_bytes(bytes: &[u8]) -> Vec<f64> {
+        bytes.as_chunks().0.iter().map(|&number| f64::from_le_bytes(number)).collect()
+    }
 }
 
 /// A number of the reference's loops: a [`Float`], or a number of a tape, which records its operations.

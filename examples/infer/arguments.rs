@@ -150,6 +150,13 @@ impl Arguments {
         }
     }
 
+    /// True if the result would take the place of the weights or of the input.
+    pub fn is_output_a_source(&self) -> bool {
+        let real = |path: &std::path::Path| path.canonicalize().ok();
+        let output = real(&self.output);
+        output.is_some() && [&self.weights, &self.input].into_iter().any(|source| real(source) == output)
+    }
+
     /// The network that is meant, of the one that the weights tell.
     pub fn apply(&self, mut config: Config) -> Config {
         config.layout = match self.layout {

@@ -1,24 +1,24 @@
 //! The files that are read and written.
 
 use crate::npy;
-use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix3};
+use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis, Ix2, Ix3};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::{error::Error, ffi::OsStr, path::Path};
 use wgpu_rnn::file::{Tensors, quote};
 use wgpu_rnn::{Call, Float, Output, Packed, State, file};
 
 /// The input of a call.
-pub struct Input {
+pub struct Input<T = f32> {
     /// `[T, N, I]`, `[N, T, I]` or `[T, I]`; of packed sequences, what they are padded to.
-    pub input: ArrayD<f32>,
-    pub state: Option<State>,
+    pub input: ArrayD<T>,
+    pub state: Option<State<T>>,
     pub lengths: Option<Vec<i64>>,
     /// The batch sizes of packed sequences.
     pub batch_sizes: Option<Vec<usize>>,
 }
 
-impl Input {
-    pub fn call(&self) -> Call<'_> {
+impl<T: Float> Input<T> {
+    pub fn call(&self) -> Call<'_, T> {
         let call = Call::new(&self.input).state(self.state.as_ref());
         match &self.lengths {
             Some(lengths) => call.lengths(lengths),
@@ -47,6 +47,9 @@ impl Format {
     }
 }
 
+/// The tensors of an input.
+pub const NAMES: [&str; 6] = ["input", "lengths", "h0", "c0", "data", "batch_sizes"];
+
 pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
     let within = |what: String| format!("{}: {what}", path.display());
     if let Format::Npy = Format::of(path)? {
@@ -54,11 +57,16 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
         return Ok(Input { input, state: None, lengths: None, batch_sizes: None });
     }
     let tensors = Tensors::load(path)?;
-    let known = ["input", "lengths", "h0", "c0", "data", "batch_sizes"];
-    if let Some(name) = tensors.names().find(|name| !known.contains(name)) {
+    if let Some(name) = tensors.names().find(|name| !NAMES.contains(name)) {
         let expected = "input, lengths, h0 and c0, or data and batch_sizes for input and lengths";
         return Err(within(format!("expected {expected}, found a tensor named {}", quote(name))).into());
     }
+    read_tensors(path, &tensors)
+}
+
+/// The input among a file's tensors.
+pub fn read_tensors<T: Float>(path: &Path, tensors: &Tensors) -> Result<Input<T>, Box<dyn Error>> {
+    let within = |what: String| format!("{}: {what}", path.display());
     let vector = |name: &str| -> Result<Option<Vec<i64>>, Box<dyn Error>> {
         let Some(tensor) = tensors.integers(name)? else { return Ok(None) };
         if tensor.ndim() != 1 {
@@ -67,8 +75,8 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
         Ok(Some(tensor.into_iter().collect()))
     };
     let (mut lengths, batch_sizes) = (vector("lengths")?, vector("batch_sizes")?);
-    let (plain, data) = (tensors.f32("input")?, tensors.f32("data")?);
-    let state = |name| Ok::<_, wgpu_rnn::Error>(tensors.f32(name)?.map(|tensor| (name, tensor)));
+    let (plain, data) = (tensors.floats("input")?, tensors.floats("data")?);
+    let state = |name| Ok::<_, wgpu_rnn::Error>(tensors.floats(name)?.map(|tensor| (name, tensor)));
     let (h, c) = (state("h0")?, state("c0")?);
     let mut sizes = None;
     let input = match (plain, data, batch_sizes, &lengths) {
@@ -76,7 +84,7 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
         (None, Some(data), Some(batch_sizes), None) => {
             let rank = data.ndim();
             let wrong = |_| within(format!("data: expected 2 axes, [sum of batch_sizes, I], found {rank}"));
-            let data: Array2<f32> = data.into_dimensionality::<Ix2>().map_err(wrong)?;
+            let data: Array2<T> = data.into_dimensionality::<Ix2>().map_err(wrong)?;
             let size = |&size: &i64| {
                 size.try_into().map_err(|_| within(format!("batch_sizes: expected at least 1, found {size}")))
             };
@@ -98,7 +106,7 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
     };
     // One sequence needs no axis for the batch in its state either.
     let is_unbatched = input.ndim() == 2;
-    let rank3 = |(name, tensor): (&str, ArrayD<f32>)| -> Result<Array3<f32>, String> {
+    let rank3 = |(name, tensor): (&str, ArrayD<T>)| -> Result<Array3<T>, String> {
         let rank = tensor.ndim();
         let wrong = |_| within(format!("{name}: expected 3 axes, [L*D, N, H], found {rank}"));
         let tensor = if is_unbatched && rank == 2 { tensor.insert_axis(Axis(1)) } else { tensor };
@@ -112,12 +120,11 @@ pub fn read(path: &Path) -> Result<Input, Box<dyn Error>> {
     Ok(Input { input, state, lengths, batch_sizes: sizes })
 }
 
-pub fn write<T: Float + WritableElement>(
-    path: &Path,
-    format: Format,
+/// The arrays that a call gives, by the names of a result, in the shapes that belong to the input.
+pub fn arrays<T: Float, U>(
     answer: &Output<T>,
-    input: &Input,
-) -> Result<Vec<usize>, Box<dyn Error>> {
+    input: &Input<U>,
+) -> Result<Vec<(String, ArrayD<T>)>, Box<dyn Error>> {
     let mut arrays: Vec<(String, ArrayD<T>)> = vec![("output".into(), answer.output.clone().into_dyn())];
     let mut add = |name: String, array: Option<&Array3<T>>| {
         arrays.extend(array.map(|array| (name, array.clone().into_dyn())));
@@ -129,20 +136,40 @@ pub fn write<T: Float + WritableElement>(
     }
     if let Some(batch_sizes) = &input.batch_sizes {
         for (_, array) in &mut arrays {
-            // Arrays over time have three axes.
-            let padded = array.view().into_dimensionality::<Ix3>()?;
-            *array = Packed::pack(padded, batch_sizes)?.data.into_dyn();
+            *array = packed(array.view(), batch_sizes)?;
         }
     }
     let finals = [("h_n", Some(&answer.h_n)), ("c_n", answer.c_n.as_ref())];
     let finals =
         finals.into_iter().filter_map(|(name, array)| Some((name.to_owned(), array?.clone().into_dyn())));
     arrays.extend(finals);
-    if input.is_unbatched() {
-        arrays
-            .iter_mut()
-            .for_each(|(_, array)| *array = array.index_axis(Axis(array.ndim() - 2), 0).to_owned());
+    if input.input.ndim() == 2 {
+        arrays.iter_mut().for_each(|(_, array)| *array = without_batch(array.view()));
     }
+    Ok(arrays)
+}
+
+/// An array over time without its padding.
+pub fn packed<T: Float>(
+    padded: ArrayViewD<'_, T>,
+    batch_sizes: &[usize],
+) -> Result<ArrayD<T>, Box<dyn Error>> {
+    // Arrays over time have three axes.
+    Ok(Packed::pack(padded.into_dimensionality::<Ix3>()?, batch_sizes)?.data.into_dyn())
+}
+
+/// An array of one sequence without the axis of the batch, which is the last but one.
+pub fn without_batch<T: Float>(array: ArrayViewD<'_, T>) -> ArrayD<T> {
+    array.index_axis(Axis(array.ndim() - 2), 0).to_owned()
+}
+
+pub fn write<T: Float + WritableElement>(
+    path: &Path,
+    format: Format,
+    answer: &Output<T>,
+    input: &Input,
+) -> Result<Vec<usize>, Box<dyn Error>> {
+    let arrays = arrays(answer, input)?;
     match format {
         Format::Safetensors => {
             file::save_tensors(path, arrays.iter().map(|(name, array)| (name.clone(), array.view())))?;

@@ -13,7 +13,6 @@ use clap::Parser;
 use ending::Failure;
 use files::Format;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use wgpu_rnn::{Call, Engine, Layout, Rnn, State, Weights, reference};
 
@@ -25,10 +24,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let format = Format::of(&arguments.output)?;
     arguments.check()?;
-    let same = |other: &Path| {
-        other.canonicalize().is_ok_and(|other| arguments.output.canonicalize().is_ok_and(|o| o == other))
-    };
-    if same(&arguments.weights) || same(&arguments.input) {
+    if arguments.is_output_a_source() {
         return Err(format!(
             "--output {}: expected another file than the weights and the input",
             arguments.output.display()

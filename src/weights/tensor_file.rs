@@ -59,7 +59,15 @@ impl Tensors {
     /// # Errors
     /// [`Error::File`](crate::Error::File) for a tensor of another type than F32.
     pub fn f32(&self, name: &str) -> Result<Option<ArrayD<f32>>> {
-        self.file.f32(name).map_err(in_file(&self.path))
+        self.floats(name)
+    }
+
+    /// The tensor of this name in `f32` or `f64`, if the file has one.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) for a tensor of another type.
+    pub fn floats<T: Float>(&self, name: &str) -> Result<Option<ArrayD<T>>> {
+        self.file.floats(name).map_err(in_file(&self.path))
     }
 
     /// The tensor of integers of this name, if the file has one; a number over i64 becomes the largest i64.

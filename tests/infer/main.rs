@@ -1,8 +1,9 @@
-//! The `infer` example as a person runs it. `cargo test` builds examples; a single `--test infer` needs
+//! The examples `infer` and `gradients` as a person runs them. `cargo test` builds examples; a single `--test infer` needs
 //! `cargo build --examples` before.
 
 #[path = "../common/mod.rs"]
 mod common;
+mod gradients;
 mod options;
 mod refused;
 mod terminal;
@@ -36,8 +37,12 @@ impl Folder {
 
     /// Runs `infer` in this folder, on the CPU unless told otherwise.
     fn infer(&self, arguments: &[&str]) -> Output {
+        self.run("infer", arguments)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let device = if arguments.contains(&"--device") { &[][..] } else { &["--device", "cpu"] };
-        Command::new(example("infer"))
+        Command::new(example(program))
             .args(arguments)
             .args(device)
             .current_dir(self.0.path())
@@ -148,6 +153,11 @@ fn save_with(
     bytes: &[u8],
 ) {
     save(folder, case, Naming::PyTorch);
+    add(folder, name, dtype, shape, bytes);
+}
+
+/// Adds a tensor to the input file.
+fn add(folder: &Folder, name: &str, dtype: safetensors::Dtype, shape: Vec<usize>, bytes: &[u8]) {
     let file = std::fs::read(folder.path("x.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
     let mut views: Vec<_> = tensors.iter().collect();

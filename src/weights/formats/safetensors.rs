@@ -47,17 +47,16 @@ impl<B: AsRef<[u8]>> Safetensors<B> {
     }
 
     pub fn all_f32(&self) -> Result<BTreeMap<String, ArrayD<f32>>> {
-        let tensors = self.names().map(|name| Ok((name.to_owned(), self.f32(name)?)));
+        let tensors = self.names().map(|name| Ok((name.to_owned(), self.floats(name)?)));
         tensors.filter_map(|named| named.map(|(name, tensor)| Some((name, tensor?))).transpose()).collect()
     }
 
-    pub fn f32(&self, name: &str) -> Result<Option<ArrayD<f32>>> {
+    pub fn floats<T: Float>(&self, name: &str) -> Result<Option<ArrayD<T>>> {
         let Some((info, data)) = self.tensor(name) else { return Ok(None) };
-        if info.dtype != Dtype::F32 {
-            return Err(expected("F32", name, info));
+        if info.dtype != T::DTYPE {
+            return Err(expected(&format!("{:?}", T::DTYPE), name, info));
         }
-        let (numbers, _) = data.as_chunks::<4>();
-        shaped(name, info, numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()).map(Some)
+        shaped(name, info, T::of_bytes(data)).map(Some)
     }
 
     pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
