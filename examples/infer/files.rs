@@ -120,12 +120,12 @@ pub fn read_tensors<T: Float>(path: &Path, tensors: &Tensors) -> Result<Input<T>
     Ok(Input { input, state, lengths, batch_sizes: sizes })
 }
 
+/// Arrays by name.
+pub type Named<T> = Vec<(String, ArrayD<T>)>;
+
 /// The arrays that a call gives, by the names of a result, in the shapes that belong to the input.
-pub fn arrays<T: Float, U>(
-    answer: &Output<T>,
-    input: &Input<U>,
-) -> Result<Vec<(String, ArrayD<T>)>, Box<dyn Error>> {
-    let mut arrays: Vec<(String, ArrayD<T>)> = vec![("output".into(), answer.output.clone().into_dyn())];
+pub fn arrays<T: Float, U>(answer: &Output<T>, input: &Input<U>) -> Result<Named<T>, Box<dyn Error>> {
+    let mut arrays: Named<T> = vec![("output".into(), answer.output.clone().into_dyn())];
     let mut add = |name: String, array: Option<&Array3<T>>| {
         arrays.extend(array.map(|array| (name, array.clone().into_dyn())));
     };
