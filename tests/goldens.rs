@@ -62,8 +62,8 @@ fn every_file_is_read() {
         })
         .collect();
     found.sort();
-    // `cpu.rs` reads that of PyTorch's plain networks.
-    let mut read: Vec<_> = goldens::ALL.into_iter().chain(["pytorch"]).collect();
+    // `cpu.rs` reads that of PyTorch's plain networks, `gradients/` that of gradient descent.
+    let mut read: Vec<_> = goldens::ALL.into_iter().chain(["pytorch", "pytorch_sgd"]).collect();
     read.sort();
     assert_eq!(found, read);
     assert_eq!(FILES.map(|(name, ..)| name), goldens::ALL);

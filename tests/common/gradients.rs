@@ -2,8 +2,8 @@
 //! the reference's tape.
 
 use super::{Case, Tolerance, difference, state_f64};
-use ndarray::Array3;
-use wgpu_rnn::{Call, CallGradients, Float, Naming, Output, OutputGradients, mxnet, reference};
+use ndarray::{Array3, s};
+use wgpu_rnn::{Call, CallGradients, Float, Naming, Output, OutputGradients, State, mxnet, reference};
 
 /// Gradients by every array of an output; some of them may be left out.
 #[derive(Clone, Debug)]
@@ -29,6 +29,26 @@ impl Given {
             h_n: Some(like(&output.h_n)),
             c_n: output.c_n.as_ref().map(like),
         }
+    }
+
+    /// Those of some rows, and of the first steps.
+    pub fn part(&self, steps: usize, rows: std::ops::Range<usize>) -> Given {
+        let over_time = |array: &Array3<f32>| array.slice(s![..steps, rows.clone(), ..]).to_owned();
+        let state = |array: &Array3<f32>| array.slice(s![.., rows.clone(), ..]).to_owned();
+        Given {
+            output: self.output.as_ref().map(over_time),
+            output_reverse: self.output_reverse.as_ref().map(over_time),
+            cell_states: self.cell_states.as_ref().map(over_time),
+            lower: self.lower.iter().map(over_time).collect(),
+            h_n: self.h_n.as_ref().map(state),
+            c_n: self.c_n.as_ref().map(state),
+        }
+    }
+
+    /// Those by the final states of some rows.
+    pub fn final_state(&self, rows: std::ops::Range<usize>) -> State {
+        let Given { h_n, c_n, .. } = self.part(0, rows);
+        State { h: h_n.unwrap(), c: c_n }
     }
 
     pub fn cast(&self) -> Given<f64> {

@@ -1,8 +1,11 @@
 //! Gradients: the reference's tape against PyTorch's autograd and against central differences.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/goldens.rs"]
+#[path = "../common/goldens.rs"]
 mod goldens;
+mod learning;
+mod properties;
 
 use common::gradients::{Given, difference_of_gradients, judge};
 use common::options::{OPTIONS, Row, cells, with};
