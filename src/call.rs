@@ -1,10 +1,12 @@
 //! One call: its input, the checks of that input, and its output.
 
+mod dropout;
 mod gradients;
 mod outputs;
 mod packed;
 mod state;
 
+pub use dropout::Dropout;
 pub use gradients::OutputGradients;
 pub use outputs::{Piece, ResultArray, Source};
 pub(crate) use outputs::{Results, pieces};
@@ -38,6 +40,7 @@ pub struct Call<'a, T = f32> {
     lengths_on_gpu: Option<&'a wgpu::Buffer>,
     outputs: Outputs,
     is_timed: bool,
+    dropout: Option<Dropout>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +64,15 @@ impl<'a, T> Call<'a, T> {
 
     fn of(input: Input<'a, T>) -> Call<'a, T> {
         let outputs = Outputs::default();
-        Call { input, state: None, lengths: None, lengths_on_gpu: None, outputs, is_timed: false }
+        Call {
+            input,
+            state: None,
+            lengths: None,
+            lengths_on_gpu: None,
+            outputs,
+            is_timed: false,
+            dropout: None,
+        }
     }
 
     /// Starts from a state: h `[L*D, N, H]` (P with a projection), c `[L*D, N, H]`. Without a state, a call
@@ -129,6 +140,14 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
+    /// Drops outputs between layers, at random. A call drops only where it is asked to: whether it is
+    /// [saved](crate::Rnn::forward_saved) for a backward pass is another question.
+    #[must_use]
+    pub fn dropout(mut self, dropout: Dropout) -> Call<'a, T> {
+        self.dropout = Some(dropout);
+        self
+    }
+
     /// The same call from another state, unless the call has its own state.
     pub(crate) fn or_state<'b>(&self, state: Option<&'b State<T>>) -> Call<'b, T>
     where
@@ -145,6 +164,7 @@ impl<'a, T> Call<'a, T> {
             lengths_on_gpu: self.lengths_on_gpu,
             outputs: self.outputs,
             is_timed: self.is_timed,
+            dropout: self.dropout,
         }
     }
 }
@@ -158,6 +178,7 @@ pub(crate) struct Checked<'a, T> {
     pub lengths_on_gpu: Option<&'a wgpu::Buffer>,
     pub outputs: Outputs,
     pub is_timed: bool,
+    pub dropout: Option<Dropout>,
     /// The batch sizes of packed input, by which the output is packed.
     pub batch_sizes: Option<&'a [usize]>,
 }
@@ -240,6 +261,9 @@ impl Network {
             lengths = Some(checked_lengths(given, steps, batch)?);
         }
         self.check_outputs(call.outputs)?;
+        if let Some(dropout) = &call.dropout {
+            dropout.check(self)?;
+        }
         Ok(Checked {
             input,
             state: call.state,
@@ -247,6 +271,7 @@ impl Network {
             lengths_on_gpu: call.lengths_on_gpu,
             outputs: call.outputs,
             is_timed: call.is_timed,
+            dropout: call.dropout,
             batch_sizes,
         })
     }

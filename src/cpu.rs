@@ -224,6 +224,9 @@ impl CpuRnn {
                     }
                 }
             }
+            if let Some(dropout) = call.dropout.filter(|_| !is_top) {
+                dropout.apply(own.layer, shaped(target, (steps, batch, width)));
+            }
             std::mem::swap(&mut source, &mut target);
         }
         results.fill_final(&h_n);

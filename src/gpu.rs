@@ -32,7 +32,7 @@ pub(crate) use resident::Resident;
 use crate::call::Checked;
 use crate::network::{Dtype, Network};
 use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
-use crate::{Output, Result, State, Weights, memory};
+use crate::{Error, Output, Result, State, Weights, memory};
 use prepared::Prepared;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -124,6 +124,10 @@ impl GpuRnn {
         wait: Wait,
     ) -> Result<Output> {
         let network = weights.network();
+        if call.dropout.is_some() {
+            let (expected, found) = ("the CPU engine or the reference".into(), self.gpu.name.to_string());
+            return Err(Error::Unsupported { name: "dropout", expected, found });
+        }
         let lengths = call.lengths_on_gpu;
         if let Some(lengths) = lengths {
             staging::check_lengths(lengths, call.batch())?;

@@ -118,6 +118,9 @@ fn compute<T: Scalar>(weights: &Weights<T>, call: &Checked<'_, T>, initial: Stat
                 columns.assign(&numbers);
             }
         }
+        if let Some(dropout) = call.dropout.filter(|_| layer + 1 < network.num_layers) {
+            dropout.apply(layer, output.view_mut());
+        }
         sequence = output;
     }
     results.fill_final(&h_n);

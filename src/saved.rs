@@ -5,7 +5,7 @@ use crate::cpu::CpuSaved;
 use crate::gpu::Wait;
 use crate::network::Outputs;
 use crate::rnn::{OnEngine, Shared};
-use crate::{Call, CallGradients, Error, Output, OutputGradients, Result, Rnn, State, reference};
+use crate::{Call, CallGradients, Dropout, Error, Output, OutputGradients, Result, Rnn, State, reference};
 use ndarray::{Array3, CowArray};
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ struct Again {
     state: Option<State>,
     lengths: Option<Vec<usize>>,
     outputs: Outputs,
+    dropout: Option<Dropout>,
 }
 
 /// # Gradients
@@ -127,7 +128,8 @@ impl Rnn {
 impl Again {
     fn of(call: &Checked<'_, f32>) -> Again {
         let (input, state) = (call.input.to_owned(), call.state.cloned());
-        Again { input, state, lengths: call.lengths.clone(), outputs: call.outputs }
+        let (lengths, outputs, dropout) = (call.lengths.clone(), call.outputs, call.dropout);
+        Again { input, state, lengths, outputs, dropout }
     }
 
     fn call(&self) -> Checked<'_, f32> {
@@ -138,6 +140,7 @@ impl Again {
             lengths_on_gpu: None,
             outputs: self.outputs,
             is_timed: false,
+            dropout: self.dropout,
             batch_sizes: None,
         }
     }

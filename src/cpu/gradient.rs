@@ -6,7 +6,7 @@ use super::back::{Back, SlotGradients};
 use super::layer::parts;
 use super::packed_slot::Transposed;
 use super::saved::SavedLayer;
-use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
+use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
 use crate::{Output, Result, Weights};
@@ -18,6 +18,7 @@ use rayon::prelude::*;
 pub(crate) struct CpuSaved {
     layers: Vec<SavedLayer>,
     lengths: Option<Vec<usize>>,
+    dropout: Option<Dropout>,
     outputs: Outputs,
     /// T and N.
     size: [usize; 2],
@@ -45,6 +46,7 @@ impl CpuRnn {
         let saved = CpuSaved {
             layers,
             lengths: call.lengths.clone(),
+            dropout: call.dropout,
             outputs: call.outputs,
             size: call.size(),
             starts_from_learned: call.state.is_none(),
@@ -75,10 +77,13 @@ impl CpuRnn {
         }
         let mut params = Params::zeros(network)?;
         let cells = given.of(ResultArray::CellStates).map(|cells| network.layout.swap(cells));
-        let mut above = None;
+        let mut above: Option<Array3<f32>> = None;
         for (layer, mut kept) in saved.layers.into_iter().enumerate().rev() {
             let specs = network.layer(layer);
             let (first, spec) = (specs[0].index, &specs[0]);
+            if let (Some(dropout), Some(above)) = (saved.dropout, &mut above) {
+                dropout.apply(layer, above.view_mut());
+            }
             let by_output = by_output(network, given, saved.outputs, layer, saved.size, above.take());
             let by_direction = by_direction(network, layer, by_output.as_ref(), &kept);
             let own = &slots[first..first + specs.len()];

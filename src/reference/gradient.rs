@@ -55,6 +55,7 @@ pub(crate) fn differentiate<T: Float>(
         lengths_on_gpu: None,
         outputs: call.outputs,
         is_timed: false,
+        dropout: call.dropout,
         batch_sizes: call.batch_sizes,
     };
     let output = compute(&recorded, &on_tape, initial.clone())?;

@@ -5,8 +5,8 @@ use crate::common::{Tolerance, difference, golden, rank3};
 use ndarray::{Array3, ArrayD, ArrayViewD, Axis, Ix2};
 use std::collections::BTreeMap;
 use wgpu_rnn::{
-    Call, CallGradients, Cell, Config, Directions, Float, Layout, Merge, Naming, Output, OutputGradients,
-    Packed, Reset, Result, State, Weights,
+    Call, CallGradients, Cell, Config, Directions, Dropout, Float, Layout, Merge, Naming, Output,
+    OutputGradients, Packed, Reset, Result, State, Weights,
 };
 
 /// One call of a framework's network.
@@ -104,7 +104,7 @@ impl Golden {
                 "coupled_input_forget" => config.coupled_input_forget = true,
                 "residual" => config.residual = true,
                 // Settings of the call.
-                "last_only" | "cell_states" => {}
+                "last_only" | "cell_states" | "dropout" => {}
                 "cell_clip" => config = config.cell_clip(number(&value[0]), number(&value[1])),
                 "preactivation_clip" => config.preactivation_clip = Some(number(value)),
                 "activations" => {
@@ -128,7 +128,11 @@ impl Golden {
 
     fn outputs<'a, T: Float>(&self, call: Call<'a, T>) -> Call<'a, T> {
         let call = if self.settings["last_only"].is_null() { call } else { call.last_only() };
-        if self.settings["cell_states"].is_null() { call } else { call.cell_states() }
+        let call = if self.settings["cell_states"].is_null() { call } else { call.cell_states() };
+        let Some(dropout) = self.settings["dropout"].as_array() else { return call };
+        let number = |index: usize| dropout[index].as_u64().unwrap();
+        let own = Dropout::new(dropout[0].as_f64().unwrap() as f32).seed(number(1)).call(number(2) as u32);
+        call.dropout(if dropout[3] == true { own.variational() } else { own })
     }
 
     /// Compares the gradients of `differentiate` with the framework's.

@@ -23,7 +23,7 @@ ACTIVATIONS = {
     "tanh": lambda x, a, b: torch.tanh(x),
     "sigmoid": lambda x, a, b: torch.sigmoid(x),
     "softsign": lambda x, a, b: torch.nn.functional.softsign(x),
-    "softplus": lambda x, a, b: torch.nn.functional.softplus(x),
+    "softplus": lambda x, a, b: torch.nn.functional.softplus(x, threshold=500),
     "leaky_relu": lambda x, a, b: torch.nn.functional.leaky_relu(x, a),
     "elu": lambda x, a, b: torch.nn.functional.elu(x, a),
     "thresholded_relu": lambda x, a, b: torch.nn.functional.threshold(x, a, 0.0),
@@ -112,6 +112,30 @@ MERGES = {
 }
 
 
+def philox(key, counter):
+    """Philox4x32-10 (Salmon et al. 2011): four words of a counter."""
+    low, mask = 0xFFFFFFFF, 0xFFFFFFFF
+    key = [key & low, key >> 32]
+    for _ in range(10):
+        one, other = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
+        counter = [(other >> 32) ^ counter[1] ^ key[0], other & mask, (one >> 32) ^ counter[3] ^ key[1], one & mask]
+        key = [(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask]
+    return counter
+
+
+def dropout_mask(shape, layer, p, seed, call, is_variational):
+    """0 or 1 / (1 - p) for each number of a layer's output [T, N, C]."""
+    mask = torch.zeros(shape, dtype=torch.float64)
+    for t in range(shape[0]):
+        for n in range(shape[1]):
+            for column in range(shape[2]):
+                row = (0 if is_variational else t) * shape[1] + n
+                word = philox(seed, [call, layer, row, column // 4])[column % 4]
+                if word >= int(p * 2 ** 32):
+                    mask[t, n, column] = 1 / (1 - p)
+    return mask
+
+
 def network(kind, tensors, settings, layers, suffixes, lengths):
     found = {}
     sequence, h_n, c_n = tensors["input"], [], []
@@ -139,6 +163,8 @@ def network(kind, tensors, settings, layers, suffixes, lengths):
             output = outputs[0] if len(outputs) == 1 else MERGES[merge](*outputs)
         if settings.get("residual") and layer > 0:
             output = output + sequence
+        if "dropout" in settings and layer + 1 < layers:
+            output = output * dropout_mask(output.shape, layer, *settings["dropout"])
         sequence = output
     found["output"] = sequence
     if settings.get("last_only"):
@@ -288,6 +314,10 @@ def main():
     cases["lstm-ntc"] = case("lstm", 1, True, layout="ntc", cell_states=True, lengths=LENGTHS)
     cases["lstm-last-only"] = case("lstm", 2, True, last_only=True, lengths=LENGTHS)
     cases["lstm-last-only-multiply"] = case("lstm", 1, True, last_only=True, merge="multiply", cell_states=True)
+    cases["lstm-dropout"] = case("lstm", 3, True, dropout=[0.25, 0x123456789AB, 3, False])
+    cases["gru-dropout-variational"] = case("gru", 2, True, lengths=LENGTHS, dropout=[0.5, 7, 0, True])
+    cases["rnn-dropout-all"] = case("rnn_tanh", 2, True, dropout=[1.0, 7, 0, False])
+    cases["gru-dropout-residual"] = case("gru", 3, True, residual=True, merge="sum", dropout=[0.5, 9, 1, False])
     parameters = {"leaky_relu": ":0.25", "elu": ":0.5", "thresholded_relu": ":0.125", "affine": ":0.75:0.25",
                   "hard_sigmoid": ":0.5:0.5", "scaled_tanh": ":1.5:0.75"}
     for name in ACTIVATIONS:
