@@ -5,7 +5,10 @@ every layout, and, of equations that torch.nn has no module for, what torch's fu
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from golden import H, I, LENGTHS, N, P, T, Random, save
+from golden import LENGTHS, N, P, T, Random, save
+
+# Smaller than the other scripts' sizes: two layers of two directions have many weights.
+I, H = 2, 7
 
 random = Random(1)
 
