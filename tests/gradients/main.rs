@@ -9,10 +9,10 @@ mod properties;
 
 use common::gradients::{Given, difference_of_gradients, judge};
 use common::options::{OPTIONS, Row, cells, with};
-use common::{Case, F32, F64, Tolerance};
+use common::{Case, F32, F64, Tolerance, case};
 use goldens::{Differentiate, Golden};
 use ndarray::{Array3, ArrayD, ArrayViewD, Ix3};
-use wgpu_rnn::{Call, Engine, Float, Naming, Rnn, State, Weights, mxnet, reference};
+use wgpu_rnn::{Call, Cell, Config, Engine, Float, Naming, Rnn, State, Weights, mxnet, reference};
 
 fn fails<T: Float>(tolerance: Tolerance, differentiate: Differentiate<'_, T>) -> Vec<String> {
     let cases = Golden::all("pytorch_gradients");
@@ -57,6 +57,16 @@ fn engines_equal_the_tape() {
     println!("{ran} cases");
     assert!(ran > 1000, "{ran} cases");
     assert!(failures.is_empty(), "{} of {ran}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// More steps and rows than are summed at once, of every cell.
+#[test]
+fn long_sums_equal_the_tape() {
+    for cell in Cell::ALL {
+        let mut long = case(&Config::new(cell, 5).bidirectional().input_size(3), 41, 13, 71);
+        long.lengths = Some((0..13).map(|row| 41 - 3 * row).collect());
+        gradient_of(&Engine::cpu(), &long).unwrap_or_else(|error| panic!("{cell}: {error}"));
+    }
 }
 
 fn gradient_of(engine: &Engine, case: &Case) -> Result<(), String> {
