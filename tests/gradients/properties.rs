@@ -5,7 +5,8 @@ use crate::common::gradients::Given;
 use crate::common::{Case, case};
 use ndarray::{Array3, Axis, s};
 use wgpu_rnn::{
-    Call, CallGradients, Cell, Config, Engine, Error, Init, OutputGradients, Rnn, Saved, State, Weights,
+    Call, CallGradients, Cell, Config, Dropout, Engine, Error, Init, OutputGradients, Rnn, Saved, State,
+    Weights,
 };
 
 fn networks() -> Vec<Config> {
@@ -150,6 +151,31 @@ fn misuse_is_an_error() {
     let mut saved = rnn.forward_saved(&gru.call()).unwrap().1;
     let found = rnn.backward(&mut saved, &OutputGradients::new().c_n(&wide));
     assert!(matches!(&found, Err(Error::Argument { name: "gradients", .. })), "{found:?}");
+}
+
+/// Wrong dropout is refused before anything is computed.
+#[test]
+fn dropout_that_cannot_be_is_refused() {
+    let (one, two) = (Config::gru(5).input_size(7), Config::gru(5).num_layers(2).input_size(7));
+    for (config, p, refused) in [
+        (&two, 0.0, false),
+        (&two, 1.0, false),
+        (&two, 1.5, true),
+        (&two, -0.5, true),
+        (&two, f32::NAN, true),
+        (&one, 0.0, false),
+        (&one, 0.5, true),
+    ] {
+        let case = case(config, 2, 3, 72);
+        let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
+        let plain = rnn.call(&case.call()).unwrap();
+        match rnn.call(&case.call().dropout(Dropout::new(p))) {
+            Err(Error::Argument { name: "dropout", .. }) if refused => {}
+            // Nothing is dropped at p = 0.
+            Ok(answer) if !refused => assert_eq!(answer == plain, p == 0.0, "p {p}"),
+            other => panic!("p {p}: {other:?}"),
+        }
+    }
 }
 
 /// A call whose operations no tape holds is refused before it begins.
