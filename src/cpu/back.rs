@@ -3,7 +3,7 @@
 
 use super::aligned::Aligned;
 use super::cell::{Gradient, GradientRow, SCRATCH, Stage, Sums};
-use super::outer::{Columns, OuterProducts};
+use super::outer::{Columns, OuterProducts, OuterSum};
 use super::packed_slot::{PackedSlot, Transposed};
 use super::packed_weight::{PackedWeight, Rows};
 use super::saved::SavedSlot;
@@ -36,8 +36,10 @@ pub struct SlotGradients {
     /// By the layer's input, rows of `input_stride`.
     pub input: Aligned,
     pub input_stride: usize,
-    /// By each weight, `[rows, columns]` with the rows of gates in whole lines.
-    pub weights: Vec<(TensorKind, Vec<f32>)>,
+    /// By each matrix, its rows of gates in whole lines; in parts that follow each other.
+    pub matrices: Vec<(TensorKind, Vec<OuterSum>)>,
+    /// By each vector, its gates in whole lines.
+    pub vectors: Vec<(TensorKind, Vec<f32>)>,
 }
 
 impl Back<'_> {
@@ -54,7 +56,9 @@ impl Back<'_> {
         let mut dc =
             self.c.as_ref().map_or_else(|| Aligned::zeros(batch * units), |c| lines(c.view(), units));
         let mut work = Work::new(slot, batch);
-        let mut scratch = Aligned::zeros(SCRATCH * units);
+        let mut scratch = Aligned::zeros(batch * SCRATCH * units);
+        // Sums over rows are taken in one order.
+        let has_sums = slot.peepholes.is_some() || slot.norm.is_some();
         let mut gates = Aligned::zeros(batch * slot.gate_columns());
         let mut no_operand = Aligned::zeros(batch * units);
         for step in (0..self.steps).rev() {
@@ -81,24 +85,12 @@ impl Back<'_> {
                 work.multiply(slot, projection, Rows::of_matrix(dr, state), self.threads);
                 copy_rows(&work.product, projection.columns(), &mut work.dm, units);
             }
+            let threads = if has_sums { 1 } else { self.threads };
             let mut update = |stage: Stage, dh: &mut [f32], dm: &[f32], m: &mut [f32], a: &mut [f32]| {
-                for row in (0..batch).filter(|&row| is_active(row)) {
-                    let part = |width: usize| row * width..(row + 1) * width;
-                    let of_c = if c.is_empty() { 0..0 } else { part(units) };
-                    let row = GradientRow {
-                        a: &mut a[part(slot.gate_columns())],
-                        recurrent: &mut recurrent[part(slot.apart_columns())],
-                        h: &h[part(state)],
-                        c: &c[of_c],
-                        dh: &mut dh[part(units)],
-                        dc: &mut dc[part(units)],
-                        m: &mut m[part(units)],
-                        dm: dm.get(part(units)).unwrap_or_default(),
-                        scratch: &mut scratch,
-                        sums: &mut sums,
-                    };
-                    slot.arch.dispatch(Gradient { slot, row, stage });
-                }
+                let (dc, scratch) = (&mut dc[..], &mut scratch[..]);
+                let rows =
+                    GradientRows { slot, first: 0, count: batch, a, recurrent, h, c, dh, dc, m, dm, scratch };
+                rows.run(stage, threads, &is_active, &mut sums);
             };
             match (&self.transposed.candidate, &self.transposed.projection) {
                 (Some(candidate), _) => {
@@ -158,45 +150,40 @@ impl Back<'_> {
         );
 
         let mut outer = OuterProducts::default();
-        let mut sum = |left: Columns<'_>, right: Columns<'_>, target: &mut [f32]| {
-            outer.add(slot.arch, left, right, target, self.threads);
-        };
+        let mut sum = |left: Columns<'_>, right: Columns<'_>| outer.sum(slot.arch, left, right, self.threads);
         let some = |data, stride, first, width| Columns { data, stride, first, width };
         let SavedSlot { a, recurrent, h, .. } = &*self.saved;
         let below = self.below.as_slice().expect("a layer's input in one piece");
         let below = Columns::all(below, slot.spec.input_size);
         let h = some(h, state, 0, slot.spec.state_size);
 
-        let mut weight_ih = vec![0.0; columns * slot.spec.input_size];
-        sum(Columns::all(a, columns), below, &mut weight_ih);
-        let mut weight_hh = vec![0.0; columns * slot.spec.state_size];
+        let weight_ih = sum(Columns::all(a, columns), below);
         let mut bias_hh = Columns::all(a, columns).sum();
         let bias_ih = bias_hh.clone();
-        let first_gates = 2 * units * slot.spec.state_size;
-        match slot.spec.cell.cell {
-            Cell::Lstm if slot.norm.is_some() => sum(Columns::all(recurrent, columns), h, &mut weight_hh),
-            Cell::Gru => {
-                sum(some(a, columns, 0, 2 * units), h, &mut weight_hh[..first_gates]);
-                let target = &mut weight_hh[first_gates..];
-                if slot.candidate.is_some() {
-                    let operands = some(operands, units, 0, slot.spec.hidden_size);
-                    sum(some(a, columns, 2 * units, units), operands, target);
-                } else {
-                    sum(Columns::all(recurrent, units), h, target);
-                    bias_hh[2 * units..].copy_from_slice(&Columns::all(recurrent, units).sum());
-                }
+        // One sum, or one of the gates r and z and one of the candidate.
+        let weight_hh = match slot.spec.cell.cell {
+            Cell::Lstm if slot.norm.is_some() => vec![sum(Columns::all(recurrent, columns), h)],
+            Cell::Gru if slot.candidate.is_some() => {
+                let operands = some(operands, units, 0, slot.spec.hidden_size);
+                vec![
+                    sum(some(a, columns, 0, 2 * units), h),
+                    sum(some(a, columns, 2 * units, units), operands),
+                ]
             }
-            _ => sum(Columns::all(a, columns), h, &mut weight_hh),
-        }
-        let mut add = |kind, numbers| gradients.weights.push((kind, numbers));
-        add(TensorKind::WeightIh, weight_ih);
-        add(TensorKind::WeightHh, weight_hh);
+            Cell::Gru => {
+                bias_hh[2 * units..].copy_from_slice(&Columns::all(recurrent, units).sum());
+                vec![sum(some(a, columns, 0, 2 * units), h), sum(Columns::all(recurrent, units), h)]
+            }
+            _ => vec![sum(Columns::all(a, columns), h)],
+        };
+        gradients.matrices.push((TensorKind::WeightIh, vec![weight_ih]));
+        gradients.matrices.push((TensorKind::WeightHh, weight_hh));
         if slot.projection.is_some() {
-            let mut weight_hr = vec![0.0; slot.spec.state_size * slot.spec.hidden_size];
             let operands = some(operands, units, 0, slot.spec.hidden_size);
-            sum(some(projected, state, 0, slot.spec.state_size), operands, &mut weight_hr);
-            add(TensorKind::WeightHr, weight_hr);
+            let weight_hr = sum(some(projected, state, 0, slot.spec.state_size), operands);
+            gradients.matrices.push((TensorKind::WeightHr, vec![weight_hr]));
         }
+        let mut add = |kind, numbers| gradients.vectors.push((kind, numbers));
         if slot.norm.is_some() {
             let Sums { norm_ih, norm_hh, norm_c, .. } = sums;
             if slot.spec.cell.has_bias {
@@ -220,6 +207,96 @@ impl Back<'_> {
             add(TensorKind::Peephole, sums.peepholes);
         }
         gradients
+    }
+}
+
+/// The rows of a step.
+struct GradientRows<'a> {
+    slot: &'a PackedSlot,
+    first: usize,
+    count: usize,
+    a: &'a mut [f32],
+    recurrent: &'a mut [f32],
+    h: &'a [f32],
+    c: &'a [f32],
+    dh: &'a mut [f32],
+    dc: &'a mut [f32],
+    m: &'a mut [f32],
+    dm: &'a [f32],
+    scratch: &'a mut [f32],
+}
+
+impl GradientRows<'_> {
+    /// Runs the active ones, on so many threads.
+    fn run(self, stage: Stage, threads: usize, is_active: &(impl Fn(usize) -> bool + Sync), sums: &mut Sums) {
+        let slot = self.slot;
+        let [gates, apart, units] = [slot.gate_columns(), slot.apart_columns(), slot.units()];
+        let cell = if self.c.is_empty() { 0 } else { units };
+        let gradient = if self.dm.is_empty() { 0 } else { units };
+        // h is as wide as the state, dh as the output before its projection.
+        let (state, dh) = (slot.state(), self.dh.len() / self.count);
+        if threads > 1 && self.count > 1 {
+            let half = self.count / 2;
+            let (a, other_a) = self.a.split_at_mut(half * gates);
+            let (recurrent, other_recurrent) = self.recurrent.split_at_mut(half * apart);
+            let (h, other_h) = self.h.split_at(half * state);
+            let (c, other_c) = self.c.split_at(half * cell);
+            let (one_dh, other_dh) = self.dh.split_at_mut(half * dh);
+            let (dc, other_dc) = self.dc.split_at_mut(half * units);
+            let (m, other_m) = self.m.split_at_mut(half * units);
+            let (dm, other_dm) = self.dm.split_at(half * gradient);
+            let (scratch, other_scratch) = self.scratch.split_at_mut(half * SCRATCH * units);
+            let one = GradientRows {
+                slot,
+                first: self.first,
+                count: half,
+                a,
+                recurrent,
+                h,
+                c,
+                dh: one_dh,
+                dc,
+                m,
+                dm,
+                scratch,
+            };
+            let other = GradientRows {
+                slot,
+                first: self.first + half,
+                count: self.count - half,
+                a: other_a,
+                recurrent: other_recurrent,
+                h: other_h,
+                c: other_c,
+                dh: other_dh,
+                dc: other_dc,
+                m: other_m,
+                dm: other_dm,
+                scratch: other_scratch,
+            };
+            // Threads share steps of cells that have no sums.
+            rayon::join(
+                || one.run(stage, threads / 2, is_active, sums),
+                || other.run(stage, threads - threads / 2, is_active, &mut Sums::default()),
+            );
+            return;
+        }
+        for row in (0..self.count).filter(|row| is_active(self.first + row)) {
+            let part = |width: usize| row * width..(row + 1) * width;
+            let row = GradientRow {
+                a: &mut self.a[part(gates)],
+                recurrent: &mut self.recurrent[part(apart)],
+                h: &self.h[part(state)],
+                c: &self.c[part(cell)],
+                dh: &mut self.dh[part(dh)],
+                dc: &mut self.dc[part(units)],
+                m: &mut self.m[part(units)],
+                dm: &self.dm[part(gradient)],
+                scratch: &mut self.scratch[part(SCRATCH * units)],
+                sums: &mut *sums,
+            };
+            slot.arch.dispatch(Gradient { slot, row, stage });
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::CpuRnn;
 use super::aligned::padded;
 use super::back::{Back, SlotGradients};
 use super::layer::parts;
+use super::outer::OuterSum;
 use super::packed_slot::Transposed;
 use super::saved::SavedLayer;
 use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, pieces};
@@ -87,7 +88,7 @@ impl CpuRnn {
             let by_output = by_output(network, given, saved.outputs, layer, saved.size, above.take());
             let by_direction = by_direction(network, layer, by_output.as_ref(), &kept);
             let own = &slots[first..first + specs.len()];
-            let (_, threads) = parts(own, steps, batch, false);
+            let (count, threads) = parts(own, steps, batch, false);
             let below = kept.below.view().into_shape_with_order((steps * batch, spec.input_size));
             let below = below.expect("a layer's input in one piece");
             let mut states = state.h.slice_mut(s![first..first + specs.len(), .., ..]);
@@ -113,7 +114,7 @@ impl CpuRnn {
                     threads,
                 });
             }
-            let gradients: Vec<SlotGradients> = if threads * rayon::current_num_threads() > 1 {
+            let gradients: Vec<SlotGradients> = if count * threads > 1 {
                 backs.into_par_iter().map(Back::run).collect()
             } else {
                 backs.into_iter().map(Back::run).collect()
@@ -125,7 +126,8 @@ impl CpuRnn {
                 for (row, product) in rows.chunks_exact_mut(spec.input_size).zip(products) {
                     row.iter_mut().zip(product).for_each(|(sum, product)| *sum += product);
                 }
-                put(&mut params, spec, gradients.weights);
+                put_matrices(&mut params, spec, gradients.matrices);
+                put_vectors(&mut params, spec, gradients.vectors);
             }
             if let Some(by_output) = by_output.filter(|_| network.residual && layer > 0) {
                 by_input += &by_output;
@@ -149,7 +151,7 @@ impl CpuRnn {
                         .filter(|_| spec.cell_state_size() > 0)
                         .map(|c| (TensorKind::InitialC, sums(c, spec.cell_state_size()))),
                 );
-                put(&mut params, spec, learned);
+                put_vectors(&mut params, spec, learned);
             }
         }
         let input = above.expect("a network has a layer");
@@ -224,21 +226,36 @@ fn add_last(network: &Network, given: &OutputGradients<'_>, h_n: &Array3<f32>, s
     }
 }
 
-/// Takes the gradients of a slot's weights, whose gates are in whole lines, into the flat array.
-fn put(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(TensorKind, Vec<f32>)>) {
+/// Takes the gradients by a slot's vectors, whose gates are in whole lines, into the flat array.
+fn put_vectors(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(TensorKind, Vec<f32>)>) {
     let table = params.table.clone();
     for (kind, numbers) in gradients {
-        let entry = table.entry(spec.index, kind).expect("a gradient of a weight that the slot has");
-        let columns = if kind.is_matrix() { entry.shape[1] } else { 1 };
+        let entry = table.entry(spec.index, kind).expect("a gradient by a weight of the slot");
         let target = &mut params.numbers[entry.range()];
-        let is_by_gate = !matches!(kind, TensorKind::WeightHr | TensorKind::InitialH | TensorKind::InitialC);
-        if is_by_gate {
-            let blocks = target.chunks_exact_mut(spec.hidden_size * columns);
-            for (block, lines) in blocks.zip(numbers.chunks_exact(padded(spec.hidden_size) * columns)) {
-                block.copy_from_slice(&lines[..block.len()]);
-            }
-        } else {
+        if matches!(kind, TensorKind::InitialH | TensorKind::InitialC) {
             target.copy_from_slice(&numbers);
+        } else {
+            let lines = numbers.chunks_exact(padded(spec.hidden_size));
+            for (block, line) in target.chunks_exact_mut(spec.hidden_size).zip(lines) {
+                block.copy_from_slice(&line[..block.len()]);
+            }
+        }
+    }
+}
+
+/// Takes the gradients by a slot's matrices, whose rows are in whole lines of gates, into the flat array.
+fn put_matrices(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(TensorKind, Vec<OuterSum>)>) {
+    let table = params.table.clone();
+    for (kind, sums) in gradients {
+        let entry = table.entry(spec.index, kind).expect("a gradient by a weight of the slot");
+        let (rows, columns) = (entry.shape[0], entry.shape[1]);
+        // A projection's rows are no gates.
+        let height = if kind == TensorKind::WeightHr { rows } else { spec.hidden_size };
+        let stride = if kind == TensorKind::WeightHr { rows } else { padded(spec.hidden_size) };
+        let lines = sums.iter().flat_map(|sum| sum.numbers.chunks_exact(sum.stride).enumerate());
+        let lines = lines.filter(|(row, _)| row % stride < height);
+        for (row, (_, line)) in params.numbers[entry.range()].chunks_exact_mut(columns).zip(lines) {
+            row.copy_from_slice(&line[..columns]);
         }
     }
 }

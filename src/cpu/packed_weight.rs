@@ -89,7 +89,14 @@ impl PackedWeight {
     /// not depend on other rows.
     pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
         let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
-        self.some_columns(arch, rows, 0, out, threads);
+        self.some_columns(arch, rows, 0, out, (threads, false));
+    }
+
+    /// The same, added to what `out` holds, without a bias: the products of each [`DEPTH`] numbers of K are
+    /// added up before they are added to the others.
+    pub fn add_product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
+        let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
+        self.some_columns(arch, rows, 0, out, (threads, true));
     }
 
     fn some_columns(
@@ -98,7 +105,7 @@ impl PackedWeight {
         rows: Rows<'_>,
         first: usize,
         out: ArrayViewMut2<'_, f32>,
-        threads: usize,
+        (threads, adds): (usize, bool),
     ) {
         let panels = out.ncols() / self.width;
         let threads = threads.min(panels);
@@ -107,13 +114,14 @@ impl PackedWeight {
             let columns = panels * half / threads * self.width;
             let (one, other) = out.split_at(Axis(1), columns);
             rayon::join(
-                || self.some_columns(arch, rows, first, one, half),
-                || self.some_columns(arch, rows, first + columns, other, threads - half),
+                || self.some_columns(arch, rows, first, one, (half, adds)),
+                || self.some_columns(arch, rows, first + columns, other, (threads - half, adds)),
             );
         } else {
             let end = first + out.ncols();
             let panels = &self.panels[first * self.depth..end * self.depth];
-            arch.dispatch(Multiply { panels, bias: &self.bias[first..end], depth: self.depth, rows, out });
+            let bias = &self.bias[first..end];
+            arch.dispatch(Multiply { panels, bias, depth: self.depth, rows, out, adds });
         }
     }
 }
@@ -192,6 +200,8 @@ struct Multiply<'a> {
     depth: usize,
     rows: Rows<'a>,
     out: ArrayViewMut2<'a, f32>,
+    /// True to add to `out`, and leave the bias out.
+    adds: bool,
 }
 
 impl WithSimd for Multiply<'_> {
@@ -218,7 +228,7 @@ impl Multiply<'_> {
                 let k = part * DEPTH;
                 for block in 0..blocks {
                     let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
-                    let (out, at) = (&mut self.out, (first, column, k));
+                    let (out, at) = (&mut self.out, (first, column, k, self.adds));
                     match end - first {
                         1 => tile::<S, V, 1>(simd, panel, bias, &rows, out, at),
                         2 => tile::<S, V, 2>(simd, panel, bias, &rows, out, at),
@@ -242,14 +252,14 @@ fn tile<S: Simd, const V: usize, const M: usize>(
     bias: &[S::f32s; V],
     rows: &Rows<'_>,
     out: &mut ArrayViewMut2<'_, f32>,
-    (first, column, k): (usize, usize, usize),
+    (first, column, k, adds): (usize, usize, usize, bool),
 ) {
     let mut tile: [&[f32]; M] = [&[]; M];
     for (m, row) in tile.iter_mut().enumerate() {
         *row = &rows.row(first + m, k + panel.len())[k..];
     }
-    let mut sums = [*bias; M];
-    if k > 0 {
+    let mut sums = if adds { [[simd.splat_f32s(0.0); V]; M] } else { [*bias; M] };
+    if k > 0 && !adds {
         for (m, sums) in sums.iter_mut().enumerate() {
             sums.copy_from_slice(S::as_simd_f32s(part::<S, V>(out, first + m, column)).0);
         }
@@ -263,7 +273,12 @@ fn tile<S: Simd, const V: usize, const M: usize>(
         }
     }
     for (m, sums) in sums.iter().enumerate() {
-        S::as_mut_simd_f32s(part::<S, V>(out, first + m, column)).0.copy_from_slice(sums);
+        let out = S::as_mut_simd_f32s(part::<S, V>(out, first + m, column)).0;
+        if adds {
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.add_f32s(*out, *sum));
+        } else {
+            out.copy_from_slice(sums);
+        }
     }
 }
 

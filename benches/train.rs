@@ -1,0 +1,56 @@
+//! Forward and backward on the CPU engine: ms, median (fastest), and how much longer the backward pass takes.
+//!
+//!     cargo bench --bench train
+
+use std::time::{Duration, Instant};
+use wgpu_rnn::{Call, Config, Engine, Init, OutputGradients, Rnn, Weights, mxnet};
+
+/// Runs of each.
+const RUNS: usize = 40;
+
+fn main() -> wgpu_rnn::Result<()> {
+    let bilstm = |size: usize| Config::lstm(size).bidirectional().input_size(size);
+    let shapes = [
+        ("BiLSTM 128", bilstm(128), 100, 16),
+        ("BiLSTM 256", bilstm(256), 50, 16),
+        ("BiGRU 128", Config::gru(128).bidirectional().input_size(128), 100, 16),
+        ("LSTM 512", Config::lstm(512).input_size(512), 50, 32),
+        ("LSTM 64", Config::lstm(64).input_size(64), 200, 1),
+    ];
+    let engine = Engine::cpu();
+    println!("{}; {RUNS} runs, ms, median (fastest)", engine.name());
+    println!(
+        "{:<12} {:>4} {:>3} {:>18} {:>18} {:>18} {:>8}",
+        "network", "T", "N", "forward, saved", "backward", "both", "ratio"
+    );
+    for (name, config, steps, batch) in shapes {
+        let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+        let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
+        let call = Call::new(&input);
+        let (answer, _) = rnn.forward_saved(&call)?;
+        let by_output = mxnet::Random::new(2).uniform(-1.0, 1.0, answer.output.dim());
+        let given = OutputGradients::new().output(&by_output);
+        let mut times: [Vec<Duration>; 3] = Default::default();
+        for run in 0..=RUNS {
+            let start = Instant::now();
+            let (_, mut saved) = rnn.forward_saved(&call)?;
+            let forward = start.elapsed();
+            rnn.backward(&mut saved, &given)?;
+            let both = start.elapsed();
+            // The first packs the weights.
+            if run > 0 {
+                let run = [forward, both - forward, both];
+                times.iter_mut().zip(run).for_each(|(times, time)| times.push(time));
+            }
+        }
+        let medians = times.map(|mut times| {
+            times.sort();
+            [times[RUNS / 2], times[0]].map(|time| time.as_secs_f64() * 1e3)
+        });
+        let [forward, backward, both] =
+            medians.map(|[median, fastest]| format!("{median:.2} ({fastest:.2})"));
+        let ratio = medians[1][0] / medians[0][0];
+        println!("{name:<12} {steps:>4} {batch:>3} {forward:>18} {backward:>18} {both:>18} {ratio:>8.2}");
+    }
+    Ok(())
+}
