@@ -58,6 +58,8 @@ pub(crate) struct CpuRnn {
     transposed: Packed<Transposed>,
     /// One workspace for each call of the largest number that ran at once.
     workspaces: Mutex<Vec<Workspace>>,
+    /// The memory of saved calls whose backward pass is done.
+    spare: Mutex<Vec<Vec<SavedLayer>>>,
 }
 
 /// The weights of all slots in an order of their own, packed by the first call that needs them.
@@ -103,14 +105,20 @@ struct Workspace {
 impl CpuRnn {
     pub fn new(cpu: &Arc<Cpu>) -> CpuRnn {
         let (slots, transposed) = (Packed::default(), Packed::default());
-        CpuRnn { cpu: cpu.clone(), slots, transposed, workspaces: Mutex::default() }
+        let (workspaces, spare) = (Mutex::default(), Mutex::default());
+        CpuRnn { cpu: cpu.clone(), slots, transposed, workspaces, spare }
     }
 
     /// Frees the memory of earlier calls, and the packed weights.
     pub fn free_buffers(&self) {
         self.workspaces().clear();
+        self.spare().clear();
         self.slots.free();
         self.transposed.free();
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<SavedLayer>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn workspaces(&self) -> MutexGuard<'_, Vec<Workspace>> {
@@ -208,8 +216,10 @@ impl CpuRnn {
                 h: h_n.slice_mut(states),
                 c: c_n.as_mut().filter(|_| own.cell.cell.has_cell_state()).map(|c| c.slice_mut(cells)),
                 saved: saved.as_mut().and_then(|saved| {
-                    saved.push(SavedLayer::default());
-                    saved.last_mut()
+                    if saved.len() == own.layer {
+                        saved.push(SavedLayer::default());
+                    }
+                    saved.get_mut(own.layer)
                 }),
             }
             .run(directions_apart, scratches);

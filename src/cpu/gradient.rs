@@ -42,7 +42,7 @@ impl CpuSaved {
 impl CpuRnn {
     /// Computes a call, and keeps the numbers that its backward pass needs.
     pub fn call_saved(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<(Output, CpuSaved)> {
-        let mut layers = Vec::new();
+        let mut layers = self.spare().pop().unwrap_or_default();
         let output = self.call(weights, call, Some(&mut layers))?;
         let saved = CpuSaved {
             layers,
@@ -60,7 +60,7 @@ impl CpuRnn {
     pub fn backward(
         &self,
         weights: &Weights,
-        saved: CpuSaved,
+        mut saved: CpuSaved,
         given: &OutputGradients<'_>,
     ) -> Result<CallGradients> {
         let network = weights.network();
@@ -79,14 +79,15 @@ impl CpuRnn {
         let mut params = Params::zeros(network)?;
         let cells = given.of(ResultArray::CellStates).map(|cells| network.layout.swap(cells));
         let mut above: Option<Array3<f32>> = None;
-        for (layer, mut kept) in saved.layers.into_iter().enumerate().rev() {
+        for (layer, kept) in saved.layers.iter_mut().enumerate().rev() {
             let specs = network.layer(layer);
             let (first, spec) = (specs[0].index, &specs[0]);
             if let (Some(dropout), Some(above)) = (saved.dropout, &mut above) {
                 dropout.apply(layer, above.view_mut());
             }
             let by_output = by_output(network, given, saved.outputs, layer, saved.size, above.take());
-            let by_direction = by_direction(network, layer, by_output.as_ref(), &kept);
+            let by_direction =
+                by_direction(network, layer, by_output.as_ref(), kept.directions_apart.as_ref());
             let own = &slots[first..first + specs.len()];
             let (count, threads) = parts(own, steps, batch, false);
             let below = kept.below.view().into_shape_with_order((steps * batch, spec.input_size));
@@ -154,6 +155,7 @@ impl CpuRnn {
                 put_vectors(&mut params, spec, learned);
             }
         }
+        self.spare().push(saved.layers);
         let input = above.expect("a network has a layer");
         Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
     }
@@ -188,7 +190,7 @@ fn by_direction<'a>(
     network: &Network,
     layer: usize,
     by_output: Option<&'a Array3<f32>>,
-    kept: &SavedLayer,
+    directions_apart: Option<&Array3<f32>>,
 ) -> Vec<Option<CowArray<'a, f32, Ix3>>> {
     let (count, size) = (network.direction_count(), network.layer(layer)[0].state_size);
     let Some(by_output) = by_output else { return vec![None; count] };
@@ -198,7 +200,7 @@ fn by_direction<'a>(
         Merge::Sum => CowArray::from(by_output.view()),
         Merge::Average => CowArray::from(by_output * 0.5),
         Merge::Multiply => {
-            let apart = kept.directions_apart.as_ref().expect("kept where directions are multiplied");
+            let apart = directions_apart.expect("kept where directions are multiplied");
             CowArray::from(by_output * &apart.slice(side_by_side(1 - direction)))
         }
     };

@@ -61,11 +61,18 @@ impl Layer<'_> {
         }
         let (parts, threads) = parts(self.slots, steps, batch, self.saved.is_none());
         if let Some(saved) = &mut self.saved {
-            saved.below = self.below.as_standard_layout().into_owned();
+            if saved.below.dim() == self.below.dim() {
+                saved.below.assign(&self.below);
+            } else {
+                saved.below = self.below.as_standard_layout().into_owned();
+            }
             for (row, &length) in self.lengths.unwrap_or_default().iter().enumerate() {
                 saved.below.slice_mut(s![length.., row, ..]).fill(0.0);
             }
-            saved.slots = self.slots.iter().map(|slot| SavedSlot::new(slot, steps * batch)).collect();
+            saved.slots.resize_with(self.slots.len(), SavedSlot::default);
+            for (saved, slot) in saved.slots.iter_mut().zip(self.slots) {
+                saved.begin(slot, steps * batch, self.lengths.is_some());
+            }
         }
         if scratches.len() < parts {
             scratches.resize_with(parts, Scratch::default);

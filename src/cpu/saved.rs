@@ -33,14 +33,17 @@ pub struct SavedSlot {
 }
 
 impl SavedSlot {
-    /// Zeros for `rows` rows, one per time step and batch row.
-    pub fn new(slot: &PackedSlot, rows: usize) -> SavedSlot {
-        let has_cell_state = slot.spec.cell.cell.has_cell_state();
-        SavedSlot {
-            a: Aligned::zeros(rows * slot.gate_columns()),
-            recurrent: Aligned::zeros(rows * slot.apart_columns()),
-            h: Aligned::zeros(rows * slot.state()),
-            c: Aligned::zeros(if has_cell_state { rows * slot.units() } else { 0 }),
+    /// Makes room for `rows` rows, one per time step and batch row. Where sequences end early, the rows past
+    /// their ends are zero; else every row is written.
+    pub fn begin(&mut self, slot: &PackedSlot, rows: usize, ends_early: bool) {
+        let cell = if slot.spec.cell.cell.has_cell_state() { slot.units() } else { 0 };
+        let widths = [slot.gate_columns(), slot.apart_columns(), slot.state(), cell];
+        let arrays = [&mut self.a, &mut self.recurrent, &mut self.h, &mut self.c];
+        for (array, width) in arrays.into_iter().zip(widths) {
+            array.resize(rows * width);
+            if ends_early {
+                array.fill(0.0);
+            }
         }
     }
 

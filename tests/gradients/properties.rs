@@ -107,6 +107,32 @@ fn saved_calls_are_independent() {
     }
 }
 
+/// Memory of earlier saved calls, of other sizes and lengths, changes nothing; freed, it is had again.
+#[test]
+fn earlier_calls_leave_nothing_behind() {
+    for config in networks() {
+        let rnn = Rnn::new(&Engine::cpu(), case(&config, 1, 1, 73).weights);
+        let of = |steps, batch, lengths: Option<Vec<usize>>| {
+            let drawn = case(&config, steps, batch, 74 + steps as u32);
+            Case { weights: rnn.weights().unwrap().clone(), lengths, ..drawn }
+        };
+        for case in [
+            of(6, 3, Some(vec![4, 6, 0])),
+            of(6, 3, None),
+            of(9, 2, Some(vec![1, 5])),
+            of(3, 4, Some(vec![3, 0, 2, 1])),
+            of(6, 3, Some(vec![0, 2, 6])),
+        ] {
+            let given = given(&case, 75);
+            let (_, mut saved) = rnn.forward_saved(&case.call()).unwrap();
+            assert_eq!(rnn.backward(&mut saved, &given.gradients()).unwrap(), gradients(&case, &given));
+            if case.lengths.is_none() {
+                rnn.free_buffers();
+            }
+        }
+    }
+}
+
 #[test]
 fn misuse_is_an_error() {
     let lstm = case(&Config::lstm(5).input_size(7), 4, 3, 69);
