@@ -27,7 +27,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use wgpu_rnn::file::{self, Tensors, quote};
 use wgpu_rnn::{
-    CallGradients, Engine, Float, Layout, Output, OutputGradients, Packed, Rnn, Weights, reference,
+    Call, CallGradients, Dropout, Engine, Float, Layout, Output, OutputGradients, Packed, Rnn, Weights,
+    reference,
 };
 
 /// Compute the gradients of a loss by the input, the initial states and the weights of an RNN, LSTM or GRU.
@@ -40,14 +41,34 @@ use wgpu_rnn::{
 struct GradientArguments {
     #[command(flatten)]
     call: Arguments,
+
+    /// Drops outputs between layers with this probability, from 0 to 1
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    dropout: Option<f32>,
+
+    /// The seed of the dropped numbers
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+}
+
+impl GradientArguments {
+    /// The call of an input.
+    fn call<'a, T: Float>(&self, input: &'a Input<T>) -> Call<'a, T> {
+        let call = input.call().outputs(self.call.outputs());
+        match self.dropout {
+            Some(p) => call.dropout(Dropout::new(p).seed(self.seed)),
+            None => call,
+        }
+    }
 }
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
-    ending::run(|_| run(&GradientArguments::parse().call).map(|()| ExitCode::SUCCESS))
+    ending::run(|_| run(&GradientArguments::parse()).map(|()| ExitCode::SUCCESS))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
+fn run(all: &GradientArguments) -> Result<(), Failure> {
+    let arguments = &all.call;
     for (name, path) in [("--input", &arguments.input), ("--output", &arguments.output)] {
         if !matches!(Format::of(path)?, Format::Safetensors) {
             return Err(format!("{name} {}: expected .safetensors, found .npy", path.display()).into());
@@ -72,9 +93,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         (Dtype::F64, _) => {
             return finish::<f64>(arguments, weights, &names, &tensors, |weights, input, given| {
-                let call = input.call().outputs(arguments.outputs());
-                let (output, gradients) = reference::backward(&weights.cast(), &call, given)?;
-                Ok((output, gradients))
+                reference::backward(&weights.cast(), &all.call(input), given)
             });
         }
         (Dtype::F32, Device::Gpu) => Engine::gpu()?,
@@ -83,7 +102,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     finish::<f32>(arguments, weights, &names, &tensors, |weights, input, given| {
         let rnn = Rnn::new(&engine, weights.clone());
-        let (output, mut saved) = rnn.forward_saved(&input.call().outputs(arguments.outputs()))?;
+        let (output, mut saved) = rnn.forward_saved(&all.call(input))?;
         let gradients = rnn.backward(&mut saved, given)?;
         Ok((output, gradients))
     })

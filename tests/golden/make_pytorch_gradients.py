@@ -329,6 +329,7 @@ def main():
     cases["lstm-cell-clip-at-0"] = case("lstm", preactivations=0, cell_clip=[0.0, 0.5])
     for kind in ["rnn_tanh", "lstm", "gru"]:
         cases[f"{kind}-preactivation-clip-at-bound"] = case(kind, preactivations=0.5, preactivation_clip=0.5)
+    cases["gru-dropout"] = case("gru", 2, True, dropout=[0.5, 5, 0, False])
     save("pytorch_gradients.safetensors", cases, torch=torch.__version__)
 
 

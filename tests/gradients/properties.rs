@@ -107,6 +107,31 @@ fn saved_calls_are_independent() {
     }
 }
 
+/// A backward pass over more time steps makes no more allocations.
+#[test]
+fn nothing_is_allocated_per_step() {
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for config in networks() {
+        let allocations = |steps: usize| {
+            let case = case(&config, steps, 2, 76);
+            let given = given(&case, 77);
+            let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
+            let mut count = 0;
+            for _ in 0..3 {
+                let mut both = None;
+                let pass = || {
+                    let (_, mut saved) = rnn.forward_saved(&case.call()).unwrap();
+                    both = Some(rnn.backward(&mut saved, &given.gradients()).unwrap());
+                };
+                count = allocation_counter::measure(pass).count_total;
+            }
+            count
+        };
+        let [few, many] = alone.install(|| [10, 100].map(allocations));
+        assert_eq!(few, many, "{config:?}");
+    }
+}
+
 /// Memory of earlier saved calls, of other sizes and lengths, changes nothing; freed, it is had again.
 #[test]
 fn earlier_calls_leave_nothing_behind() {

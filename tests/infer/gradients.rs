@@ -8,7 +8,7 @@ use wgpu_rnn::file::{self, Tensors};
 use wgpu_rnn::{Config, Float, Naming};
 
 /// The cases whose settings are the tool's defaults, or options of it.
-const CASES: [(&str, &[&str]); 7] = [
+const CASES: [(&str, &[&str]); 8] = [
     ("rnn_relu-lengths", &["--activation", "relu"]),
     ("lstm-2b", &[]),
     ("lstm-learned", &[]),
@@ -16,6 +16,7 @@ const CASES: [(&str, &[&str]); 7] = [
     ("gru-reset-before", &["--gru-reset", "before"]),
     ("lstm-projection", &[]),
     ("gru-average", &["--merge", "average"]),
+    ("gru-dropout", &["--dropout", "0.5", "--seed", "5"]),
 ];
 
 /// Writes the files of a case, runs the tool, and compares all that the case has gradients of.
@@ -92,6 +93,8 @@ fn wrong_gradients_are_one_line() {
     fails(&[], "gradients: expected those by arrays that the call gives, found one by output_reverse");
     with("grad_h_n", &[1, 3, 5]);
     fails(&["--dtype", "f64", "--device", "gpu"], "--dtype f64: expected --device cpu or auto, found gpu");
+    fails(&["--dropout", "-1"], "dropout: expected a probability from 0 to 1, found -1");
+    fails(&["--dropout", "0.5"], "dropout: expected 2 layers or more");
     fails(&["--dtype", "f16"], "--dtype f16: expected f32 or f64 for gradients, found f16");
     fails(&["--dtype", "f64"], "tensor \"input\": expected F64, found F32");
 }
