@@ -60,7 +60,8 @@ pub enum Read {
     Split,
     /// A workgroup reads rows and weights into its own memory.
     Workgroup,
-    /// As `Workgroup`, and subgroups multiply the rows and weights as cooperative matrices of f16.
+    /// Workgroup memory as in `Workgroup`; subgroups multiply the rows and weights as cooperative matrices of
+    /// f16.
     Cooperative,
 }
 

@@ -81,7 +81,7 @@ impl<'a, T> OutputGradients<'a, T> {
         OutputGradients { c_n: Some(gradient.view()), ..self }
     }
 
-    /// Of several gradients by one array, the last counts.
+    /// A second gradient by the same array takes the place of the first.
     fn with(mut self, array: ResultArray, gradient: &'a ArrayRef3<T>) -> Self {
         self.arrays.retain(|(other, _)| *other != array);
         self.arrays.push((array, gradient.view()));

@@ -6,13 +6,16 @@ use super::back::{Back, SlotGradients};
 use super::layer::parts;
 use super::outer::OuterSum;
 use super::packed_slot::Transposed;
-use super::saved::SavedLayer;
+use super::saved::{SavedLayer, SavedSlot};
 use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
-use crate::{Output, Result, Weights};
+use crate::{Output, Result, Weights, memory};
 use ndarray::{Array3, Axis, CowArray, Ix3, s};
 use rayon::prelude::*;
+
+/// Saved calls whose memory is kept for further ones.
+const MOST_SPARE: usize = 4;
 
 /// All that a call has kept for its backward pass.
 #[derive(Debug)]
@@ -42,6 +45,11 @@ impl CpuSaved {
 impl CpuRnn {
     /// Computes a call, and keeps the numbers that its backward pass needs.
     pub fn call_saved(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<(Output, CpuSaved)> {
+        // An allocation that fails would end the process.
+        let widths = self.slots(weights).iter().map(SavedSlot::width).sum::<usize>();
+        let inputs = weights.network().slots.iter().map(|slot| slot.input_size).sum::<usize>();
+        let shape = [call.steps(), call.batch(), widths.saturating_add(inputs)];
+        memory::check::<f32>(|| "the numbers of a saved call".into(), &shape)?;
         let mut layers = self.spare().pop().unwrap_or_default();
         let output = self.call(weights, call, Some(&mut layers))?;
         let saved = CpuSaved {
@@ -155,7 +163,10 @@ impl CpuRnn {
                 put_vectors(&mut params, spec, learned);
             }
         }
-        self.spare().push(saved.layers);
+        let mut spare = self.spare();
+        spare.push(saved.layers);
+        spare.truncate(MOST_SPARE);
+        drop(spare);
         let input = above.expect("a network has a layer");
         Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
     }

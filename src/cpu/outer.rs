@@ -5,8 +5,8 @@ use super::packed_weight::{PackedWeight, Rows};
 use pulp::Arch;
 use rayon::prelude::*;
 
-/// Rows whose numbers are packed at a time: a multiple of the rows that a product adds up by themselves, so that
-/// no bit depends on it.
+/// Rows whose numbers are packed at a time. The number is a multiple of the rows that a product adds up by
+/// themselves, so that no bit depends on the packing.
 const PART: usize = 512;
 
 /// The memory of such a sum.

@@ -110,7 +110,7 @@ pub struct Transposed {
 impl Transposed {
     pub fn pack(arch: Arch, weights: &Weights, spec: &SlotSpec) -> Transposed {
         let (slot, units) = (weights.slot(spec.index), spec.hidden_size);
-        // Its rows are the columns of some gates, which are padded to whole lines.
+        // Rows of the transposed weight are columns of some gates; gates are padded to whole lines.
         let transposed = |weight: ArrayView2<'_, f32>, gates: Range<usize>| {
             let mut columns = Array2::zeros((weight.ncols(), gates.len() * padded(units)));
             for (place, gate) in gates.enumerate() {

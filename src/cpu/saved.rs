@@ -33,11 +33,21 @@ pub struct SavedSlot {
 }
 
 impl SavedSlot {
+    /// Numbers of a row in each array.
+    fn widths(slot: &PackedSlot) -> [usize; 4] {
+        let cell = if slot.spec.cell.cell.has_cell_state() { slot.units() } else { 0 };
+        [slot.gate_columns(), slot.apart_columns(), slot.state(), cell]
+    }
+
+    /// Numbers of a row in all arrays.
+    pub fn width(slot: &PackedSlot) -> usize {
+        SavedSlot::widths(slot).iter().sum()
+    }
+
     /// Makes room for `rows` rows, one per time step and batch row. Where sequences end early, the rows past
     /// their ends are zero; else every row is written.
     pub fn begin(&mut self, slot: &PackedSlot, rows: usize, ends_early: bool) {
-        let cell = if slot.spec.cell.cell.has_cell_state() { slot.units() } else { 0 };
-        let widths = [slot.gate_columns(), slot.apart_columns(), slot.state(), cell];
+        let widths = SavedSlot::widths(slot);
         let arrays = [&mut self.a, &mut self.recurrent, &mut self.h, &mut self.c];
         for (array, width) in arrays.into_iter().zip(widths) {
             array.resize(rows * width);

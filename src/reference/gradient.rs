@@ -95,9 +95,9 @@ fn check_tape(network: &Network, [steps, batch]: [usize; 2]) -> Result<()> {
         let [rows, units] = [slot.gate_rows(), slot.hidden_size].map(|size| size as u64);
         let [input, state] = [slot.input_size, slot.state_size].map(|size| size as u64);
         // A multiplication and an addition each; a GRU with reset before makes the recurrent product twice.
-        // Formulas take less than 16 operations per gate, and a normalised sum less than 16 more.
+        // Formulas take less than 32 operations per gate, and a normalised sum less than 32 more.
         let products = rows.saturating_mul(input.saturating_add(2 * state)).saturating_add(units * state);
-        products.saturating_mul(2).saturating_add(32 * rows)
+        products.saturating_mul(2).saturating_add(64 * rows)
     });
     let needed = per_step.fold(0_u64, u64::saturating_add).saturating_mul(steps as u64);
     let needed = needed.saturating_mul(batch as u64);

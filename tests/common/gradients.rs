@@ -31,7 +31,7 @@ impl Given {
         }
     }
 
-    /// Those of some rows, and of the first steps.
+    /// The gradients of some rows, within the first steps.
     pub fn part(&self, steps: usize, rows: std::ops::Range<usize>) -> Given {
         let over_time = |array: &Array3<f32>| array.slice(s![..steps, rows.clone(), ..]).to_owned();
         let state = |array: &Array3<f32>| array.slice(s![.., rows.clone(), ..]).to_owned();
@@ -45,7 +45,7 @@ impl Given {
         }
     }
 
-    /// Those by the final states of some rows.
+    /// The gradients by the final states of some rows.
     pub fn final_state(&self, rows: std::ops::Range<usize>) -> State {
         let Given { h_n, c_n, .. } = self.part(0, rows);
         State { h: h_n.unwrap(), c: c_n }

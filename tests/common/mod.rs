@@ -24,8 +24,8 @@ pub struct Tolerance {
 /// holds with room to spare. The relative part is for the relu RNN, whose values grow.
 pub const F32: Tolerance = Tolerance { atol: 5e-6, rtol: 1e-5 };
 
-/// As [`F32`], for layer normalisation, which divides by a deviation that may be several times less than one,
-/// at every step.
+/// Layer normalisation in f32: [`F32`] widened, since a deviation may be several times less than one and
+/// divides, at every step.
 pub const NORM: Tolerance = Tolerance { atol: 3e-5, rtol: 1e-5 };
 
 /// Stored as f16, against f64: each number that is stored errs by up to 2^-11 of itself (4.9e-4), at every

@@ -71,7 +71,7 @@ fn callers_device(_: &Engine) -> Outcome {
 
 fn lost_device(_: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 12);
-    // Of the caller's, whose loss we are not told of, and of our own.
+    // Devices: the caller's, whose loss the library is not told of, and the library's own.
     let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
     for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
         let rnn = Rnn::new(&lost, case.weights.clone());

@@ -155,7 +155,7 @@ pub fn no_room_for_immediates(_: &Engine) -> Outcome {
 }
 
 pub fn lost_streams(_: &Engine) -> Outcome {
-    // Of the caller's, whose loss we are not told of, and of our own.
+    // Devices: the caller's, whose loss the library is not told of, and the library's own.
     let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
     for engine in [Engine::from_device(device, queue), Engine::builder().build()?] {
         let weights = case(&Config::lstm(5).input_size(3), 1, 1, 52).weights;

@@ -197,6 +197,16 @@ fn misuse_is_an_error() {
     // Refused gradients leave the saved call as it was.
     rnn.backward(&mut kept, &good()).unwrap();
 
+    // More numbers than any memory has, told before the forward pass.
+    let one = Array3::zeros((1, 1, 7));
+    let endless = one.broadcast((1 << 40, 1, 7)).unwrap();
+    let found = rnn.forward_saved(&Call::new(&endless));
+    assert!(
+        matches!(&found, Err(Error::Memory { what, .. }) if what == "the numbers of a saved call"),
+        "{:?}",
+        found.err()
+    );
+
     let gru = case(&Config::gru(5).input_size(7), 4, 3, 70);
     let rnn = Rnn::new(&Engine::cpu(), gru.weights.clone());
     let mut saved = rnn.forward_saved(&gru.call()).unwrap().1;

@@ -1,4 +1,5 @@
-//! The examples `infer` and `gradients` as a person runs them. `cargo test` builds examples; a single `--test infer` needs
+//! The examples `infer` and `gradients` as a person runs them. `cargo test` builds examples; a single
+//! `--test infer` needs
 //! `cargo build --examples` before.
 
 #[path = "../common/mod.rs"]

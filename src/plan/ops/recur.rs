@@ -187,7 +187,7 @@ impl<'a> Steps<'a> {
             // The schedule was chosen because there is one.
             true => sequence_tile(slot, group.is_paired(), workload, limits).unwrap_or(Tile::ALL[0]),
             false => {
-                // Of all directions, whichever this dispatch has: no schedule has another tile.
+                // The tile follows the layer's directions, not this dispatch's: every schedule has the same.
                 let all = builder.network.direction_count() as u64;
                 let size = (self.batch, all.saturating_mul(units));
                 tiles::tile(phase.kernel, size, workload.dtype, &workload.tuning, limits)?
