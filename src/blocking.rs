@@ -10,7 +10,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 /// Waits for a future. Futures of the CPU engine, and futures that wait for the GPU in place, are ready at
-/// the first poll, for which nothing is allocated.
+/// the first poll, for which nothing is allocated. The function is inlined: a call of it would move the whole
+/// future.
+#[inline(always)]
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
