@@ -91,6 +91,8 @@ impl<T> Packed<T> {
 /// Memory that is kept from call to call.
 #[derive(Debug, Default)]
 struct Workspace {
+    /// The packed weights, so that a call asks for no lock.
+    slots: Option<Arc<Vec<PackedSlot>>>,
     /// The last T and N that there was memory for.
     fits: [usize; 2],
     /// The input, where its numbers do not lie in one piece.
@@ -159,7 +161,6 @@ impl CpuRnn {
     ) -> Result<Output> {
         let network = weights.network();
         let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
-        let slots = self.slots(weights);
         workspace.check(network, call)?;
         let initial = match call.state {
             // In the standard order, whatever the caller's is.
@@ -171,7 +172,8 @@ impl CpuRnn {
         };
         let (mut h_n, mut c_n) = (initial.h, initial.c);
         let mut results = Results::new(network, call, &self.cpu.name)?;
-        let Workspace { input, sequences, directions_apart, scratches, .. } = workspace;
+        let Workspace { slots, input, sequences, directions_apart, scratches, .. } = workspace;
+        let slots = slots.get_or_insert_with(|| self.slots(weights));
         let [mut source, mut target] = sequences.each_mut();
         let given = match Rows::of_sequence(call.input.view()) {
             Some(_) => call.input.view(),

@@ -11,7 +11,10 @@ pub type Failure = Box<dyn std::error::Error>;
 /// Measures once.
 pub type Turn = Box<dyn FnMut() -> Result<Duration, Failure>>;
 
-const PAIRS: usize = 60;
+/// Networks made anew for a measure. Where their memory comes to lie changes a call's time by some percent.
+const BUILDS: usize = 6;
+/// Pairs of turns of each build.
+const PAIRS: usize = 20;
 const DRAWS: usize = 2_000;
 pub const HOST_CALLS: usize = 20;
 pub const STREAM_CALLS: usize = 50;
@@ -89,7 +92,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     let wanted = |measure: &str| asked.is_empty() || asked.iter().any(|word| word == measure);
-    println!("adapter: {}; {PAIRS} pairs, us", ::after::Engine::gpu()?.name());
+    println!("adapter: {}; {BUILDS} builds of {PAIRS} pairs, us", ::after::Engine::gpu()?.name());
     println!(
         "{:<8} {:<26} {:<8} {:>11} {:>11} {:>6} {:>17}",
         "measure", "of", "on", "before", "after", "ratio", "95% interval"
@@ -97,10 +100,9 @@ fn main() -> Result<(), Failure> {
     for (network, steps, batch, calls) in &FORWARD {
         for (measure, on, calls) in [("forward", On::Adapter, 1), ("cpu", On::Cpu, *calls)] {
             if wanted(measure) {
-                let before = before::forward(on, network, *steps, *batch, calls)?;
-                let after = after::forward(on, network, *steps, *batch, calls)?;
                 let of = format!("{}, T {steps}, N {batch}", network.name());
-                compare(measure, &of, on, before, after)?;
+                let before = || before::forward(on, network, *steps, *batch, calls);
+                compare(measure, &of, on, before, || after::forward(on, network, *steps, *batch, calls))?;
             }
         }
     }
@@ -108,10 +110,12 @@ fn main() -> Result<(), Failure> {
         for (paired, steps) in [(false, 1), (false, 128), (true, 1), (true, 128)] {
             if wanted("host") {
                 let schedule = if paired { "paired" } else { "stepwise" };
-                let (before, after) = (before::host(on, paired, steps)?, after::host(on, paired, steps)?);
-                compare("host", &format!("call, {schedule}, T {steps}"), on, before, after)?;
-                let (before, after) = (before::encode(on, paired, steps)?, after::encode(on, paired, steps)?);
-                compare("host", &format!("encode, {schedule}, T {steps}"), on, before, after)?;
+                let of = format!("call, {schedule}, T {steps}");
+                let before = || before::host(on, paired, steps);
+                compare("host", &of, on, before, || after::host(on, paired, steps))?;
+                let of = format!("encode, {schedule}, T {steps}");
+                let before = || before::encode(on, paired, steps);
+                compare("host", &of, on, before, || after::encode(on, paired, steps))?;
             }
         }
     }
@@ -119,9 +123,8 @@ fn main() -> Result<(), Failure> {
         for on in [On::Adapter, On::Cpu] {
             if wanted("stream") {
                 let of = format!("{}, {count} streams", network.name());
-                let (before, after) =
-                    (before::stream(on, network, *count)?, after::stream(on, network, *count)?);
-                compare("stream", &of, on, before, after)?;
+                let before = || before::stream(on, network, *count);
+                compare("stream", &of, on, before, || after::stream(on, network, *count))?;
             }
         }
     }
@@ -129,32 +132,59 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Measures both in turn, and prints a line.
-fn compare(measure: &str, of: &str, on: On, mut before: Turn, mut after: Turn) -> Result<(), Failure> {
-    (before()?, after()?);
+fn compare(
+    measure: &str,
+    of: &str,
+    on: On,
+    before: impl Fn() -> Result<Turn, Failure>,
+    after: impl Fn() -> Result<Turn, Failure>,
+) -> Result<(), Failure> {
     let (mut times, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
-    for pair in 0..PAIRS {
-        let (first, second) =
-            if pair % 2 == 0 { (&mut before, &mut after) } else { (&mut after, &mut before) };
-        let (first, second) = (first()?, second()?);
-        let (before, after) = if pair % 2 == 0 { (first, second) } else { (second, first) };
-        ratios.push(after.as_secs_f64() / before.as_secs_f64());
-        times[0].push(1e6 * before.as_secs_f64());
-        times[1].push(1e6 * after.as_secs_f64());
+    for build in 0..BUILDS {
+        // Who is made first changes where the other comes to lie.
+        let mut turns = if build % 2 == 0 {
+            [before()?, after()?]
+        } else {
+            let after = after()?;
+            [before()?, after]
+        };
+        for turn in &mut turns {
+            turn()?;
+        }
+        let mut own = Vec::new();
+        for pair in 0..PAIRS {
+            let mut pair_times = [Duration::ZERO; 2];
+            for side in [pair % 2, 1 - pair % 2] {
+                pair_times[side] = turns[side]()?;
+            }
+            let [before, after] = pair_times.map(|time| time.as_secs_f64());
+            own.push(after / before);
+            times[0].push(1e6 * before);
+            times[1].push(1e6 * after);
+        }
+        ratios.push(own);
     }
     let [before, after] = times.map(median);
     let (low, high) = interval(&ratios);
     let interval = format!("{low:.3} to {high:.3}");
-    let ratio = median(ratios);
+    let ratio = median(ratios.concat());
     let on = on.name();
     println!("{measure:<8} {of:<26} {on:<8} {before:>11.1} {after:>11.1} {ratio:>6.3} {interval:>17}");
     Ok(())
 }
 
-/// 95% of the medians of samples drawn from the sample.
-fn interval(ratios: &[f64]) -> (f64, f64) {
+/// 95% of the medians of samples drawn from the sample: builds first, then pairs of each build.
+fn interval(ratios: &[Vec<f64>]) -> (f64, f64) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut medians: Vec<f64> = (0..DRAWS)
-        .map(|_| median((0..ratios.len()).map(|_| ratios[random.random_range(0..ratios.len())]).collect()))
+        .map(|_| {
+            let mut drawn = Vec::new();
+            for _ in ratios {
+                let build = &ratios[random.random_range(0..ratios.len())];
+                drawn.extend(build.iter().map(|_| build[random.random_range(0..build.len())]));
+            }
+            median(drawn)
+        })
         .collect();
     medians.sort_by(f64::total_cmp);
     (medians[DRAWS / 40], medians[DRAWS - 1 - DRAWS / 40])
