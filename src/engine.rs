@@ -51,8 +51,8 @@ impl Engine {
 
     /// The best GPU, or the CPU engine where there is none; the choice, and the reason, are logged.
     ///
-    /// A software adapter counts as no GPU, unless `WGPU_ADAPTER_NAME` names it: the CPU engine is 7 to 15
-    /// times as fast as Mesa's software Vulkan at large sizes, and up to 67 times for a call of a single step
+    /// A software adapter counts as no GPU, unless `WGPU_ADAPTER_NAME` names it: the CPU engine is 5 to 11
+    /// times as fast as Mesa's software Vulkan at large sizes, and up to 41 times for a call of a single step
     /// (`benches/record/versions-llvmpipe.txt`).
     pub async fn auto_async() -> Engine {
         let builder = Engine::builder();
