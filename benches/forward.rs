@@ -91,7 +91,9 @@ fn main() -> Result<(), Failure> {
             let ms = |time: Duration| time.as_secs_f64() * 1e3;
             let (median, fastest) = (ms(times[times.len() / 2]), ms(times[0]));
             let (dispatches, submits) = match by {
-                "best" | "unchecked" => (plan.dispatches().to_string(), plan.submits.len().to_string()),
+                "best" | "unchecked" => {
+                    (plan.dispatches().to_string(), plan.forward.submits.len().to_string())
+                }
                 _ => Default::default(),
             };
             println!(

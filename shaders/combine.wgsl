@@ -4,8 +4,10 @@
 override OPERATION: u32 = 0u;
 
 struct Dims {
-    // In vectors of four.
+    // The length, and the places where a and b begin: in vectors of four.
     len: u32,
+    a_offset: u32,
+    b_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -18,11 +20,12 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let at = tile_of(group, groups) * WORKGROUP + lane;
-    if at >= dims.len {
+    let place = tile_of(group, groups) * WORKGROUP + lane;
+    if place >= dims.len {
         return;
     }
-    let x = vec4<f32>(a[at]);
+    let at = dims.b_offset + place;
+    let x = vec4<f32>(a[dims.a_offset + place]);
     let y = vec4<f32>(b[at]);
     switch OPERATION {
         case 0u: { b[at] = Vector(x + y); }            // add

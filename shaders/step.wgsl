@@ -5,7 +5,8 @@
 // A cell with two products takes two such steps: a_next of the first is a of the second. One invocation
 // computes all gates of one unit for ROWS rows of the batch. With both directions in one dispatch, each array
 // holds the forward direction's part and then the reverse one's, except input_gates, whose rows hold both,
-// and the lengths. Arrays that are written are bound as single numbers, and are never the buffer that is read
+// and the lengths. A saved call keeps h and c of every step in order of time, with the initial state before the
+// first of them in the direction's order. Arrays that are written are bound as single numbers, and are never the buffer that is read
 // by fours: invocations that each write a part of one vector may undo each other's store.
 
 // Parameters per unit, in vectors of all gates.
@@ -40,11 +41,11 @@ struct Dims {
     direction_weight: u32,
     direction_parameters: u32,
     direction_output: u32,
+    // Of the cell states that a saved call keeps.
+    direction_cells: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-// [S, N, D, H, G]
-@group(0) @binding(1) var<storage, read> input_gates: array<StoredInputGates>;
 // [U/BLOCK, K/4, BLOCK] of G gates by 4 k
 @group(0) @binding(2) var<storage, read> b: array<StoredWeights>;
 // [U, PARAMETERS] of G gates
@@ -55,9 +56,9 @@ struct Dims {
 @group(0) @binding(5) var<storage, read> lengths: array<u32>;
 // [N, U]
 @group(0) @binding(6) var<storage, read_write> a_next: array<Number>;
-// [S, N, U], and c [S, N, U]
+// [S, N, U], and c [S, N, U]; of a saved call [S + 1, N, U]
 @group(0) @binding(7) var<storage, read_write> output: array<Number>;
-// [N, U], or [1] without use
+// [N, U], of a saved call [S + 1, N, U], or [1] without use
 @group(0) @binding(8) var<storage, read_write> cell_state: array<f32>;
 
 fn rows() -> u32 {
@@ -84,9 +85,19 @@ fn epilogue(row: u32, unit: u32, sum: Gates) {
     let sequence_row = t * dims.batch + row;
     let own_row = direction * dims.batch + row;
     let own_parameters = direction * dims.direction_parameters + unit;
-    let at = own_row * dims.units + unit;
-    let output_at = direction * dims.direction_output + sequence_row * dims.stride + unit;
+    var output_row = sequence_row;
+    if SAVES && !is_reverse() {
+        output_row += dims.batch;
+    }
+    let output_at = direction * dims.direction_output + output_row * dims.stride + unit;
     let cells_at = direction * dims.direction_output + dims.cells + sequence_row * dims.units + unit;
+    var cell_before = own_row * dims.units + unit;
+    var cell_after = cell_before;
+    if SAVES_CELLS {
+        let start = direction * dims.direction_cells + unit;
+        cell_after = start + output_row * dims.units;
+        cell_before = start + (2u * sequence_row + dims.batch - output_row) * dims.units;
+    }
     var previous = State();
     if (READS_H && !HIDDEN_IS_NEXT) || (ALTERNATES && HAS_LENGTHS) {
         previous.h = f32(a[own_row * dims.depth + unit / 4u][unit % 4u]);
@@ -94,10 +105,16 @@ fn epilogue(row: u32, unit: u32, sum: Gates) {
     if HAS_LENGTHS {
         if dims.first_step + t >= lengths[row] {
             if WRITES_OUTPUT {
-                output[output_at] = Number();
+                if SAVES && !ALTERNATES {
+                    previous.h = next_h(row, unit);
+                }
+                output[output_at] = select(Number(), Number(previous.h), SAVES);
             }
             if WRITES_CELLS {
                 output[cells_at] = Number();
+            }
+            if SAVES_CELLS {
+                cell_state[cell_after] = cell_state[cell_before];
             }
             if ALTERNATES {
                 set_next_h(row, unit, previous.h);
@@ -109,23 +126,25 @@ fn epilogue(row: u32, unit: u32, sum: Gates) {
         previous.h = next_h(row, unit);
     }
     if READS_C {
-        previous.c = cell_state[at];
+        previous.c = cell_state[cell_before];
     }
     var x = Gates();
+    let input_at = sequence_row * dims.input_stride + dims.input_offset + direction * dims.direction_input + unit;
     if HAS_INPUT {
-        x = read_input_gates(sequence_row * dims.input_stride + dims.input_offset + direction * dims.direction_input + unit);
+        x = read_input_gates(input_at);
     }
     var h = sum;
     if PARAMETERS > 0u {
         h += read_parameters(PARAMETERS * own_parameters);
     }
     let state = cell(x, h, previous, own_parameters);
+    save(input_at, x, h);
     set_next_h(row, unit, state.h);
     if WRITES_OUTPUT {
         output[output_at] = Number(state.h);
     }
     if WRITES_C {
-        cell_state[at] = state.c;
+        cell_state[cell_after] = state.c;
     }
     if WRITES_CELLS {
         output[cells_at] = Number(state.c);

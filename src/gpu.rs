@@ -2,7 +2,7 @@
 //!
 //! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
 //! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between
-//! host and GPU, [`interop`] callers' own buffers, [`resident`] states that stay on the GPU. [`tuner`]
+//! host and GPU, [`gradient`] those of a backward pass, [`interop`] callers' own buffers, [`resident`] states that stay on the GPU. [`tuner`]
 //! measures schedules and tiles, [`timing`] the time of each pass. [`numbers`] converts f32 to and from f16.
 //! [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that cooperative matrices are
 //! right.
@@ -11,6 +11,7 @@
 mod cooperative;
 mod device;
 mod encode;
+mod gradient;
 mod interop;
 mod numbers;
 #[cfg(not(target_arch = "wasm32"))]
@@ -27,13 +28,14 @@ mod weights;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use device::CacheFiles;
 pub(crate) use device::{ADAPTER_NAME, Gpu, Request};
+pub(crate) use gradient::GpuSaved;
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
 use crate::network::{Dtype, Network};
 use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
 use crate::{Error, Output, Result, State, Weights, memory};
-use prepared::Prepared;
+use prepared::{Prepared, Turn};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use timing::Clock;
@@ -123,6 +125,21 @@ impl GpuRnn {
         resident: Option<&Resident>,
         wait: Wait,
     ) -> Result<Output> {
+        let (output, used) = self.compute(weights, call, setup, resident, false, wait).await?;
+        put(&self.prepared, used, MAX_PREPARED);
+        Ok(output)
+    }
+
+    /// Computes a call, and gives out the objects that it has used, with all that a saved call keeps.
+    async fn compute(
+        &self,
+        weights: &Weights,
+        call: &Checked<'_, f32>,
+        setup: &Setup,
+        resident: Option<&Resident>,
+        saves: bool,
+        wait: Wait,
+    ) -> Result<(Output, (Workload, Prepared))> {
         let network = weights.network();
         if call.dropout.is_some() {
             let (expected, found) = ("the CPU engine or the reference".into(), self.gpu.name.to_string());
@@ -134,12 +151,15 @@ impl GpuRnn {
         }
         let workload = Workload {
             has_lengths: call.lengths.is_some() || lengths.is_some(),
+            saves,
             outputs: call.outputs,
             dtype: setup.dtype,
             tuning: setup.tuning,
             ..Workload::new(call.steps(), call.batch())
         };
-        let longest = Longest { steps: call.longest() as u64, lengths, resident };
+        // A saved call keeps a state in every step.
+        let steps = if saves { call.steps() } else { call.longest() };
+        let longest = Longest { steps: steps as u64, lengths, resident };
         // Objects in use are out of the pool: a call that fails, or is dropped half-way, leaves nothing
         // half-done in the pool.
         let known = take(&self.prepared, |(known, _)| *known == workload);
@@ -149,8 +169,8 @@ impl GpuRnn {
                 let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
                 check_memory(&plan, &self.gpu.limits)?;
                 #[cfg(not(target_arch = "wasm32"))]
-                let plan = self.tuned(weights, &workload, plan, wait).await;
-                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype).await?;
+                let plan = if saves { plan } else { self.tuned(weights, &workload, plan, wait).await };
+                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype, saves).await?;
                 let prepared = Prepared::new(&self.gpu, &on_gpu, plan, true).await?;
                 self.gpu.pipelines.save();
                 prepared
@@ -168,14 +188,13 @@ impl GpuRnn {
             return Err(refused);
         }
         let clock = if call.is_timed { Some(Clock::new(&self.gpu, &prepared).await?) } else { None };
-        prepared.submit(&self.gpu, &longest, clock.as_ref()).await?;
-        prepared.wait(&self.gpu, wait).await?;
+        prepared.submit(&self.gpu, Turn::Forward, &longest, clock.as_ref()).await?;
+        prepared.wait(&self.gpu, Turn::Forward, wait).await?;
         let mut output = prepared.read(&self.gpu, call, network, &longest)?;
         if let Some(clock) = clock {
             output.times = clock.read(&self.gpu, &prepared, &longest).await?;
         }
-        put(&self.prepared, (workload, prepared), MAX_PREPARED);
-        Ok(output)
+        Ok((output, (workload, prepared)))
     }
 
     /// States that stay on the GPU, one per batch row: each the learned state or zeros.

@@ -1,7 +1,8 @@
 //! The kernels: the files of `shaders/` that each is joined from, and its arrays. Knows no GPU, so that tests
 //! can check every combination.
 
-use crate::network::{Dtype, Equation};
+pub use crate::network::Array;
+use crate::network::{Back, Dtype, Equation, read, written};
 use std::collections::HashSet;
 
 /// A kernel; one file of `shaders/`.
@@ -15,6 +16,12 @@ pub enum Kernel {
     Step(Equation),
     /// Many time steps in one dispatch, their state in the memory of a workgroup.
     Sequence(Equation),
+    /// One time step of a saved call, which keeps its pre-activations and states.
+    SavedStep(Equation),
+    /// Many time steps of a saved call in one dispatch.
+    SavedSequence(Equation),
+    /// One time step on the way back, or one phase of several.
+    Back(Back),
     /// The update of a layer-normalised LSTM.
     Norm,
     /// Two arrays become one: merged directions, residual connections.
@@ -28,6 +35,12 @@ pub enum Kernel {
     },
     /// A tensor of the flat parameters becomes a part of an array that another kernel reads.
     Pack,
+    /// The same, of a weight that the way back reads transposed.
+    Transpose,
+    /// The gradient by a weight, in partial sums over time and batch.
+    Outer,
+    /// Partial sums become a tensor of the flat gradients.
+    Reduce,
 }
 
 /// The way that a kernel gets the time step.
@@ -161,50 +174,59 @@ pub const VECTOR: usize = 4;
 /// Invocations per workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `norm.wgsl`.
 pub const WORKGROUP: u32 = 64;
 
-/// A storage buffer of a kernel, by its name in WGSL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Array {
-    /// The name.
-    pub name: &'static str,
-    /// True if the kernel writes the buffer (and may read it).
-    pub is_written: bool,
-}
-
 impl Kernel {
     /// Every kernel.
     pub fn all() -> impl Iterator<Item = Kernel> {
-        let others = [Kernel::Gemm, Kernel::Norm, Kernel::Combine, Kernel::Pack];
-        let steps = Equation::ALL.into_iter().filter(|equation| equation.is_step()).map(Kernel::Step);
-        let in_one = Equation::ALL.into_iter().filter(|equation| equation.is_whole());
+        let others = [
+            Kernel::Gemm,
+            Kernel::Norm,
+            Kernel::Combine,
+            Kernel::Pack,
+            Kernel::Transpose,
+            Kernel::Outer,
+            Kernel::Reduce,
+        ];
+        let steps = || Equation::ALL.into_iter().filter(|equation| equation.is_step());
+        let in_one = || Equation::ALL.into_iter().filter(|equation| equation.is_whole());
         let both = [Dtype::F32, Dtype::F16];
         let carries = both.into_iter().flat_map(move |from| both.map(|to| Kernel::Carry { from, to }));
-        steps.chain(in_one.map(Kernel::Sequence)).chain(others).chain(carries)
+        let forward = steps().map(Kernel::Step).chain(in_one().map(Kernel::Sequence));
+        let saved = steps().map(Kernel::SavedStep).chain(in_one().map(Kernel::SavedSequence));
+        forward.chain(saved).chain(Back::ALL.map(Kernel::Back)).chain(others).chain(carries)
     }
 
     /// The name: the file's, or the equation's.
     pub const fn name(self) -> &'static str {
         match self {
             Kernel::Gemm => "gemm",
-            Kernel::Step(equation) => equation.name(),
-            Kernel::Sequence(equation) => equation.sequence_name(),
+            Kernel::Step(equation) | Kernel::SavedStep(equation) => equation.name(),
+            Kernel::Sequence(equation) | Kernel::SavedSequence(equation) => equation.sequence_name(),
+            Kernel::Back(back) => back.row().name,
             Kernel::Norm => "norm",
             Kernel::Combine => "combine",
             Kernel::Carry { .. } => "carry",
             Kernel::Pack => "pack",
+            Kernel::Transpose => "transpose",
+            Kernel::Outer => "outer",
+            Kernel::Reduce => "reduce",
         }
     }
 
     /// The storage buffers, from binding 1 on.
     pub const fn arrays(self) -> &'static [Array] {
-        const fn read(name: &'static str) -> Array {
-            Array { name, is_written: false }
-        }
-        const fn written(name: &'static str) -> Array {
-            Array { name, is_written: true }
-        }
         const GEMM: &[Array] = &[read("a"), read("b"), read("parameters"), written("input_gates")];
         const STEP: &[Array] = &[
             read("input_gates"),
+            read("b"),
+            read("parameters"),
+            read("a"),
+            read("lengths"),
+            written("a_next"),
+            written("output"),
+            written("cell_state"),
+        ];
+        const SAVED_STEP: &[Array] = &[
+            written("input_gates"),
             read("b"),
             read("parameters"),
             read("a"),
@@ -225,13 +247,22 @@ impl Kernel {
         const COMBINE: &[Array] = &[read("a"), written("b")];
         const CARRY: &[Array] = &[read("source"), written("into")];
         const PACK: &[Array] = &[read("flat"), written("packed")];
+        const OUTER: &[Array] = &[read("a"), read("b"), written("partial")];
+        const REDUCE: &[Array] = &[read("partial"), written("flat")];
         match self {
             Kernel::Gemm => GEMM,
             Kernel::Step(_) | Kernel::Sequence(_) => STEP,
+            Kernel::SavedStep(equation) | Kernel::SavedSequence(equation) => {
+                // A step that has nothing to keep only reads.
+                if equation.row().saves.is_empty() { STEP } else { SAVED_STEP }
+            }
+            Kernel::Back(back) => back.row().arrays,
             Kernel::Norm => NORM,
             Kernel::Combine => COMBINE,
             Kernel::Carry { .. } => CARRY,
-            Kernel::Pack => PACK,
+            Kernel::Pack | Kernel::Transpose => PACK,
+            Kernel::Outer => OUTER,
+            Kernel::Reduce => REDUCE,
         }
     }
 
@@ -261,30 +292,40 @@ impl Kernel {
 
     /// True if the kernel is told the time step.
     pub const fn has_step_index(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Norm)
+        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::Back(_))
     }
 
     /// True for a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Gemm)
+        self.equation().is_some() || matches!(self, Kernel::Gemm | Kernel::Back(_))
+    }
+
+    /// True for many time steps in one dispatch.
+    pub const fn is_sequence(self) -> bool {
+        matches!(self, Kernel::Sequence(_) | Kernel::SavedSequence(_))
     }
 
     /// The tiles that the kernel can have.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Gemm => true,
-            Kernel::Step(_) => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
-            Kernel::Sequence(_) => matches!(tile.read, Read::Each | Read::Shared),
+            Kernel::Step(_) | Kernel::SavedStep(_) | Kernel::Back(_) => {
+                !matches!(tile.read, Read::Workgroup | Read::Cooperative)
+            }
+            Kernel::Sequence(_) | Kernel::SavedSequence(_) => matches!(tile.read, Read::Each | Read::Shared),
             // These kernels have no rows of their own.
-            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => *tile == Tile::ALL[0],
+            _ => *tile == Tile::ALL[0],
         })
     }
 
     /// The equation of a kernel that computes time steps.
     pub const fn equation(self) -> Option<Equation> {
         match self {
-            Kernel::Step(equation) | Kernel::Sequence(equation) => Some(equation),
-            Kernel::Gemm | Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => None,
+            Kernel::Step(equation)
+            | Kernel::Sequence(equation)
+            | Kernel::SavedStep(equation)
+            | Kernel::SavedSequence(equation) => Some(equation),
+            _ => None,
         }
     }
 
@@ -294,7 +335,10 @@ impl Kernel {
     }
 
     fn files(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> Vec<&'static str> {
-        let gates = self.equation().map_or(VECTOR, Equation::width);
+        let gates = match self {
+            Kernel::Back(_) => 1,
+            _ => self.equation().map_or(VECTOR, Equation::width),
+        };
         let dtype = match self {
             Kernel::Carry { from: Dtype::F16, .. } | Kernel::Carry { to: Dtype::F16, .. } => Dtype::F16,
             _ => dtype,
@@ -306,13 +350,23 @@ impl Kernel {
                 Dtype::F16 => include_str!("../shaders/dtype/f16.wgsl"),
             },
             include_str!("../shaders/prelude.wgsl"),
-            match gates {
+        ];
+        if self.has_tiles() || self.has_step_index() {
+            files.push(match gates {
                 1 => include_str!("../shaders/gates/1.wgsl"),
                 2 => include_str!("../shaders/gates/2.wgsl"),
                 3 => include_str!("../shaders/gates/3.wgsl"),
                 _ => include_str!("../shaders/gates/4.wgsl"),
-            },
-        ];
+            });
+            if !matches!(self, Kernel::Back(_)) {
+                files.push(match gates {
+                    1 => include_str!("../shaders/operands/1.wgsl"),
+                    2 => include_str!("../shaders/operands/2.wgsl"),
+                    3 => include_str!("../shaders/operands/3.wgsl"),
+                    _ => include_str!("../shaders/operands/4.wgsl"),
+                });
+            }
+        }
         if self.has_tiles() {
             files.extend(tile.wgsl());
         }
@@ -329,28 +383,42 @@ impl Kernel {
         }
         let once = include_str!("../shaders/run/once.wgsl");
         let step = include_str!("../shaders/step.wgsl");
+        let one = [once, include_str!("../shaders/run/step.wgsl")];
+        let sequence = include_str!("../shaders/run/sequence.wgsl");
+        let none = include_str!("../shaders/saves/none.wgsl");
+        let saves = |equation: Equation| match equation.row().saves {
+            "" => [include_str!("../shaders/saves/states.wgsl"), ""],
+            own => [include_str!("../shaders/saves/gates.wgsl"), own],
+        };
         match self {
             Kernel::Gemm => files.extend([once, include_str!("../shaders/gemm.wgsl")]),
             Kernel::Step(equation) => {
-                files.extend([once, include_str!("../shaders/run/step.wgsl"), equation.file(), step]);
+                files.extend(one);
+                files.extend([none, equation.file(), step]);
             }
-            Kernel::Sequence(equation) => {
-                files.extend([include_str!("../shaders/run/sequence.wgsl"), equation.file(), step]);
+            Kernel::Sequence(equation) => files.extend([sequence, none, equation.file(), step]),
+            Kernel::SavedStep(equation) => {
+                files.extend(one);
+                files.extend(saves(equation));
+                files.extend([equation.file(), step]);
             }
-            Kernel::Norm => {
-                files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]);
+            Kernel::SavedSequence(equation) => {
+                files.push(sequence);
+                files.extend(saves(equation));
+                files.extend([equation.file(), step]);
             }
-            // The kernel has no product, and so no gates.
-            Kernel::Combine => {
-                files.truncate(2);
-                files.push(include_str!("../shaders/combine.wgsl"));
+            Kernel::Back(back) => {
+                files.extend([once, include_str!("../shaders/slope.wgsl")]);
+                files.extend(back.row().wgsl);
+                files.push(include_str!("../shaders/back.wgsl"));
             }
-            Kernel::Pack => {
-                files.truncate(2);
-                files.push(include_str!("../shaders/pack.wgsl"));
-            }
+            Kernel::Norm => files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]),
+            Kernel::Combine => files.push(include_str!("../shaders/combine.wgsl")),
+            Kernel::Pack => files.push(include_str!("../shaders/pack.wgsl")),
+            Kernel::Transpose => files.push(include_str!("../shaders/transpose.wgsl")),
+            Kernel::Outer => files.push(include_str!("../shaders/outer.wgsl")),
+            Kernel::Reduce => files.push(include_str!("../shaders/reduce.wgsl")),
             Kernel::Carry { from, to } => {
-                files.truncate(2);
                 files.push(match from {
                     Dtype::F32 => include_str!("../shaders/carry/from_f32.wgsl"),
                     Dtype::F16 => include_str!("../shaders/carry/from_f16.wgsl"),

@@ -98,7 +98,7 @@ struct Readme;
 pub mod inspect {
     pub use crate::call::{Piece, ResultArray, Source};
     pub use crate::kernel::*;
-    pub use crate::network::{Equation, EquationRow, Product};
+    pub use crate::network::{Back, BackRow, Equation, EquationRow, Operand, Product};
     pub use crate::plan::*;
 
     /// Buffers, bind groups and pipelines that an engine has made so far, for all networks; 0 without a GPU.

@@ -2,6 +2,7 @@
 //! ([`Network`]).
 
 mod activation;
+mod back;
 mod cell;
 mod check;
 mod config;
@@ -10,6 +11,8 @@ mod options;
 mod spec;
 
 pub use activation::Activation;
+pub use back::{Array, Back, BackRow, Operand};
+pub(crate) use back::{read, written};
 pub use cell::Cell;
 pub use config::Config;
 pub use equation::{Equation, EquationRow, Product};

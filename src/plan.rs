@@ -10,10 +10,14 @@ mod arrays;
 mod buffers;
 mod builder;
 mod cut;
+mod dims;
 mod dispatch;
+mod flat;
 mod gemm;
+mod gradient_arrays;
 mod limits;
 mod ops;
+mod outer;
 mod pack;
 mod schedule;
 mod show;
@@ -25,7 +29,11 @@ mod weights;
 mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
-pub use dispatch::{CarryDims, Dims, Dispatch, GemmDims, NormDims, PackDims, Pass, StepDims};
+pub use dims::{
+    BackDims, CarryDims, CombineDims, Dims, GemmDims, NormDims, OuterDims, PackDims, ReduceDims, StepDims,
+    TransposeDims,
+};
+pub use dispatch::{Dispatch, Pass};
 pub use limits::Limits;
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
@@ -64,17 +72,32 @@ pub struct Plan {
     /// Every buffer; a [`BufferId`] is an index into it.
     #[doc(hidden)]
     pub buffers: Vec<Buffer>,
-    /// From upload buffers to the arrays of input, initial states and lengths; before all passes.
+    /// The call itself.
     #[doc(hidden)]
-    pub uploads: Vec<Transfer>,
-    /// The passes, by submit: long sequences are cut so that no driver's watchdog fires.
+    pub forward: Way,
+    /// The backward pass of a saved call, with the same buffers.
     #[doc(hidden)]
-    pub submits: Vec<Vec<Pass>>,
-    /// From the arrays of results to download buffers; after all passes.
-    #[doc(hidden)]
-    pub downloads: Vec<Transfer>,
+    pub backward: Option<Way>,
     /// Workgroups along one axis of a dispatch.
     max_workgroups: u64,
+}
+
+/// All that is done at once, between two visits of the host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Way {
+    /// From upload buffers to the arrays of the arguments; before all passes.
+    pub uploads: Vec<Transfer>,
+    /// The passes, by submit: long sequences are cut so that no driver's watchdog fires.
+    pub submits: Vec<Vec<Pass>>,
+    /// From the arrays of results to download buffers; after all passes.
+    pub downloads: Vec<Transfer>,
+}
+
+impl Way {
+    /// All passes, over all submits.
+    pub fn passes(&self) -> impl Iterator<Item = &Pass> {
+        self.submits.iter().flatten()
+    }
 }
 
 impl Plan {
@@ -120,7 +143,12 @@ impl Plan {
 
     /// The same as [`packing`](Plan::packing), of a network that was checked.
     pub(crate) fn packing_of(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
-        pack::plan(network, dtype, limits)
+        pack::plan(network, dtype, limits, false)
+    }
+
+    /// The same, of the weights that only saved calls and their backward passes read.
+    pub(crate) fn packing_for_gradients(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
+        pack::plan(network, dtype, limits, true)
     }
 
     /// The same as [`of`](Plan::of), of a network that was checked.
@@ -131,13 +159,25 @@ impl Plan {
 
 /// # Counts
 impl Plan {
-    /// All passes, over all submits.
+    /// The call, and its backward pass if it is saved.
     #[doc(hidden)]
-    pub fn passes(&self) -> impl Iterator<Item = &Pass> {
-        self.submits.iter().flatten()
+    pub fn ways(&self) -> impl Iterator<Item = &Way> {
+        [Some(&self.forward), self.backward.as_ref()].into_iter().flatten()
     }
 
-    /// Dispatches of the whole call, if all sequences have T steps.
+    /// All passes, over all submits, of the call and of its backward pass.
+    #[doc(hidden)]
+    pub fn passes(&self) -> impl Iterator<Item = &Pass> {
+        self.ways().flat_map(Way::passes)
+    }
+
+    /// Bytes that a saved call keeps for its backward pass.
+    pub fn saved_bytes(&self) -> u64 {
+        let saved = self.buffers.iter().filter(|buffer| buffer.content == Content::Saved);
+        saved.map(Buffer::bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Dispatches of the whole call, and of its backward pass, if all sequences have T steps.
     pub fn dispatches(&self) -> u64 {
         self.passes().map(Pass::count).sum()
     }

@@ -313,6 +313,11 @@ impl Rnn {
         })
     }
 
+    /// The settings that a GPU asks for.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
     /// The part that clones share.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared

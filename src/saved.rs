@@ -2,7 +2,7 @@
 
 use crate::call::Checked;
 use crate::cpu::CpuSaved;
-use crate::gpu::Wait;
+use crate::gpu::{GpuSaved, Wait};
 use crate::network::Outputs;
 use crate::rnn::{OnEngine, Shared};
 use crate::{Call, CallGradients, Dropout, Error, Output, OutputGradients, Result, Rnn, State, reference};
@@ -21,6 +21,7 @@ pub struct Saved {
 #[derive(Debug)]
 enum Kept {
     Cpu(CpuSaved),
+    Gpu(Box<GpuSaved>),
     /// The reference keeps the call, and computes it again on its tape.
     Reference(Box<Again>),
 }
@@ -41,20 +42,19 @@ impl Rnn {
     /// be saved, and any number of saved calls may be there at once.
     ///
     /// # Errors
-    /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU, which computes no
-    /// gradients yet.
+    /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU for f16, dropout and
+    /// layer normalisation, whose gradients it does not compute yet.
     pub async fn forward_saved_async(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
         self.run_saved(call, Wait::Elsewhere).await
     }
 
-    pub(crate) async fn run_saved(&self, call: &Call<'_>, _: Wait) -> Result<(Output, Saved)> {
+    pub(crate) async fn run_saved(&self, call: &Call<'_>, wait: Wait) -> Result<(Output, Saved)> {
         let checked = self.network().checked(call)?;
         let weights = self.weights_for(&checked)?;
         let (output, kept) = match &self.shared().on_engine {
-            OnEngine::Gpu(_) => {
-                let (expected, found) =
-                    ("the CPU engine or the reference".into(), self.engine().name().into());
-                return Err(Error::Unsupported { name: "forward_saved", expected, found });
+            OnEngine::Gpu(gpu) => {
+                let (output, saved) = gpu.forward_saved(weights, &checked, self.setup(), wait).await?;
+                (output, Kept::Gpu(Box::new(saved)))
             }
             OnEngine::Cpu(cpu) => {
                 let (output, saved) = cpu.call_saved(weights, &checked)?;
@@ -105,7 +105,7 @@ impl Rnn {
         &self,
         saved: &mut Saved,
         given: &OutputGradients<'_>,
-        _: Wait,
+        wait: Wait,
     ) -> Result<CallGradients> {
         if !Arc::ptr_eq(&saved.by, self.shared()) {
             return Err(Error::SavedElsewhere);
@@ -113,11 +113,13 @@ impl Rnn {
         let weights = self.known_weights()?;
         let (outputs, size) = match saved.kept.as_ref().ok_or(Error::SavedUsed)? {
             Kept::Cpu(kept) => (kept.outputs(), kept.size()),
+            Kept::Gpu(kept) => (kept.outputs(), kept.size()),
             Kept::Reference(again) => (again.outputs, again.call().size()),
         };
         weights.network().check_gradients(given, outputs, size)?;
         match (&self.shared().on_engine, saved.kept.take().ok_or(Error::SavedUsed)?) {
             (OnEngine::Cpu(cpu), Kept::Cpu(kept)) => cpu.backward(weights, kept, given),
+            (OnEngine::Gpu(gpu), Kept::Gpu(kept)) => gpu.backward(weights, *kept, given, wait).await,
             (_, Kept::Reference(again)) => Ok(reference::differentiate(weights, &again.call(), given)?.1),
             // A network has one engine.
             _ => Err(Error::SavedElsewhere),

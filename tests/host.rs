@@ -124,12 +124,17 @@ fn a_call_is_what_the_plan_says() {
                 let plan = plan(&engine, &config, steps, batch, schedule);
                 let input = Array3::<f32>::ones((steps, batch, 7));
                 let asked = asked(|| drop(rnn.forward(&input, None).unwrap()));
-                let copies: Vec<u64> =
-                    plan.uploads.iter().chain(&plan.downloads).map(|transfer| 4 * transfer.len).collect();
+                let copies: Vec<u64> = plan
+                    .forward
+                    .uploads
+                    .iter()
+                    .chain(&plan.forward.downloads)
+                    .map(|transfer| 4 * transfer.len)
+                    .collect();
                 assert_eq!(asked.copies, copies, "{}", plan.title);
                 assert_eq!(asked.dispatches, plan.dispatches(), "{}", plan.title);
                 assert_eq!(asked.passes, plan.passes().count() as u64, "{}", plan.title);
-                assert_eq!(asked.submits, plan.submits.len() as u64, "{}", plan.title);
+                assert_eq!(asked.submits, plan.forward.submits.len() as u64, "{}", plan.title);
                 calls += 1;
             }
         }
@@ -155,7 +160,7 @@ fn weights_are_packed_once() {
                 true => (1, config.num_layers as u64, packing.dispatches()),
                 false => (0, 0, 0),
             };
-            assert_eq!(asked.submits - plan.submits.len() as u64, submits, "{}", packing.title);
+            assert_eq!(asked.submits - plan.forward.submits.len() as u64, submits, "{}", packing.title);
             assert_eq!(asked.passes - plan.passes().count() as u64, passes, "{}", packing.title);
             assert_eq!(asked.dispatches - plan.dispatches(), dispatches, "{}", packing.title);
             for buffer in &packing.buffers {
@@ -232,7 +237,7 @@ fn a_short_call_copies_and_computes_less() {
         let (whole, short) = (with(&[9, 2, 5]), with(&[4, 2, 1]));
         let workload = Workload { has_lengths: true, tuning: schedule.into(), ..Workload::new(9, 3) };
         let plan = Plan::of(&config, &workload, &engine.limits().unwrap()).unwrap();
-        let all = plan.uploads.iter().chain(&plan.downloads);
+        let all = plan.forward.uploads.iter().chain(&plan.forward.downloads);
         let bytes: Vec<u64> = all.map(|transfer| 4 * transfer.len_within(4)).collect();
         assert_eq!(short.copies, bytes);
         assert!(short.copies.iter().sum::<u64>() < whole.copies.iter().sum());

@@ -3,14 +3,6 @@
 // h_t = F(o) H(c_t)
 // With peepholes i and f see c_{t-1}, and o sees c_t; coupled, the forget gate is 1 - F(i).
 
-override PEEPHOLES: bool = false;
-override COUPLED: bool = false;
-override CLIPS_CELL: bool = false;
-override CELL_MIN: f32 = 0.0;
-override CELL_MAX: f32 = 0.0;
-// A NaN becomes the least value.
-override CELL_CLIPS_NAN: bool = false;
-
 // The input's gates that it reads, from the first one on, of those that a unit has.
 const HAS_INPUT: bool = true;
 const INPUT_GATES: u32 = 4u;

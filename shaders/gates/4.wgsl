@@ -3,18 +3,8 @@ alias Gates = vec4<f32>;
 // Four gates by four k.
 alias Weights = mat4x4<f32>;
 alias StoredWeights = mat4x4<Number>;
-alias StoredParameters = vec4<f32>;
-alias StoredInputGates = Vector;
 
 // For each k the weights of all gates.
 fn by_k(b: Weights) -> mat4x4<f32> {
     return transpose(b);
-}
-
-fn read_input_gates(i: u32) -> Gates {
-    return vec4<f32>(input_gates[i]);
-}
-
-fn read_parameters(i: u32) -> Gates {
-    return parameters[i];
 }

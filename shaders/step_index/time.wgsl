@@ -2,8 +2,11 @@
 var<private> taken: u32 = 0u;
 override REVERSE: bool = false;
 
+fn is_reverse() -> bool {
+    return REVERSE || direction == 1u;
+}
+
 fn time_step() -> u32 {
-    let is_reverse = direction == 1u;
-    let first = first_time_step(is_reverse);
-    return select(first + taken, first - taken, REVERSE || is_reverse);
+    let first = first_time_step(direction == 1u);
+    return select(first + taken, first - taken, is_reverse());
 }

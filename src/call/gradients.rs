@@ -2,9 +2,9 @@
 
 use super::Checked;
 use super::outputs::{ResultArray, Source, pieces};
-use crate::network::{Network, Outputs};
-use crate::{Error, Result};
-use ndarray::{ArrayRef3, ArrayView3};
+use crate::network::{Merge, Network, Outputs};
+use crate::{Error, Result, State};
+use ndarray::{Array3, ArrayRef3, ArrayView3, Axis, s};
 use num_traits::Zero;
 
 /// The gradients of a loss by the arrays that a call gives. Each gradient is optional, and a missing gradient
@@ -132,6 +132,48 @@ impl Network {
                 found: "one".into(),
             }),
             (None, _) => Ok(()),
+        }
+    }
+}
+
+impl Network {
+    /// The gradients by the final states, with the one by the last output, which is made of them.
+    pub fn final_gradients(
+        &self,
+        given: &OutputGradients<'_>,
+        outputs: Outputs,
+        h_n: &Array3<f32>,
+    ) -> Result<State> {
+        let mut state = self.zero_state(h_n.dim().1)?;
+        for (own, given) in [Some(&mut state.h), state.c.as_mut()].into_iter().zip(given.of_final()) {
+            if let (Some(own), Some(given)) = (own, given) {
+                own.assign(&given);
+            }
+        }
+        if outputs.last_only {
+            add_last(self, given, h_n, &mut state.h);
+        }
+        Ok(state)
+    }
+}
+
+/// Adds the gradient by the last output to that by the final hidden states that the output is made of.
+fn add_last(network: &Network, given: &OutputGradients<'_>, h_n: &Array3<f32>, state: &mut Array3<f32>) {
+    let top = network.top();
+    let (first, size) = (top[0].index, top[0].state_size);
+    for (direction, spec) in top.iter().enumerate() {
+        let is_apart = network.merge == Merge::Apart && direction == 1;
+        let array = if is_apart { ResultArray::OutputReverse } else { ResultArray::Output };
+        let Some(by_last) = given.of(array) else { continue };
+        let by_last = network.layout.swap(by_last);
+        let by_last = by_last.index_axis(Axis(0), 0);
+        let mut own = state.slice_mut(s![spec.index, .., ..size]);
+        let side_by_side = s![.., direction * size..(direction + 1) * size];
+        match network.merge {
+            Merge::Concatenate => own += &by_last.slice(side_by_side),
+            Merge::Apart | Merge::Sum => own += &by_last,
+            Merge::Average => own.scaled_add(0.5, &by_last),
+            Merge::Multiply => own += &(&by_last * &h_n.slice(s![first + 1 - direction, .., ..size])),
         }
     }
 }

@@ -75,15 +75,7 @@ impl CpuRnn {
         let slots = self.slots(weights);
         let transposed = self.transposed.of(weights, |spec| Transposed::pack(self.cpu.arch, weights, spec));
         let [steps, batch] = saved.size;
-        let mut state = network.zero_state(batch)?;
-        for (own, given) in [Some(&mut state.h), state.c.as_mut()].into_iter().zip(given.of_final()) {
-            if let (Some(own), Some(given)) = (own, given) {
-                own.assign(&given);
-            }
-        }
-        if saved.outputs.last_only {
-            add_last(network, given, &saved.h_n, &mut state.h);
-        }
+        let mut state = network.final_gradients(given, saved.outputs, &saved.h_n)?;
         let mut params = Params::zeros(network)?;
         let cells = given.of(ResultArray::CellStates).map(|cells| network.layout.swap(cells));
         let mut above: Option<Array3<f32>> = None;
@@ -216,27 +208,6 @@ fn by_direction<'a>(
         }
     };
     (0..count).map(|direction| Some(of(direction))).collect()
-}
-
-/// Adds the gradient by the last output to that by the final hidden states that the output is made of.
-fn add_last(network: &Network, given: &OutputGradients<'_>, h_n: &Array3<f32>, state: &mut Array3<f32>) {
-    let top = network.top();
-    let (first, size) = (top[0].index, top[0].state_size);
-    for (direction, spec) in top.iter().enumerate() {
-        let is_apart = network.merge == Merge::Apart && direction == 1;
-        let array = if is_apart { ResultArray::OutputReverse } else { ResultArray::Output };
-        let Some(by_last) = given.of(array) else { continue };
-        let by_last = network.layout.swap(by_last);
-        let by_last = by_last.index_axis(Axis(0), 0);
-        let mut own = state.slice_mut(s![spec.index, .., ..size]);
-        let side_by_side = s![.., direction * size..(direction + 1) * size];
-        match network.merge {
-            Merge::Concatenate => own += &by_last.slice(side_by_side),
-            Merge::Apart | Merge::Sum => own += &by_last,
-            Merge::Average => own.scaled_add(0.5, &by_last),
-            Merge::Multiply => own += &(&by_last * &h_n.slice(s![first + 1 - direction, .., ..size])),
-        }
-    }
 }
 
 /// Takes the gradients by a slot's vectors, whose gates are in whole lines, into the flat array.

@@ -114,8 +114,8 @@ async fn product(
     let workload = Workload { dtype: Dtype::F16, tuning, ..Workload::new(steps, batch) };
     let mut plan = Plan::of_network(weights.network(), &workload, &limits)?;
     let is_product = |pass: &Pass| pass.dispatches.iter().any(|one| one.kernel == Kernel::Gemm);
-    plan.submits = vec![plan.submits.into_iter().flatten().filter(is_product).collect()];
-    let on_gpu = DeviceWeights::default().of(gpu, weights, workload.dtype).await?;
+    plan.forward.submits = vec![plan.forward.submits.into_iter().flatten().filter(is_product).collect()];
+    let on_gpu = DeviceWeights::default().of(gpu, weights, workload.dtype, false).await?;
     let run = Prepared::new(gpu, &on_gpu, plan, false).await?;
 
     let dispatches = || run.plan.passes().flat_map(|pass| pass.dispatches.iter());
@@ -133,7 +133,7 @@ async fn product(
             gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
         }
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        run.record_submit(&mut encoder, 0, steps as u64, None);
+        run.record_submit(&mut encoder, Turn::Forward, 0, steps as u64, None);
         encoder.copy_buffer_to_buffer(run.buffer(target), 0, &staging, 0, planned.bytes());
         gpu.queue.submit([encoder.finish()]);
         Ok(())

@@ -1,32 +1,39 @@
 //! A plan's commands. Makes no pipeline, buffer or bind group.
 
 use super::interop::Carry;
-use super::prepared::{Prepared, PreparedDispatch};
+use super::prepared::{Prepared, PreparedDispatch, Turn};
 use super::timing::Clock;
 use super::{Gpu, Longest, prepared::StepTable};
 use crate::Result;
-use crate::plan::{Pass, Payload, Plan, Step};
+use crate::plan::{Pass, Payload, Plan, Step, Way};
 use std::sync::Arc;
 
 impl Prepared {
     /// Records and submits the whole plan, up to the end of the longest sequence; what was written to the
     /// upload buffers is its input.
-    pub async fn submit(&self, gpu: &Gpu, longest: &Longest<'_>, clock: Option<&Clock>) -> Result<()> {
+    pub async fn submit(
+        &self,
+        gpu: &Gpu,
+        turn: Turn,
+        longest: &Longest<'_>,
+        clock: Option<&Clock>,
+    ) -> Result<()> {
         let steps = longest.steps;
+        let (way, prepared) = self.way(turn);
         gpu.scoped(|| {
-            self.uploads.iter().for_each(|&id| self.buffer(id).unmap());
-            let last = self.plan.submits.len() - 1;
-            for (index, passes) in self.plan.submits.iter().enumerate() {
+            prepared.uploads.iter().for_each(|&id| self.buffer(id).unmap());
+            let last = way.submits.len() - 1;
+            for (index, passes) in way.submits.iter().enumerate() {
                 if index > 0 && index < last && passes.iter().all(|pass| is_empty(pass, steps)) {
                     continue;
                 }
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());
                 if index == 0 {
-                    self.bring_in(&mut encoder, longest);
+                    self.bring_in(&mut encoder, way, longest);
                 }
-                self.record_submit(&mut encoder, index, steps, clock);
+                self.record_submit(&mut encoder, turn, index, steps, clock);
                 if index == last {
-                    self.bring_out(&mut encoder, longest);
+                    self.bring_out(&mut encoder, way, longest);
                 }
                 gpu.queue.submit([encoder.finish()]);
             }
@@ -38,15 +45,17 @@ impl Prepared {
     pub fn record_submit(
         &self,
         encoder: &mut wgpu::CommandEncoder,
+        turn: Turn,
         index: usize,
         steps: u64,
         clock: Option<&Clock>,
     ) {
-        let first_pass = self.plan.submits[..index].iter().map(Vec::len).sum();
+        let (way, prepared) = self.way(turn);
+        let first_pass = way.submits[..index].iter().map(Vec::len).sum();
         let count = |passes: &[Pass]| passes.iter().map(|pass| pass.dispatches.len()).sum::<usize>();
-        let mut first = self.plan.submits[..index].iter().map(|passes| count(passes)).sum::<usize>();
-        for (number, planned) in (first_pass..).zip(&self.plan.submits[index]) {
-            let prepared = &self.dispatches[first..first + planned.dispatches.len()];
+        let mut first = way.submits[..index].iter().map(|passes| count(passes)).sum::<usize>();
+        for (number, planned) in (first_pass..).zip(&way.submits[index]) {
+            let prepared = &prepared.dispatches[first..first + planned.dispatches.len()];
             first += prepared.len();
             if is_empty(planned, steps) {
                 continue;
@@ -59,8 +68,8 @@ impl Prepared {
         }
     }
 
-    fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, longest: &Longest<'_>) {
-        for transfer in &self.plan.uploads {
+    fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, way: &Way, longest: &Longest<'_>) {
+        for transfer in &way.uploads {
             let (mut from, mut offset) = (self.buffer(transfer.staging), transfer.staging_offset);
             if let (Payload::Lengths, Some(lengths)) = (transfer.what, longest.lengths) {
                 (from, offset) = (lengths, 0);
@@ -77,9 +86,9 @@ impl Prepared {
         }
     }
 
-    fn bring_out(&self, encoder: &mut wgpu::CommandEncoder, longest: &Longest<'_>) {
+    fn bring_out(&self, encoder: &mut wgpu::CommandEncoder, way: &Way, longest: &Longest<'_>) {
         let steps = longest.steps;
-        for transfer in &self.plan.downloads {
+        for transfer in &way.downloads {
             let from = self.buffer(transfer.after(steps));
             let (mut to, mut offset) = (self.buffer(transfer.staging), transfer.staging_offset);
             if let Some(state) = longest.resident.and_then(|resident| resident.place_of(transfer)) {

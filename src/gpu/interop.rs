@@ -5,7 +5,7 @@ mod carry;
 
 pub(super) use carry::Carry;
 
-use super::prepared::{Prepared, padded, uniform_stride};
+use super::prepared::{Prepared, Turn, padded, uniform_stride};
 use super::{Gpu, GpuRnn, Setup, Wait, check_memory, encode::record_carry, put, take};
 use crate::interop::{Buffers, Placed, Role};
 use crate::network::Network;
@@ -68,7 +68,7 @@ impl GpuRnn {
                 let plan = self.tuned(weights, &workload, plan, wait).await;
                 #[cfg(target_arch = "wasm32")]
                 let _ = wait;
-                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype).await?;
+                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype, false).await?;
                 let learned = learned(&self.gpu, weights, &plan, buffers.batch).await?;
                 let prepared = Prepared::new(&self.gpu, &on_gpu, plan, false).await?;
                 Encoded { workload, prepared, learned, bound: VecDeque::new() }
@@ -97,7 +97,7 @@ impl Encoded {
     fn record(&self, encoder: &mut wgpu::CommandEncoder, bound: &BoundBuffers) {
         let run = &self.prepared;
         let given = |role: Role| bound.arrays.iter().find(|(other, _)| *other == role);
-        for transfer in &run.plan.uploads {
+        for transfer in &run.plan.forward.uploads {
             let to = run.buffer(transfer.buffer[0]);
             let (offset, bytes) = (transfer.dtype.bytes() * transfer.buffer_offset, transfer.bytes());
             match transfer.what {
@@ -116,8 +116,8 @@ impl Encoded {
             }
         }
         record_carry(encoder, "carry in", &bound.before);
-        for submit in 0..run.plan.submits.len() {
-            run.record_submit(encoder, submit, run.plan.steps, None);
+        for submit in 0..run.plan.forward.submits.len() {
+            run.record_submit(encoder, Turn::Forward, submit, run.plan.steps, None);
         }
         record_carry(encoder, "carry out", &bound.after);
     }
@@ -135,7 +135,7 @@ async fn learned(
         return Ok(learned);
     }
     let state = weights.initial_state(batch)?;
-    for transfer in &plan.uploads {
+    for transfer in &plan.forward.uploads {
         if let Some(numbers) = super::staging::state_of(weights.network(), &state, transfer.what) {
             let mut bytes = vec![0; transfer.bytes() as usize];
             super::numbers::store(&numbers, transfer.dtype, &mut bytes, "learned state")?;
@@ -156,7 +156,8 @@ impl BoundBuffers {
         let (run, batch) = (&encoded.prepared, encoded.workload.batch);
         let mut ways = Vec::new();
         for (role, placed) in &arrays {
-            let transfers = if role.is_read() { &run.plan.uploads } else { &run.plan.downloads };
+            let way = &run.plan.forward;
+            let transfers = if role.is_read() { &way.uploads } else { &way.downloads };
             for transfer in transfers {
                 if let Some(part) = Region::of(network, batch, *role, transfer) {
                     let all = ways_of(gpu, (run, batch), *role, placed, transfer, part)?;
@@ -176,7 +177,7 @@ impl BoundBuffers {
         if let Some((_, lengths)) = arrays.iter().find(|(role, _)| *role == Role::Lengths) {
             // wgpu finds fault with a copy when its encoder is finished: here with one of our own, not with
             // the caller's.
-            let to = run.plan.uploads.iter().find(|transfer| transfer.what == Payload::Lengths);
+            let to = run.plan.forward.uploads.iter().find(|transfer| transfer.what == Payload::Lengths);
             gpu.scoped(|| {
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());
                 if let Some(to) = to {

@@ -4,7 +4,8 @@ use super::Gpu;
 use super::pipelines::Pipeline;
 use super::weights::KnownBuffers;
 use crate::plan::{
-    Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, NormDims, PackDims, Pass, Plan, StepDims,
+    BackDims, Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, NormDims, OuterDims, PackDims, Pass,
+    Plan, ReduceDims, StepDims, Transfer, TransposeDims, Way,
 };
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -15,10 +16,24 @@ pub(super) struct Prepared {
     pub plan: Plan,
     /// By [`BufferId`]; staging buffers are there where the host writes and reads.
     buffers: Vec<Option<wgpu::Buffer>>,
-    /// By dispatch, in the plan's order.
-    pub dispatches: Vec<Arc<PreparedDispatch>>,
     /// The table of time steps, where they are not immediate data.
     pub step_table: Option<StepTable>,
+    forward: PreparedWay,
+    backward: PreparedWay,
+}
+
+/// The call itself, or its backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Forward,
+    Backward,
+}
+
+/// The objects of a call or of its backward pass.
+#[derive(Debug, Default)]
+pub(super) struct PreparedWay {
+    /// By dispatch, in the plan's order.
+    pub dispatches: Vec<Arc<PreparedDispatch>>,
     /// The upload buffers, which are mapped for writing between calls, and the download buffers.
     pub uploads: Vec<BufferId>,
     pub downloads: Vec<BufferId>,
@@ -56,28 +71,46 @@ impl Prepared {
             }
             buffers.push(Some(match buffer.content {
                 Content::Weight(_) | Content::Parameters { .. } => known[&buffer.content].clone(),
-                Content::Upload | Content::Download | Content::Work => {
+                Content::Upload | Content::Download | Content::Work | Content::Saved => {
                     let made = gpu.buffer(&buffer.name, buffer.bytes(), usage).await;
                     made.map_err(|error| needing(error, &plan))?
                 }
             }));
         }
-        let dispatches = prepare(gpu, &plan, &buffers).await?;
+        let mut dispatches = prepare(gpu, &plan, &buffers).await?;
         let layout = dispatches.iter().find_map(|prepared| prepared.pipeline.step_index.as_ref());
         let step_table = match layout {
             Some(layout) => Some(step_table(gpu, longest_segment(&plan), layout).await?),
             None => None,
         };
-        let of = |content| {
-            let all = plan.buffers.iter().enumerate();
-            all.filter(|(_, buffer)| buffer.content == content).map(|(index, _)| BufferId(index)).collect()
-        };
-        let (uploads, downloads) = (of(Content::Upload), of(Content::Download));
-        Ok(Prepared { plan, buffers, dispatches, step_table, uploads, downloads })
+        let count = plan.forward.passes().map(|pass| pass.dispatches.len()).sum();
+        let backward = plan.backward.as_ref().map(|way| PreparedWay::new(way, dispatches.split_off(count)));
+        let forward = PreparedWay::new(&plan.forward, dispatches);
+        Ok(Prepared { plan, buffers, step_table, forward, backward: backward.unwrap_or_default() })
+    }
+
+    /// The plan and the objects of a call, or of its backward pass.
+    pub fn way(&self, turn: Turn) -> (&Way, &PreparedWay) {
+        match (turn, &self.plan.backward) {
+            (Turn::Backward, Some(way)) => (way, &self.backward),
+            _ => (&self.plan.forward, &self.forward),
+        }
     }
 
     pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
         of(&self.buffers, id)
+    }
+}
+
+impl PreparedWay {
+    fn new(way: &Way, dispatches: Vec<Arc<PreparedDispatch>>) -> PreparedWay {
+        let staging = |transfers: &[Transfer]| {
+            let mut all: Vec<BufferId> = transfers.iter().map(|transfer| transfer.staging).collect();
+            all.dedup();
+            all
+        };
+        let (uploads, downloads) = (staging(&way.uploads), staging(&way.downloads));
+        PreparedWay { dispatches, uploads, downloads }
     }
 }
 
@@ -219,10 +252,12 @@ pub(super) fn uniform_stride(gpu: &Gpu) -> usize {
 }
 
 /// A power of two, as alignments are.
-const LONGEST_DIMS: usize = 64;
+const LONGEST_DIMS: usize = 128;
 const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<GemmDims>() <= LONGEST_DIMS);
 const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS && size_of::<CarryDims>() <= LONGEST_DIMS);
-const _: () = assert!(size_of::<PackDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<PackDims>() <= LONGEST_DIMS && size_of::<BackDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<OuterDims>() <= LONGEST_DIMS && size_of::<ReduceDims>() <= LONGEST_DIMS);
+const _: () = assert!(size_of::<TransposeDims>() <= LONGEST_DIMS);
 
 /// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole
 /// sixteens.

@@ -25,7 +25,7 @@ impl Resident {
     pub async fn new(gpu: &Gpu, weights: &Weights, plan: &Plan, batch: usize) -> Result<Resident> {
         let initial = weights.initial_state(batch)?;
         let mut states = Vec::new();
-        for transfer in &plan.uploads {
+        for transfer in &plan.forward.uploads {
             let Some(numbers) = staging::state_of(weights.network(), &initial, transfer.what) else {
                 continue;
             };

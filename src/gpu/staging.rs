@@ -1,6 +1,7 @@
 //! The transfers between host and GPU, through buffers that are mapped in turn and made once.
 
-use super::{Gpu, Longest, Wait, numbers, prepared::Prepared};
+use super::prepared::{Prepared, Turn};
+use super::{Gpu, Longest, Wait, numbers};
 use crate::call::{Checked, Results};
 use crate::kernel::VECTOR;
 use crate::network::{Dtype, Network, SlotSpec};
@@ -22,9 +23,10 @@ impl Prepared {
         longest: &Longest<'_>,
         network: &Network,
     ) -> Result<()> {
-        for &staging in &self.uploads {
+        let (way, prepared) = self.way(Turn::Forward);
+        for &staging in &prepared.uploads {
             let mut view = gpu.mapped(self.buffer(staging).get_mapped_range_mut(..))?;
-            for transfer in self.plan.uploads.iter().filter(|transfer| transfer.staging == staging) {
+            for transfer in way.uploads.iter().filter(|transfer| transfer.staging == staging) {
                 let first = transfer.staging_offset as usize;
                 let bytes = transfer.bytes_within(longest.steps) as usize;
                 let mut to = view.slice(first..first + bytes);
@@ -60,13 +62,14 @@ impl Prepared {
                         let first = segment.first as usize;
                         let end = first + segment.steps_within(longest.steps) as usize;
                         let mut numbers = padded(call.input.slice(s![first..end, .., ..]));
-                        if transfer.dtype != Dtype::F32 {
+                        // In a sum over time, a zero does not undo a NaN.
+                        if transfer.dtype != Dtype::F32 || self.plan.backward.is_some() {
                             blank_past_ends(&mut numbers, call, first..end);
                         }
                         put(&numbers, "input")?;
                     }
-                    // A result, which is never uploaded.
-                    Payload::Result(..) => {}
+                    // A result, or an array of the backward pass.
+                    _ => {}
                 }
             }
         }
@@ -75,9 +78,10 @@ impl Prepared {
 
     /// Waits for the submitted work, after which all buffers are mapped: for the next input, and for this
     /// result.
-    pub async fn wait(&self, gpu: &Gpu, wait: Wait) -> Result<()> {
-        let downloads = self.downloads.iter().map(|&id| (self.buffer(id), wgpu::MapMode::Read));
-        let uploads = self.uploads.iter().map(|&id| (self.buffer(id), wgpu::MapMode::Write));
+    pub async fn wait(&self, gpu: &Gpu, turn: Turn, wait: Wait) -> Result<()> {
+        let (_, prepared) = self.way(turn);
+        let downloads = prepared.downloads.iter().map(|&id| (self.buffer(id), wgpu::MapMode::Read));
+        let uploads = prepared.uploads.iter().map(|&id| (self.buffer(id), wgpu::MapMode::Write));
         map_all(gpu, downloads.chain(uploads), wait).await
     }
 
@@ -91,21 +95,27 @@ impl Prepared {
     ) -> Result<Output> {
         let mut results = Results::new(network, call, &gpu.name)?;
         let mut state = network.zero_state(call.batch())?;
-        for &staging in &self.downloads {
+        let (way, prepared) = self.way(Turn::Forward);
+        for &staging in &prepared.downloads {
             let buffer = self.buffer(staging);
             let view = gpu.mapped(buffer.get_mapped_range(..))?;
             let stays =
                 |transfer: &&Transfer| longest.resident.is_some_and(|r| r.place_of(transfer).is_some());
-            let transfers = self.plan.downloads.iter().filter(|transfer| transfer.staging == staging);
+            let transfers = way.downloads.iter().filter(|transfer| transfer.staging == staging);
             for transfer in transfers.filter(|transfer| !stays(transfer)) {
                 let first = transfer.staging_offset as usize;
                 let len = transfer.len_within(longest.steps) * transfer.dtype.bytes();
-                let numbers = numbers::load(&view[first..first + len as usize], transfer.dtype);
+                let mut numbers = numbers::load(&view[first..first + len as usize], transfer.dtype);
                 if let Payload::Result(piece, segment) = transfer.what {
                     let steps = match segment {
                         Some(segment) => {
                             let first = segment.first as usize;
-                            first..first + segment.steps_within(longest.steps) as usize
+                            let steps = first..first + segment.steps_within(longest.steps) as usize;
+                            // There a saved call keeps the state that a sequence has reached.
+                            if self.plan.backward.is_some() {
+                                blank_past_ends(&mut numbers, call, steps.clone());
+                            }
+                            steps
                         }
                         None => 0..1,
                     };
@@ -176,7 +186,7 @@ pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u
 }
 
 /// Rows of numbers, padded to whatever length they have, into an array.
-fn assign(mut into: ArrayViewMut3<'_, f32>, numbers: &[f32]) {
+pub(super) fn assign(mut into: ArrayViewMut3<'_, f32>, numbers: &[f32]) {
     let (a, b, width) = into.dim();
     if a * b == 0 {
         return;
@@ -199,9 +209,16 @@ fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
 
 /// Zeroes the numbers past the ends of sequences: no result depends on them, and no check refuses them.
 fn blank_past_ends(numbers: &mut [f32], call: &Checked<'_, f32>, steps: Range<usize>) {
-    let width = numbers.len() / (steps.len() * call.batch());
-    for (index, line) in numbers.chunks_exact_mut(width).enumerate() {
-        if steps.start + index / call.batch() >= call.length(index % call.batch()) {
+    let Some(lengths) = &call.lengths else { return };
+    blank(numbers, lengths, steps);
+}
+
+/// Zeroes the numbers of steps past the ends of sequences of these lengths.
+pub(super) fn blank(numbers: &mut [f32], lengths: &[usize], steps: Range<usize>) {
+    let batch = lengths.len();
+    let width = numbers.len() / (steps.len() * batch).max(1);
+    for (index, line) in numbers.chunks_exact_mut(width.max(1)).enumerate() {
+        if steps.start + index / batch >= lengths[index % batch] {
             line.fill(0.0);
         }
     }

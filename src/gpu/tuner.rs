@@ -1,7 +1,10 @@
 //! Measures the schedules and tiles, to find the fastest. The results of all are right, and may differ by
 //! rounding.
 
-use super::{GpuRnn, Longest, Wait, prepared::Prepared};
+use super::{
+    GpuRnn, Longest, Wait,
+    prepared::{Prepared, Turn},
+};
 use crate::kernel::Kernel;
 use crate::plan::{Pass, Plan, Tuning, Workload};
 use crate::{Error, Result, Schedule, Weights, tuner};
@@ -86,7 +89,7 @@ impl Trials<'_> {
     /// candidate.
     async fn try_one(&mut self, shape: &Workload, tuning: Tuning, counts: &(dyn Fn(&Pass) -> bool + Sync)) {
         let Ok(mut plan) = self.plan(&Workload { tuning, ..*shape }) else { return };
-        plan.submits = vec![plan.submits.into_iter().flatten().filter(counts).collect()];
+        plan.forward.submits = vec![plan.forward.submits.into_iter().flatten().filter(counts).collect()];
         if self.measured.contains(&plan) {
             return;
         }
@@ -110,16 +113,16 @@ impl Trials<'_> {
     /// The fastest time on an input of zeros, since new buffers hold zeros.
     async fn time(&mut self, plan: Plan, shape: &Workload) -> Result<Duration> {
         let gpu = &self.network.gpu;
-        let on_gpu = self.network.weights.of(gpu, self.weights, shape.dtype).await?;
+        let on_gpu = self.network.weights.of(gpu, self.weights, shape.dtype, false).await?;
         let run = Prepared::new(gpu, &on_gpu, plan, true).await?;
         let longest = Longest { steps: shape.steps as u64, lengths: None, resident: None };
         let mut fastest = Duration::MAX;
         for index in 0..=RUNS {
             let start = Instant::now();
-            run.submit(gpu, &longest, None).await?;
-            run.wait(gpu, self.wait).await?;
+            run.submit(gpu, Turn::Forward, &longest, None).await?;
+            run.wait(gpu, Turn::Forward, self.wait).await?;
             let time = start.elapsed();
-            run.downloads.iter().for_each(|&id| run.buffer(id).unmap());
+            run.way(Turn::Forward).1.downloads.iter().for_each(|&id| run.buffer(id).unmap());
             if index > 0 {
                 fastest = fastest.min(time);
                 if self.best.is_some_and(|(_, best)| time > best.mul_f64(HOPELESS)) {

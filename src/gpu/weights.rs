@@ -1,7 +1,7 @@
 //! The weights of a network on the device, as kernels read them.
 
 use super::numbers;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Turn};
 use super::{Gpu, Longest, check_memory};
 use crate::network::Dtype;
 use crate::plan::{Content, Plan};
@@ -14,36 +14,66 @@ use std::sync::Arc;
 /// Buffers that were made before a plan was, by their content.
 pub(super) type KnownBuffers = HashMap<Content, wgpu::Buffer>;
 
-/// The weights of a network: one set, packed at once, whatever plans use them.
+/// The weights of a network: one set, packed at once, whatever plans use them; and one with those of
+/// gradients too.
 #[derive(Debug)]
-pub(super) struct DeviceWeights(AsyncMutex<Option<Arc<KnownBuffers>>>);
+pub(super) struct DeviceWeights {
+    of_calls: AsyncMutex<Option<Arc<KnownBuffers>>>,
+    of_saved_calls: AsyncMutex<Option<Arc<KnownBuffers>>>,
+}
 
 impl Default for DeviceWeights {
     fn default() -> DeviceWeights {
-        DeviceWeights(AsyncMutex::new(None, true))
+        let (of_calls, of_saved_calls) = (AsyncMutex::new(None, true), AsyncMutex::new(None, true));
+        DeviceWeights { of_calls, of_saved_calls }
     }
 }
 
 impl DeviceWeights {
-    /// All of them, packed now if they were not before. A network has them as one type.
-    pub async fn of(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Arc<KnownBuffers>> {
-        let mut packed = self.0.lock().await;
+    /// All that a call needs, or a saved call and its backward pass; packed now if they were not before. A
+    /// network has them as one type.
+    pub async fn of(
+        &self,
+        gpu: &Gpu,
+        weights: &Weights,
+        dtype: Dtype,
+        saves: bool,
+    ) -> Result<Arc<KnownBuffers>> {
+        let known = self.of_calls(gpu, weights, dtype).await?;
+        if !saves {
+            return Ok(known);
+        }
+        let mut packed = self.of_saved_calls.lock().await;
         if let Some(packed) = &*packed {
             return Ok(packed.clone());
         }
-        let known = Arc::new(pack(gpu, weights, dtype).await?);
+        let plan = Plan::packing_for_gradients(weights.network(), dtype, &gpu.limits)?;
+        let mut all = pack(gpu, weights, dtype, plan).await?;
+        all.extend(known.iter().map(|(content, buffer)| (*content, buffer.clone())));
+        let all = Arc::new(all);
+        *packed = Some(all.clone());
+        Ok(all)
+    }
+
+    async fn of_calls(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Arc<KnownBuffers>> {
+        let mut packed = self.of_calls.lock().await;
+        if let Some(packed) = &*packed {
+            return Ok(packed.clone());
+        }
+        let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits)?;
+        let known = Arc::new(pack(gpu, weights, dtype, plan).await?);
         *packed = Some(known.clone());
         Ok(known)
     }
 
     /// The weights, if they are packed.
     pub fn known(&self) -> Option<Arc<KnownBuffers>> {
-        self.0.try_lock().and_then(|packed| packed.clone())
+        self.of_calls.try_lock().and_then(|packed| packed.clone())
     }
 }
 
 /// Brings the flat parameters to the device, packs them there, and gives them up.
-async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<KnownBuffers> {
+async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype, plan: Plan) -> Result<KnownBuffers> {
     let params = weights.params();
     let layer_norm = weights.network().slots[0].cell.layer_norm;
     // Matrices are stored as the network's type, and so are the input's gates, which begin as their bias.
@@ -51,7 +81,6 @@ async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<KnownBuffers
     for entry in params.table.entries.iter().filter(|entry| is_stored(entry.name.kind)) {
         numbers::check(&params.numbers[entry.range()], dtype, || entry.name.format(Naming::PyTorch))?;
     }
-    let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits)?;
     check_memory(&plan, &gpu.limits)?;
     let mut known = KnownBuffers::new();
     for buffer in &plan.buffers {
@@ -67,7 +96,8 @@ async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<KnownBuffers
         known.insert(buffer.content, made);
     }
     let prepared = Prepared::new(gpu, &known, plan, false).await?;
-    prepared.submit(gpu, &Longest { steps: 0, lengths: None, resident: None }, None).await?;
+    let longest = Longest { steps: 0, lengths: None, resident: None };
+    prepared.submit(gpu, Turn::Forward, &longest, None).await?;
     known.retain(|content, _| matches!(content, Content::Weight(_)));
     Ok(known)
 }

@@ -6,6 +6,12 @@
 
 use super::CellSpec;
 
+/// The formula of an LSTM, and its options.
+const LSTM: &str = concat!(
+    include_str!("../../shaders/cell/lstm_options.wgsl"),
+    include_str!("../../shaders/cell/lstm.wgsl")
+);
+
 /// A product and the formula over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Equation {
@@ -60,6 +66,8 @@ pub struct EquationRow {
     pub sequence_name: &'static str,
     /// The file; none where the formula is a kernel of its own.
     pub wgsl: Option<&'static str>,
+    /// The file that says which numbers a saved call keeps; empty if none.
+    pub saves: &'static str,
     /// The weight of its product, if it has one.
     pub product: Option<Product>,
     /// The input's gates that the equation reads: the first gate, and the number of gates of the input; none
@@ -101,6 +109,7 @@ impl Equation {
                 name,
                 sequence_name: "",
                 wgsl: Some(wgsl),
+                saves: "",
                 product: Some(recurrent(0, gates)),
                 input: Some((0, gates)),
                 reads_h: false,
@@ -113,21 +122,25 @@ impl Equation {
         match self {
             Equation::Rnn => EquationRow {
                 sequence_name: "rnn sequence",
+                saves: include_str!("../../shaders/saves/rnn.wgsl"),
                 ..whole("rnn", include_str!("../../shaders/cell/rnn.wgsl"), 1)
             },
             Equation::Lstm => EquationRow {
                 sequence_name: "lstm sequence",
+                saves: include_str!("../../shaders/saves/lstm.wgsl"),
                 reads_c: true,
                 writes_c: true,
                 result: "m",
-                ..whole("lstm", include_str!("../../shaders/cell/lstm.wgsl"), 4)
+                ..whole("lstm", LSTM, 4)
             },
             Equation::Gru => EquationRow {
                 sequence_name: "gru sequence",
+                saves: include_str!("../../shaders/saves/gru.wgsl"),
                 reads_h: true,
                 ..whole("gru", include_str!("../../shaders/cell/gru.wgsl"), 3)
             },
             Equation::GruReset => EquationRow {
+                saves: include_str!("../../shaders/saves/gru_reset.wgsl"),
                 product: Some(recurrent(0, 2)),
                 reads_h: true,
                 writes_c: true,
@@ -135,6 +148,7 @@ impl Equation {
                 ..whole("gru_reset", include_str!("../../shaders/cell/gru_reset.wgsl"), 3)
             },
             Equation::GruCandidate => EquationRow {
+                saves: include_str!("../../shaders/saves/gru_candidate.wgsl"),
                 product: Some(recurrent(2, 1)),
                 input: Some((2, 3)),
                 reads_h: true,

@@ -4,6 +4,7 @@ use super::buffers::BufferId;
 use super::builder::Builder;
 use super::cut::output_row;
 use super::steps::phases;
+use super::weights::columns;
 use super::{FOUR, padded, product};
 use crate::Result;
 use crate::network::{Dtype, SlotSpec};
@@ -24,7 +25,10 @@ pub(super) struct Group<'a> {
     pub slots: &'a [SlotSpec],
     /// Hidden state; with a second buffer, read and written in turn; the first holds the initial one.
     pub hidden: [BufferId; 2],
-    pub cell_state: BufferId,
+    /// The cell state; of a saved call the cell states of every step, by segment, and the length of one
+    /// direction's in each.
+    cell_states: Vec<BufferId>,
+    pub direction_cells: Vec<u64>,
     /// The result of each phase but the last, for the next one.
     pub scratch: Vec<BufferId>,
     /// The output by segment, and the length of one direction's in each.
@@ -44,17 +48,51 @@ impl Group<'_> {
     pub fn is_paired(&self) -> bool {
         self.slots.len() == 2
     }
+
+    /// The cell state; of a saved call, the cell states of a segment.
+    pub fn cell_state(&self, segment: usize) -> BufferId {
+        self.cell_states[segment % self.cell_states.len()]
+    }
+
+    /// The segments in the order of the direction.
+    pub fn order(&self, segments: usize) -> impl DoubleEndedIterator<Item = usize> + use<> {
+        let is_reverse = self.slot().is_reverse;
+        (0..segments).map(move |index| if is_reverse { segments - 1 - index } else { index })
+    }
+}
+
+/// The place of a saved call's states in time: the state before a segment's first step, as the direction
+/// goes, lies in a step of its own.
+pub(super) struct KeptSteps {
+    /// The step in which the states after t = 0 lie.
+    pub after: u64,
+    /// The step in which the states before t = 0 lie.
+    pub before: u64,
+    /// The steps in which the states before the first step, and after the last step, lie.
+    pub first: u64,
+    pub last: u64,
+}
+
+impl KeptSteps {
+    pub fn new(slot: &SlotSpec, steps: u64) -> KeptSteps {
+        match slot.is_reverse {
+            false => KeptSteps { after: 1, before: 0, first: 0, last: steps },
+            true => KeptSteps { after: 0, before: 1, first: steps, last: 0 },
+        }
+    }
 }
 
 /// All arrays of a plan, weights and staging buffers apart.
 pub(super) struct Arrays<'a> {
     pub lengths: Option<BufferId>,
-    /// The input's gates of a layer, or of a direction and segment of one.
-    pub input_gates: BufferId,
+    /// The input's gates of a layer, or of a direction and segment of one; a saved call keeps all of them.
+    input_gates: Vec<BufferId>,
     pub input: Vec<BufferId>,
     pub groups: Vec<Group<'a>>,
     /// L.
     layers: usize,
+    /// What the layer above reads, by layer, where it lies beside the directions' output.
+    results: Vec<Option<Vec<SourceArray>>>,
     /// The final h of both directions of the last layer, merged, where only that is given back.
     pub merged_final: Option<BufferId>,
 }
@@ -67,12 +105,9 @@ impl<'a> Arrays<'a> {
             true => Some(builder.buffers.work("lengths", batch, Dtype::F32)?),
             false => None,
         };
-        let directions = if builder.cut.shares_gates { network.direction_count() as u64 } else { 1 };
-        let columns = network.slots.iter().map(super::weights::columns).max().unwrap_or(0);
-        let longest = builder.cut.segments[0].steps;
-        let gates = product(&[longest, batch, FOUR, directions, columns]);
-        let input_gates = builder.buffers.work("input gates", gates, workload.dtype)?;
-        let input = builder.over_time("input", product(&[batch, padded(network.input_size)]))?;
+        let input_gates = input_gates(builder)?;
+        let input =
+            builder.over_time("input", product(&[batch, padded(network.input_size)]), workload.dtype)?;
         let together = if builder.choice.is_paired { 2 } else { 1 };
         let groups = network.slots.chunks(together).map(|slots| Group::new(builder, slots));
         let groups = groups.collect::<Result<_>>()?;
@@ -81,7 +116,42 @@ impl<'a> Arrays<'a> {
             let len = product(&[batch, padded(network.top()[0].state_size)]);
             merged_final = Some(builder.buffers.work("merged final h", len, workload.dtype)?);
         }
-        Ok(Arrays { lengths, input_gates, input, groups, layers: network.num_layers, merged_final })
+        let layers = network.num_layers;
+        let mut arrays =
+            Arrays { lengths, input_gates, input, groups, layers, results: Vec::new(), merged_final };
+        for layer in 0..layers {
+            let results = arrays.results_beside(builder, layer)?;
+            arrays.results.push(results);
+        }
+        Ok(arrays)
+    }
+
+    /// The buffers of a layer's result, where a saved call keeps the output of each direction beside it.
+    fn results_beside(&self, builder: &mut Builder<'a>, layer: usize) -> Result<Option<Vec<SourceArray>>> {
+        let network = builder.network;
+        let changes = network.merge.is_elementwise() || (network.residual && layer > 0);
+        if !builder.workload.saves || !changes {
+            return Ok(None);
+        }
+        let size = padded(network.layer(layer)[0].state_size);
+        let step = product(&[builder.workload.batch as u64, size]);
+        let mut results = Vec::new();
+        for index in 0..network.merged_directions() {
+            let name = format!("layer {layer} result {index}");
+            let segments = builder.over_time(&name, step, builder.workload.dtype)?;
+            results.push(SourceArray { segments, offset: 0, depth: size / FOUR });
+        }
+        Ok(Some(results))
+    }
+
+    /// The buffer of a layer's input gates, or of a direction and segment.
+    pub fn gates(&self, builder: &Builder<'_>, layer: usize, direction: usize, segment: usize) -> BufferId {
+        let (directions, segments) = match builder.cut.shares_gates {
+            true => (1, 1),
+            false => (builder.network.direction_count(), builder.cut.segments.len()),
+        };
+        let index = (layer * directions + direction % directions) * segments + segment % segments;
+        self.input_gates[index % self.input_gates.len()]
     }
 
     /// The groups of a layer.
@@ -102,17 +172,63 @@ impl<'a> Arrays<'a> {
 
     /// The arrays that a layer gives to the one above, once directions are merged.
     pub fn outputs(&self, builder: &Builder<'_>, layer: usize) -> Vec<SourceArray> {
-        let mut outputs = Vec::new();
-        for (_, group) in self.of_layer(layer) {
-            let depth = padded(group.slot().state_size) / FOUR;
-            for direction in 0..group.slots.len() as u64 {
-                let offset = direction * group.direction_output[0] / FOUR;
-                outputs.push(SourceArray { segments: group.output.clone(), offset, depth });
-            }
+        if let Some(results) = &self.results[layer] {
+            return results.clone();
         }
+        let mut outputs = self.directions(builder, layer);
         outputs.truncate(builder.network.merged_directions());
         outputs
     }
+
+    /// The output of each direction of a layer.
+    pub fn directions(&self, builder: &Builder<'_>, layer: usize) -> Vec<SourceArray> {
+        let mut outputs = Vec::new();
+        for (_, group) in self.of_layer(layer) {
+            let depth = padded(group.slot().state_size) / FOUR;
+            for (direction, slot) in (0..).zip(group.slots) {
+                let mut offset = direction * group.direction_output[0] / FOUR;
+                if builder.workload.saves {
+                    offset += KeptSteps::new(slot, 0).after * builder.workload.batch as u64 * depth;
+                }
+                outputs.push(SourceArray { segments: group.output.clone(), offset, depth });
+            }
+        }
+        outputs
+    }
+
+    /// True if a layer's result lies beside the directions' output.
+    pub fn has_results(&self, layer: usize) -> bool {
+        self.results[layer].is_some()
+    }
+}
+
+/// One buffer for all, or, of a saved call, one of each layer, direction and segment that has gates of its
+/// own. Behind the steps of a segment stands the neighbouring segment's first one on the way back.
+fn input_gates(builder: &mut Builder<'_>) -> Result<Vec<BufferId>> {
+    let (network, workload) = (builder.network, builder.workload);
+    let batch = workload.batch as u64;
+    let (together, apart) = match builder.cut.shares_gates {
+        true => (network.direction_count() as u64, 1),
+        false => (1, network.direction_count()),
+    };
+    if !workload.saves {
+        let columns = network.slots.iter().map(|slot| columns(slot, false)).max().unwrap_or(0);
+        let gates = product(&[builder.cut.segments[0].steps, batch, FOUR, together, columns]);
+        return Ok(vec![builder.buffers.work("input gates", gates, workload.dtype)?]);
+    }
+    let mut all = Vec::new();
+    for slots in network.layers() {
+        for slot in &slots[..apart] {
+            let row = product(&[batch, FOUR, together, columns(slot, true)]);
+            let holder =
+                if apart == 1 { format!("layer {}", slot.layer) } else { format!("slot {}", slot.index) };
+            let dtype = workload.dtype;
+            all.extend(builder.by_segment(&format!("{holder} gates"), |buffers, name, steps| {
+                buffers.saved(name, product(&[steps + 1, row]), dtype)
+            })?);
+        }
+    }
+    Ok(all)
 }
 
 impl<'a> Group<'a> {
@@ -121,7 +237,7 @@ impl<'a> Group<'a> {
         let (slot, directions, batch) = (&slots[0], slots.len() as u64, workload.batch as u64);
         let is_top = slot.layer + 1 == network.num_layers;
         let (name, dtype) = (format!("slot {}", slot.index), workload.dtype);
-        let phases = phases(&slot.cell, builder.choice.schedule);
+        let phases = phases(&slot.cell, builder.choice.schedule, workload.saves);
         let state = product(&[directions, batch, padded(slot.state_size)]);
         let mut hidden = [builder.buffers.work(&format!("{name} h"), state, dtype)?; 2];
         if phases[0].alternates {
@@ -135,28 +251,46 @@ impl<'a> Group<'a> {
         }
         let row = output_row(network, workload, slot);
         let (mut output, mut direction_output) = (Vec::new(), Vec::new());
+        let more = u64::from(workload.saves);
         for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
             // In whole vectors, since the layer above reads both directions so.
-            let len = product(&[segment.steps, batch, row]).div_ceil(FOUR).saturating_mul(FOUR);
+            let len = product(&[segment.steps + more, batch, row]).div_ceil(FOUR).saturating_mul(FOUR);
             let number = if builder.cut.is_whole() { String::new() } else { format!(" {index}") };
             // A binding cannot be empty.
             let len_of_all = product(&[directions, len]).max(1);
-            output.push(builder.buffers.work(&format!("{name} output{number}"), len_of_all, dtype)?);
+            let name = format!("{name} output{number}");
+            output.push(match workload.saves {
+                true => builder.buffers.saved(&name, len_of_all, dtype)?,
+                false => builder.buffers.work(&name, len_of_all, dtype)?,
+            });
             direction_output.push(len);
         }
         // The cell state of an LSTM, or one number per unit between two phases.
         let holds_cell = phases.iter().any(|phase| phase.uses_cell_state());
-        let len = if holds_cell { product(&[directions, batch, slot.hidden_size as u64]) } else { 1 };
-        let cell_state = builder.buffers.work(&format!("{name} c"), len, Dtype::F32)?;
+        let (mut cell_states, mut direction_cells) = (Vec::new(), Vec::new());
+        let cells = product(&[batch, slot.hidden_size as u64]);
+        if workload.saves && slot.cell.cell.has_cell_state() {
+            for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
+                let len = product(&[segment.steps + 1, cells]);
+                let number = if builder.cut.is_whole() { String::new() } else { format!(" {index}") };
+                let name = format!("{name} c{number}");
+                cell_states.push(builder.buffers.saved(&name, product(&[directions, len]), Dtype::F32)?);
+                direction_cells.push(len);
+            }
+        } else {
+            let len = if holds_cell { product(&[directions, cells]) } else { 1 };
+            cell_states.push(builder.buffers.work(&format!("{name} c"), len, Dtype::F32)?);
+        }
         Ok(Group {
             slots,
             hidden,
-            cell_state,
+            cell_states,
+            direction_cells,
             scratch,
             output,
             direction_output,
-            keeps_steps: !(is_top && workload.outputs.last_only),
-            keeps_cells: is_top && workload.outputs.cell_states,
+            keeps_steps: workload.saves || !(is_top && workload.outputs.last_only),
+            keeps_cells: !workload.saves && is_top && workload.outputs.cell_states,
         })
     }
 }

@@ -39,6 +39,8 @@ pub enum Content {
     Download,
     /// Numbers that kernels read and write.
     Work,
+    /// Numbers that a saved call keeps for its backward pass.
+    Saved,
     /// A weight as kernels read it.
     Weight(KernelWeight),
     /// The flat parameters, from a number of their table on.
@@ -95,6 +97,16 @@ impl<'a> PlanBuffers<'a> {
     /// A buffer that kernels read and write as a whole.
     pub fn work(&mut self, name: &str, len: u64, dtype: Dtype) -> Result<BufferId> {
         self.add(name, Content::Work, len, dtype, binding_bytes(self.limits, dtype))
+    }
+
+    /// The same, of numbers that a saved call keeps for its backward pass.
+    pub fn saved(&mut self, name: &str, len: u64, dtype: Dtype) -> Result<BufferId> {
+        self.add(name, Content::Saved, len, dtype, binding_bytes(self.limits, dtype))
+    }
+
+    /// A buffer of the gradients by flat parameters. Kernels may bind parts of the buffer.
+    pub fn flat_gradients(&mut self, name: &str, len: u64) -> Result<BufferId> {
+        self.add(name, Content::Work, len, Dtype::F32, self.limits.max_buffer_bytes)
     }
 
     /// A buffer for the host.

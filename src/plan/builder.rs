@@ -1,13 +1,17 @@
-//! Makes a plan: the buffers, then the operations in order, then the transfers.
+//! Makes a plan: the buffers, then the operations in order, then the transfers; and for a saved call the
+//! operations' backward in the opposite order.
 
 use super::arrays::Arrays;
 use super::buffers::{Binding, BufferId, PlanBuffers};
 use super::cut::Cut;
-use super::dispatch::{Dims, Dispatch};
+use super::dims::Dims;
+use super::dispatch::Dispatch;
+use super::gradient_arrays::GradientArrays;
+use super::ops::{self, Op};
 use super::schedule::{self, Choice};
 use super::walk::Walk;
 use super::weights::{self, Weight, WeightPart};
-use super::{Limits, Plan, Workload, ops, product, show, transfers};
+use super::{Limits, Plan, Way, Workload, product, show, transfers};
 use crate::kernel::{Kernel, Tile};
 use crate::network::{Dtype, Network, SlotSpec};
 use crate::{Error, Result};
@@ -33,6 +37,10 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
         at_least_one(name, size)?;
     }
     network.check_outputs(workload.outputs)?;
+    if workload.saves && network.slots.iter().any(|slot| slot.cell.layer_norm) {
+        let (expected, found) = ("none, in a saved call on a GPU".into(), "some".into());
+        return Err(Error::Unsupported { name: "layer_norm", expected, found });
+    }
     let title = show::title(network, workload);
     let steps = workload.steps as u64;
     if steps > MAX_STEPS {
@@ -44,14 +52,28 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     let buffers = PlanBuffers::new(&title, limits);
     let mut builder = Builder { network, workload, limits, cut, choice, buffers, walk: Walk::new() };
     let arrays = Arrays::new(&mut builder)?;
-    for op in ops::of(&builder, &arrays) {
+    let ops = ops::of(&builder, &arrays);
+    for op in &ops {
         op.forward(&mut builder, &arrays)?;
     }
-    let (uploads, downloads) = transfers::transfers(&mut builder, &arrays)?;
-    let (schedule, submits) = (builder.choice.schedule, builder.walk.submits);
+    let (uploads, downloads) = transfers::forward(&mut builder, &arrays)?;
+    let submits = std::mem::replace(&mut builder.walk, Walk::new()).submits;
+    let forward = Way { uploads, submits, downloads };
+    let backward = if workload.saves { Some(backward(&mut builder, &arrays, &ops)?) } else { None };
+    let schedule = builder.choice.schedule;
     let buffers = builder.buffers.finish();
     let max_workgroups = u64::from(limits.max_workgroups.max(1));
-    Ok(Plan { title, schedule, steps, buffers, uploads, submits, downloads, max_workgroups })
+    Ok(Plan { title, schedule, steps, buffers, forward, backward, max_workgroups })
+}
+
+fn backward<'a>(builder: &mut Builder<'a>, arrays: &Arrays<'a>, ops: &[Op]) -> Result<Way> {
+    let gradients = GradientArrays::new(builder, arrays)?;
+    for op in ops.iter().rev() {
+        op.backward(builder, arrays, &gradients)?;
+    }
+    let (uploads, downloads) = transfers::backward(builder, arrays, &gradients)?;
+    let submits = std::mem::replace(&mut builder.walk, Walk::new()).submits;
+    Ok(Way { uploads, submits, downloads })
 }
 
 /// Refuses a network or a dtype that no plan can have.
@@ -75,13 +97,22 @@ fn at_least_one(name: &'static str, size: usize) -> Result<()> {
 
 impl<'a> Builder<'a> {
     /// An array over time: one buffer per segment, of `step` numbers per step.
-    pub fn over_time(&mut self, name: &str, step: u64) -> Result<Vec<BufferId>> {
-        let mut buffers = Vec::new();
+    pub fn over_time(&mut self, name: &str, step: u64, dtype: Dtype) -> Result<Vec<BufferId>> {
+        self.by_segment(name, |buffers, name, steps| buffers.work(name, product(&[steps, step]), dtype))
+    }
+
+    /// A buffer per segment, of a length that follows from its steps.
+    pub fn by_segment(
+        &mut self,
+        name: &str,
+        make: impl Fn(&mut PlanBuffers<'a>, &str, u64) -> Result<BufferId>,
+    ) -> Result<Vec<BufferId>> {
+        let mut made = Vec::new();
         for (index, segment) in self.cut.segments.iter().enumerate() {
             let name = if self.cut.is_whole() { name.to_owned() } else { format!("{name} {index}") };
-            buffers.push(self.buffers.work(&name, product(&[segment.steps, step]), self.workload.dtype)?);
+            made.push(make(&mut self.buffers, &name, segment.steps)?);
         }
-        Ok(buffers)
+        Ok(made)
     }
 
     /// A weight of some directions of a layer.

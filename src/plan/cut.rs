@@ -4,7 +4,7 @@ use super::buffers::binding_bytes;
 use super::weights::{self, WeightPart, columns};
 use super::{Limits, Workload, padded, product};
 use crate::kernel::VECTOR;
-use crate::network::{Network, SlotSpec};
+use crate::network::{Dtype, Network, SlotSpec};
 use crate::plan::Segment;
 use crate::{Error, Result};
 
@@ -31,24 +31,33 @@ pub(super) struct Cut {
 impl Cut {
     pub fn new(network: &Network, workload: &Workload, limits: &Limits, title: &str) -> Result<Cut> {
         let (steps, batch) = (workload.steps as u64, workload.batch as u64);
-        let limit = binding_bytes(limits, workload.dtype) / workload.dtype.bytes();
+        // A saved call has arrays of f32 too.
+        let dtype = if workload.saves { Dtype::F32 } else { workload.dtype };
+        let limit = binding_bytes(limits, dtype) / dtype.bytes();
         // The widest rows, in numbers: of an array that a layer reads or writes (`wide`), and of the input's
         // gates of one direction (`one`) and of all directions (`all`).
         let (mut wide, mut one) = (padded(network.input_size), 0);
         for slot in &network.slots {
             wide = wide.max(output_row(network, workload, slot));
-            one = one.max(FOUR * columns(slot));
+            one = one.max(FOUR * columns(slot, workload.saves));
+            if workload.saves {
+                // The gradient by a layer's output, and by its cell states beside it.
+                let directions = network.direction_count() as u64;
+                wide = wide.max(directions * (padded(slot.state_size) + padded(slot.hidden_size)));
+            }
         }
+        // A saved call keeps the state that each segment starts from, in a step of its own.
+        let more = u64::from(workload.saves);
         let all = one.saturating_mul(network.direction_count() as u64);
         // The table of time steps, which a plan has where time steps are not immediate data, needs one more
         // entry than steps.
         let most = (limits.max_buffer_bytes / TABLE_STRIDE).saturating_sub(1).clamp(1, steps);
-        let fits = |row: u64| most == steps && product(&[steps, batch, wide.max(row)]) <= limit;
+        let fits = |row: u64| most == steps && product(&[steps + more, batch, wide.max(row)]) <= limit;
         let shares_gates = fits(all) && gemm_fits(network, workload, limits);
         let each = if shares_gates || fits(one) {
             steps
         } else {
-            (limit / product(&[batch, wide.max(one)]).max(1)).clamp(1, most)
+            (limit / product(&[batch, wide.max(one)]).max(1)).saturating_sub(more).clamp(1, most)
         };
         let segments = steps.div_ceil(each);
         let passes = (network.slots.len() as u64).saturating_mul(steps.div_ceil(each.min(256)));
@@ -70,6 +79,10 @@ impl Cut {
 /// Numbers of a slot's output per batch row and step, the kept cell states among them.
 pub(super) fn output_row(network: &Network, workload: &Workload, slot: &SlotSpec) -> u64 {
     let is_top = slot.layer + 1 == network.num_layers;
+    if workload.saves {
+        // All of h, and c in an array of its own.
+        return padded(slot.state_size);
+    }
     let h = if is_top && workload.outputs.last_only { 0 } else { padded(slot.state_size) };
     let c = if is_top && workload.outputs.cell_states { slot.hidden_size as u64 } else { 0 };
     h + c

@@ -1,6 +1,7 @@
-//! Dispatches and passes, and the sizes that kernels are told.
+//! Dispatches and passes.
 
 use super::buffers::{Binding, BufferId, PlanBuffers};
+use super::dims::Dims;
 use super::walk::{Segment, Times};
 use crate::kernel::{Kernel, Tile};
 use crate::network::Dtype;
@@ -82,10 +83,12 @@ impl Dispatch {
     ) -> Result<Dispatch> {
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let (columns, tiles) = match kernel {
-            Kernel::Gemm | Kernel::Step(_) => (columns.div_ceil(u64::from(tile.columns())), tiles),
+            Kernel::Gemm | Kernel::Step(_) | Kernel::SavedStep(_) | Kernel::Back(_) => {
+                (columns.div_ceil(u64::from(tile.columns())), tiles)
+            }
             // All columns in one workgroup.
-            Kernel::Sequence(_) => (1, tiles),
-            Kernel::Norm | Kernel::Combine | Kernel::Carry { .. } | Kernel::Pack => (columns, rows),
+            Kernel::Sequence(_) | Kernel::SavedSequence(_) => (1, tiles),
+            _ => (columns, rows),
         };
         let limit = u64::from(buffers.limits().max_workgroups.max(1));
         // Tiles go along y, and along z where y is full.
@@ -128,176 +131,5 @@ impl Dispatch {
         let y = tiles.min(max_workgroups);
         // All three were found to be within the limit when the dispatch was planned.
         [self.columns as u32, y as u32, (self.directions * tiles.div_ceil(y.max(1))) as u32]
-    }
-}
-
-/// The sizes that a kernel is told, as its `Dims` in WGSL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dims {
-    /// The sizes of [`Kernel::Gemm`].
-    Gemm(GemmDims),
-    /// The sizes of [`Kernel::Step`] and [`Kernel::Sequence`].
-    Step(StepDims),
-    /// The sizes of [`Kernel::Norm`].
-    Norm(NormDims),
-    /// The size of [`Kernel::Combine`]: the length in vectors of four.
-    Combine(u32),
-    /// The sizes of [`Kernel::Carry`].
-    Carry(CarryDims),
-    /// The sizes of [`Kernel::Pack`].
-    Pack(PackDims),
-}
-
-/// `Dims` of `gemm.wgsl`; all lengths but `rows` in vectors of four.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct GemmDims {
-    /// M = T·N.
-    pub rows: u32,
-    /// C, of all directions.
-    pub columns: u32,
-    /// K of this piece.
-    pub depth: u32,
-    /// K of all pieces.
-    pub whole_depth: u32,
-    /// The place in the source where the piece begins.
-    pub source_offset: u32,
-    /// Row length of the source.
-    pub source_stride: u32,
-    /// The place in the weights' K where the piece begins.
-    pub weight_offset: u32,
-    /// 1 if it adds to earlier pieces.
-    pub adds: u32,
-    /// C of one direction.
-    pub direction_columns: u32,
-    /// The length of one direction's weights, in 4 columns by 4 k.
-    pub direction_weight: u32,
-    /// The length of one direction's biases.
-    pub direction_bias: u32,
-}
-
-/// `Dims` of `step.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct StepDims {
-    /// N.
-    pub batch: u32,
-    /// Units that it computes: H, or P of a projection.
-    pub units: u32,
-    /// K, in vectors of four.
-    pub depth: u32,
-    /// Row length of the input's gates, counted in units.
-    pub input_stride: u32,
-    /// The place in such a row where this direction begins, in units.
-    pub input_offset: u32,
-    /// Row length of `a_next` and `output`.
-    pub stride: u32,
-    /// The place in the output where the cell states of all steps begin.
-    pub cells: u32,
-    /// The time step that t = 0 stands for.
-    pub first_step: u32,
-    /// The length of one direction's part of the input's gates in a row, in units.
-    pub direction_input: u32,
-    /// The length of one direction's weights, in G gates by 4 k.
-    pub direction_weight: u32,
-    /// The length of one direction's parameters, in units.
-    pub direction_parameters: u32,
-    /// The length of one direction's output.
-    pub direction_output: u32,
-}
-
-/// `Dims` of `norm.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct NormDims {
-    /// N.
-    pub batch: u32,
-    /// H.
-    pub units: u32,
-    /// Row length of the input's gates, counted in units.
-    pub input_stride: u32,
-    /// The place in such a row where this direction begins, in units.
-    pub input_offset: u32,
-    /// Row length of the recurrent product, counted in units.
-    pub sums_stride: u32,
-    /// Row length of `a_next` and `output`.
-    pub stride: u32,
-    /// The place in the output where the cell states of all steps begin.
-    pub cells: u32,
-    /// The time step that t = 0 stands for.
-    pub first_step: u32,
-}
-
-/// `Dims` of `carry.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct CarryDims {
-    /// A·B.
-    pub rows: u32,
-    /// B.
-    pub batch: u32,
-    /// Numbers of a row that are written.
-    pub width: u32,
-    /// Numbers of a row that the source has; the others are zero.
-    pub used: u32,
-    /// The first number of the source.
-    pub from_offset: u32,
-    /// The source's stride of A.
-    pub from_step: u32,
-    /// The source's stride of B.
-    pub from_row: u32,
-    /// The first number of the target.
-    pub to_offset: u32,
-    /// The target's stride of A.
-    pub to_step: u32,
-    /// The target's stride of B.
-    pub to_row: u32,
-}
-
-/// `Dims` of `pack.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct PackDims {
-    /// Rows.
-    pub rows: u32,
-    /// The place of the first row in the flat parameters.
-    pub start: u32,
-    /// Rows of the tensor before the first row that is packed.
-    pub first_row: u32,
-    /// The length of a row of the tensor.
-    pub width: u32,
-    /// The length of each source of a row.
-    pub source: u32,
-    /// The length of each source in vectors.
-    pub source_depth: u32,
-    /// The length of a packed row in vectors.
-    pub depth: u32,
-    /// The logarithm of the numbers in a vector: four of a matrix, one of a bias.
-    pub vector_bits: u32,
-    /// Invocations per row of a workgroup.
-    pub lanes: u32,
-    /// H: rows of a gate.
-    pub units: u32,
-    /// Gates: row blocks of the tensor.
-    pub gates: u32,
-    /// Columns that stand side by side.
-    pub group: u32,
-    /// Vectors from one group to the next.
-    pub stride: u32,
-    /// Vectors of a group before the tensor's first vector.
-    pub offset: u32,
-}
-
-impl Dims {
-    /// The sizes as the GPU sees them.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Dims::Gemm(dims) => bytemuck::bytes_of(dims),
-            Dims::Step(dims) => bytemuck::bytes_of(dims),
-            Dims::Norm(dims) => bytemuck::bytes_of(dims),
-            Dims::Combine(len) => bytemuck::bytes_of(len),
-            Dims::Carry(dims) => bytemuck::bytes_of(dims),
-            Dims::Pack(dims) => bytemuck::bytes_of(dims),
-        }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::buffers::BufferId;
 use super::builder::Builder;
-use super::dispatch::{Dims, Dispatch, GemmDims};
+use super::dims::{Dims, GemmDims};
+use super::dispatch::Dispatch;
 use super::schedule::MAX_TURNS;
 use super::walk::Segment;
 use super::weights::Weight;
@@ -12,9 +13,15 @@ use crate::kernel::Kernel;
 
 /// `[rows, K]` times `[K, directions · columns]`, and a bias.
 pub(super) struct Gemm {
-    /// The arrays side by side in K: the buffer, and where it begins and its row length in vectors of four.
-    pub sources: Vec<(BufferId, u64, u64)>,
+    /// The arrays side by side in K.
+    pub sources: Vec<Source>,
     pub weight: Weight,
+    /// K of the weight in vectors of four, if it is longer than all sources, and the place in it where they
+    /// begin.
+    pub depth: Option<u64>,
+    pub weight_offset: u64,
+    /// The product is added to the numbers that are there.
+    pub adds: bool,
     pub bias: Option<Weight>,
     pub into: BufferId,
     pub rows: u64,
@@ -25,18 +32,34 @@ pub(super) struct Gemm {
     pub segment: Option<Segment>,
 }
 
+/// Rows of numbers; lengths in vectors of four.
+pub(super) struct Source {
+    buffer: BufferId,
+    /// The place where the array begins, and its row length.
+    offset: u64,
+    depth: u64,
+}
+
+impl Source {
+    /// Rows that lie one after the other.
+    pub fn whole(buffer: BufferId, offset: u64, depth: u64) -> Source {
+        Source { buffer, offset, depth }
+    }
+}
+
 impl Gemm {
     /// One dispatch per source and piece of K: the first starts from the bias, each later dispatch from the
     /// sum so far.
     pub fn dispatches(&self, builder: &Builder<'_>) -> Result<Vec<Dispatch>> {
         let dtype = builder.workload.dtype;
-        let whole_depth = self.sources.iter().map(|(.., depth)| depth).sum::<u64>();
+        let own_depth = self.sources.iter().map(|source| source.depth).sum::<u64>();
+        let whole_depth = self.depth.unwrap_or(own_depth);
         let columns = self.columns * self.directions;
         let size = (self.rows, columns);
         let tile = tiles::tile(Kernel::Gemm, size, dtype, &builder.workload.tuning, builder.limits)?;
         let mut dispatches = Vec::new();
-        let mut weight_offset = 0;
-        for &(source, source_offset, source_depth) in &self.sources {
+        let mut weight_offset = self.weight_offset;
+        for &Source { buffer: source, offset: source_offset, depth: source_depth } in &self.sources {
             for start in (0..source_depth).step_by(MAX_TURNS as usize) {
                 let depth = (source_depth - start).min(MAX_TURNS);
                 // All of them index buffers that were found to be countable in 32 bits.
@@ -48,7 +71,7 @@ impl Gemm {
                     source_offset: (source_offset + start) as u32,
                     source_stride: source_depth as u32,
                     weight_offset: weight_offset as u32,
-                    adds: u32::from(weight_offset > 0),
+                    adds: u32::from(self.adds || weight_offset > self.weight_offset),
                     direction_columns: self.columns as u32,
                     direction_weight: (self.weight.direction / (FOUR * FOUR)) as u32,
                     direction_bias: self.bias.map_or(0, |bias| bias.direction / FOUR) as u32,

@@ -1,12 +1,15 @@
 //! The operations of a network, in the order of its forward. Each has a file of its own, which records its
-//! forward; the recording of its backward belongs beside it.
+//! forward and its backward; `recur_back` has the steps on the way back, `outers` the gradients by weights.
 
 mod input;
 mod merge;
+pub(super) mod outers;
 mod recur;
+mod recur_back;
 
 use super::arrays::Arrays;
 use super::builder::Builder;
+use super::gradient_arrays::GradientArrays;
 use crate::Result;
 
 /// One operation on arrays of a plan.
@@ -21,6 +24,8 @@ pub(super) enum Op {
     Residual { layer: usize },
     /// The final states of both directions of the last layer become one array, by number.
     MergeFinal,
+    /// A layer's output is given back.
+    Given { layer: usize },
 }
 
 /// The operations of a network.
@@ -33,8 +38,7 @@ pub(super) fn of(builder: &Builder<'_>, arrays: &Arrays<'_>) -> Vec<Op> {
             ops.push(Op::Input { layer, group: None, segment: 0 });
         }
         for (group, of) in arrays.of_layer(layer) {
-            for index in 0..segments {
-                let segment = if of.slot().is_reverse { segments - 1 - index } else { index };
+            for segment in of.order(segments) {
                 if !builder.cut.shares_gates {
                     ops.push(Op::Input { layer, group: Some(group), segment });
                 }
@@ -47,6 +51,9 @@ pub(super) fn of(builder: &Builder<'_>, arrays: &Arrays<'_>) -> Vec<Op> {
         }
         if first.keeps_steps && network.residual && layer > 0 {
             ops.push(Op::Residual { layer });
+        }
+        if builder.workload.outputs.every_layer && layer + 1 < network.num_layers {
+            ops.push(Op::Given { layer });
         }
     }
     if arrays.merged_final.is_some() {
@@ -64,6 +71,27 @@ impl Op {
             Op::Merge { layer } => merge::forward(builder, arrays, layer),
             Op::Residual { layer } => merge::residual_forward(builder, arrays, layer),
             Op::MergeFinal => merge::final_forward(builder, arrays),
+            Op::Given { .. } => Ok(()),
+        }
+    }
+
+    /// Records the backward, after the backward of all operations that follow.
+    pub fn backward(
+        &self,
+        builder: &mut Builder<'_>,
+        arrays: &Arrays<'_>,
+        gradients: &GradientArrays,
+    ) -> Result<()> {
+        match *self {
+            Op::Input { layer, group, segment } => {
+                input::backward(builder, arrays, gradients, layer, group, segment)
+            }
+            Op::Recur { group, segment } => recur_back::backward(builder, arrays, gradients, group, segment),
+            Op::Merge { layer } => merge::backward(builder, arrays, gradients, layer),
+            Op::Residual { layer } => merge::residual_backward(builder, gradients, layer),
+            // The host adds the gradient by the last output to the one by the final states.
+            Op::MergeFinal => Ok(()),
+            Op::Given { layer } => merge::given_backward(builder, gradients, layer),
         }
     }
 }

@@ -1,39 +1,50 @@
 //! The packing of a network's weights: from the flat parameters into the arrays that kernels read, by
 //! `pack.wgsl`.
 
-use super::buffers::{Binding, BufferId, PlanBuffers, binding_bytes};
-use super::dispatch::{Dims, Dispatch, PackDims};
+use super::buffers::{Binding, PlanBuffers};
+use super::dims::{Dims, PackDims, TransposeDims};
+use super::dispatch::Dispatch;
+use super::flat::{Flat, GATES_IN_ORDER, GATES_OF_PRODUCT, row_of};
 use super::walk::Walk;
-use super::weights::{self, WeightPart, input_depth};
-use super::{FOUR, Limits, Plan, Schedule, builder, product, show};
+use super::weights::{self, WeightPart, gate_numbers, input_depth};
+use super::{FOUR, Limits, Plan, Schedule, Way, builder, product, show};
 use crate::Result;
 use crate::kernel::{Kernel, Tile, WORKGROUP};
 use crate::network::{Dtype, Equation, Network, Product, SlotSpec};
 use crate::weights::{Entry, Table, TensorKind};
 use std::ops::Range;
 
-/// Numbers that a binding begins at a multiple of: 256 bytes, the largest alignment that WebGPU asks for.
-const ALIGNMENT: usize = 64;
-
 /// Numbers of a source that an invocation copies, at most.
 const TURNS: u64 = 16;
 
-/// Plans the packing of all weights of a network: one pass per layer, one dispatch per tensor.
-pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
+/// Plans the packing of a network's weights, of all calls or those of gradients: one pass per layer, one
+/// dispatch per tensor.
+pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits, for_gradients: bool) -> Result<Plan> {
     builder::check(network, dtype, limits)?;
     let title = show::packing_title(network, dtype);
     let mut buffers = PlanBuffers::new(&title, limits);
-    let flat = Flat::new(Table::of(network), &mut buffers)?;
+    let flat = Flat::parameters(Table::of(network), &mut buffers)?;
     let mut walk = Walk::new();
     for layer in 0..network.num_layers {
         let mut dispatches = Vec::new();
-        for of in weights::of_layer(network, limits, dtype, layer) {
-            for slot in &network.layer(layer)[of.key.first..of.key.first + of.key.count] {
-                let slots = std::slice::from_ref(slot);
-                let weight = weights::weight(&mut buffers, network, limits, slots, of.key.part, dtype)?;
+        let slots = network.layer(layer);
+        let all = weights::of_layer(network, limits, dtype, layer);
+        for of in all.into_iter().filter(|of| of.key.part.is_for_gradients() == for_gradients) {
+            let own = match of.key.part {
+                // All directions make up one array.
+                WeightPart::TransposedInput => slots,
+                _ => &slots[of.key.first..of.key.first + of.key.count],
+            };
+            for slot in own {
+                let first = if own.len() > of.key.count { &slots[..1] } else { std::slice::from_ref(slot) };
+                let weight = weights::weight(&mut buffers, network, limits, first, of.key.part, dtype)?;
+                let packed = (weight.binding, of.dtype);
+                if let Some(matrix) = Transpose::of(network, slot, of.key.part) {
+                    dispatches.extend(matrix.dispatches(&flat, slot, packed, &buffers)?);
+                    continue;
+                }
                 for tensor in Tensor::of(network, slot, of.key.part) {
                     if let Some(entry) = flat.table.entry(slot.index, tensor.kind) {
-                        let packed = (weight.binding, of.dtype);
                         dispatches.extend(tensor.dispatches(&flat, entry, packed, &buffers)?);
                     }
                 }
@@ -43,65 +54,8 @@ pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits) -> Result<P
     }
     let (schedule, max_workgroups) = (Schedule::Stepwise, u64::from(limits.max_workgroups.max(1)));
     let (buffers, submits) = (buffers.finish(), walk.submits);
-    let (uploads, downloads) = (Vec::new(), Vec::new());
-    Ok(Plan { title, schedule, steps: 0, buffers, uploads, submits, downloads, max_workgroups })
-}
-
-/// The flat parameters in as few buffers as hold them.
-struct Flat {
-    table: Table,
-    /// The numbers of the table in each buffer.
-    buffers: Vec<(Range<usize>, BufferId)>,
-}
-
-impl Flat {
-    fn new(table: Table, buffers: &mut PlanBuffers<'_>) -> Result<Flat> {
-        let longest =
-            usize::try_from(buffers.limits().max_buffer_bytes / Dtype::F32.bytes()).unwrap_or(usize::MAX);
-        let ranges = cut(&table, longest);
-        let is_whole = ranges.len() == 1;
-        let buffer = |(index, range): (usize, Range<usize>)| {
-            let name = if is_whole { "parameters".into() } else { format!("parameters {index}") };
-            let buffer = buffers.parameters(&name, range.start, range.len() as u64)?;
-            Ok((range, buffer))
-        };
-        let buffers = ranges.into_iter().enumerate().map(buffer).collect::<Result<_>>()?;
-        Ok(Flat { table, buffers })
-    }
-
-    /// The buffer that has a number of the table.
-    fn holder(&self, number: usize) -> &(Range<usize>, BufferId) {
-        let after = self.buffers.partition_point(|(range, _)| range.start <= number);
-        &self.buffers[after - 1]
-    }
-}
-
-/// Cuts a table between tensors into ranges of at most `longest` numbers. A tensor that alone is longer is
-/// cut between two rows.
-fn cut(table: &Table, longest: usize) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut range = 0..0;
-    for entry in &table.entries {
-        let (tensor, row) = (entry.range(), row_of(entry));
-        if tensor.end - range.start > longest && !range.is_empty() {
-            ranges.push(std::mem::replace(&mut range, tensor.start..tensor.start));
-        }
-        range.end = tensor.end;
-        // A row that is longer than a buffer is refused when the buffer is made.
-        let rows = (longest / row).max(1) * row;
-        while range.len() > longest.max(row) {
-            let end = range.start + rows;
-            ranges.push(range.start..end);
-            range.start = end;
-        }
-    }
-    ranges.push(range);
-    ranges
-}
-
-/// The length of a tensor's row.
-fn row_of(entry: &Entry) -> usize {
-    entry.shape.get(1).copied().unwrap_or(1)
+    let forward = Way { uploads: Vec::new(), submits, downloads: Vec::new() };
+    Ok(Plan { title, schedule, steps: 0, buffers, forward, backward: None, max_workgroups })
 }
 
 /// A tensor, or some row blocks of one, and how it lies in an array.
@@ -119,16 +73,18 @@ impl Tensor {
     fn of(network: &Network, slot: &SlotSpec, part: WeightPart) -> Vec<Tensor> {
         let all = 0..slot.gate_rows();
         match part {
-            WeightPart::InputWeight => {
+            WeightPart::InputWeight | WeightPart::SavedInputWeight => {
                 let (_, source) = weights::sources(network, slot.layer);
                 let mut matrix = Tensor::matrix(slot, TensorKind::WeightIh, all, source);
+                matrix.dims.gates = gate_numbers(&slot.cell, part.is_for_gradients()) as u32;
                 matrix.dims.depth = input_depth(network, slot.layer) as u32;
                 // Four columns side by side, of whatever gates.
                 (matrix.dims.group, matrix.dims.stride) = (FOUR as u32, FOUR as u32);
                 vec![matrix]
             }
-            WeightPart::InputBias => {
+            WeightPart::InputBias | WeightPart::SavedInputBias => {
                 let mut bias = Tensor::vector(slot, TensorKind::BiasIh, all, 1);
+                bias.dims.gates = gate_numbers(&slot.cell, part.is_for_gradients()) as u32;
                 bias.dims.group = 1;
                 vec![bias]
             }
@@ -144,6 +100,8 @@ impl Tensor {
                 vec![matrix]
             }
             WeightPart::Parameters(equation) => Tensor::parameters(slot, equation),
+            // Transposed ones are no `Tensor`.
+            WeightPart::Transposed(_) | WeightPart::TransposedInput => Vec::new(),
         }
     }
 
@@ -220,31 +178,19 @@ impl Tensor {
         buffers: &PlanBuffers<'_>,
     ) -> Result<Vec<Dispatch>> {
         let width = row_of(entry);
-        let seen = binding_bytes(buffers.limits(), Dtype::F32) / Dtype::F32.bytes();
-        let seen = usize::try_from(seen).unwrap_or(usize::MAX);
         let lanes = u64::from(self.dims.lanes);
         let columns = u64::from(self.dims.source_depth << self.dims.vector_bits).div_ceil(TURNS * lanes);
         let mut dispatches = Vec::new();
-        let mut row = self.rows.start;
-        while row < self.rows.end {
-            let number = entry.offset + row * width;
-            let (held, buffer) = flat.holder(number);
-            let start = (number - held.start) % ALIGNMENT;
-            let bound = number - start;
-            // A row that is longer than a binding is longer still in the packed array, which was found to
-            // fit.
-            let most = ((held.end - bound).min(seen).saturating_sub(start) / width).max(1);
-            let rows = (self.rows.end - row).min(most);
-            let range = [bound - held.start, start + rows * width].map(|n| Dtype::F32.bytes() * n as u64);
-            let flat = Binding { buffer: *buffer, range: Some(range.into()) };
+        for piece in flat.pieces(entry, self.rows.clone(), buffers.limits()) {
+            let rows = piece.rows.len();
             let dims = PackDims {
                 rows: rows as u32,
-                start: start as u32,
-                first_row: (row - self.rows.start) as u32,
+                start: piece.start as u32,
+                first_row: (piece.rows.start - self.rows.start) as u32,
                 width: width as u32,
                 ..self.dims
             };
-            let arrays = [("flat", flat), ("packed", packed)];
+            let arrays = [("flat", piece.binding), ("packed", packed)];
             let size = ((rows as u64 * lanes).div_ceil(u64::from(WORKGROUP)), columns);
             let (kernel, tile) = (Kernel::Pack, Tile::ALL[0]);
             let mut dispatch = Dispatch::over(kernel, tile, dtype, size, Dims::Pack(dims), &arrays, buffers)?;
@@ -253,7 +199,100 @@ impl Tensor {
                 product(&[rows as u64, u64::from(self.dims.depth << self.dims.vector_bits), dtype.bytes()]);
             dispatch.bytes = (Dtype::F32.bytes() * (rows * width) as u64).saturating_add(written);
             dispatches.push(dispatch);
-            row += rows;
+        }
+        Ok(dispatches)
+    }
+}
+
+/// Row blocks of a matrix, and how its transpose lies in an array.
+struct Transpose {
+    kind: TensorKind,
+    rows: Range<usize>,
+    dims: TransposeDims,
+}
+
+impl Transpose {
+    fn of(network: &Network, slot: &SlotSpec, part: WeightPart) -> Option<Transpose> {
+        let numbers = gate_numbers(&slot.cell, true) as u32;
+        let (kind, rows, source) = match part {
+            WeightPart::Transposed(Product::Recurrent { first, gates }) => {
+                (TensorKind::WeightHh, blocks(slot, first, gates), slot.state_size)
+            }
+            WeightPart::Transposed(Product::Projection) => {
+                (TensorKind::WeightHr, 0..slot.state_size, slot.hidden_size)
+            }
+            WeightPart::TransposedInput => {
+                let (_, source) = weights::sources(network, slot.layer);
+                (TensorKind::WeightIh, 0..slot.gate_rows(), source)
+            }
+            _ => return None,
+        };
+        let mut dims = TransposeDims {
+            len: 0,
+            width: 0,
+            units: slot.hidden_size as u32,
+            start: 0,
+            first_row: 0,
+            unit_stride: numbers,
+            gates: GATES_IN_ORDER,
+            first_k: 0,
+            depth: 0,
+            source: source as u32,
+            source_stride: source.next_multiple_of(FOUR as usize) as u32,
+            group: 1,
+        };
+        match part {
+            WeightPart::TransposedInput => {
+                let columns = weights::columns(slot, true);
+                dims.first_k = (slot.direction as u64 * FOUR * columns) as u32;
+                dims.depth = (columns * network.direction_count() as u64) as u32;
+                dims.group = FOUR as u32;
+            }
+            WeightPart::Transposed(of) => {
+                dims.depth = weights::transposed_depth(of, slot) as u32;
+                // The candidate of a GRU has no gradient of its own in a row: the gradient by h_n takes its
+                // place as the fourth number.
+                let is_whole = of == Product::Recurrent { first: 0, gates: 3 };
+                dims.gates = if is_whole { GATES_OF_PRODUCT } else { GATES_IN_ORDER };
+                if !matches!(of, Product::Recurrent { first: 0, .. }) {
+                    // Rows of a single number per unit.
+                    dims.unit_stride = 1;
+                }
+                if of == Product::Projection {
+                    dims.units = slot.state_size as u32;
+                }
+            }
+            _ => {}
+        }
+        Some(Transpose { kind, rows, dims })
+    }
+
+    /// A dispatch, or one for each run of rows that a kernel can see at once.
+    fn dispatches(
+        &self,
+        flat: &Flat,
+        slot: &SlotSpec,
+        (packed, dtype): (Binding, Dtype),
+        buffers: &PlanBuffers<'_>,
+    ) -> Result<Vec<Dispatch>> {
+        let entry = flat.table.entry(slot.index, self.kind).expect("a cell has the matrices of its products");
+        let width = row_of(entry);
+        let mut dispatches = Vec::new();
+        for piece in flat.pieces(entry, self.rows.clone(), buffers.limits()) {
+            let len = (piece.rows.len() * width) as u64;
+            let dims = TransposeDims {
+                len: len as u32,
+                width: width as u32,
+                start: piece.start as u32,
+                first_row: (piece.rows.start - self.rows.start) as u32,
+                ..self.dims
+            };
+            let arrays = [("flat", piece.binding), ("packed", packed)];
+            let (kernel, size) = (Kernel::Transpose, (len.div_ceil(u64::from(WORKGROUP)), 1));
+            let dims = Dims::Transpose(dims);
+            let mut dispatch = Dispatch::over(kernel, Tile::ALL[0], dtype, size, dims, &arrays, buffers)?;
+            dispatch.bytes = product(&[len, Dtype::F32.bytes() + dtype.bytes()]);
+            dispatches.push(dispatch);
         }
         Ok(dispatches)
     }

@@ -6,7 +6,7 @@ use super::steps::phases;
 use super::weights::{WeightPart, fit_together};
 use super::{Limits, Workload, padded, product, tiles};
 use crate::kernel::{Kernel, Tile};
-use crate::network::{Cell, Equation, Network, Product, SlotSpec};
+use crate::network::{Cell, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
 /// The recurrent weights of a layer and direction that a workgroup reads again for every step in less time
@@ -116,7 +116,10 @@ fn can_pair(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) 
             let [forward, reverse] = slots else { return false };
             let (steps, batch) = (workload.steps as u64, workload.batch as u64);
             let row = output_row(network, workload, forward);
-            let output = product(&[2, steps, batch, row, workload.dtype.bytes()]);
+            let more = u64::from(workload.saves);
+            let row = row.max(if workload.saves { forward.hidden_size as u64 } else { 0 });
+            let bytes = if workload.saves { Dtype::F32.bytes() } else { workload.dtype.bytes() };
+            let output = product(&[2, steps + more, batch, row, bytes]);
             let weights = Cell::equations(&forward.cell).into_iter().filter_map(Equation::product);
             // One pipeline computes both directions, and sees the arrays of both.
             forward.cell == reverse.cell
@@ -136,9 +139,9 @@ pub(super) fn sequence_tile(
     workload: &Workload,
     limits: &Limits,
 ) -> Option<Tile> {
-    let phases = phases(&slot.cell, Schedule::Sequence);
+    let phases = phases(&slot.cell, Schedule::Sequence, workload.saves);
     let [phase] = phases.as_slice() else { return None };
-    if !matches!(phase.kernel, Kernel::Sequence(_)) || u64::from(limits.workgroup_size) < LANES {
+    if !phase.kernel.is_sequence() || u64::from(limits.workgroup_size) < LANES {
         return None;
     }
     let row = product(&[2, workload.dtype.bytes(), padded(slot.state_size)]);

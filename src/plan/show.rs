@@ -1,6 +1,6 @@
 //! The plan as a table, to read and to compare in tests.
 
-use super::{Buffer, Content, Pass, Plan, Transfer, Workload};
+use super::{Buffer, Content, Pass, Plan, Transfer, Way, Workload};
 use crate::network::{Directions, Dtype, Network, SlotSpec};
 use std::fmt;
 
@@ -48,35 +48,20 @@ impl fmt::Display for Plan {
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;
         }
-        let copied = |copies: &[Transfer]| copies.iter().map(Transfer::bytes).fold(0, u64::saturating_add);
         writeln!(f, "{:<26} {:>12}", "  all", self.buffer_bytes())?;
-        for (index, passes) in self.submits.iter().enumerate() {
-            let head = format!("submit {index}");
-            writeln!(
-                f,
-                "{head:<18} {:<16} {:>10} {:>14} {:>12} {:>12}",
-                "kernel/rows", "dispatches", "workgroups", "FLOP", "bytes"
-            )?;
-            if index == 0 && !self.uploads.is_empty() {
-                let (count, bytes) = (self.uploads.len(), copied(&self.uploads));
-                writeln!(
-                    f,
-                    "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}",
-                    "upload", "copy", "", ""
-                )?;
-            }
-            for pass in passes {
-                self.show_pass(pass, f)?;
-            }
+        if self.backward.is_some() {
+            writeln!(f, "{:<26} {:>12}", "  saved for backward", self.saved_bytes())?;
         }
-        if !self.downloads.is_empty() {
-            let (count, bytes) = (self.downloads.len(), copied(&self.downloads));
-            writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "download", "copy", "", "")?;
+        for (index, way) in self.ways().enumerate() {
+            if index > 0 {
+                writeln!(f, "backward")?;
+            }
+            self.show_way(way, f)?;
         }
+        let submits = self.ways().map(|way| way.submits.len()).sum::<usize>();
         writeln!(
             f,
-            "all: {} submits, {} passes, {} dispatches, {} FLOP",
-            self.submits.len(),
+            "all: {submits} submits, {} passes, {} dispatches, {} FLOP",
             self.passes().count(),
             self.dispatches(),
             self.flops()
@@ -89,6 +74,7 @@ impl fmt::Display for Buffer {
         let kind = match self.content {
             Content::Upload | Content::Download => "staging",
             Content::Work => "",
+            Content::Saved => "saved",
             Content::Weight(_) => "weights",
             Content::Parameters { .. } => "parameters",
         };
@@ -98,6 +84,34 @@ impl fmt::Display for Buffer {
 }
 
 impl Plan {
+    fn show_way(&self, way: &Way, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let copied = |copies: &[Transfer]| copies.iter().map(Transfer::bytes).fold(0, u64::saturating_add);
+        for (index, passes) in way.submits.iter().enumerate() {
+            let head = format!("submit {index}");
+            writeln!(
+                f,
+                "{head:<18} {:<16} {:>10} {:>14} {:>12} {:>12}",
+                "kernel/rows", "dispatches", "workgroups", "FLOP", "bytes"
+            )?;
+            if index == 0 && !way.uploads.is_empty() {
+                let (count, bytes) = (way.uploads.len(), copied(&way.uploads));
+                writeln!(
+                    f,
+                    "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}",
+                    "upload", "copy", "", ""
+                )?;
+            }
+            for pass in passes {
+                self.show_pass(pass, f)?;
+            }
+        }
+        if !way.downloads.is_empty() {
+            let (count, bytes) = (way.downloads.len(), copied(&way.downloads));
+            writeln!(f, "  {:<16} {:<16} {count:>10} {:>14} {:>12} {bytes:>12}", "download", "copy", "", "")?;
+        }
+        Ok(())
+    }
+
     fn show_pass(&self, pass: &Pass, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, dispatch) in pass.dispatches.iter().enumerate() {
             let label = if index == 0 { pass.label.as_str() } else { "" };

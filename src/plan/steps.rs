@@ -18,7 +18,7 @@ pub(super) struct Phase {
 }
 
 /// The phases of a cell's time step.
-pub(super) fn phases(cell: &CellSpec, schedule: Schedule) -> Vec<Phase> {
+pub(super) fn phases(cell: &CellSpec, schedule: Schedule, saves: bool) -> Vec<Phase> {
     let equations = Cell::equations(cell);
     let last = equations.len() - 1;
     let phase = |(index, equation): (usize, Equation)| Phase {
@@ -27,7 +27,9 @@ pub(super) fn phases(cell: &CellSpec, schedule: Schedule) -> Vec<Phase> {
             Equation::LstmProduct => Kernel::Gemm,
             Equation::LstmNorm => Kernel::Norm,
             // A product that another product waits for is not a whole step.
+            _ if last == 0 && schedule == Schedule::Sequence && saves => Kernel::SavedSequence(equation),
             _ if last == 0 && schedule == Schedule::Sequence => Kernel::Sequence(equation),
+            _ if saves => Kernel::SavedStep(equation),
             _ => Kernel::Step(equation),
         },
         index,
@@ -43,6 +45,9 @@ pub(super) struct Bound {
     pub is_paired: bool,
     pub keeps_steps: bool,
     pub keeps_cells: bool,
+    pub saves: bool,
+    /// The one direction is the reverse one.
+    pub is_reverse: bool,
 }
 
 impl Phase {
@@ -70,7 +75,7 @@ impl Phase {
     pub fn overrides(&self, cell: &CellSpec, bound: &Bound) -> Vec<(&'static str, f64)> {
         let row = self.equation.row();
         let flag = |is_set: bool| f64::from(u8::from(is_set));
-        let in_one = matches!(self.kernel, Kernel::Sequence(_));
+        let in_one = self.kernel.is_sequence();
         let mut overrides = cell.options();
         overrides.extend([
             ("HAS_LENGTHS", flag(bound.has_lengths)),
@@ -81,7 +86,11 @@ impl Phase {
             ("ALTERNATES", flag(self.alternates)),
             ("PAIRED", flag(bound.is_paired)),
             ("PARAMETERS", self.equation.parameters(cell) as f64),
+            ("SAVES_CELLS", flag(cell.cell.has_cell_state())),
         ]);
+        if bound.saves && !in_one {
+            overrides.push(("REVERSE", flag(bound.is_reverse)));
+        }
         overrides
     }
 }

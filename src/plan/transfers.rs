@@ -1,10 +1,11 @@
 //! The transfers between host and GPU, and their places in the staging buffers.
 
-use super::arrays::Arrays;
+use super::arrays::{Arrays, KeptSteps};
 use super::buffers::{BufferId, Content};
 use super::builder::Builder;
+use super::gradient_arrays::{GradientArrays, cells_beside, cells_start, row};
 use super::walk::Segment;
-use super::{padded, product};
+use super::{FOUR, padded, product};
 use crate::Result;
 use crate::call::{Piece, Source, pieces};
 use crate::network::Dtype;
@@ -49,14 +50,36 @@ pub enum Payload {
     /// A piece of a result: some steps of a slot's output `[S, N, H']` or P', of its cell states `[S, N, H]`,
     /// or its final state `[1, N, H']`, which has no segment.
     Result(Piece, Option<Segment>),
+    /// Some steps of the gradient by a layer's output, `[S, N, C']`, each direction padded by itself.
+    OutputGradient(usize, Segment),
+    /// Some steps of the gradient by the last layer's cell states, `[S, N, H]` of each of some slots, side by
+    /// side.
+    CellGradient {
+        /// The first slot.
+        slot: usize,
+        /// The number of slots.
+        count: usize,
+        /// The time steps.
+        segment: Segment,
+    },
+    /// Sums that begin as zero.
+    Zeros,
+    /// Some steps of the gradient by the input, `[S, N, I']`.
+    InputGradient(Segment),
+    /// The flat gradients by weights, from a number of their table on.
+    WeightGradients {
+        /// The place in the table of the first number.
+        first: usize,
+    },
 }
 
 impl Payload {
     fn segment(self) -> Option<Segment> {
         match self {
-            Payload::Input(segment) => Some(segment),
+            Payload::Input(segment) | Payload::InputGradient(segment) => Some(segment),
+            Payload::OutputGradient(_, segment) | Payload::CellGradient { segment, .. } => Some(segment),
             Payload::Result(_, segment) => segment,
-            Payload::Lengths | Payload::Hidden { .. } | Payload::Cell { .. } => None,
+            _ => None,
         }
     }
 }
@@ -87,7 +110,7 @@ impl Transfer {
 }
 
 /// Brings input, lengths and initial states in, and the results out.
-pub(super) fn transfers(
+pub(super) fn forward(
     builder: &mut Builder<'_>,
     arrays: &Arrays<'_>,
 ) -> Result<(Vec<Transfer>, Vec<Transfer>)> {
@@ -111,13 +134,95 @@ pub(super) fn transfers(
             let len = product(&[batch, padded(slot.state_size)]);
             up.place(builder, what, [group.hidden[0]; 2], direction * len, len);
             down.place(builder, what, group.hidden, direction * len, len);
+            let order: Vec<usize> = group.order(builder.cut.segments.len()).collect();
+            let kept = |segment: usize| KeptSteps::new(slot, builder.cut.segments[segment].steps);
+            let (first, last) = (order[0], order[order.len() - 1]);
+            if workload.saves {
+                // The state before the first step, beside those of all steps.
+                let at = direction * group.direction_output[first] + kept(first).first * len;
+                up.place(builder, what, [group.output[first]; 2], at, len);
+            }
             let what = Payload::Cell { slot: slot.index };
             let len = product(&[batch, slot.cell_state_size() as u64]);
-            if len > 0 {
-                up.place(builder, what, [group.cell_state; 2], direction * len, len);
-                down.place(builder, what, [group.cell_state; 2], direction * len, len);
+            if len > 0 && workload.saves {
+                let place =
+                    |segment: usize, step: u64| direction * group.direction_cells[segment] + step * len;
+                let (from, to) = (group.cell_state(first), group.cell_state(last));
+                up.place(builder, what, [from; 2], place(first, kept(first).first), len);
+                down.place(builder, what, [to; 2], place(last, kept(last).last), len);
+            } else if len > 0 {
+                up.place(builder, what, [group.cell_state(0); 2], direction * len, len);
+                down.place(builder, what, [group.cell_state(0); 2], direction * len, len);
             }
         }
+    }
+    Ok((up.finish(builder)?, down.finish(builder)?))
+}
+
+/// Brings the gradients by a saved call's results in, and those by its arguments and weights out.
+pub(super) fn backward(
+    builder: &mut Builder<'_>,
+    arrays: &Arrays<'_>,
+    gradients: &GradientArrays,
+) -> Result<(Vec<Transfer>, Vec<Transfer>)> {
+    let (network, workload) = (builder.network, builder.workload);
+    let batch = workload.batch as u64;
+    let mut up = Staging::new("upload of gradients", Content::Upload);
+    let mut down = Staging::new("download of gradients", Content::Download);
+    let segments = builder.cut.segments.clone();
+    for layer in 0..network.num_layers {
+        let is_top = layer + 1 == network.num_layers;
+        let given = match is_top {
+            true if workload.outputs.last_only => None,
+            true => gradients.by_output(layer),
+            false => gradients.given[layer].as_deref(),
+        };
+        for (&segment, &buffer) in segments.iter().zip(given.unwrap_or_default()) {
+            let len = product(&[segment.steps, batch, row(network, layer + 1)]);
+            up.place(builder, Payload::OutputGradient(layer, segment), [buffer; 2], 0, len);
+        }
+    }
+    let beside = cells_beside(builder);
+    if let Some(by) = gradients.by_output(network.num_layers - 1).filter(|_| beside > 0) {
+        let (slot, count) = (network.top()[0].index, network.direction_count());
+        for (&segment, &buffer) in segments.iter().zip(by) {
+            let what = Payload::CellGradient { slot, count, segment };
+            let len = product(&[segment.steps, batch, beside]);
+            up.place(builder, what, [buffer; 2], cells_start(builder, segment.steps), len);
+        }
+    }
+    for (group, own) in arrays.groups.iter().zip(&gradients.groups) {
+        let (slot, count) = (group.slot(), group.slots.len());
+        let is_top = slot.layer + 1 == network.num_layers;
+        if let Some(projected) = own.projected.as_ref().filter(|_| is_top && workload.outputs.cell_states) {
+            for (&segment, &buffer) in segments.iter().zip(projected) {
+                let what = Payload::CellGradient { slot: slot.index, count, segment };
+                let rows = product(&[count as u64, segment.steps, batch]);
+                let first = product(&[rows, padded(slot.state_size)]);
+                up.place(builder, what, [buffer; 2], first, product(&[rows, slot.hidden_size as u64]));
+            }
+        }
+        for (direction, slot) in (0..).zip(group.slots) {
+            let len = product(&[batch, padded(slot.state_size)]);
+            let cells = product(&[batch, slot.cell_state_size() as u64]);
+            let hidden = (Payload::Hidden { slot: slot.index }, direction * len, len);
+            let cell = (Payload::Cell { slot: slot.index }, own.cells + direction * cells, cells);
+            for (what, first, len) in [hidden, cell].into_iter().filter(|(.., len)| *len > 0) {
+                up.place(builder, what, [own.carry; 2], first, len);
+                down.place(builder, what, [own.carry; 2], first, len);
+            }
+        }
+        if own.sum_count > 0 {
+            up.place(builder, Payload::Zeros, [own.carry; 2], own.sums, own.sum_count * own.sum_len);
+        }
+    }
+    for (&segment, &buffer) in segments.iter().zip(gradients.by_input(0)) {
+        let len = product(&[segment.steps, batch, padded(network.input_size)]);
+        down.place(builder, Payload::InputGradient(segment), [buffer; 2], 0, len);
+    }
+    for (range, buffer) in &gradients.flat.buffers {
+        let what = Payload::WeightGradients { first: range.start };
+        down.place(builder, what, [*buffer; 2], 0, range.len() as u64);
     }
     Ok((up.finish(builder)?, down.finish(builder)?))
 }
@@ -139,14 +244,26 @@ fn place_piece(builder: &Builder<'_>, arrays: &Arrays<'_>, piece: Piece, down: &
         down.place(builder, Payload::Result(piece, None), buffers, first, len);
         return;
     }
+    let results = arrays.outputs(builder, slot.layer);
     for (index, &segment) in builder.cut.segments.iter().enumerate() {
+        let what = Payload::Result(piece, Some(segment));
         let steps = if group.keeps_steps { product(&[segment.steps, batch, h]) } else { 0 };
-        let first = direction * group.direction_output[index];
-        let (first, len) = match piece.source {
-            Source::Cells => (first + steps, product(&[segment.steps, batch, slot.hidden_size as u64])),
-            Source::Steps | Source::Final => (first, steps),
-        };
-        down.place(builder, Payload::Result(piece, Some(segment)), [group.output[index]; 2], first, len);
+        match piece.source {
+            Source::Cells => {
+                let len = product(&[segment.steps, batch, slot.hidden_size as u64]);
+                let (buffer, first) = if builder.workload.saves {
+                    let after = product(&[KeptSteps::new(slot, 0).after, batch, slot.hidden_size as u64]);
+                    (group.cell_state(index), direction * group.direction_cells[index] + after)
+                } else {
+                    (group.output[index], direction * group.direction_output[index] + steps)
+                };
+                down.place(builder, what, [buffer; 2], first, len);
+            }
+            Source::Steps | Source::Final => {
+                let result = &results[slot.direction % results.len()];
+                down.place(builder, what, [result.segments[index]; 2], FOUR * result.offset, steps);
+            }
+        }
     }
 }
 

@@ -121,6 +121,20 @@ impl Walk {
         }
     }
 
+    /// One time step of a segment by itself; with both directions, from both ends.
+    pub fn one_step(
+        &mut self,
+        label: &str,
+        dispatches: Vec<Dispatch>,
+        segment: Segment,
+        at: u64,
+        is_paired: bool,
+    ) {
+        let (first, origin) = (segment.first + at, segment.first);
+        let times = Times { first, count: 1, reverse: false, origin, is_paired, at_once: false };
+        self.push(Pass { label: label.to_owned(), dispatches: dispatches.into(), times: Some(times) });
+    }
+
     fn push(&mut self, pass: Pass) {
         self.submits.last_mut().expect("there is a submit from the beginning").push(pass);
     }

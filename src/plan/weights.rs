@@ -7,7 +7,7 @@
 use super::buffers::{Binding, PlanBuffers, binding_bytes};
 use super::{Limits, product};
 use crate::kernel::{BLOCK, VECTOR};
-use crate::network::{Cell, CellSpec, Dtype, Equation, Network, Product, SlotSpec};
+use crate::network::{Back, Cell, CellSpec, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
 /// Numbers in a vector.
@@ -41,14 +41,34 @@ pub enum WeightPart {
     Product(Product),
     /// For each unit, the vectors of G gates that an equation has beside its product: `bias_hh` first.
     Parameters(Equation),
+    /// `weight_ih` of a saved call whose gates have longer rows, as [`WeightPart::InputWeight`].
+    SavedInputWeight,
+    /// `bias_ih` of such a call.
+    SavedInputBias,
+    /// The weight of a product on the way back, `[K/8, C/4, 8]` of 4 c; C by unit, gate.
+    Transposed(Product),
+    /// `weight_ih` of all directions on the way back, `[K/4/8, D*C/4, 8]` of 4 k by 4 c.
+    TransposedInput,
 }
 
 impl WeightPart {
     /// The length of one direction's array, in numbers.
     pub(super) fn len(self, network: &Network, slot: &SlotSpec) -> u64 {
         match self {
-            WeightPart::InputWeight => blocks(columns(slot), input_depth(network, slot.layer), FOUR),
-            WeightPart::InputBias => (FOUR * columns(slot)).next_multiple_of(ALIGNMENT),
+            WeightPart::InputWeight => blocks(columns(slot, false), input_depth(network, slot.layer), FOUR),
+            WeightPart::InputBias => (FOUR * columns(slot, false)).next_multiple_of(ALIGNMENT),
+            WeightPart::SavedInputWeight => {
+                blocks(columns(slot, true), input_depth(network, slot.layer), FOUR)
+            }
+            WeightPart::SavedInputBias => (FOUR * columns(slot, true)).next_multiple_of(ALIGNMENT),
+            WeightPart::Transposed(of) => {
+                let (depth, units) = (transposed_depth(of, slot), transposed_units(of, slot));
+                blocks(units, depth, 1).next_multiple_of(FOUR * ALIGNMENT)
+            }
+            WeightPart::TransposedInput => {
+                let depth = columns(slot, true).saturating_mul(network.direction_count() as u64);
+                blocks(input_depth(network, slot.layer), depth, FOUR)
+            }
             WeightPart::Product(of) => {
                 let width = of.width() as u64;
                 let len = blocks(units(of, slot), depth(of, slot), width);
@@ -65,15 +85,32 @@ impl WeightPart {
     /// The type that the weight is stored as: biases stay f32.
     pub fn dtype(self, dtype: Dtype) -> Dtype {
         match self {
-            WeightPart::InputWeight | WeightPart::Product(_) => dtype,
-            WeightPart::InputBias | WeightPart::Parameters(_) => Dtype::F32,
+            WeightPart::InputBias | WeightPart::SavedInputBias | WeightPart::Parameters(_) => Dtype::F32,
+            _ => dtype,
         }
+    }
+
+    /// True for a weight that only saved calls and their backward passes read.
+    pub fn is_for_gradients(self) -> bool {
+        matches!(
+            self,
+            WeightPart::SavedInputWeight
+                | WeightPart::SavedInputBias
+                | WeightPart::Transposed(_)
+                | WeightPart::TransposedInput
+        )
     }
 
     fn name(self) -> &'static str {
         match self {
             WeightPart::InputWeight => "weight_ih",
             WeightPart::InputBias => "bias_ih",
+            WeightPart::SavedInputWeight => "weight_ih in fours",
+            WeightPart::SavedInputBias => "bias_ih in fours",
+            WeightPart::Transposed(Product::Projection) => "weight_hr back",
+            WeightPart::Transposed(Product::Recurrent { first: 0, .. }) => "weight_hh back",
+            WeightPart::Transposed(Product::Recurrent { .. }) => "weight_hh of later gates back",
+            WeightPart::TransposedInput => "weight_ih back",
             WeightPart::Product(Product::Projection) => "weight_hr",
             WeightPart::Product(Product::Recurrent { first: 0, .. }) => "weight_hh",
             WeightPart::Product(Product::Recurrent { .. }) => "weight_hh of later gates",
@@ -98,9 +135,11 @@ pub(super) fn of_layer(network: &Network, limits: &Limits, dtype: Dtype, layer: 
     for part in parts(&slots[0].cell) {
         let (dtype, direction) = (part.dtype(dtype), part.len(network, &slots[0]));
         let bytes = product(&[direction, dtype.bytes(), slots.len() as u64]);
-        let together = bytes <= limits.max_buffer_bytes;
-        let count = if together { slots.len() } else { 1 };
-        for slot in slots.iter().step_by(count) {
+        // A weight of all directions at once is one array.
+        let is_one = part == WeightPart::TransposedInput;
+        let together = is_one || bytes <= limits.max_buffer_bytes;
+        let count = if together && !is_one { slots.len() } else { 1 };
+        for slot in slots.iter().step_by(if together { slots.len() } else { 1 }) {
             let holder = if together { format!("layer {layer}") } else { format!("slot {}", slot.index) };
             let name = format!("{holder} {}", part.name());
             let key = KernelWeight { layer, first: slot.direction, count, part };
@@ -110,12 +149,22 @@ pub(super) fn of_layer(network: &Network, limits: &Limits, dtype: Dtype, layer: 
     buffers
 }
 
-/// The kinds of weights that a cell has.
-pub(super) fn parts(cell: &CellSpec) -> Vec<WeightPart> {
-    let mut parts = vec![WeightPart::InputWeight];
+/// The input's weight and bias, as a call reads them.
+pub(super) fn input_parts(cell: &CellSpec, saves: bool) -> (WeightPart, Option<WeightPart>) {
+    let (weight, bias) = match saves && gate_numbers(cell, true) != gate_numbers(cell, false) {
+        true => (WeightPart::SavedInputWeight, WeightPart::SavedInputBias),
+        false => (WeightPart::InputWeight, WeightPart::InputBias),
+    };
     // With layer normalisation the biases come after it, and so with the cell's other parameters.
-    if cell.has_bias && !cell.layer_norm {
-        parts.push(WeightPart::InputBias);
+    (weight, (cell.has_bias && !cell.layer_norm).then_some(bias))
+}
+
+/// The kinds of weights that a cell has: of all calls, and then those of gradients.
+pub(super) fn parts(cell: &CellSpec) -> Vec<WeightPart> {
+    let mut parts = Vec::new();
+    for saves in [false, true] {
+        let (weight, bias) = input_parts(cell, saves);
+        parts.extend([weight].into_iter().chain(bias).filter(|part| part.is_for_gradients() == saves));
     }
     for equation in Cell::equations(cell) {
         parts.extend(equation.product().map(WeightPart::Product));
@@ -123,6 +172,8 @@ pub(super) fn parts(cell: &CellSpec) -> Vec<WeightPart> {
             parts.push(WeightPart::Parameters(equation));
         }
     }
+    parts.extend(Back::of(cell).into_iter().map(|back| WeightPart::Transposed(back.row().product)));
+    parts.push(WeightPart::TransposedInput);
     parts
 }
 
@@ -171,12 +222,36 @@ pub(super) fn fit_together(network: &Network, limits: &Limits, direction: u64, d
     bytes <= binding_bytes(limits, dtype)
 }
 
-/// The columns of a slot in the input's product, G·H, in vectors of four; padded so that they are whole units
-/// too.
-pub(super) fn columns(slot: &SlotSpec) -> u64 {
-    let gates = slot.cell.cell.gates() as u64;
+/// Numbers of a unit in a row of the input's gates: a saved call keeps four of a GRU.
+pub(super) fn gate_numbers(cell: &CellSpec, saves: bool) -> u64 {
+    let gates = cell.cell.gates() as u64;
+    if saves && gates > 1 { gates.next_multiple_of(FOUR) } else { gates }
+}
+
+/// The columns of a slot in the input's product, by unit and gate, in vectors of four; padded so that they
+/// are whole units too.
+pub(super) fn columns(slot: &SlotSpec, saves: bool) -> u64 {
+    let gates = gate_numbers(&slot.cell, saves);
     let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
-    (slot.gate_rows() as u64).div_ceil(whole).saturating_mul(whole / FOUR)
+    product(&[slot.hidden_size as u64, gates]).div_ceil(whole).saturating_mul(whole / FOUR)
+}
+
+/// The units that a product on the way back computes.
+pub(super) fn transposed_units(of: Product, slot: &SlotSpec) -> u64 {
+    match of {
+        Product::Recurrent { .. } => slot.state_size as u64,
+        Product::Projection => slot.hidden_size as u64,
+    }
+}
+
+/// K of a product on the way back, in vectors of four: rows of all gates, of the candidate, or of the
+/// projection's result.
+pub(super) fn transposed_depth(of: Product, slot: &SlotSpec) -> u64 {
+    match of {
+        Product::Recurrent { first: 0, .. } => columns(slot, true),
+        Product::Recurrent { .. } => (slot.hidden_size as u64).div_ceil(FOUR),
+        Product::Projection => (slot.state_size as u64).div_ceil(FOUR),
+    }
 }
 
 /// The arrays that a layer reads side by side, and the width of each.

@@ -13,6 +13,8 @@ pub struct Workload {
     pub batch: usize,
     /// Sequences have different lengths.
     pub has_lengths: bool,
+    /// The call is saved for its backward pass, which the plan then has too.
+    pub saves: bool,
     /// The outputs that are given back beside the final states.
     pub outputs: Outputs,
     /// The type that weights, input, hidden states and outputs are stored as.
@@ -26,7 +28,7 @@ impl Workload {
     /// plan.
     pub fn new(steps: usize, batch: usize) -> Workload {
         let (outputs, tuning) = (Outputs::default(), Tuning::default());
-        Workload { steps, batch, has_lengths: false, outputs, dtype: Dtype::F32, tuning }
+        Workload { steps, batch, has_lengths: false, saves: false, outputs, dtype: Dtype::F32, tuning }
     }
 }
 

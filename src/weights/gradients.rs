@@ -1,6 +1,6 @@
 //! The gradients of a loss by the weights, the input and the initial states of a call.
 
-use super::{Naming, Params};
+use super::{Naming, Params, TensorKind};
 use crate::State;
 use ndarray::{Array3, ArrayViewD};
 
@@ -27,6 +27,17 @@ pub struct Gradients<T = f32> {
 impl<T> Gradients<T> {
     pub(crate) fn new(params: Params<T>) -> Gradients<T> {
         Gradients { params }
+    }
+
+    /// Sets the gradients by tensors of these kinds to zero.
+    pub(crate) fn clear(&mut self, kinds: &[TensorKind])
+    where
+        T: num_traits::Zero + Clone,
+    {
+        let table = self.params.table.clone();
+        for entry in table.entries.iter().filter(|entry| kinds.contains(&entry.name.kind)) {
+            self.params.numbers[entry.range()].fill(T::zero());
+        }
     }
 
     /// Every gradient under the name of its weight, in PyTorch's order.

@@ -37,7 +37,7 @@ fn engines_equal_the_tape() {
     // Settings of a GPU.
     let rows: Vec<&Row> =
         OPTIONS.iter().filter(|row| !["half", "small_bindings"].contains(&row.name)).collect();
-    let cpu = Engine::cpu();
+    let cpu = if std::env::var("GPU").is_ok() { Engine::gpu().unwrap() } else { Engine::cpu() };
     let (mut ran, mut failures) = (0, Vec::new());
     for (index, one) in rows.iter().enumerate() {
         for other in &rows[..=index] {

@@ -71,6 +71,7 @@ impl<'a> Tensors<'a> {
                 }
             }
             WeightPart::Parameters(equation) => self.parameter(equation, at),
+            _ => todo!(),
         }
     }
 

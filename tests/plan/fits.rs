@@ -8,7 +8,7 @@ fn copies_stay_within_their_buffers() {
     for cell in Cell::ALL {
         let config = Config::new(cell, 13).num_layers(2).bidirectional().input_size(7);
         let plan = Plan::new(&config, 5, 3, &Limits::default()).unwrap();
-        for copy in plan.uploads.iter().chain(&plan.downloads) {
+        for copy in plan.forward.uploads.iter().chain(&plan.forward.downloads) {
             assert!(copy.staging_offset + copy.bytes() <= plan.buffers[copy.staging.0].bytes());
             for buffer in copy.buffer {
                 let buffer = &plan.buffers[buffer.0];
@@ -21,8 +21,8 @@ fn copies_stay_within_their_buffers() {
         }
         // Together they fill the staging buffers.
         let len = |content| plan.buffers.iter().find(|buffer| buffer.content == content).unwrap().len;
-        assert_eq!(plan.uploads.iter().map(|copy| copy.len).sum::<u64>(), len(Content::Upload));
-        assert_eq!(plan.downloads.iter().map(|copy| copy.len).sum::<u64>(), len(Content::Download));
+        assert_eq!(plan.forward.uploads.iter().map(|copy| copy.len).sum::<u64>(), len(Content::Upload));
+        assert_eq!(plan.forward.downloads.iter().map(|copy| copy.len).sum::<u64>(), len(Content::Download));
     }
 }
 
@@ -91,7 +91,7 @@ fn a_merged_final_state_costs_two_dispatches() {
         assert_eq!(plan.dispatches(), 1 + 2 * 9 + dispatches);
         let is_final =
             |what: &Payload| matches!(what, Payload::Result(piece, None) if piece.source == Source::Final);
-        let pieces = plan.downloads.iter().filter(|transfer| is_final(&transfer.what)).count();
+        let pieces = plan.forward.downloads.iter().filter(|transfer| is_final(&transfer.what)).count();
         assert_eq!(pieces as u64, 2 - dispatches / 2);
     }
 }

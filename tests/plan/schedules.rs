@@ -17,7 +17,7 @@ fn one_dispatch_a_step_and_direction() {
         // The first layer's input is one product, each other layer's input one product per direction below.
         assert_eq!(plan.dispatches(), (1 + 2 * 2) + 3 * 2 * 11);
         assert_eq!(plan.passes().count(), 3 * (1 + 2), "a pass for the input, and one a direction");
-        assert_eq!(plan.submits.len(), 1);
+        assert_eq!(plan.forward.submits.len(), 1);
         // Both directions together: half of them.
         let paired = by(Schedule::Paired, &config, 11, 3);
         assert_eq!(paired.dispatches(), (1 + 2 * 2) + 3 * 11);
@@ -175,7 +175,7 @@ fn work_ends_with_the_longest_sequence() {
                 "{tiles} of {whole}"
             );
         }
-        for transfer in plan.uploads.iter().chain(&plan.downloads) {
+        for transfer in plan.forward.uploads.iter().chain(&plan.forward.downloads) {
             let over_time = matches!(transfer.what, Payload::Input(_) | Payload::Result(_, Some(_)));
             let expected = if over_time { transfer.len / 100 * longest } else { transfer.len };
             assert_eq!(transfer.len_within(longest), expected);

@@ -3,7 +3,10 @@
 use crate::{every_shader, parse};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
-use wgpu_rnn::inspect::{CarryDims, GemmDims, Kernel, NormDims, PackDims, Product, StepDims, StepIndex};
+use wgpu_rnn::inspect::{
+    BackDims, CarryDims, CombineDims, GemmDims, Kernel, NormDims, OuterDims, PackDims, Product, ReduceDims,
+    StepDims, StepIndex, TransposeDims,
+};
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
 /// The host writes each field of `Dims` at the offset where the shader reads it.
@@ -24,7 +27,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("direction_weight", offset_of!(GemmDims, direction_weight)),
                 ("direction_bias", offset_of!(GemmDims, direction_bias)),
             ],
-            Kernel::Step(_) | Kernel::Sequence(_) => vec![
+            Kernel::Step(_) | Kernel::Sequence(_) | Kernel::SavedStep(_) | Kernel::SavedSequence(_) => vec![
                 ("batch", offset_of!(StepDims, batch)),
                 ("units", offset_of!(StepDims, units)),
                 ("depth", offset_of!(StepDims, depth)),
@@ -37,6 +40,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("direction_weight", offset_of!(StepDims, direction_weight)),
                 ("direction_parameters", offset_of!(StepDims, direction_parameters)),
                 ("direction_output", offset_of!(StepDims, direction_output)),
+                ("direction_cells", offset_of!(StepDims, direction_cells)),
             ],
             Kernel::Norm => vec![
                 ("batch", offset_of!(NormDims, batch)),
@@ -48,7 +52,79 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("cells", offset_of!(NormDims, cells)),
                 ("first_step", offset_of!(NormDims, first_step)),
             ],
-            Kernel::Combine => vec![("len", 0)],
+            Kernel::Combine => vec![
+                ("len", offset_of!(CombineDims, len)),
+                ("a_offset", offset_of!(CombineDims, a_offset)),
+                ("b_offset", offset_of!(CombineDims, b_offset)),
+            ],
+            Kernel::Back(_) => vec![
+                ("batch", offset_of!(BackDims, batch)),
+                ("units", offset_of!(BackDims, units)),
+                ("depth", offset_of!(BackDims, depth)),
+                ("first_step", offset_of!(BackDims, first_step)),
+                ("border", offset_of!(BackDims, border)),
+                ("gates_stride", offset_of!(BackDims, gates_stride)),
+                ("gates_offset", offset_of!(BackDims, gates_offset)),
+                ("direction_gates", offset_of!(BackDims, direction_gates)),
+                ("direction_weight", offset_of!(BackDims, direction_weight)),
+                ("direction_parameters", offset_of!(BackDims, direction_parameters)),
+                ("states_stride", offset_of!(BackDims, states_stride)),
+                ("direction_states", offset_of!(BackDims, direction_states)),
+                ("carry_stride", offset_of!(BackDims, carry_stride)),
+                ("carry_cells", offset_of!(BackDims, carry_cells)),
+                ("carry_sums", offset_of!(BackDims, carry_sums)),
+                ("sum_len", offset_of!(BackDims, sum_len)),
+                ("gradient_stride", offset_of!(BackDims, gradient_stride)),
+                ("gradient_offset", offset_of!(BackDims, gradient_offset)),
+                ("direction_gradient", offset_of!(BackDims, direction_gradient)),
+                ("cells_start", offset_of!(BackDims, cells_start)),
+                ("cells_stride", offset_of!(BackDims, cells_stride)),
+                ("cells_offset", offset_of!(BackDims, cells_offset)),
+                ("a_stride", offset_of!(BackDims, a_stride)),
+                ("direction_a", offset_of!(BackDims, direction_a)),
+                ("m_stride", offset_of!(BackDims, m_stride)),
+                ("direction_m", offset_of!(BackDims, direction_m)),
+            ],
+            Kernel::Transpose => vec![
+                ("len", offset_of!(TransposeDims, len)),
+                ("width", offset_of!(TransposeDims, width)),
+                ("units", offset_of!(TransposeDims, units)),
+                ("start", offset_of!(TransposeDims, start)),
+                ("first_row", offset_of!(TransposeDims, first_row)),
+                ("unit_stride", offset_of!(TransposeDims, unit_stride)),
+                ("gates", offset_of!(TransposeDims, gates)),
+                ("first_k", offset_of!(TransposeDims, first_k)),
+                ("depth", offset_of!(TransposeDims, depth)),
+                ("source", offset_of!(TransposeDims, source)),
+                ("source_stride", offset_of!(TransposeDims, source_stride)),
+                ("group", offset_of!(TransposeDims, group)),
+            ],
+            Kernel::Outer => vec![
+                ("rows", offset_of!(OuterDims, rows)),
+                ("chunk", offset_of!(OuterDims, chunk)),
+                ("a_offset", offset_of!(OuterDims, a_offset)),
+                ("a_stride", offset_of!(OuterDims, a_stride)),
+                ("a_width", offset_of!(OuterDims, a_width)),
+                ("b_offset", offset_of!(OuterDims, b_offset)),
+                ("b_stride", offset_of!(OuterDims, b_stride)),
+                ("b_width", offset_of!(OuterDims, b_width)),
+                ("b_blocks", offset_of!(OuterDims, b_blocks)),
+            ],
+            Kernel::Reduce => vec![
+                ("len", offset_of!(ReduceDims, len)),
+                ("columns", offset_of!(ReduceDims, columns)),
+                ("width", offset_of!(ReduceDims, width)),
+                ("units", offset_of!(ReduceDims, units)),
+                ("start", offset_of!(ReduceDims, start)),
+                ("offset", offset_of!(ReduceDims, offset)),
+                ("count", offset_of!(ReduceDims, count)),
+                ("stride", offset_of!(ReduceDims, stride)),
+                ("unit_stride", offset_of!(ReduceDims, unit_stride)),
+                ("gate_stride", offset_of!(ReduceDims, gate_stride)),
+                ("gates", offset_of!(ReduceDims, gates)),
+                ("first_row", offset_of!(ReduceDims, first_row)),
+                ("adds", offset_of!(ReduceDims, adds)),
+            ],
             Kernel::Carry { .. } => vec![
                 ("rows", offset_of!(CarryDims, rows)),
                 ("batch", offset_of!(CarryDims, batch)),

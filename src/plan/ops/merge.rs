@@ -6,7 +6,9 @@ use crate::network::Merge;
 use crate::plan::arrays::{Arrays, SourceArray};
 use crate::plan::buffers::BufferId;
 use crate::plan::builder::Builder;
-use crate::plan::dispatch::{Dims, Dispatch};
+use crate::plan::dims::{CombineDims, Dims};
+use crate::plan::dispatch::Dispatch;
+use crate::plan::gradient_arrays::{GradientArrays, row, vectors};
 use crate::plan::walk::Segment;
 use crate::plan::{FOUR, padded, product};
 
@@ -29,32 +31,88 @@ impl Operation {
     }
 }
 
-/// The reverse direction's output goes into the forward one's.
+/// A layer's directions become one array: the forward direction's, or, where a saved call keeps the output of
+/// each direction, one beside.
 pub fn forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, layer: usize) -> Result<()> {
-    let mut groups = arrays.of_layer(layer).map(|(_, group)| group);
-    let (Some(forward), Some(reverse)) = (groups.next(), groups.next()) else { return Ok(()) };
-    let row = padded(forward.slot().state_size) / FOUR;
-    let operation = Operation::of(builder.network.merge);
-    for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
-        let len = product(&[segment.steps, builder.workload.batch as u64, row]);
-        let pair = [reverse.output[index], forward.output[index]];
-        let dispatch = combine(builder, pair, len, operation, Some(segment))?;
-        builder.walk.once(format!("layer {layer} merge"), vec![dispatch]);
+    let directions = arrays.directions(builder, layer);
+    let [forward, reverse] = directions.as_slice() else { return Ok(()) };
+    let results = arrays.outputs(builder, layer);
+    let mut pairs = vec![(reverse, &results[0], Operation::of(builder.network.merge))];
+    if arrays.has_results(layer) {
+        pairs.insert(0, (forward, &results[0], Operation::Copy));
     }
-    Ok(())
+    over_time(builder, &format!("layer {layer} merge"), &pairs)
 }
 
 /// A layer's input is added to its output.
 pub fn residual_forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, layer: usize) -> Result<()> {
     let (below, above) = (arrays.sources(builder, layer), arrays.outputs(builder, layer));
+    let directions = arrays.directions(builder, layer);
+    let mut pairs = Vec::new();
+    if arrays.has_results(layer) && !builder.network.merge.is_elementwise() {
+        pairs.extend(directions.iter().zip(&above).map(|(from, into)| (from, into, Operation::Copy)));
+    }
+    pairs.extend(below.iter().zip(&above).map(|(from, into)| (from, into, Operation::Sum)));
+    over_time(builder, &format!("layer {layer} residual"), &pairs)
+}
+
+/// The gradients by directions whose product is the output: each is the one by the product times the other
+/// direction.
+pub fn backward(
+    builder: &mut Builder<'_>,
+    arrays: &Arrays<'_>,
+    gradients: &GradientArrays,
+    layer: usize,
+) -> Result<()> {
+    let (Some(factors), Some(by)) = (&gradients.factors[layer], gradients.by_output(layer)) else {
+        return Ok(());
+    };
+    let directions = arrays.directions(builder, layer);
+    let depth = directions[0].depth;
+    let whole = |segments: &[BufferId]| SourceArray { segments: segments.to_vec(), offset: 0, depth };
+    let (by, factors) = (whole(by), factors.each_ref().map(|segments| whole(segments)));
+    let mut pairs = Vec::new();
+    for (factor, other) in factors.iter().zip(directions.iter().rev()) {
+        pairs.push((&by, factor, Operation::Copy));
+        pairs.push((other, factor, Operation::Multiply));
+    }
+    over_time(builder, &format!("layer {layer} merge back"), &pairs)
+}
+
+/// The gradient by a layer's output is one by its input too; the input's product adds to it.
+pub fn residual_backward(builder: &mut Builder<'_>, gradients: &GradientArrays, layer: usize) -> Result<()> {
+    let Some(by) = gradients.by_output(layer) else { return Ok(()) };
+    let depth = vectors(row(builder.network, layer + 1));
+    let whole = |segments: &[BufferId]| SourceArray { segments: segments.to_vec(), offset: 0, depth };
+    let pair = (&whole(by), &whole(gradients.by_input(layer)), Operation::Copy);
+    over_time(builder, &format!("layer {layer} residual back"), &[pair])
+}
+
+/// The gradient by a lower layer's output that is given is added to the one of the layer above.
+pub fn given_backward(builder: &mut Builder<'_>, gradients: &GradientArrays, layer: usize) -> Result<()> {
+    let (Some(given), Some(by)) = (&gradients.given[layer], gradients.by_output(layer)) else {
+        return Ok(());
+    };
+    let depth = vectors(row(builder.network, layer + 1));
+    let whole = |segments: &[BufferId]| SourceArray { segments: segments.to_vec(), offset: 0, depth };
+    let pair = (&whole(given), &whole(by), Operation::Sum);
+    over_time(builder, &format!("layer {layer} given"), &[pair])
+}
+
+/// Arrays over time, segment by segment.
+fn over_time(
+    builder: &mut Builder<'_>,
+    label: &str,
+    pairs: &[(&SourceArray, &SourceArray, Operation)],
+) -> Result<()> {
     for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
-        let add = |(below, above): (&SourceArray, &SourceArray)| {
-            let len = product(&[segment.steps, builder.workload.batch as u64, above.depth]);
-            let pair = [below.segments[index], above.segments[index]];
-            combine(builder, pair, len, Operation::Sum, Some(segment))
+        let combine = |&(from, into, operation): &(&SourceArray, &SourceArray, Operation)| {
+            let len = product(&[segment.steps, builder.workload.batch as u64, into.depth]);
+            let arrays = [(from.segments[index], from.offset), (into.segments[index], into.offset)];
+            combine(builder, arrays, len, operation, Some(segment))
         };
-        let dispatches = below.iter().zip(&above).map(add).collect::<Result<_>>()?;
-        builder.walk.once(format!("layer {layer} residual"), dispatches);
+        let dispatches = pairs.iter().map(combine).collect::<Result<_>>()?;
+        builder.walk.once(label.to_owned(), dispatches);
     }
     Ok(())
 }
@@ -67,7 +125,8 @@ pub fn final_forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>) -> Result<(
     for (index, (_, group)) in arrays.of_layer(layer).enumerate() {
         let operation = if index == 0 { Operation::Copy } else { Operation::of(builder.network.merge) };
         let len = product(&[builder.workload.batch as u64, padded(group.slot().state_size) / FOUR]);
-        let [even, odd] = group.hidden.map(|hidden| combine(builder, [hidden, into], len, operation, None));
+        let [even, odd] =
+            group.hidden.map(|hidden| combine(builder, [(hidden, 0), (into, 0)], len, operation, None));
         let mut dispatch = even?;
         dispatch.odd = Some(odd?.bindings);
         dispatches.push(dispatch);
@@ -76,10 +135,10 @@ pub fn final_forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>) -> Result<(
     Ok(())
 }
 
-/// A dispatch over so many vectors of four.
+/// A dispatch over so many vectors of four, from a place in each array on.
 fn combine(
     builder: &Builder<'_>,
-    [a, b]: [BufferId; 2],
+    [(a, a_offset), (b, b_offset)]: [(BufferId, u64); 2],
     len: u64,
     operation: Operation,
     segment: Option<Segment>,
@@ -87,7 +146,8 @@ fn combine(
     let (kernel, tile) = (Kernel::Combine, Tile::ALL[0]);
     let groups = len.div_ceil(u64::from(WORKGROUP));
     let arrays = [("a", a.into()), ("b", b.into())];
-    let mut dispatch = builder.dispatch(kernel, tile, (groups, 1), Dims::Combine(len as u32), &arrays)?;
+    let dims = CombineDims { len: len as u32, a_offset: a_offset as u32, b_offset: b_offset as u32 };
+    let mut dispatch = builder.dispatch(kernel, tile, (groups, 1), Dims::Combine(dims), &arrays)?;
     dispatch.overrides = kernel.overrides(tile, vec![("OPERATION", f64::from(operation as u8))]);
     dispatch.segment = segment;
     dispatch.bytes = product(&[builder.workload.dtype.bytes(), FOUR, 3, len]);

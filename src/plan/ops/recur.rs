@@ -1,24 +1,29 @@
 //! The time steps of a group of directions: a pass of their own, with one dispatch per phase and step, or one
 //! dispatch for many steps.
 
-use crate::kernel::{Kernel, Tile};
-use crate::network::Product;
-use crate::plan::arrays::{Arrays, Group};
-use crate::plan::buffers::Binding;
+use crate::kernel::{Kernel, Tile, WORKGROUP};
+use crate::network::{Dtype, Product};
+use crate::plan::arrays::{Arrays, Group, KeptSteps};
+use crate::plan::buffers::{Binding, BufferId};
 use crate::plan::builder::Builder;
-use crate::plan::dispatch::{Dims, Dispatch, NormDims, StepDims};
-use crate::plan::gemm::Gemm;
+use crate::plan::dims::{CarryDims, Dims, NormDims, StepDims};
+use crate::plan::dispatch::Dispatch;
+use crate::plan::gemm::{Gemm, Source};
 use crate::plan::schedule::{MAX_TURNS, Schedule, sequence_steps, sequence_tile, sequence_workgroup};
 use crate::plan::steps::{Bound, Phase, phases};
-use crate::plan::weights::{WeightPart, columns, depth};
+use crate::plan::weights::{WeightPart, columns, depth, gate_numbers};
 use crate::plan::{FOUR, padded, product, tiles};
 use crate::{Error, Result};
 
 pub fn forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, group: usize, segment: usize) -> Result<()> {
     let group = &arrays.groups[group];
     let slot = group.slot();
+    if builder.workload.saves {
+        let borders = borders(builder, group, segment)?;
+        builder.walk.once(format!("layer {} border", slot.layer), borders);
+    }
     let mut dispatches = Vec::new();
-    for phase in phases(&slot.cell, builder.choice.schedule) {
+    for phase in phases(&slot.cell, builder.choice.schedule, builder.workload.saves) {
         dispatches.extend(step(builder, arrays, group, &phase, segment)?);
     }
     let is_paired = group.is_paired();
@@ -30,6 +35,58 @@ pub fn forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, group: usize, seg
     let time = builder.cut.segments[segment];
     builder.walk.steps(&label, dispatches, time, (reverse, is_paired), at_once);
     Ok(())
+}
+
+/// The states that a segment of a saved call starts from, out of the segment before.
+fn borders(builder: &Builder<'_>, group: &Group<'_>, segment: usize) -> Result<Vec<Dispatch>> {
+    let order: Vec<usize> = group.order(builder.cut.segments.len()).collect();
+    let Some(before) = order.iter().position(|&one| one == segment).and_then(|place| place.checked_sub(1))
+    else {
+        return Ok(Vec::new());
+    };
+    let (slot, from) = (group.slot(), order[before]);
+    let last = KeptSteps::new(slot, builder.cut.segments[from].steps).last;
+    let first = KeptSteps::new(slot, builder.cut.segments[segment].steps).first;
+    let dtype = builder.workload.dtype;
+    let h = carry_step(
+        builder,
+        [(group.output[from], last), (group.output[segment], first)],
+        padded(slot.state_size),
+        dtype,
+    )?;
+    let mut dispatches = vec![h];
+    if slot.cell.cell.has_cell_state() {
+        let cells = [(group.cell_state(from), last), (group.cell_state(segment), first)];
+        dispatches.push(carry_step(builder, cells, slot.hidden_size as u64, Dtype::F32)?);
+    }
+    Ok(dispatches)
+}
+
+/// Copies a step `[N, width]` from one array over time to another.
+pub fn carry_step(
+    builder: &Builder<'_>,
+    [(from, from_step), (to, to_step)]: [(BufferId, u64); 2],
+    width: u64,
+    dtype: Dtype,
+) -> Result<Dispatch> {
+    let batch = builder.workload.batch as u64;
+    let place = |step: u64| (step * batch * width) as u32;
+    let dims = Dims::Carry(CarryDims {
+        rows: batch as u32,
+        batch: batch as u32,
+        width: width as u32,
+        used: width as u32,
+        from_offset: place(from_step),
+        from_step: 0,
+        from_row: width as u32,
+        to_offset: place(to_step),
+        to_step: 0,
+        to_row: width as u32,
+    });
+    let kernel = Kernel::Carry { from: dtype, to: dtype };
+    let groups = product(&[batch, width]).div_ceil(u64::from(WORKGROUP));
+    let arrays = [("source", from.into()), ("into", to.into())];
+    builder.dispatch(kernel, Tile::ALL[0], (groups, 1), dims, &arrays)
 }
 
 /// The dispatches of one phase of a time step.
@@ -47,8 +104,11 @@ fn step(
     let mut dispatch = match (phase.kernel, phase.equation.product()) {
         (Kernel::Gemm, Some(of)) => {
             let gemm = Gemm {
-                sources: vec![(a, 0, depth(of, slot))],
+                sources: vec![Source::whole(a, 0, depth(of, slot))],
                 weight: builder.weight(group.slots, WeightPart::Product(of))?,
+                depth: None,
+                weight_offset: 0,
+                adds: false,
                 bias: None,
                 into: a_next,
                 rows: steps.batch,
@@ -74,7 +134,7 @@ fn step(
 }
 
 /// Refuses a product of a time step whose K is too long: such a product is not cut into pieces.
-fn check_depth(builder: &Builder<'_>, depth: u64) -> Result<()> {
+pub fn check_depth(builder: &Builder<'_>, depth: u64) -> Result<()> {
     if depth <= MAX_TURNS {
         return Ok(());
     }
@@ -96,6 +156,8 @@ struct Steps<'a> {
     cells: u64,
     first_step: u64,
     direction_output: u64,
+    direction_cells: u64,
+    saves: bool,
     input_gates: Binding,
     lengths: Option<Binding>,
     output: Binding,
@@ -111,10 +173,10 @@ impl<'a> Steps<'a> {
         segment: usize,
     ) -> Steps<'a> {
         let slot = group.slot();
-        let gates = slot.cell.cell.gates() as u64;
+        let gates = gate_numbers(&slot.cell, builder.workload.saves);
         let time = builder.cut.segments[segment];
         let batch = builder.workload.batch as u64;
-        let direction_input = FOUR * columns(slot) / gates;
+        let direction_input = FOUR * columns(slot, builder.workload.saves) / gates;
         // The directions whose gates lie in a row, and this group's place among them.
         let (first, count) = match builder.cut.shares_gates {
             true => (0, builder.network.direction_count() as u64),
@@ -132,10 +194,12 @@ impl<'a> Steps<'a> {
             cells: product(&[time.steps, batch, state]),
             first_step: time.first,
             direction_output: group.direction_output[segment],
-            input_gates: arrays.input_gates.into(),
+            input_gates: arrays.gates(builder, slot.layer, slot.direction, segment).into(),
             lengths: arrays.lengths.map(Binding::from),
             output: group.output[segment].into(),
-            cell_state: group.cell_state.into(),
+            cell_state: group.cell_state(segment).into(),
+            direction_cells: group.direction_cells.get(segment).copied().unwrap_or(0),
+            saves: builder.workload.saves,
         }
     }
 
@@ -145,6 +209,8 @@ impl<'a> Steps<'a> {
             is_paired: self.group.is_paired(),
             keeps_steps: self.group.keeps_steps,
             keeps_cells: self.group.keeps_cells,
+            saves: self.saves,
+            is_reverse: !self.group.is_paired() && self.group.slot().is_reverse,
         };
         let mut overrides = self.phase.overrides(&self.group.slot().cell, &bound);
         overrides.extend(more);
@@ -181,8 +247,9 @@ impl<'a> Steps<'a> {
             direction_weight: (weight.direction / (FOUR * width)) as u32,
             direction_parameters: direction_parameters as u32,
             direction_output: self.direction_output as u32,
+            direction_cells: self.direction_cells as u32,
         });
-        let in_one = matches!(phase.kernel, Kernel::Sequence(_));
+        let in_one = phase.kernel.is_sequence();
         let tile = match in_one {
             // The schedule was chosen because there is one.
             true => sequence_tile(slot, group.is_paired(), workload, limits).unwrap_or(Tile::ALL[0]),

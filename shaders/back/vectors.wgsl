@@ -1,0 +1,7 @@
+// Gates of a unit make up a vector, which its invocation writes as a whole; the product reads vectors too.
+// [S + 1, N, D, H] of 4 gates
+@group(0) @binding(1) var<storage, read_write> gates: array<Vector>;
+
+fn read_a(at: u32) -> vec4<f32> {
+    return vec4<f32>(gates[at]);
+}

@@ -1,0 +1,210 @@
+//! Saved calls and their backward passes.
+
+use super::prepared::{Prepared, Turn};
+use super::staging::{assign, blank, set_state, state_of};
+use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put};
+use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
+use crate::network::{Dtype, Network, Outputs};
+use crate::plan::{Payload, Segment, Workload};
+use crate::weights::{CallGradients, Gradients, Params, TensorKind};
+use crate::{Error, Output, Result, State, Weights};
+use ndarray::{Array3, s};
+
+/// A call that was saved: the objects that hold its numbers.
+#[derive(Debug)]
+pub(crate) struct GpuSaved {
+    used: (Workload, Prepared),
+    lengths: Option<Vec<usize>>,
+    starts_from_learned: bool,
+    /// The final hidden states, where their merge multiplies them.
+    h_n: Array3<f32>,
+}
+
+impl GpuSaved {
+    pub fn outputs(&self) -> Outputs {
+        self.used.0.outputs
+    }
+
+    /// T and N.
+    pub fn size(&self) -> [usize; 2] {
+        [self.used.0.steps, self.used.0.batch]
+    }
+}
+
+impl GpuRnn {
+    /// Computes a call, and keeps the numbers that its backward pass needs.
+    pub async fn forward_saved(
+        &self,
+        weights: &Weights,
+        call: &Checked<'_, f32>,
+        setup: &Setup,
+        wait: Wait,
+    ) -> Result<(Output, GpuSaved)> {
+        let refuse = |name, expected: &str, found: &str| {
+            Err(Error::Unsupported { name, expected: expected.into(), found: found.into() })
+        };
+        if setup.dtype != Dtype::F32 {
+            return refuse("dtype of a saved call", "f32", setup.dtype.name());
+        }
+        if call.lengths_on_gpu.is_some() {
+            return refuse("lengths of a saved call", "lengths on the host", "lengths on the GPU");
+        }
+        let (output, used) = self.compute(weights, call, setup, None, true, wait).await?;
+        let (lengths, starts_from_learned) = (call.lengths.clone(), call.state.is_none());
+        let saved = GpuSaved { used, lengths, starts_from_learned, h_n: output.h_n.clone() };
+        Ok((output, saved))
+    }
+
+    /// The gradients of a loss by everything that a saved call is made of.
+    pub async fn backward(
+        &self,
+        weights: &Weights,
+        saved: GpuSaved,
+        given: &OutputGradients<'_>,
+        wait: Wait,
+    ) -> Result<CallGradients> {
+        let network = weights.network();
+        let GpuSaved { used: (workload, prepared), lengths, starts_from_learned, h_n } = saved;
+        let by_final = network.final_gradients(given, workload.outputs, &h_n)?;
+        let longest = Longest { steps: workload.steps as u64, lengths: None, resident: None };
+        prepared.write_gradients(&self.gpu, network, given, &by_final, lengths.as_deref())?;
+        prepared.submit(&self.gpu, Turn::Backward, &longest, None).await?;
+        prepared.wait(&self.gpu, Turn::Backward, wait).await?;
+        let mut gradients = prepared.read_gradients(&self.gpu, network, &workload)?;
+        put(&self.prepared, (workload, prepared), MAX_PREPARED);
+        if !starts_from_learned {
+            gradients.weights.clear(&[TensorKind::InitialH, TensorKind::InitialC]);
+        }
+        Ok(gradients)
+    }
+}
+
+impl Prepared {
+    /// Writes the gradients by the results of a call into the upload buffers.
+    fn write_gradients(
+        &self,
+        gpu: &super::Gpu,
+        network: &Network,
+        given: &OutputGradients<'_>,
+        by_final: &State,
+        lengths: Option<&[usize]>,
+    ) -> Result<()> {
+        let (way, prepared) = self.way(Turn::Backward);
+        for &staging in &prepared.uploads {
+            let mut view = gpu.mapped(self.buffer(staging).get_mapped_range_mut(..))?;
+            for transfer in way.uploads.iter().filter(|transfer| transfer.staging == staging) {
+                let (first, len) = (transfer.staging_offset as usize, transfer.len as usize);
+                let mut numbers = vec![0.0; len];
+                match transfer.what {
+                    Payload::Hidden { .. } | Payload::Cell { .. } => {
+                        if let Some(state) = state_of(network, by_final, transfer.what) {
+                            numbers = state;
+                        }
+                    }
+                    Payload::OutputGradient(layer, segment) => {
+                        output_gradient(network, given, layer, segment, &mut numbers);
+                        blank_segment(&mut numbers, lengths, segment);
+                    }
+                    Payload::CellGradient { slot, count, segment } => {
+                        cell_gradient(network, given, (slot, count), segment, &mut numbers);
+                        blank_segment(&mut numbers, lengths, segment);
+                    }
+                    _ => {}
+                }
+                view.slice(first..first + 4 * len).copy_from_slice(bytemuck::cast_slice(&numbers));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the gradients from the download buffers.
+    fn read_gradients(
+        &self,
+        gpu: &super::Gpu,
+        network: &Network,
+        workload: &Workload,
+    ) -> Result<CallGradients> {
+        let (way, prepared) = self.way(Turn::Backward);
+        let mut input = Array3::zeros((workload.steps, workload.batch, network.input_size));
+        let mut state = network.zero_state(workload.batch)?;
+        let mut params = Params::zeros(network)?;
+        for &staging in &prepared.downloads {
+            let buffer = self.buffer(staging);
+            let view = gpu.mapped(buffer.get_mapped_range(..))?;
+            for transfer in way.downloads.iter().filter(|transfer| transfer.staging == staging) {
+                let first = transfer.staging_offset as usize;
+                let bytes = &view[first..first + transfer.bytes() as usize];
+                let numbers = numbers::load(bytes, transfer.dtype);
+                match transfer.what {
+                    Payload::InputGradient(Segment { first, steps }) => {
+                        let steps = first as usize..(first + steps) as usize;
+                        assign(input.slice_mut(s![steps, .., ..]), &numbers);
+                    }
+                    Payload::WeightGradients { first } => {
+                        params.numbers[first..first + numbers.len()].copy_from_slice(&numbers);
+                    }
+                    what => set_state(network, &mut state, what, &numbers),
+                }
+            }
+            drop(view);
+            buffer.unmap();
+        }
+        Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
+    }
+}
+
+fn blank_segment(numbers: &mut [f32], lengths: Option<&[usize]>, Segment { first, steps }: Segment) {
+    if let Some(lengths) = lengths {
+        blank(numbers, lengths, first as usize..(first + steps) as usize);
+    }
+}
+
+/// Some steps of the gradient by a layer's output, each direction padded by itself.
+fn output_gradient(
+    network: &Network,
+    given: &OutputGradients<'_>,
+    layer: usize,
+    segment: Segment,
+    numbers: &mut [f32],
+) {
+    // Of every layer, since a lower layer is asked for only where all are.
+    let outputs = Outputs { every_layer: true, ..Outputs::default() };
+    let own = pieces(network, outputs).filter(|piece| network.slots[piece.slot].layer == layer);
+    for piece in own.filter(|piece| piece.source == Source::Steps) {
+        let Some(by) = given.of(piece.array) else { continue };
+        let by = network.layout.swap(by);
+        let slot = &network.slots[piece.slot];
+        let first = slot.direction * slot.state_size.next_multiple_of(crate::kernel::VECTOR);
+        let columns = piece.first_column..piece.first_column + piece.width;
+        add_columns(numbers, segment, by.slice(s![.., .., columns]), first);
+    }
+}
+
+/// Some steps of the gradient by the last layer's cell states of some slots.
+fn cell_gradient(
+    network: &Network,
+    given: &OutputGradients<'_>,
+    (slot, count): (usize, usize),
+    segment: Segment,
+    numbers: &mut [f32],
+) {
+    let Some(by) = given.of(ResultArray::CellStates) else { return };
+    let (by, first) = (network.layout.swap(by), &network.slots[slot]);
+    let columns = first.direction * first.hidden_size..(first.direction + count) * first.hidden_size;
+    add_columns(numbers, segment, by.slice(s![.., .., columns]), 0);
+}
+
+/// Writes the steps of an array into rows of numbers, from a column on.
+fn add_columns(numbers: &mut [f32], segment: Segment, by: ndarray::ArrayView3<'_, f32>, first: usize) {
+    let steps = segment.first as usize..(segment.first + segment.steps) as usize;
+    let (batch, width) = (by.dim().1, numbers.len() / (steps.len() * by.dim().1));
+    let by = by.slice(s![steps, .., ..]);
+    let mut rows = numbers.chunks_exact_mut(width);
+    for row in
+        by.outer_iter().flat_map(|step| (0..batch).map(move |n| step.index_axis_move(ndarray::Axis(0), n)))
+    {
+        if let Some(target) = rows.next() {
+            target[first..].iter_mut().zip(row).for_each(|(target, number)| *target = *number);
+        }
+    }
+}

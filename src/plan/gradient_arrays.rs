@@ -1,0 +1,200 @@
+//! The arrays of a backward pass, beside those that the call has kept.
+
+use super::arrays::{Arrays, Group};
+use super::buffers::BufferId;
+use super::builder::Builder;
+use super::flat::Flat;
+use super::ops::outers;
+use super::{FOUR, padded, product};
+use crate::Result;
+use crate::network::{Back, Dtype, Merge, Network, Operand, SlotSpec};
+use crate::weights::Table;
+
+/// The gradients by everything that is no weight as kernels read it; all of them f32.
+pub(super) struct GradientArrays {
+    /// By the input, and then by each layer's output: a buffer a segment, `[S, N, C']`. None where the call
+    /// gives no output of every step.
+    by: Vec<Option<Vec<BufferId>>>,
+    /// The gradients by the outputs of lower layers that are given: a buffer a segment.
+    pub given: Vec<Option<Vec<BufferId>>>,
+    /// By the outputs of both directions, where their product is the layer's output.
+    pub factors: Vec<Option<[Vec<BufferId>; 2]>>,
+    pub groups: Vec<GroupGradients>,
+    /// Partial sums of a weight.
+    pub partial: BufferId,
+    pub flat: Flat,
+}
+
+/// The arrays of one direction of a layer, or of both.
+pub(super) struct GroupGradients {
+    /// The gradients that go from step to step: by h `[D, N, H']`, by c `[D, N, H]`, and sums over time.
+    pub carry: BufferId,
+    /// The places of c and of the sums, and the length of one sum.
+    pub cells: u64,
+    pub sums: u64,
+    pub sum_len: u64,
+    pub sum_count: u64,
+    /// By the projection's result, `[D, S, N, P']`, and behind it, by c of every step.
+    pub projected: Option<Vec<BufferId>>,
+    /// By the candidate, `[D, N, H']`.
+    pub candidate: Option<BufferId>,
+    /// The operand of the projection or of the candidate's product, `[D, S, N, H']`.
+    pub m: Option<Vec<BufferId>>,
+}
+
+/// The gradient by the output of a direction, as its steps read it.
+pub(super) struct OutputGradient {
+    pub segments: Vec<BufferId>,
+    /// Row length, and the place where the direction begins.
+    pub stride: u64,
+    pub offset: u64,
+    pub scale: f64,
+}
+
+impl GradientArrays {
+    pub fn new(builder: &mut Builder<'_>, arrays: &Arrays<'_>) -> Result<GradientArrays> {
+        let (network, workload) = (builder.network, builder.workload);
+        let batch = workload.batch as u64;
+        let mut by = Vec::new();
+        for index in 0..=network.num_layers {
+            let is_top = index == network.num_layers;
+            let cells = if is_top { cells_beside(builder) } else { 0 };
+            if is_top && workload.outputs.last_only && cells == 0 {
+                by.push(None);
+                continue;
+            }
+            let name = match index {
+                0 => "gradient by input".to_owned(),
+                _ => format!("gradient by layer {}", index - 1),
+            };
+            let step = product(&[batch, row(network, index) + cells]);
+            by.push(Some(builder.over_time(&name, step, Dtype::F32)?));
+        }
+        let (mut given, mut factors) = (Vec::new(), Vec::new());
+        for layer in 0..network.num_layers {
+            let is_given = workload.outputs.every_layer && layer + 1 < network.num_layers;
+            given.push(match is_given {
+                true => {
+                    let step = product(&[batch, row(network, layer + 1)]);
+                    Some(builder.over_time(&format!("given by layer {layer}"), step, Dtype::F32)?)
+                }
+                false => None,
+            });
+            let multiplies = network.merge == Merge::Multiply && by[layer + 1].is_some();
+            factors.push(match multiplies {
+                true => {
+                    let step = product(&[batch, row(network, layer + 1)]);
+                    let name = |direction| format!("gradient by layer {layer} direction {direction}");
+                    let forward = builder.over_time(&name(0), step, Dtype::F32)?;
+                    Some([forward, builder.over_time(&name(1), step, Dtype::F32)?])
+                }
+                false => None,
+            });
+        }
+        let groups = arrays.groups.iter().map(|group| GroupGradients::new(builder, group));
+        let groups = groups.collect::<Result<Vec<_>>>()?;
+        // Of the largest sums of any weight.
+        let mut longest = 1;
+        for group in &arrays.groups {
+            for slot in group.slots {
+                for time in &builder.cut.segments {
+                    let lens = outers::lens(builder, slot, time.steps * batch);
+                    longest = lens.into_iter().fold(longest, u64::max);
+                }
+            }
+        }
+        let partial = builder.buffers.work("partial sums", longest, Dtype::F32)?;
+        let flat = Flat::gradients(Table::of(network), &mut builder.buffers)?;
+        Ok(GradientArrays { by, given, factors, groups, partial, flat })
+    }
+
+    /// The gradient by a layer's input.
+    pub fn by_input(&self, layer: usize) -> &[BufferId] {
+        self.by[layer].as_deref().expect("only the last layer's output can have none")
+    }
+
+    /// The gradient by a layer's output, directions merged; none where no gradient can be given.
+    pub fn by_output(&self, layer: usize) -> Option<&[BufferId]> {
+        self.by[layer + 1].as_deref()
+    }
+
+    /// The gradient by the output of a direction.
+    pub fn by_direction(&self, builder: &Builder<'_>, slot: &SlotSpec) -> Option<OutputGradient> {
+        let (network, size) = (builder.network, padded(slot.state_size));
+        if slot.layer + 1 == network.num_layers && builder.workload.outputs.last_only {
+            return None;
+        }
+        let by = self.by_output(slot.layer)?.to_vec();
+        let direction = slot.direction as u64;
+        Some(match network.merge {
+            Merge::Concatenate | Merge::Apart => {
+                let stride = row(network, slot.layer + 1);
+                OutputGradient { segments: by, stride, offset: direction * size, scale: 1.0 }
+            }
+            Merge::Sum => OutputGradient { segments: by, stride: size, offset: 0, scale: 1.0 },
+            Merge::Average => OutputGradient { segments: by, stride: size, offset: 0, scale: 0.5 },
+            Merge::Multiply => {
+                let factors = self.factors[slot.layer].as_ref()?;
+                let segments = factors[slot.direction].clone();
+                OutputGradient { segments, stride: size, offset: 0, scale: 1.0 }
+            }
+        })
+    }
+}
+
+impl GroupGradients {
+    fn new(builder: &mut Builder<'_>, group: &Group<'_>) -> Result<GroupGradients> {
+        let (network, workload, slot) = (builder.network, builder.workload, group.slot());
+        let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);
+        let units = slot.hidden_size as u64;
+        let cells = product(&[directions, batch, padded(slot.state_size)]);
+        let sum_len = product(&[directions, batch, units]);
+        let sums = cells + if slot.cell.cell.has_cell_state() { sum_len } else { 0 };
+        let sum_count = if slot.cell.peepholes { 3 } else { 0 };
+        let name = format!("slot {}", slot.index);
+        let len = sums.saturating_add(product(&[sum_count, sum_len]));
+        let carry = builder.buffers.work(&format!("{name} carried gradients"), len, Dtype::F32)?;
+        let phases = Back::of(&slot.cell);
+        let has = |operand: Operand| phases.iter().any(|phase| phase.row().operand == operand);
+        let row = product(&[directions, batch, padded(slot.hidden_size)]);
+        let (mut projected, mut candidate, mut m) = (None, None, None);
+        if has(Operand::Projected) {
+            let is_top = slot.layer + 1 == network.num_layers;
+            let tail = if is_top && workload.outputs.cell_states { sum_len } else { 0 };
+            let name = format!("{name} gradient by projection");
+            projected = Some(builder.over_time(&name, cells + tail, Dtype::F32)?);
+        }
+        if has(Operand::Candidate) {
+            candidate = Some(builder.buffers.work(&format!("{name} gradient by n"), row, workload.dtype)?);
+        }
+        if projected.is_some() || candidate.is_some() {
+            m = Some(builder.over_time(&format!("{name} operand"), row, Dtype::F32)?);
+        }
+        Ok(GroupGradients { carry, cells, sums, sum_len, sum_count, projected, candidate, m })
+    }
+}
+
+/// Row length of the gradient by the input, or by the output of a layer counted from 1.
+pub(super) fn row(network: &Network, index: usize) -> u64 {
+    match index.checked_sub(1) {
+        None => padded(network.input_size),
+        Some(layer) => network.merged_directions() as u64 * padded(network.layer(layer)[0].state_size),
+    }
+}
+
+/// Numbers of the gradient by c per row of the batch and step, where they stand behind the one by the output.
+pub(super) fn cells_beside(builder: &Builder<'_>) -> u64 {
+    let slot = &builder.network.top()[0];
+    let is_beside = builder.workload.outputs.cell_states && !slot.cell.has_projection;
+    if is_beside { (builder.network.direction_count() * slot.hidden_size) as u64 } else { 0 }
+}
+
+/// The place where the gradient by c begins, behind the one by the output.
+pub(super) fn cells_start(builder: &Builder<'_>, steps: u64) -> u64 {
+    product(&[steps, builder.workload.batch as u64, row(builder.network, builder.network.num_layers)])
+}
+
+/// Vectors of four in a row.
+pub(super) fn vectors(numbers: u64) -> u64 {
+    numbers / FOUR
+}

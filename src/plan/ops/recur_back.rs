@@ -1,0 +1,200 @@
+//! The time steps of a group of directions on the way back: a pass of their own, with one dispatch per phase
+//! and step.
+
+use crate::Result;
+use crate::kernel::Kernel;
+use crate::network::{Back, Dtype, Equation, Operand, Product};
+use crate::plan::arrays::{Arrays, Group};
+use crate::plan::buffers::Binding;
+use crate::plan::builder::Builder;
+use crate::plan::dims::{BackDims, Dims};
+use crate::plan::dispatch::Dispatch;
+use crate::plan::gradient_arrays::{GradientArrays, GroupGradients, cells_beside, cells_start, vectors};
+use crate::plan::ops::{outers, recur};
+use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units};
+use crate::plan::{FOUR, padded, product, tiles};
+
+pub fn backward(
+    builder: &mut Builder<'_>,
+    arrays: &Arrays<'_>,
+    gradients: &GradientArrays,
+    group: usize,
+    segment: usize,
+) -> Result<()> {
+    let (index, own, group) = (group, &gradients.groups[group], &arrays.groups[group]);
+    let slot = group.slot();
+    let order: Vec<usize> = group.order(builder.cut.segments.len()).rev().collect();
+    let time = builder.cut.segments[segment];
+    // The gradients of the segment before on the way back, in this segment's border.
+    if let Some(before) = order.iter().position(|&one| one == segment).and_then(|place| place.checked_sub(1))
+    {
+        let from = order[before];
+        let from_step = if slot.is_reverse { builder.cut.segments[from].steps - 1 } else { 0 };
+        let gates = |segment| arrays.gates(builder, slot.layer, slot.direction, segment);
+        let copy = [(gates(from), from_step), (gates(segment), time.steps)];
+        let width = FOUR * columns(slot, true);
+        let border = recur::carry_step(builder, copy, width, builder.workload.dtype)?;
+        builder.walk.once(format!("layer {} border back", slot.layer), vec![border]);
+    }
+    let steps = BackSteps { arrays, gradients, group, own, segment };
+    let phases = Back::of(&slot.cell);
+    let dispatches =
+        phases.iter().map(|&phase| steps.dispatch(builder, phase, false)).collect::<Result<_>>()?;
+    let is_paired = group.is_paired();
+    let way = if is_paired { "both" } else { ["forward", "reverse"][usize::from(slot.is_reverse)] };
+    let label = format!("layer {} {way} back", slot.layer);
+    builder.walk.steps(&label, dispatches, time, (is_paired || !slot.is_reverse, is_paired), None);
+    let is_last = order.last() == Some(&segment);
+    if is_last {
+        let end = steps.dispatch(builder, phases[0], true)?;
+        let at = if slot.is_reverse && !is_paired { time.steps - 1 } else { 0 };
+        builder.walk.one_step(&format!("layer {} {way} start", slot.layer), vec![end], time, at, is_paired);
+    }
+    let mut sums = outers::recurrent(builder, arrays, gradients, index, segment)?;
+    if is_last {
+        sums.extend(outers::of_batch(builder, arrays, gradients, index)?);
+    }
+    builder.walk.once(format!("layer {} weight_hh", slot.layer), sums);
+    Ok(())
+}
+
+/// The arrays of a group's steps in a segment.
+struct BackSteps<'a> {
+    arrays: &'a Arrays<'a>,
+    gradients: &'a GradientArrays,
+    group: &'a Group<'a>,
+    own: &'a GroupGradients,
+    segment: usize,
+}
+
+impl BackSteps<'_> {
+    /// A phase of a time step; with `ends`, its product alone, after all time steps.
+    fn dispatch(&self, builder: &mut Builder<'_>, phase: Back, ends: bool) -> Result<Dispatch> {
+        let (group, own, segment) = (self.group, self.own, self.segment);
+        let (network, workload, slot) = (builder.network, builder.workload, group.slot());
+        let (row, kernel, cell) = (phase.row(), Kernel::Back(phase), &slot.cell);
+        let time = builder.cut.segments[segment];
+        let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);
+        let (units, depth) = (transposed_units(row.product, slot), transposed_depth(row.product, slot));
+        recur::check_depth(builder, depth)?;
+        let weight = builder.weight(group.slots, WeightPart::Transposed(row.product))?;
+        let gates_columns = columns(slot, true);
+        let (count, first) = match builder.cut.shares_gates {
+            true => (network.direction_count() as u64, slot.direction as u64),
+            false => (1, 0),
+        };
+        let states = padded(slot.state_size);
+        let (hidden, rows) = (padded(slot.hidden_size), time.steps * batch);
+        // The operand that this phase leaves for a weight's gradient, or for the next phase.
+        let m_row = if phase == Back::Projection { states } else { hidden };
+        let a_row = if row.operand == Operand::Projected { states } else { hidden };
+        let is_projected = row.operand == Operand::Projected;
+        // An array that a kernel does not read is bound to one that it reads.
+        let unread = weight.binding;
+        let (mut parameters, mut direction_parameters) = (unread, 0);
+        if cell.peepholes {
+            let own = builder.weight(group.slots, WeightPart::Parameters(Equation::Lstm))?;
+            let vectors = Equation::Lstm.parameters(cell) as u64 * FOUR;
+            (parameters, direction_parameters) = (own.binding, own.direction / vectors);
+        }
+        let given = self.gradients.by_direction(builder, slot);
+        let has_cells = slot.layer + 1 == network.num_layers && workload.outputs.cell_states;
+        let (cells_at, cells_stride, cells_offset) = match is_projected {
+            true => (product(&[directions, rows, states]), directions * slot.hidden_size as u64, 0),
+            false => (
+                cells_start(builder, time.steps),
+                cells_beside(builder),
+                (slot.direction * slot.hidden_size) as u64,
+            ),
+        };
+        // The gradient by c of a call that gives no output of every step stands alone.
+        let by_output = self.gradients.by_output(slot.layer).map(|by| by[segment]);
+        let gradient =
+            given.as_ref().map(|given| given.segments[segment]).or(by_output.filter(|_| has_cells));
+        let dims = Dims::Back(BackDims {
+            batch: batch as u32,
+            units: units as u32,
+            depth: depth as u32,
+            first_step: time.first as u32,
+            border: time.steps as u32,
+            gates_stride: (count * gates_columns) as u32,
+            gates_offset: (first * gates_columns) as u32,
+            direction_gates: gates_columns as u32,
+            direction_weight: (weight.direction / FOUR) as u32,
+            direction_parameters: direction_parameters as u32,
+            states_stride: if cell.cell.has_cell_state() { slot.hidden_size as u64 } else { states } as u32,
+            direction_states: match cell.cell.has_cell_state() {
+                true => group.direction_cells[segment],
+                false => group.direction_output[segment],
+            } as u32,
+            carry_stride: states as u32,
+            carry_cells: own.cells as u32,
+            carry_sums: own.sums as u32,
+            sum_len: own.sum_len as u32,
+            gradient_stride: given.as_ref().map_or(0, |given| given.stride) as u32,
+            gradient_offset: given.as_ref().map_or(0, |given| given.offset) as u32,
+            direction_gradient: states as u32,
+            cells_start: cells_at as u32,
+            cells_stride: cells_stride as u32,
+            cells_offset: cells_offset as u32,
+            a_stride: vectors(a_row) as u32,
+            direction_a: if is_projected { rows * vectors(a_row) } else { 0 } as u32,
+            m_stride: m_row as u32,
+            direction_m: (rows * m_row) as u32,
+        });
+        let all = network.direction_count() as u64;
+        let size = (batch, all.saturating_mul(units));
+        let tile = tiles::tile(kernel, size, workload.dtype, &workload.tuning, builder.limits)?;
+        let over_time = |buffers: &Option<Vec<_>>| buffers.as_ref().map(|buffers| buffers[segment]);
+        let or_unread = |buffer: Option<_>| buffer.map_or(unread, Binding::from);
+        let a_next = match phase {
+            Back::Projection => over_time(&own.projected),
+            _ => own.candidate,
+        };
+        let a = if is_projected { over_time(&own.projected) } else { own.candidate };
+        let kept = match cell.cell.has_cell_state() {
+            true => group.cell_state(segment),
+            false => group.output[segment],
+        };
+        let bindings = [
+            ("gates", self.arrays.gates(builder, slot.layer, slot.direction, segment).into()),
+            ("b", weight.binding),
+            ("parameters", parameters),
+            ("a", or_unread(a)),
+            ("lengths", or_unread(self.arrays.lengths)),
+            ("states", kept.into()),
+            ("carry", own.carry.into()),
+            ("gradient", or_unread(gradient)),
+            ("a_next", or_unread(a_next)),
+            ("m", or_unread(over_time(&own.m))),
+        ];
+        let mut dispatch = builder.dispatch(kernel, tile, (batch, units), dims, &bindings)?;
+        dispatch.directions = directions;
+        dispatch.flops = product(&[2, directions, batch, units, contracted(row.product, slot)]);
+        let numbers = product(&[units, FOUR, depth])
+            .saturating_add(product(&[batch, FOUR * depth + 4 * FOUR * gates_columns]));
+        dispatch.bytes = product(&[Dtype::F32.bytes(), directions, numbers]);
+        let flag = |is_set: bool| f64::from(u8::from(is_set));
+        let mut overrides = cell.options();
+        overrides.extend([
+            ("HAS_LENGTHS", flag(workload.has_lengths)),
+            ("ENDS", flag(ends)),
+            ("HAS_GRADIENT", flag(given.is_some())),
+            ("GRADIENT_SCALE", given.as_ref().map_or(1.0, |given| given.scale)),
+            ("HAS_CELLS", flag(has_cells)),
+            ("REVERSE", flag(!group.is_paired() && slot.is_reverse)),
+            ("PAIRED", flag(group.is_paired())),
+            ("A_OVER_TIME", flag(is_projected)),
+        ]);
+        dispatch.overrides = kernel.overrides(tile, overrides);
+        Ok(dispatch)
+    }
+}
+
+/// K of a product on the way back, in numbers.
+fn contracted(of: Product, slot: &crate::network::SlotSpec) -> u64 {
+    match of {
+        Product::Recurrent { gates, .. } => (gates * slot.hidden_size) as u64,
+        Product::Projection => slot.state_size as u64,
+    }
+}

@@ -1,0 +1,149 @@
+//! Sums of outer products over time and batch: the gradients by weights, in partial sums that are added in
+//! their order.
+
+use super::buffers::{Binding, BufferId, binding_bytes};
+use super::builder::Builder;
+use super::dims::{Dims, OuterDims, ReduceDims};
+use super::dispatch::Dispatch;
+use super::flat::{Flat, row_of};
+use super::{FOUR, Limits, product};
+use crate::Result;
+use crate::kernel::{Kernel, Tile, WORKGROUP};
+use crate::network::Dtype;
+use crate::weights::TensorKind;
+use std::ops::Range;
+
+/// Rows of a partial sum, at least.
+const CHUNK: u64 = 256;
+
+/// Partial sums, at most.
+const MAX_CHUNKS: u64 = 16;
+
+/// Vectors of each operand that a workgroup has.
+const BLOCK: u64 = 16;
+
+/// Rows of numbers; lengths in vectors of four.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    pub buffer: BufferId,
+    /// The place of the first row's first number.
+    pub offset: u64,
+    pub stride: u64,
+    pub width: u64,
+}
+
+/// The sum over rows of the outer products of two operands.
+#[derive(Clone, Copy)]
+pub(super) struct Outer {
+    /// Gradients by pre-activations.
+    pub a: Columns,
+    /// The operand of their product.
+    pub b: Columns,
+    pub rows: u64,
+}
+
+impl Outer {
+    /// Numbers of a partial sum: a column of four stands behind b, which sums a.
+    pub fn len(&self) -> u64 {
+        product(&[FOUR, self.a.width, self.row()])
+    }
+
+    /// Numbers of one row of a partial sum.
+    pub fn row(&self) -> u64 {
+        FOUR * (self.b.width + 1)
+    }
+
+    /// The place in a row of the sum of a.
+    pub fn sum_column(&self) -> u64 {
+        FOUR * self.b.width
+    }
+
+    /// Rows of a partial sum, of which there are so many that they fill a GPU, and fit into a binding.
+    fn chunk(&self, limits: &Limits) -> u64 {
+        let fit = binding_bytes(limits, Dtype::F32) / product(&[Dtype::F32.bytes(), self.len()]).max(1);
+        self.rows.div_ceil(fit.clamp(1, MAX_CHUNKS)).max(CHUNK)
+    }
+
+    /// Partial sums.
+    pub fn count(&self, limits: &Limits) -> u64 {
+        self.rows.div_ceil(self.chunk(limits))
+    }
+
+    pub fn dispatch(&self, builder: &Builder<'_>, partial: BufferId) -> Result<Dispatch> {
+        let (a, b, chunk) = (self.a, self.b, self.chunk(builder.limits));
+        let b_blocks = (b.width + 1).div_ceil(BLOCK);
+        let dims = Dims::Outer(OuterDims {
+            rows: self.rows as u32,
+            chunk: chunk as u32,
+            a_offset: a.offset as u32,
+            a_stride: a.stride as u32,
+            a_width: a.width as u32,
+            b_offset: b.offset as u32,
+            b_stride: b.stride as u32,
+            b_width: b.width as u32,
+            b_blocks: b_blocks as u32,
+        });
+        let size = (self.count(builder.limits), a.width.div_ceil(BLOCK) * b_blocks);
+        let arrays = [("a", a.buffer.into()), ("b", b.buffer.into()), ("partial", partial.into())];
+        let mut dispatch = builder.dispatch(Kernel::Outer, Tile::ALL[0], size, dims, &arrays)?;
+        dispatch.flops = product(&[2, FOUR, FOUR, self.rows, a.width, b.width]);
+        let read = product(&[FOUR, self.rows, a.width + b.width, builder.workload.dtype.bytes()]);
+        dispatch.bytes = read + product(&[Dtype::F32.bytes(), self.count(builder.limits), self.len()]);
+        Ok(dispatch)
+    }
+}
+
+/// A sum of partial sums, which becomes some rows and columns of a tensor of the flat gradients.
+pub(super) struct Reduction {
+    pub slot: usize,
+    pub kind: TensorKind,
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+    /// Rows of a gate.
+    pub units: u64,
+    pub partial: BufferId,
+    /// The place of the first number, the number of partial sums, and numbers from one to the next.
+    pub offset: u64,
+    pub count: u64,
+    pub stride: u64,
+    /// Numbers from one unit and from one gate to the next, and the places of the gates.
+    pub unit_stride: u64,
+    pub gate_stride: u64,
+    pub gates: u32,
+    /// The sums are added to the tensor.
+    pub adds: bool,
+}
+
+impl Reduction {
+    /// A dispatch, or one for each run of rows that a kernel can see at once; none for a tensor that the
+    /// network does not have.
+    pub fn dispatches(&self, builder: &Builder<'_>, flat: &Flat) -> Result<Vec<Dispatch>> {
+        let Some(entry) = flat.table.entry(self.slot, self.kind) else { return Ok(Vec::new()) };
+        let width = row_of(entry);
+        let mut dispatches = Vec::new();
+        for piece in flat.pieces(entry, self.rows.clone(), builder.limits) {
+            let len = (piece.rows.len() * self.columns.len()) as u64;
+            let dims = Dims::Reduce(ReduceDims {
+                len: len as u32,
+                columns: self.columns.len() as u32,
+                width: width as u32,
+                units: self.units as u32,
+                start: (piece.start + self.columns.start) as u32,
+                offset: self.offset as u32,
+                count: self.count as u32,
+                stride: self.stride as u32,
+                unit_stride: self.unit_stride as u32,
+                gate_stride: self.gate_stride as u32,
+                gates: self.gates,
+                first_row: (piece.rows.start - self.rows.start) as u32,
+                adds: u32::from(self.adds),
+            });
+            let arrays: [(&str, Binding); 2] = [("partial", self.partial.into()), ("flat", piece.binding)];
+            let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
+            let mut dispatch = builder.dispatch(Kernel::Reduce, Tile::ALL[0], size, dims, &arrays)?;
+            dispatch.bytes = product(&[Dtype::F32.bytes(), len, self.count + 1]);
+            dispatches.push(dispatch);
+        }
+        Ok(dispatches)
+    }
+}
