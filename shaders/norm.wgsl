@@ -29,6 +29,8 @@ struct Dims {
     first_step: u32,
 }
 
+// With a saved call, output and cell_state have h and c of every step, as in step.wgsl.
+
 @group(0) @binding(0) var<uniform> dims: Dims;
 // [S, N, D, H] of 4 gates
 @group(0) @binding(1) var<storage, read> input_gates: array<Vector>;
@@ -84,7 +86,17 @@ fn main(
     let sequence_row = time_step() * dims.batch + row;
     let input_at = sequence_row * dims.input_stride + dims.input_offset;
     let recurrent_at = row * dims.sums_stride;
-    let output_at = sequence_row * dims.stride;
+    var output_row = sequence_row;
+    var cell_after = row * dims.units;
+    var cell_before = cell_after;
+    if SAVES {
+        if !is_reverse() {
+            output_row += dims.batch;
+        }
+        cell_after = output_row * dims.units;
+        cell_before = (2u * sequence_row + dims.batch - output_row) * dims.units;
+    }
+    let output_at = output_row * dims.stride;
     let cells_at = dims.cells + sequence_row * dims.units;
     var is_past_the_end = false;
     if HAS_LENGTHS {
@@ -115,18 +127,21 @@ fn main(
     // The new cell state, stored to be read again below; a row past its end keeps its old one.
     var of_c = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        let at = row * dims.units + unit;
+        let at = cell_after + unit;
         if writes {
             let gates = gates_of(unit, (read_input_gates(input_at + unit) - input_mean) / input_deviation,
                 (read_recurrent_gates(recurrent_at + unit) - recurrent_mean) / recurrent_deviation);
-            cell_state[at] = cell_state_of(gates, cell_state[at], unit);
+            cell_state[at] = cell_state_of(gates, cell_state[cell_before + unit], unit);
+            save(sequence_row * dims.units + unit, recurrent_at + unit);
+        } else if SAVES && tile < dims.batch {
+            cell_state[at] = cell_state[cell_before + unit];
         }
         of_c += cell_state[at];
     }
     let c_mean = total(lane, of_c) / f32(dims.units);
     of_c = 0.0;
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        let c = cell_state[row * dims.units + unit] - c_mean;
+        let c = cell_state[cell_after + unit] - c_mean;
         of_c += c * c;
     }
     let c_deviation = sqrt(total(lane, of_c) / f32(dims.units) + EPSILON);
@@ -136,7 +151,10 @@ fn main(
     }
     for (var unit = lane; unit < dims.units; unit += LANES) {
         var h = 0.0;
-        let c = cell_state[row * dims.units + unit];
+        let c = cell_state[cell_after + unit];
+        if SAVES && is_past_the_end && WRITES_OUTPUT {
+            h = f32(a_next[row * dims.stride + unit]);
+        }
         if writes {
             let gates = gates_of(unit, (read_input_gates(input_at + unit) - input_mean) / input_deviation,
                 (read_recurrent_gates(recurrent_at + unit) - recurrent_mean) / recurrent_deviation);

@@ -24,6 +24,8 @@ pub enum Kernel {
     Back(Back),
     /// The update of a layer-normalised LSTM.
     Norm,
+    /// The same of a saved call.
+    SavedNorm,
     /// Two arrays become one: merged directions, residual connections.
     Combine,
     /// An array of a caller's, of any strides, is carried to an array of the plan's, or the other way.
@@ -180,6 +182,7 @@ impl Kernel {
         let others = [
             Kernel::Gemm,
             Kernel::Norm,
+            Kernel::SavedNorm,
             Kernel::Combine,
             Kernel::Pack,
             Kernel::Transpose,
@@ -202,7 +205,7 @@ impl Kernel {
             Kernel::Step(equation) | Kernel::SavedStep(equation) => equation.name(),
             Kernel::Sequence(equation) | Kernel::SavedSequence(equation) => equation.sequence_name(),
             Kernel::Back(back) => back.row().name,
-            Kernel::Norm => "norm",
+            Kernel::Norm | Kernel::SavedNorm => "norm",
             Kernel::Combine => "combine",
             Kernel::Carry { .. } => "carry",
             Kernel::Pack => "pack",
@@ -244,6 +247,16 @@ impl Kernel {
             written("output"),
             written("cell_state"),
         ];
+        const SAVED_NORM: &[Array] = &[
+            read("input_gates"),
+            read("recurrent_gates"),
+            read("parameters"),
+            read("lengths"),
+            written("a_next"),
+            written("output"),
+            written("cell_state"),
+            written("recurrent"),
+        ];
         const COMBINE: &[Array] = &[read("a"), written("b")];
         const CARRY: &[Array] = &[read("source"), written("into")];
         const PACK: &[Array] = &[read("flat"), written("packed")];
@@ -258,6 +271,7 @@ impl Kernel {
             }
             Kernel::Back(back) => back.row().arrays,
             Kernel::Norm => NORM,
+            Kernel::SavedNorm => SAVED_NORM,
             Kernel::Combine => COMBINE,
             Kernel::Carry { .. } => CARRY,
             Kernel::Pack | Kernel::Transpose => PACK,
@@ -292,12 +306,16 @@ impl Kernel {
 
     /// True if the kernel is told the time step.
     pub const fn has_step_index(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::Back(_))
+        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::SavedNorm | Kernel::Back(_))
     }
 
     /// True for a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Gemm | Kernel::Back(_))
+        match self {
+            Kernel::Gemm => true,
+            Kernel::Back(back) => back.row().product.is_some(),
+            _ => self.equation().is_some(),
+        }
     }
 
     /// True for many time steps in one dispatch.
@@ -309,9 +327,10 @@ impl Kernel {
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Gemm => true,
-            Kernel::Step(_) | Kernel::SavedStep(_) | Kernel::Back(_) => {
+            Kernel::Step(_) | Kernel::SavedStep(_) => {
                 !matches!(tile.read, Read::Workgroup | Read::Cooperative)
             }
+            Kernel::Back(_) if self.has_tiles() => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
             Kernel::Sequence(_) | Kernel::SavedSequence(_) => matches!(tile.read, Read::Each | Read::Shared),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],
@@ -408,11 +427,22 @@ impl Kernel {
                 files.extend([equation.file(), step]);
             }
             Kernel::Back(back) => {
-                files.extend([once, include_str!("../shaders/slope.wgsl")]);
+                files.extend([
+                    include_str!("../shaders/slope.wgsl"),
+                    include_str!("../shaders/back/place.wgsl"),
+                ]);
                 files.extend(back.row().wgsl);
-                files.push(include_str!("../shaders/back.wgsl"));
+                if self.has_tiles() {
+                    files.extend([once, include_str!("../shaders/back.wgsl")]);
+                }
             }
-            Kernel::Norm => files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]),
+            Kernel::Norm | Kernel::SavedNorm => {
+                files.push(match self {
+                    Kernel::Norm => include_str!("../shaders/saves/norm_none.wgsl"),
+                    _ => include_str!("../shaders/saves/norm.wgsl"),
+                });
+                files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]);
+            }
             Kernel::Combine => files.push(include_str!("../shaders/combine.wgsl")),
             Kernel::Pack => files.push(include_str!("../shaders/pack.wgsl")),
             Kernel::Transpose => files.push(include_str!("../shaders/transpose.wgsl")),

@@ -30,7 +30,7 @@ pub enum Back {
     Rnn,
     /// LSTM without a projection.
     Lstm,
-    /// The projection of an LSTM's output.
+    /// The projection of an LSTM's output, or the product alone of a layer-normalised LSTM.
     Projection,
     /// LSTM below its projection.
     LstmProjected,
@@ -40,6 +40,10 @@ pub enum Back {
     GruCandidate,
     /// The gate r of a GRU with reset before.
     GruReset,
+    /// The projection's product of a layer-normalised LSTM.
+    Product,
+    /// The rest of a layer-normalised LSTM, which needs the sums of all units: a kernel without a product.
+    Norm,
 }
 
 /// The left operand of a phase's product.
@@ -62,8 +66,8 @@ pub struct BackRow {
     pub wgsl: &'static [&'static str],
     /// The storage buffers, from binding 1 on.
     pub arrays: &'static [Array],
-    /// The weight whose transpose the product has.
-    pub product: Product,
+    /// The weight whose transpose the product has, if there is a product.
+    pub product: Option<Product>,
     /// The product's left operand.
     pub operand: Operand,
     /// The phase begins a time step on the way back: the product gives the gradient by h.
@@ -79,10 +83,11 @@ const LSTM: &str = concat!(
     include_str!("../../shaders/cell/lstm_options.wgsl"),
     include_str!("../../shaders/back/lstm.wgsl")
 );
+const UPDATE: &str = include_str!("../../shaders/back/lstm_update.wgsl");
 
 impl Back {
     /// Every phase.
-    pub const ALL: [Back; 7] = [
+    pub const ALL: [Back; 9] = [
         Back::Rnn,
         Back::Lstm,
         Back::Projection,
@@ -90,12 +95,18 @@ impl Back {
         Back::Gru,
         Back::GruCandidate,
         Back::GruReset,
+        Back::Product,
+        Back::Norm,
     ];
 
     /// The phases of a cell's time step, in their order on the way back.
     pub(crate) fn of(spec: &CellSpec) -> Vec<Back> {
         match spec.cell {
             Cell::Vanilla(_) => vec![Back::Rnn],
+            Cell::Lstm if spec.layer_norm && spec.has_projection => {
+                vec![Back::Projection, Back::Product, Back::Norm]
+            }
+            Cell::Lstm if spec.layer_norm => vec![Back::Projection, Back::Norm],
             Cell::Lstm if spec.has_projection => vec![Back::Projection, Back::LstmProjected],
             Cell::Lstm => vec![Back::Lstm],
             Cell::Gru => match spec.gru_reset {
@@ -113,7 +124,7 @@ impl Back {
             wgsl: &'static [&'static str],
             arrays: &'static [Array],
         ) -> BackRow {
-            let product = Product::Recurrent { first: 0, gates };
+            let product = Some(Product::Recurrent { first: 0, gates });
             BackRow { name, wgsl, arrays, product, operand: Operand::Gates, is_first: true }
         }
         match self {
@@ -126,7 +137,7 @@ impl Back {
             Back::Lstm => first(
                 "lstm back",
                 4,
-                &[GATES, VECTORS, LSTM, include_str!("../../shaders/back/lstm_whole.wgsl")],
+                &[GATES, VECTORS, LSTM, UPDATE, include_str!("../../shaders/back/lstm_whole.wgsl")],
                 const {
                     &[
                         written("gates"),
@@ -156,7 +167,13 @@ impl Back {
             ),
             Back::LstmProjected => BackRow {
                 name: "lstm back, projected",
-                wgsl: &[ROWS, GATES_ALONE, LSTM, include_str!("../../shaders/back/lstm_projected.wgsl")],
+                wgsl: &[
+                    ROWS,
+                    GATES_ALONE,
+                    LSTM,
+                    UPDATE,
+                    include_str!("../../shaders/back/lstm_projected.wgsl"),
+                ],
                 arrays: const {
                     &[
                         written("gates"),
@@ -169,7 +186,7 @@ impl Back {
                         written("m"),
                     ]
                 },
-                product: Product::Projection,
+                product: Some(Product::Projection),
                 operand: Operand::Projected,
                 is_first: false,
             },
@@ -218,8 +235,35 @@ impl Back {
                         written("carry"),
                     ]
                 },
-                product: Product::Recurrent { first: 2, gates: 1 },
+                product: Some(Product::Recurrent { first: 2, gates: 1 }),
                 operand: Operand::Candidate,
+                is_first: false,
+            },
+            Back::Product => BackRow {
+                name: "projection back, product",
+                wgsl: &[ROWS, include_str!("../../shaders/back/product.wgsl")],
+                arrays: const { &[read("b"), read("a"), read("lengths"), written("carry"), written("a_next")] },
+                product: Some(Product::Projection),
+                operand: Operand::Projected,
+                is_first: false,
+            },
+            Back::Norm => BackRow {
+                name: "norm back",
+                wgsl: &[LSTM, include_str!("../../shaders/back/norm.wgsl")],
+                arrays: const {
+                    &[
+                        written("gates"),
+                        written("recurrent"),
+                        read("parameters"),
+                        read("lengths"),
+                        read("states"),
+                        written("carry"),
+                        read("gradient"),
+                        written("m"),
+                    ]
+                },
+                product: None,
+                operand: Operand::Gates,
                 is_first: false,
             },
         }

@@ -29,6 +29,9 @@ pub(super) struct Group<'a> {
     /// direction's in each.
     cell_states: Vec<BufferId>,
     pub direction_cells: Vec<u64>,
+    /// The recurrent products of a layer-normalised cell that a saved call keeps, by segment: the same steps
+    /// as the input's gates.
+    pub recurrent: Vec<BufferId>,
     /// The result of each phase but the last, for the next one.
     pub scratch: Vec<BufferId>,
     /// The output by segment, and the length of one direction's in each.
@@ -281,11 +284,19 @@ impl<'a> Group<'a> {
             let len = if holds_cell { product(&[directions, cells]) } else { 1 };
             cell_states.push(builder.buffers.work(&format!("{name} c"), len, Dtype::F32)?);
         }
+        let mut recurrent = Vec::new();
+        if workload.saves && slot.cell.layer_norm {
+            let row = product(&[batch, FOUR, slot.hidden_size as u64]);
+            recurrent = builder.by_segment(&format!("{name} recurrent gates"), |buffers, name, steps| {
+                buffers.saved(name, product(&[steps + 1, row]), dtype)
+            })?;
+        }
         Ok(Group {
             slots,
             hidden,
             cell_states,
             direction_cells,
+            recurrent,
             scratch,
             output,
             direction_output,

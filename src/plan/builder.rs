@@ -37,10 +37,6 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
         at_least_one(name, size)?;
     }
     network.check_outputs(workload.outputs)?;
-    if workload.saves && network.slots.iter().any(|slot| slot.cell.layer_norm) {
-        let (expected, found) = ("none, in a saved call on a GPU".into(), "some".into());
-        return Err(Error::Unsupported { name: "layer_norm", expected, found });
-    }
     let title = show::title(network, workload);
     let steps = workload.steps as u64;
     if steps > MAX_STEPS {

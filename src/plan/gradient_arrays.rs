@@ -10,6 +10,10 @@ use crate::Result;
 use crate::network::{Back, Dtype, Merge, Network, Operand, SlotSpec};
 use crate::weights::Table;
 
+/// Sums over time of a layer-normalised cell, of H numbers each: by the biases of the gates, by the gains of
+/// both products, and by gain and bias of c.
+pub(super) const NORM_SUMS: u64 = 4 + 2 * 4 + 2;
+
 /// The gradients by everything that is no weight as kernels read it; all of them f32.
 pub(super) struct GradientArrays {
     /// By the input, and then by each layer's output: a buffer a segment, `[S, N, C']`. None where the call
@@ -34,8 +38,10 @@ pub(super) struct GroupGradients {
     pub sums: u64,
     pub sum_len: u64,
     pub sum_count: u64,
-    /// By the projection's result, `[D, S, N, P']`, and behind it, by c of every step.
+    /// By the projection's result, `[D, S, N, P']`, and by a layer-normalised cell's m, `[S, N, H']`; behind
+    /// the last of them, by c of every step.
     pub projected: Option<Vec<BufferId>>,
+    pub by_m: Option<Vec<BufferId>>,
     /// By the candidate, `[D, N, H']`.
     pub candidate: Option<BufferId>,
     /// The operand of the projection or of the candidate's product, `[D, S, N, H']`.
@@ -80,10 +86,11 @@ impl GradientArrays {
                 }
                 false => None,
             });
-            let multiplies = network.merge == Merge::Multiply && by[layer + 1].is_some();
+            let cells = if layer + 1 == network.num_layers { cells_beside_factor(builder) } else { 0 };
+            let multiplies = network.merge == Merge::Multiply && (by[layer + 1].is_some() || cells > 0);
             factors.push(match multiplies {
                 true => {
-                    let step = product(&[batch, row(network, layer + 1)]);
+                    let step = product(&[batch, row(network, layer + 1) + cells]);
                     let name = |direction| format!("gradient by layer {layer} direction {direction}");
                     let forward = builder.over_time(&name(0), step, Dtype::F32)?;
                     Some([forward, builder.over_time(&name(1), step, Dtype::F32)?])
@@ -150,27 +157,36 @@ impl GroupGradients {
         let cells = product(&[directions, batch, padded(slot.state_size)]);
         let sum_len = product(&[directions, batch, units]);
         let sums = cells + if slot.cell.cell.has_cell_state() { sum_len } else { 0 };
-        let sum_count = if slot.cell.peepholes { 3 } else { 0 };
+        let peepholes = if slot.cell.peepholes { 3 } else { 0 };
+        let sum_count = peepholes + if slot.cell.layer_norm { NORM_SUMS } else { 0 };
         let name = format!("slot {}", slot.index);
         let len = sums.saturating_add(product(&[sum_count, sum_len]));
         let carry = builder.buffers.work(&format!("{name} carried gradients"), len, Dtype::F32)?;
         let phases = Back::of(&slot.cell);
         let has = |operand: Operand| phases.iter().any(|phase| phase.row().operand == operand);
         let row = product(&[directions, batch, padded(slot.hidden_size)]);
-        let (mut projected, mut candidate, mut m) = (None, None, None);
+        let (mut projected, mut by_m, mut candidate, mut m) = (None, None, None, None);
+        let is_top = slot.layer + 1 == network.num_layers;
+        let tail = if is_top && workload.outputs.cell_states { sum_len } else { 0 };
         if has(Operand::Projected) {
-            let is_top = slot.layer + 1 == network.num_layers;
-            let tail = if is_top && workload.outputs.cell_states { sum_len } else { 0 };
+            let tail = if slot.cell.layer_norm { 0 } else { tail };
             let name = format!("{name} gradient by projection");
             projected = Some(builder.over_time(&name, cells + tail, Dtype::F32)?);
+        }
+        if slot.cell.layer_norm {
+            by_m = Some(builder.over_time(&format!("{name} gradient by m"), row + tail, Dtype::F32)?);
         }
         if has(Operand::Candidate) {
             candidate = Some(builder.buffers.work(&format!("{name} gradient by n"), row, workload.dtype)?);
         }
         if projected.is_some() || candidate.is_some() {
             m = Some(builder.over_time(&format!("{name} operand"), row, Dtype::F32)?);
+        } else if slot.cell.layer_norm {
+            // An array that is bound as one to write, and is not written, is no other array that is bound.
+            let unused = builder.buffers.work(&format!("{name} unused"), 1, Dtype::F32)?;
+            m = Some(vec![unused; builder.cut.segments.len()]);
         }
-        Ok(GroupGradients { carry, cells, sums, sum_len, sum_count, projected, candidate, m })
+        Ok(GroupGradients { carry, cells, sums, sum_len, sum_count, projected, by_m, candidate, m })
     }
 }
 
@@ -184,9 +200,22 @@ pub(super) fn row(network: &Network, index: usize) -> u64 {
 
 /// Numbers of the gradient by c per row of the batch and step, where they stand behind the one by the output.
 pub(super) fn cells_beside(builder: &Builder<'_>) -> u64 {
-    let slot = &builder.network.top()[0];
-    let is_beside = builder.workload.outputs.cell_states && !slot.cell.has_projection;
-    if is_beside { (builder.network.direction_count() * slot.hidden_size) as u64 } else { 0 }
+    let (network, slot) = (builder.network, &builder.network.top()[0]);
+    let is_apart = has_own_cells(slot) || network.merge == Merge::Multiply;
+    let is_beside = builder.workload.outputs.cell_states && !is_apart;
+    if is_beside { (network.direction_count() * slot.hidden_size) as u64 } else { 0 }
+}
+
+/// The same of one direction, where they stand behind the one by that direction's output.
+pub(super) fn cells_beside_factor(builder: &Builder<'_>) -> u64 {
+    let (network, slot) = (builder.network, &builder.network.top()[0]);
+    let multiplies = network.merge == Merge::Multiply && !has_own_cells(slot);
+    if multiplies && builder.workload.outputs.cell_states { slot.hidden_size as u64 } else { 0 }
+}
+
+/// True where the gradient by c stands behind an array of the slot's own.
+pub(super) fn has_own_cells(slot: &SlotSpec) -> bool {
+    slot.cell.has_projection || slot.cell.layer_norm
 }
 
 /// The place where the gradient by c begins, behind the one by the output.

@@ -25,6 +25,7 @@ pub(super) fn phases(cell: &CellSpec, schedule: Schedule, saves: bool) -> Vec<Ph
         equation,
         kernel: match equation {
             Equation::LstmProduct => Kernel::Gemm,
+            Equation::LstmNorm if saves => Kernel::SavedNorm,
             Equation::LstmNorm => Kernel::Norm,
             // A product that another product waits for is not a whole step.
             _ if last == 0 && schedule == Schedule::Sequence && saves => Kernel::SavedSequence(equation),

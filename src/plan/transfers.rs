@@ -3,7 +3,7 @@
 use super::arrays::{Arrays, KeptSteps};
 use super::buffers::{BufferId, Content};
 use super::builder::Builder;
-use super::gradient_arrays::{GradientArrays, cells_beside, cells_start, row};
+use super::gradient_arrays::{GradientArrays, cells_beside, cells_beside_factor, cells_start, row};
 use super::walk::Segment;
 use super::{FOUR, padded, product};
 use crate::Result;
@@ -191,14 +191,26 @@ pub(super) fn backward(
             up.place(builder, what, [buffer; 2], cells_start(builder, segment.steps), len);
         }
     }
+    let (top, width) = (network.num_layers - 1, cells_beside_factor(builder));
+    if let Some(factors) = gradients.factors[top].as_ref().filter(|_| width > 0) {
+        for (slot, factor) in network.top().iter().zip(factors) {
+            for (&segment, &buffer) in segments.iter().zip(factor) {
+                let what = Payload::CellGradient { slot: slot.index, count: 1, segment };
+                let len = product(&[segment.steps, batch, width]);
+                up.place(builder, what, [buffer; 2], cells_start(builder, segment.steps), len);
+            }
+        }
+    }
     for (group, own) in arrays.groups.iter().zip(&gradients.groups) {
         let (slot, count) = (group.slot(), group.slots.len());
         let is_top = slot.layer + 1 == network.num_layers;
-        if let Some(projected) = own.projected.as_ref().filter(|_| is_top && workload.outputs.cell_states) {
-            for (&segment, &buffer) in segments.iter().zip(projected) {
+        let holder = own.by_m.as_ref().or(own.projected.as_ref());
+        if let Some(holder) = holder.filter(|_| is_top && workload.outputs.cell_states) {
+            let width = if own.by_m.is_some() { slot.hidden_size } else { slot.state_size };
+            for (&segment, &buffer) in segments.iter().zip(holder) {
                 let what = Payload::CellGradient { slot: slot.index, count, segment };
                 let rows = product(&[count as u64, segment.steps, batch]);
-                let first = product(&[rows, padded(slot.state_size)]);
+                let first = product(&[rows, padded(width)]);
                 up.place(builder, what, [buffer; 2], first, product(&[rows, slot.hidden_size as u64]));
             }
         }

@@ -172,7 +172,8 @@ pub(super) fn parts(cell: &CellSpec) -> Vec<WeightPart> {
             parts.push(WeightPart::Parameters(equation));
         }
     }
-    parts.extend(Back::of(cell).into_iter().map(|back| WeightPart::Transposed(back.row().product)));
+    parts
+        .extend(Back::of(cell).into_iter().filter_map(|back| back.row().product).map(WeightPart::Transposed));
     parts.push(WeightPart::TransposedInput);
     parts
 }

@@ -42,7 +42,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("direction_output", offset_of!(StepDims, direction_output)),
                 ("direction_cells", offset_of!(StepDims, direction_cells)),
             ],
-            Kernel::Norm => vec![
+            Kernel::Norm | Kernel::SavedNorm => vec![
                 ("batch", offset_of!(NormDims, batch)),
                 ("units", offset_of!(NormDims, units)),
                 ("input_stride", offset_of!(NormDims, input_stride)),

@@ -9,7 +9,7 @@ use crate::plan::buffers::BufferId;
 use crate::plan::builder::Builder;
 use crate::plan::dispatch::Dispatch;
 use crate::plan::flat::{GATES_IN_ORDER, GATES_OF_PRODUCT};
-use crate::plan::gradient_arrays::{GradientArrays, vectors};
+use crate::plan::gradient_arrays::{GradientArrays, NORM_SUMS, vectors};
 use crate::plan::outer::{Columns, Outer, Reduction};
 use crate::plan::weights::{columns, gate_numbers, sources};
 use crate::plan::{padded, product};
@@ -137,7 +137,14 @@ pub fn recurrent(
     let rows = time.steps * builder.workload.batch as u64;
     let mut dispatches = Vec::new();
     for (direction, slot) in (0..).zip(group.slots) {
-        let a = gates_of(builder, arrays, slot, segment);
+        let a = match group.recurrent.get(segment) {
+            // The gradient by the recurrent product, before its normalisation.
+            Some(&buffer) => {
+                let units = slot.hidden_size as u64;
+                Columns { buffer, offset: 0, stride: units, width: units }
+            }
+            None => gates_of(builder, arrays, slot, segment),
+        };
         let states = states_before(builder, group, slot, direction, segment);
         let units = vectors(padded(slot.hidden_size));
         let operands = own.m.as_ref().map(|m| {
@@ -213,14 +220,33 @@ pub fn of_batch(
             gates: GATES_IN_ORDER,
             adds: false,
         };
-        let peepholes = Reduction {
+        // Sums over time, the gates of a tensor one after the other.
+        let over_time = |kind, gates: usize, first: u64| Reduction {
             units,
             gate_stride: own.sum_len,
-            ..sum(TensorKind::Peephole, 3 * slot.hidden_size, own.sums, units)
+            ..sum(kind, gates * slot.hidden_size, own.sums + first * own.sum_len, units)
         };
+        let mut reductions = Vec::new();
+        if slot.cell.layer_norm {
+            // All that is added to the gates has the same gradient.
+            for kind in
+                [TensorKind::BiasIh, TensorKind::BiasHh, TensorKind::NormIhBias, TensorKind::NormHhBias]
+            {
+                reductions.push(over_time(kind, 4, 0));
+            }
+            reductions.extend([
+                over_time(TensorKind::NormIhWeight, 4, 4),
+                over_time(TensorKind::NormHhWeight, 4, 8),
+                over_time(TensorKind::NormCWeight, 1, 12),
+                over_time(TensorKind::NormCBias, 1, 13),
+            ]);
+        }
+        let first = if slot.cell.layer_norm { NORM_SUMS } else { 0 };
+        reductions.push(over_time(TensorKind::Peephole, 3, first));
         let learned_h = sum(TensorKind::InitialH, slot.state_size, 0, states);
         let learned_c = sum(TensorKind::InitialC, slot.cell_state_size(), own.cells, units);
-        for reduction in [peepholes, learned_h, learned_c] {
+        reductions.extend([learned_h, learned_c]);
+        for reduction in reductions {
             dispatches.extend(reduction.dispatches(builder, &gradients.flat)?);
         }
     }

@@ -162,6 +162,8 @@ struct Steps<'a> {
     lengths: Option<Binding>,
     output: Binding,
     cell_state: Binding,
+    /// Of a saved call of a layer-normalised cell; another array elsewhere.
+    recurrent: Binding,
 }
 
 impl<'a> Steps<'a> {
@@ -198,6 +200,7 @@ impl<'a> Steps<'a> {
             lengths: arrays.lengths.map(Binding::from),
             output: group.output[segment].into(),
             cell_state: group.cell_state(segment).into(),
+            recurrent: group.recurrent.get(segment).copied().unwrap_or(group.output[segment]).into(),
             direction_cells: group.direction_cells.get(segment).copied().unwrap_or(0),
             saves: builder.workload.saves,
         }
@@ -319,6 +322,7 @@ impl<'a> Steps<'a> {
             ("a_next", a_next),
             ("output", self.output),
             ("cell_state", self.cell_state),
+            ("recurrent", self.recurrent),
         ];
         let tile = Tile::ALL[0];
         let mut dispatch = builder.dispatch(phase.kernel, tile, (self.batch, 1), dims, &arrays)?;

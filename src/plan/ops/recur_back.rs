@@ -2,14 +2,16 @@
 //! and step.
 
 use crate::Result;
-use crate::kernel::Kernel;
-use crate::network::{Back, Dtype, Equation, Operand, Product};
+use crate::kernel::{Kernel, Tile};
+use crate::network::{Back, Dtype, Equation, Merge, Operand, Product};
 use crate::plan::arrays::{Arrays, Group};
 use crate::plan::buffers::Binding;
 use crate::plan::builder::Builder;
 use crate::plan::dims::{BackDims, Dims};
 use crate::plan::dispatch::Dispatch;
-use crate::plan::gradient_arrays::{GradientArrays, GroupGradients, cells_beside, cells_start, vectors};
+use crate::plan::gradient_arrays::{
+    GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
+};
 use crate::plan::ops::{outers, recur};
 use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units};
 use crate::plan::{FOUR, padded, product, tiles};
@@ -30,7 +32,11 @@ pub fn backward(
     {
         let from = order[before];
         let from_step = if slot.is_reverse { builder.cut.segments[from].steps - 1 } else { 0 };
-        let gates = |segment| arrays.gates(builder, slot.layer, slot.direction, segment);
+        // The rows of the recurrent product's gradient.
+        let gates = |segment: usize| match group.recurrent.get(segment) {
+            Some(&own) => own,
+            None => arrays.gates(builder, slot.layer, slot.direction, segment),
+        };
         let copy = [(gates(from), from_step), (gates(segment), time.steps)];
         let width = FOUR * columns(slot, true);
         let border = recur::carry_step(builder, copy, width, builder.workload.dtype)?;
@@ -75,32 +81,49 @@ impl BackSteps<'_> {
         let (row, kernel, cell) = (phase.row(), Kernel::Back(phase), &slot.cell);
         let time = builder.cut.segments[segment];
         let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);
-        let (units, depth) = (transposed_units(row.product, slot), transposed_depth(row.product, slot));
+        let (units, depth) = match row.product {
+            Some(of) => (transposed_units(of, slot), transposed_depth(of, slot)),
+            None => (slot.hidden_size as u64, 0),
+        };
         recur::check_depth(builder, depth)?;
-        let weight = builder.weight(group.slots, WeightPart::Transposed(row.product))?;
+        let weight =
+            row.product.map(|of| builder.weight(group.slots, WeightPart::Transposed(of))).transpose()?;
         let gates_columns = columns(slot, true);
-        let (count, first) = match builder.cut.shares_gates {
+        // A layer-normalised cell's product has the recurrent product's gradient, and its update both.
+        let has_recurrent = phase == Back::Projection && cell.layer_norm;
+        let (count, first) = match builder.cut.shares_gates && !has_recurrent {
             true => (network.direction_count() as u64, slot.direction as u64),
             false => (1, 0),
         };
+        let own_gates = self.arrays.gates(builder, slot.layer, slot.direction, segment);
+        let recurrent = group.recurrent.get(segment).copied();
+        let gates = recurrent.filter(|_| has_recurrent).unwrap_or(own_gates);
         let states = padded(slot.state_size);
         let (hidden, rows) = (padded(slot.hidden_size), time.steps * batch);
         // The operand that this phase leaves for a weight's gradient, or for the next phase.
         let m_row = if phase == Back::Projection { states } else { hidden };
         let a_row = if row.operand == Operand::Projected { states } else { hidden };
         let is_projected = row.operand == Operand::Projected;
-        // An array that a kernel does not read is bound to one that it reads.
-        let unread = weight.binding;
-        let (mut parameters, mut direction_parameters) = (unread, 0);
-        if cell.peepholes {
-            let own = builder.weight(group.slots, WeightPart::Parameters(Equation::Lstm))?;
-            let vectors = Equation::Lstm.parameters(cell) as u64 * FOUR;
-            (parameters, direction_parameters) = (own.binding, own.direction / vectors);
+        let (mut parameters, mut direction_parameters) = (None, 0);
+        let equation = if cell.layer_norm { Equation::LstmNorm } else { Equation::Lstm };
+        if cell.peepholes || cell.layer_norm {
+            let own = builder.weight(group.slots, WeightPart::Parameters(equation))?;
+            let vectors = equation.parameters(cell) as u64 * FOUR;
+            (parameters, direction_parameters) = (Some(own.binding), own.direction / vectors);
         }
+        // An array that a kernel does not read is bound to one that it reads.
+        let read = weight.map(|weight| weight.binding).or(parameters);
+        let unread = read.expect("a phase has a product, or the parameters of a normalisation");
         let given = self.gradients.by_direction(builder, slot);
         let has_cells = slot.layer + 1 == network.num_layers && workload.outputs.cell_states;
-        let (cells_at, cells_stride, cells_offset) = match is_projected {
-            true => (product(&[directions, rows, states]), directions * slot.hidden_size as u64, 0),
+        let (cells_at, cells_stride, cells_offset) = match has_own_cells(slot) {
+            true => {
+                let width = if cell.layer_norm { hidden } else { states };
+                (product(&[directions, rows, width]), directions * slot.hidden_size as u64, 0)
+            }
+            false if network.merge == Merge::Multiply => {
+                (cells_start(builder, time.steps), slot.hidden_size as u64, 0)
+            }
             false => (
                 cells_start(builder, time.steps),
                 cells_beside(builder),
@@ -108,9 +131,15 @@ impl BackSteps<'_> {
             ),
         };
         // The gradient by c of a call that gives no output of every step stands alone.
-        let by_output = self.gradients.by_output(slot.layer).map(|by| by[segment]);
-        let gradient =
+        let factor = self.gradients.factors[slot.layer].as_ref().map(|both| both[slot.direction][segment]);
+        let by_output = factor.or(self.gradients.by_output(slot.layer).map(|by| by[segment]));
+        let over_time = |buffers: &Option<Vec<_>>| buffers.as_ref().map(|buffers| buffers[segment]);
+        let mut gradient =
             given.as_ref().map(|given| given.segments[segment]).or(by_output.filter(|_| has_cells));
+        let mut gradient_rows = given.as_ref().map_or((0, 0), |given| (given.stride, given.offset));
+        if phase == Back::Norm {
+            (gradient, gradient_rows) = (over_time(&own.by_m), (hidden, 0));
+        }
         let dims = Dims::Back(BackDims {
             batch: batch as u32,
             units: units as u32,
@@ -120,7 +149,7 @@ impl BackSteps<'_> {
             gates_stride: (count * gates_columns) as u32,
             gates_offset: (first * gates_columns) as u32,
             direction_gates: gates_columns as u32,
-            direction_weight: (weight.direction / FOUR) as u32,
+            direction_weight: weight.map_or(0, |weight| weight.direction / FOUR) as u32,
             direction_parameters: direction_parameters as u32,
             states_stride: if cell.cell.has_cell_state() { slot.hidden_size as u64 } else { states } as u32,
             direction_states: match cell.cell.has_cell_state() {
@@ -131,8 +160,8 @@ impl BackSteps<'_> {
             carry_cells: own.cells as u32,
             carry_sums: own.sums as u32,
             sum_len: own.sum_len as u32,
-            gradient_stride: given.as_ref().map_or(0, |given| given.stride) as u32,
-            gradient_offset: given.as_ref().map_or(0, |given| given.offset) as u32,
+            gradient_stride: gradient_rows.0 as u32,
+            gradient_offset: gradient_rows.1 as u32,
             direction_gradient: states as u32,
             cells_start: cells_at as u32,
             cells_stride: cells_stride as u32,
@@ -144,11 +173,14 @@ impl BackSteps<'_> {
         });
         let all = network.direction_count() as u64;
         let size = (batch, all.saturating_mul(units));
-        let tile = tiles::tile(kernel, size, workload.dtype, &workload.tuning, builder.limits)?;
-        let over_time = |buffers: &Option<Vec<_>>| buffers.as_ref().map(|buffers| buffers[segment]);
+        let tile = match row.product {
+            Some(_) => tiles::tile(kernel, size, workload.dtype, &workload.tuning, builder.limits)?,
+            None => Tile::ALL[0],
+        };
         let or_unread = |buffer: Option<_>| buffer.map_or(unread, Binding::from);
         let a_next = match phase {
-            Back::Projection => over_time(&own.projected),
+            Back::Projection => over_time(&own.projected).or(over_time(&own.by_m)),
+            Back::Product => over_time(&own.by_m),
             _ => own.candidate,
         };
         let a = if is_projected { over_time(&own.projected) } else { own.candidate };
@@ -157,9 +189,10 @@ impl BackSteps<'_> {
             false => group.output[segment],
         };
         let bindings = [
-            ("gates", self.arrays.gates(builder, slot.layer, slot.direction, segment).into()),
-            ("b", weight.binding),
-            ("parameters", parameters),
+            ("gates", gates.into()),
+            ("recurrent", or_unread(recurrent)),
+            ("b", unread),
+            ("parameters", parameters.unwrap_or(unread)),
             ("a", or_unread(a)),
             ("lengths", or_unread(self.arrays.lengths)),
             ("states", kept.into()),
@@ -168,9 +201,12 @@ impl BackSteps<'_> {
             ("a_next", or_unread(a_next)),
             ("m", or_unread(over_time(&own.m))),
         ];
-        let mut dispatch = builder.dispatch(kernel, tile, (batch, units), dims, &bindings)?;
+        // A workgroup has all units of a kernel without a product.
+        let columns = if row.product.is_some() { units } else { 1 };
+        let mut dispatch = builder.dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
         dispatch.directions = directions;
-        dispatch.flops = product(&[2, directions, batch, units, contracted(row.product, slot)]);
+        let contracted = row.product.map_or(0, |of| contracted(of, slot));
+        dispatch.flops = product(&[2, directions, batch, units, contracted]);
         let numbers = product(&[units, FOUR, depth])
             .saturating_add(product(&[batch, FOUR * depth + 4 * FOUR * gates_columns]));
         dispatch.bytes = product(&[Dtype::F32.bytes(), directions, numbers]);
@@ -185,6 +221,8 @@ impl BackSteps<'_> {
             ("REVERSE", flag(!group.is_paired() && slot.is_reverse)),
             ("PAIRED", flag(group.is_paired())),
             ("A_OVER_TIME", flag(is_projected)),
+            ("PARAMETERS", equation.parameters(cell) as f64),
+            ("HAS_M", flag(cell.has_projection)),
         ]);
         dispatch.overrides = kernel.overrides(tile, overrides);
         Ok(dispatch)
