@@ -34,7 +34,7 @@ pub(crate) use resident::Resident;
 use crate::call::Checked;
 use crate::network::{Dtype, Network};
 use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
-use crate::{Error, Output, Result, State, Weights, memory};
+use crate::{Output, Result, State, Weights, memory};
 use prepared::{Prepared, Turn};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -141,10 +141,6 @@ impl GpuRnn {
         wait: Wait,
     ) -> Result<(Output, (Workload, Prepared))> {
         let network = weights.network();
-        if call.dropout.is_some() {
-            let (expected, found) = ("the CPU engine or the reference".into(), self.gpu.name.to_string());
-            return Err(Error::Unsupported { name: "dropout", expected, found });
-        }
         let lengths = call.lengths_on_gpu;
         if let Some(lengths) = lengths {
             staging::check_lengths(lengths, call.batch())?;
@@ -152,6 +148,7 @@ impl GpuRnn {
         let workload = Workload {
             has_lengths: call.lengths.is_some() || lengths.is_some(),
             saves,
+            drops: call.dropout.is_some(),
             outputs: call.outputs,
             dtype: setup.dtype,
             tuning: setup.tuning,

@@ -43,6 +43,8 @@ pub enum Kernel {
     Outer,
     /// Partial sums become a tensor of the flat gradients.
     Reduce,
+    /// Dropout between layers.
+    Drop,
 }
 
 /// The way that a kernel gets the time step.
@@ -188,6 +190,7 @@ impl Kernel {
             Kernel::Transpose,
             Kernel::Outer,
             Kernel::Reduce,
+            Kernel::Drop,
         ];
         let steps = || Equation::ALL.into_iter().filter(|equation| equation.is_step());
         let in_one = || Equation::ALL.into_iter().filter(|equation| equation.is_whole());
@@ -212,6 +215,7 @@ impl Kernel {
             Kernel::Transpose => "transpose",
             Kernel::Outer => "outer",
             Kernel::Reduce => "reduce",
+            Kernel::Drop => "drop",
         }
     }
 
@@ -261,6 +265,7 @@ impl Kernel {
         const CARRY: &[Array] = &[read("source"), written("into")];
         const PACK: &[Array] = &[read("flat"), written("packed")];
         const OUTER: &[Array] = &[read("a"), read("b"), written("partial")];
+        const DROP: &[Array] = &[read("dropout"), written("into")];
         const REDUCE: &[Array] = &[read("partial"), written("flat")];
         match self {
             Kernel::Gemm => GEMM,
@@ -277,6 +282,7 @@ impl Kernel {
             Kernel::Pack | Kernel::Transpose => PACK,
             Kernel::Outer => OUTER,
             Kernel::Reduce => REDUCE,
+            Kernel::Drop => DROP,
         }
     }
 
@@ -448,6 +454,7 @@ impl Kernel {
             Kernel::Transpose => files.push(include_str!("../shaders/transpose.wgsl")),
             Kernel::Outer => files.push(include_str!("../shaders/outer.wgsl")),
             Kernel::Reduce => files.push(include_str!("../shaders/reduce.wgsl")),
+            Kernel::Drop => files.push(include_str!("../shaders/drop.wgsl")),
             Kernel::Carry { from, to } => {
                 files.push(match from {
                     Dtype::F32 => include_str!("../shaders/carry/from_f32.wgsl"),

@@ -30,8 +30,8 @@ mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
 pub use dims::{
-    BackDims, CarryDims, CombineDims, Dims, GemmDims, NormDims, OuterDims, PackDims, ReduceDims, StepDims,
-    TransposeDims,
+    BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims, ReduceDims,
+    StepDims, TransposeDims,
 };
 pub use dispatch::{Dispatch, Pass};
 pub use limits::Limits;

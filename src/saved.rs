@@ -42,8 +42,8 @@ impl Rnn {
     /// be saved, and any number of saved calls may be there at once.
     ///
     /// # Errors
-    /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU for f16, dropout and
-    /// layer normalisation, whose gradients it does not compute yet.
+    /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU for f16, whose
+    /// gradients it does not compute yet.
     pub async fn forward_saved_async(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
         self.run_saved(call, Wait::Elsewhere).await
     }

@@ -70,11 +70,26 @@ impl Dropout {
         Ok(())
     }
 
+    /// The words that `shaders/drop.wgsl` is told.
+    pub(crate) fn words(&self) -> [u32; 6] {
+        let (least, scale) = self.least_and_scale();
+        // A word of 32 bits cannot say that none is kept.
+        let drops_all = u32::try_from(least).is_err();
+        let bits = u32::from(self.is_variational) | u32::from(drops_all) << 1;
+        let (low, high) = (self.seed as u32, (self.seed >> 32) as u32);
+        [low, high, self.call, u32::try_from(least).unwrap_or(u32::MAX), (scale as f32).to_bits(), bits]
+    }
+
+    /// The least random word that is kept, and the factor of kept numbers.
+    fn least_and_scale(&self) -> (u64, f64) {
+        let least = (f64::from(self.p) * 4_294_967_296.0).floor() as u64;
+        (least, if self.p < 1.0 { 1.0 / (1.0 - f64::from(self.p)) } else { 0.0 })
+    }
+
     /// Applies the mask of a layer to an output `[T, N, C]`, or to the gradient by it.
     pub(crate) fn apply<T: Scalar>(&self, layer: usize, mut output: ArrayViewMut3<'_, T>) {
         let batch = output.dim().1;
-        let least = (f64::from(self.p) * 4_294_967_296.0).floor() as u64;
-        let scale = if self.p < 1.0 { 1.0 / (1.0 - f64::from(self.p)) } else { 0.0 };
+        let (least, scale) = self.least_and_scale();
         let scale = T::constant(scale);
         for (t, mut step) in output.outer_iter_mut().enumerate() {
             let t = if self.is_variational { 0 } else { t };

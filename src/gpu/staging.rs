@@ -68,6 +68,10 @@ impl Prepared {
                         }
                         put(&numbers, "input")?;
                     }
+                    Payload::Dropout => {
+                        let words = call.dropout.map(|dropout| dropout.words()).unwrap_or_default();
+                        to.copy_from_slice(bytemuck::cast_slice(&words));
+                    }
                     // A result, or an array of the backward pass.
                     _ => {}
                 }

@@ -96,6 +96,10 @@ pub(super) struct Arrays<'a> {
     layers: usize,
     /// What the layer above reads, by layer, where it lies beside the directions' output.
     results: Vec<Option<Vec<SourceArray>>>,
+    /// What the layer above reads, by layer, where outputs are dropped.
+    dropped: Vec<Option<Vec<SourceArray>>>,
+    /// What `drop.wgsl` is told.
+    pub dropout: Option<BufferId>,
     /// The final h of both directions of the last layer, merged, where only that is given back.
     pub merged_final: Option<BufferId>,
 }
@@ -120,11 +124,25 @@ impl<'a> Arrays<'a> {
             merged_final = Some(builder.buffers.work("merged final h", len, workload.dtype)?);
         }
         let layers = network.num_layers;
-        let mut arrays =
-            Arrays { lengths, input_gates, input, groups, layers, results: Vec::new(), merged_final };
+        let mut arrays = Arrays {
+            lengths,
+            input_gates,
+            input,
+            groups,
+            layers,
+            results: Vec::new(),
+            dropped: Vec::new(),
+            dropout: None,
+            merged_final,
+        };
         for layer in 0..layers {
             let results = arrays.results_beside(builder, layer)?;
             arrays.results.push(results);
+            let dropped = dropped(builder, layer)?;
+            arrays.dropped.push(dropped);
+        }
+        if arrays.dropped.iter().any(Option::is_some) {
+            arrays.dropout = Some(builder.buffers.work("dropout", DROPOUT_WORDS, Dtype::F32)?);
         }
         Ok(arrays)
     }
@@ -170,7 +188,10 @@ impl<'a> Arrays<'a> {
             let depth = padded(builder.network.input_size) / FOUR;
             return vec![SourceArray { segments: self.input.clone(), offset: 0, depth }];
         };
-        self.outputs(builder, below)
+        match &self.dropped[below] {
+            Some(dropped) => dropped.clone(),
+            None => self.outputs(builder, below),
+        }
     }
 
     /// The arrays that a layer gives to the one above, once directions are merged.
@@ -203,6 +224,26 @@ impl<'a> Arrays<'a> {
     pub fn has_results(&self, layer: usize) -> bool {
         self.results[layer].is_some()
     }
+}
+
+/// Words of the array that tells `drop.wgsl`: see there.
+pub(super) const DROPOUT_WORDS: u64 = 6;
+
+/// What the layer above reads of a layer whose output is dropped.
+fn dropped(builder: &mut Builder<'_>, layer: usize) -> Result<Option<Vec<SourceArray>>> {
+    let (network, workload) = (builder.network, builder.workload);
+    if !workload.drops || layer + 1 == network.num_layers {
+        return Ok(None);
+    }
+    let size = padded(network.layer(layer)[0].state_size);
+    let step = product(&[workload.batch as u64, size]);
+    let mut dropped = Vec::new();
+    for index in 0..network.merged_directions() {
+        let name = format!("layer {layer} dropped {index}");
+        let segments = builder.over_time(&name, step, workload.dtype)?;
+        dropped.push(SourceArray { segments, offset: 0, depth: size / FOUR });
+    }
+    Ok(Some(dropped))
 }
 
 /// One buffer for all, or, of a saved call, one of each layer, direction and segment that has gates of its

@@ -23,6 +23,8 @@ pub enum Dims {
     Outer(OuterDims),
     /// The sizes of [`Kernel::Reduce`].
     Reduce(ReduceDims),
+    /// The sizes of [`Kernel::Drop`].
+    Drop(DropDims),
 }
 
 /// `Dims` of `gemm.wgsl`; all lengths but `rows` in vectors of four.
@@ -323,6 +325,28 @@ pub struct ReduceDims {
     pub adds: u32,
 }
 
+/// `Dims` of `drop.wgsl`; lengths in vectors of four.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct DropDims {
+    /// The length of all rows.
+    pub len: u32,
+    /// The length of a row.
+    pub depth: u32,
+    /// From one row to the next.
+    pub stride: u32,
+    /// The place of the first row.
+    pub offset: u32,
+    /// N.
+    pub batch: u32,
+    /// Rows of time and batch before the first.
+    pub first_row: u32,
+    /// The layer.
+    pub layer: u32,
+    /// The first column, in numbers.
+    pub first_column: u32,
+}
+
 impl Dims {
     /// The sizes as the GPU sees them.
     pub fn bytes(&self) -> &[u8] {
@@ -337,6 +361,7 @@ impl Dims {
             Dims::Transpose(dims) => bytemuck::bytes_of(dims),
             Dims::Outer(dims) => bytemuck::bytes_of(dims),
             Dims::Reduce(dims) => bytemuck::bytes_of(dims),
+            Dims::Drop(dims) => bytemuck::bytes_of(dims),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The operations of a network, in the order of its forward. Each has a file of its own, which records its
 //! forward and its backward; `recur_back` has the steps on the way back, `outers` the gradients by weights.
 
+mod drop;
 mod input;
 mod merge;
 pub(super) mod outers;
@@ -26,6 +27,8 @@ pub(super) enum Op {
     MergeFinal,
     /// A layer's output is given back.
     Given { layer: usize },
+    /// A layer's output is dropped, for the layer above.
+    Drop { layer: usize },
 }
 
 /// The operations of a network.
@@ -55,6 +58,9 @@ pub(super) fn of(builder: &Builder<'_>, arrays: &Arrays<'_>) -> Vec<Op> {
         if builder.workload.outputs.every_layer && layer + 1 < network.num_layers {
             ops.push(Op::Given { layer });
         }
+        if builder.workload.drops && layer + 1 < network.num_layers {
+            ops.push(Op::Drop { layer });
+        }
     }
     if arrays.merged_final.is_some() {
         ops.push(Op::MergeFinal);
@@ -72,6 +78,7 @@ impl Op {
             Op::Residual { layer } => merge::residual_forward(builder, arrays, layer),
             Op::MergeFinal => merge::final_forward(builder, arrays),
             Op::Given { .. } => Ok(()),
+            Op::Drop { layer } => drop::forward(builder, arrays, layer),
         }
     }
 
@@ -92,6 +99,7 @@ impl Op {
             // The host adds the gradient by the last output to the one by the final states.
             Op::MergeFinal => Ok(()),
             Op::Given { layer } => merge::given_backward(builder, gradients, layer),
+            Op::Drop { layer } => drop::backward(builder, arrays, gradients, layer),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The transfers between host and GPU, and their places in the staging buffers.
 
-use super::arrays::{Arrays, KeptSteps};
+use super::arrays::{Arrays, DROPOUT_WORDS, KeptSteps};
 use super::buffers::{BufferId, Content};
 use super::builder::Builder;
 use super::gradient_arrays::{GradientArrays, cells_beside, cells_beside_factor, cells_start, row};
@@ -35,6 +35,8 @@ pub struct Transfer {
 pub enum Payload {
     /// `[N]` of u32.
     Lengths,
+    /// What `drop.wgsl` is told, in words of 32 bits.
+    Dropout,
     /// A slot's hidden state, `[N, H']`, or P'.
     Hidden {
         /// The slot.
@@ -124,6 +126,9 @@ pub(super) fn forward(
     }
     if let Some(lengths) = arrays.lengths {
         up.place(builder, Payload::Lengths, [lengths; 2], 0, batch);
+    }
+    if let Some(dropout) = arrays.dropout {
+        up.place(builder, Payload::Dropout, [dropout; 2], 0, DROPOUT_WORDS);
     }
     for piece in pieces(network, workload.outputs) {
         place_piece(builder, arrays, piece, &mut down);

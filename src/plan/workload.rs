@@ -15,6 +15,8 @@ pub struct Workload {
     pub has_lengths: bool,
     /// The call is saved for its backward pass, which the plan then has too.
     pub saves: bool,
+    /// Outputs are dropped between layers.
+    pub drops: bool,
     /// The outputs that are given back beside the final states.
     pub outputs: Outputs,
     /// The type that weights, input, hidden states and outputs are stored as.
@@ -28,7 +30,16 @@ impl Workload {
     /// plan.
     pub fn new(steps: usize, batch: usize) -> Workload {
         let (outputs, tuning) = (Outputs::default(), Tuning::default());
-        Workload { steps, batch, has_lengths: false, saves: false, outputs, dtype: Dtype::F32, tuning }
+        Workload {
+            steps,
+            batch,
+            has_lengths: false,
+            saves: false,
+            drops: false,
+            outputs,
+            dtype: Dtype::F32,
+            tuning,
+        }
     }
 }
 

@@ -119,3 +119,33 @@ pub fn own_device(
     };
     Ok(pollster::block_on(adapter.request_device(&descriptor))?)
 }
+
+/// A device whose bindings hold two or three steps of the networks here.
+pub fn small_bindings() -> Result<&'static Engine, Failed> {
+    static SMALL: OnceLock<Result<Engine, String>> = OnceLock::new();
+    SMALL
+        .get_or_init(|| with_bindings(24 << 10, 64 << 10))
+        .as_ref()
+        .map_err(|error: &String| Failed::from(error.clone()))
+}
+
+/// A device whose bindings hold some steps of the networks here, and whose buffers the sizes of all
+/// dispatches of a backward pass.
+pub fn small_bindings_for_gradients() -> Result<&'static Engine, Failed> {
+    static SMALL: OnceLock<Result<Engine, String>> = OnceLock::new();
+    SMALL
+        .get_or_init(|| with_bindings(32 << 10, 1 << 20))
+        .as_ref()
+        .map_err(|error: &String| Failed::from(error.clone()))
+}
+
+fn with_bindings(binding: u64, buffer: u64) -> Result<Engine, String> {
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: binding,
+        max_buffer_size: buffer,
+        ..Default::default()
+    };
+    let (device, queue) =
+        own_device(limits, wgpu::Features::SHADER_F16).map_err(|failed| format!("{failed:?}"))?;
+    Ok(Engine::from_device(device, queue))
+}

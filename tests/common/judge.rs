@@ -17,14 +17,14 @@ pub struct Judgement {
 type Place<T> = Arc<OnceLock<Arc<T>>>;
 
 /// One value a key, made by the first caller who asks.
-struct Cache<T>(OnceLock<Mutex<HashMap<u64, Place<T>>>>);
+pub struct Cache<T>(OnceLock<Mutex<HashMap<u64, Place<T>>>>);
 
 impl<T> Cache<T> {
-    const fn new() -> Cache<T> {
+    pub const fn new() -> Cache<T> {
         Cache(OnceLock::new())
     }
 
-    fn get(&self, key: u64, make: impl FnOnce() -> T) -> Arc<T> {
+    pub fn get(&self, key: u64, make: impl FnOnce() -> T) -> Arc<T> {
         let mut all = self.0.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         let place = all.entry(key).or_default().clone();
         drop(all);
@@ -33,7 +33,7 @@ impl<T> Cache<T> {
 }
 
 /// A number that tells a case: from every bit of its weights, input and state, and from its settings.
-fn key(case: &Case) -> u64 {
+pub fn key(case: &Case) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut array = |numbers: ndarray::ArrayViewD<'_, f32>| {
         numbers.shape().hash(&mut hasher);

@@ -1,13 +1,31 @@
 //! What must hold of every gradient: rows for themselves, the same bits twice and on any threads, and errors
 //! for saved calls that do not belong.
 
-use crate::common::gradients::Given;
 use crate::common::{Case, case};
+use crate::engines::{Offer, Outcome, Trials};
+use crate::{given, gradients};
 use ndarray::{Array3, Axis, s};
-use wgpu_rnn::{
-    Call, CallGradients, Cell, Config, Dropout, Engine, Error, Init, OutputGradients, Rnn, Saved, State,
-    Weights,
-};
+use wgpu_rnn::{Cell, Config, Engine, Rnn, Saved, State};
+
+pub fn add(trials: &mut Trials, offer: Offer) {
+    trials.add(offer, "rows_are_independent", rows_are_independent);
+    trials.add(offer, "a_nan_stays_in_its_row", a_nan_stays_in_its_row);
+    trials.add(offer, "the_same_bits_twice", the_same_bits_twice);
+    trials.add(offer, "saved_calls_are_independent", saved_calls_are_independent);
+    trials.add(offer, "earlier_calls_leave_nothing_behind", earlier_calls_leave_nothing_behind);
+}
+
+/// Of a device of its own, whose objects no other test makes.
+pub fn add_of_gpu(trials: &mut Trials) {
+    trials
+        .add(Offer::All, "a_steady_call_makes_no_object", |_| a_steady_call_makes_no_object(&Engine::gpu()?));
+}
+
+/// The tests of the CPU engine alone.
+pub fn add_of_cpu(trials: &mut Trials) {
+    trials.add(Offer::Cpu, "bits_depend_on_no_thread", bits_depend_on_no_thread);
+    trials.add(Offer::Cpu, "nothing_is_allocated_per_step", nothing_is_allocated_per_step);
+}
 
 fn networks() -> Vec<Config> {
     let stacked = |cell| Config::new(cell, 13).num_layers(2).bidirectional().input_size(7);
@@ -17,57 +35,52 @@ fn networks() -> Vec<Config> {
     Cell::ALL.map(stacked).into_iter().chain(more).collect()
 }
 
-fn gradients(case: &Case, given: &Given) -> CallGradients {
-    let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
-    let (_, mut saved) = rnn.forward_saved(&case.call()).unwrap();
-    rnn.backward(&mut saved, &given.gradients()).unwrap()
-}
-
-fn given(case: &Case, seed: u32) -> Given {
-    let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
-    Given::drawn(&rnn.call(&case.call()).unwrap(), seed)
-}
-
 fn state_rows(state: &State, rows: std::ops::Range<usize>) -> State {
     let part = |array: &Array3<f32>| array.slice(s![.., rows.clone(), ..]).to_owned();
     State { h: part(&state.h), c: state.c.as_ref().map(part) }
 }
 
-/// A row's gradients are the same, to the bit, alone and without padding.
-#[test]
-fn rows_are_independent() {
+/// A row's gradients are the same, to the bit, beside other rows and without padding.
+fn rows_are_independent(engine: &Engine) -> Outcome {
     for config in networks() {
-        let mut all = case(&config, 6, 3, 61);
-        all.lengths = Some(vec![4, 6, 0]);
-        let of_all = given(&all, 62);
-        let ours = gradients(&all, &of_all);
-        let mut alone = all.clone();
-        alone.input = all.input.slice(s![..4, ..1, ..]).to_owned();
-        alone.state = all.state.as_ref().map(|state| state_rows(state, 0..1));
-        alone.lengths = None;
-        let theirs = gradients(&alone, &of_all.part(4, 0..1));
-        assert_eq!(ours.input.slice(s![..4, ..1, ..]), theirs.input, "{config:?}");
+        let mut padded = case(&config, 6, 3, 61);
+        padded.lengths = Some(vec![4, 6, 0]);
+        let of_all = given(&padded, 62);
+        let ours = gradients(engine, &padded, &of_all)?;
+        // The first row with other neighbours, in as many steps as it has.
+        let mut other = case(&config, 4, 3, 90);
+        other.weights = padded.weights.clone();
+        other.input.slice_mut(s![.., 0, ..]).assign(&padded.input.slice(s![..4, 0, ..]));
+        if let (Some(state), Some(from)) = (&mut other.state, &padded.state) {
+            state.h.slice_mut(s![.., 0, ..]).assign(&from.h.slice(s![.., 0, ..]));
+            if let (Some(c), Some(from)) = (&mut state.c, &from.c) {
+                c.slice_mut(s![.., 0, ..]).assign(&from.slice(s![.., 0, ..]));
+            }
+        }
+        other.lengths = Some(vec![4, 1, 3]);
+        let theirs = gradients(engine, &other, &of_all.part(4, 0..3))?;
+        assert_eq!(ours.input.slice(s![..4, 0, ..]), theirs.input.slice(s![.., 0, ..]), "{config:?}");
         assert!(ours.input.slice(s![4.., 0, ..]).iter().all(|&past| past == 0.0));
-        assert_eq!(state_rows(&ours.state, 0..1), theirs.state, "{config:?}");
+        assert_eq!(state_rows(&ours.state, 0..1), state_rows(&theirs.state, 0..1), "{config:?}");
         // A sequence without steps passes the gradients by its final states on.
         assert_eq!(state_rows(&ours.state, 2..3), of_all.final_state(2..3), "{config:?}");
     }
+    Ok(())
 }
 
 /// A NaN in a row, or past the end of a row, is in no other row's gradients.
-#[test]
-fn a_nan_stays_in_its_row() {
+fn a_nan_stays_in_its_row(engine: &Engine) -> Outcome {
     for config in networks() {
         let mut all = case(&config, 6, 3, 63);
         all.lengths = Some(vec![4, 6, 5]);
         let of_all = given(&all, 64);
-        let without = gradients(&all, &of_all);
+        let without = gradients(engine, &all, &of_all)?;
         let mut past = all.clone();
         past.input[[5, 0, 2]] = f32::NAN;
-        assert_eq!(gradients(&past, &of_all), without, "{config:?}");
+        assert_eq!(gradients(engine, &past, &of_all)?, without, "{config:?}");
         let mut within = all.clone();
         within.input[[2, 1, 3]] = f32::NAN;
-        let found = gradients(&within, &of_all);
+        let found = gradients(engine, &within, &of_all)?;
         for row in [0, 2] {
             let own = |array: &Array3<f32>| array.index_axis(Axis(1), row).to_owned();
             assert_eq!(own(&found.input), own(&without.input), "{config:?}, row {row}");
@@ -75,47 +88,47 @@ fn a_nan_stays_in_its_row() {
         }
         assert!(found.weights.as_slice().iter().any(|number| number.is_nan()), "{config:?}");
     }
+    Ok(())
 }
 
 /// The same bits twice, and on one thread and several.
-#[test]
-fn bits_depend_on_no_thread() {
+fn bits_depend_on_no_thread(engine: &Engine) -> Outcome {
     let large = Config::lstm(80).bidirectional().input_size(60);
     let one_way = Config::gru(300).input_size(40);
     for (config, steps, batch) in [(large, 30, 19), (one_way, 20, 9)] {
         let case = case(&config, steps, batch, 65);
         let given = given(&case, 66);
-        let first = gradients(&case, &given);
-        assert_eq!(gradients(&case, &given), first);
+        let first = gradients(engine, &case, &given)?;
+        assert_eq!(gradients(engine, &case, &given)?, first);
         for threads in [1, 2, 3, 8] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(pool.install(|| gradients(&case, &given)), first, "{threads} threads");
+            assert_eq!(pool.install(|| gradients(engine, &case, &given))?, first, "{threads} threads");
         }
     }
+    Ok(())
 }
 
 /// Several saved calls at once, in any order.
-#[test]
-fn saved_calls_are_independent() {
+fn saved_calls_are_independent(engine: &Engine) -> Outcome {
     let one = case(&networks()[2], 5, 3, 67);
-    let rnn = Rnn::new(&Engine::cpu(), one.weights.clone());
+    let rnn = Rnn::new(engine, one.weights.clone());
     let other = Case { input: one.input.mapv(|number| -number), ..one.clone() };
     let of_both = given(&one, 68);
     let mut saved: Vec<Saved> = [&one, &other].map(|case| rnn.forward_saved(&case.call()).unwrap().1).into();
     for (case, saved) in [&one, &other].into_iter().zip(&mut saved).rev() {
-        assert_eq!(rnn.backward(saved, &of_both.gradients()).unwrap(), gradients(case, &of_both));
+        assert_eq!(rnn.backward(saved, &of_both.gradients()).unwrap(), gradients(engine, case, &of_both)?);
     }
+    Ok(())
 }
 
 /// A backward pass over more time steps makes no more allocations.
-#[test]
-fn nothing_is_allocated_per_step() {
+fn nothing_is_allocated_per_step(engine: &Engine) -> Outcome {
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     for config in networks() {
         let allocations = |steps: usize| {
             let case = case(&config, steps, 2, 76);
             let given = given(&case, 77);
-            let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
+            let rnn = Rnn::new(engine, case.weights.clone());
             let mut count = 0;
             for _ in 0..3 {
                 let mut both = None;
@@ -130,13 +143,13 @@ fn nothing_is_allocated_per_step() {
         let [few, many] = alone.install(|| [10, 100].map(allocations));
         assert_eq!(few, many, "{config:?}");
     }
+    Ok(())
 }
 
 /// Memory of earlier saved calls, of other sizes and lengths, changes nothing; freed, it is had again.
-#[test]
-fn earlier_calls_leave_nothing_behind() {
+fn earlier_calls_leave_nothing_behind(engine: &Engine) -> Outcome {
     for config in networks() {
-        let rnn = Rnn::new(&Engine::cpu(), case(&config, 1, 1, 73).weights);
+        let rnn = Rnn::new(engine, case(&config, 1, 1, 73).weights);
         let of = |steps, batch, lengths: Option<Vec<usize>>| {
             let drawn = case(&config, steps, batch, 74 + steps as u32);
             Case { weights: rnn.weights().unwrap().clone(), lengths, ..drawn }
@@ -150,102 +163,41 @@ fn earlier_calls_leave_nothing_behind() {
         ] {
             let given = given(&case, 75);
             let (_, mut saved) = rnn.forward_saved(&case.call()).unwrap();
-            assert_eq!(rnn.backward(&mut saved, &given.gradients()).unwrap(), gradients(&case, &given));
+            assert_eq!(
+                rnn.backward(&mut saved, &given.gradients()).unwrap(),
+                gradients(engine, &case, &given)?
+            );
             if case.lengths.is_none() {
                 rnn.free_buffers();
             }
         }
     }
+    Ok(())
 }
 
-#[test]
-fn misuse_is_an_error() {
-    let lstm = case(&Config::lstm(5).input_size(7), 4, 3, 69);
-    let rnn = Rnn::new(&Engine::cpu(), lstm.weights.clone());
-    let saved = || rnn.forward_saved(&lstm.call()).unwrap().1;
-    let by_output = Array3::zeros((4, 3, 5));
-    let good = || OutputGradients::new().output(&by_output);
-
-    let mut used = saved();
-    rnn.backward(&mut used, &good()).unwrap();
-    assert!(matches!(rnn.backward(&mut used, &good()), Err(Error::SavedUsed)));
-    let another = Rnn::new(&Engine::cpu(), lstm.weights.clone());
-    assert!(matches!(another.backward(&mut saved(), &good()), Err(Error::SavedElsewhere)));
-    let on_reference = Rnn::new(&Engine::reference(), lstm.weights.clone());
-    assert!(matches!(on_reference.backward(&mut saved(), &good()), Err(Error::SavedElsewhere)));
-    // A clone is the same network.
-    rnn.clone().backward(&mut saved(), &good()).unwrap();
-
-    let (narrow, wide) = (Array3::zeros((4, 3, 4)), Array3::zeros((1, 3, 6)));
-    let mut kept = saved();
-    for (given, of) in [
-        (OutputGradients::new().output(&narrow), "gradient by output"),
-        (OutputGradients::new().h_n(&wide), "gradient by h_n"),
-        (OutputGradients::new().c_n(&wide), "gradient by c_n"),
-    ] {
-        let found = rnn.backward(&mut kept, &given);
-        assert!(matches!(&found, Err(Error::Shape { name, .. }) if name == of), "{of}: {found:?}");
-    }
-    for given in [
-        OutputGradients::new().output_reverse(&by_output),
-        OutputGradients::new().cell_states(&by_output),
-        OutputGradients::new().lower(0, &by_output),
-    ] {
-        let found = rnn.backward(&mut kept, &given);
-        assert!(matches!(&found, Err(Error::Argument { name: "gradients", .. })), "{found:?}");
-    }
-    // Refused gradients leave the saved call as it was.
-    rnn.backward(&mut kept, &good()).unwrap();
-
-    // More numbers than any memory has, told before the forward pass.
-    let one = Array3::zeros((1, 1, 7));
-    let endless = one.broadcast((1 << 40, 1, 7)).unwrap();
-    let found = rnn.forward_saved(&Call::new(&endless));
-    assert!(
-        matches!(&found, Err(Error::Memory { what, .. }) if what == "the numbers of a saved call"),
-        "{:?}",
-        found.err()
-    );
-
-    let gru = case(&Config::gru(5).input_size(7), 4, 3, 70);
-    let rnn = Rnn::new(&Engine::cpu(), gru.weights.clone());
-    let mut saved = rnn.forward_saved(&gru.call()).unwrap().1;
-    let found = rnn.backward(&mut saved, &OutputGradients::new().c_n(&wide));
-    assert!(matches!(&found, Err(Error::Argument { name: "gradients", .. })), "{found:?}");
+/// The same bits from the same call.
+fn the_same_bits_twice(engine: &Engine) -> Outcome {
+    let config = Config::lstm(40).num_layers(2).bidirectional().input_size(30);
+    let case = case(&config, 30, 19, 78);
+    let given = given(&case, 79);
+    let first = gradients(engine, &case, &given)?;
+    if gradients(engine, &case, &given)? == first { Ok(()) } else { Err("other bits".into()) }
 }
 
-/// Wrong dropout is refused before anything is computed.
-#[test]
-fn dropout_that_cannot_be_is_refused() {
-    let (one, two) = (Config::gru(5).input_size(7), Config::gru(5).num_layers(2).input_size(7));
-    for (config, p, refused) in [
-        (&two, 0.0, false),
-        (&two, 1.0, false),
-        (&two, 1.5, true),
-        (&two, -0.5, true),
-        (&two, f32::NAN, true),
-        (&one, 0.0, false),
-        (&one, 0.5, true),
-    ] {
-        let case = case(config, 2, 3, 72);
-        let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
-        let plain = rnn.call(&case.call()).unwrap();
-        match rnn.call(&case.call().dropout(Dropout::new(p))) {
-            Err(Error::Argument { name: "dropout", .. }) if refused => {}
-            // Nothing is dropped at p = 0.
-            Ok(answer) if !refused => assert_eq!(answer == plain, p == 0.0, "p {p}"),
-            other => panic!("p {p}: {other:?}"),
+/// Once a call of a shape has been, no further one makes an object.
+fn a_steady_call_makes_no_object(engine: &Engine) -> Outcome {
+    for config in networks() {
+        let case = case(&config, 5, 3, 80);
+        let (rnn, given) = (Rnn::new(engine, case.weights.clone()), given(&case, 81));
+        let mut made = Vec::new();
+        for _ in 0..3 {
+            let (_, mut saved) = rnn.forward_saved(&case.call())?;
+            rnn.backward(&mut saved, &given.gradients())?;
+            made.push(wgpu_rnn::inspect::objects_made(engine));
+        }
+        if made[0] != made[2] {
+            return Err(format!("{config:?}: {made:?} objects").into());
         }
     }
-}
-
-/// A call whose operations no tape holds is refused before it begins.
-#[test]
-fn a_tape_has_an_end() {
-    let weights = Weights::init(&Config::lstm(1024).input_size(1024), &Init::gluon()).unwrap();
-    let rnn = Rnn::new(&Engine::reference(), weights);
-    let input = Array3::zeros((100, 32, 1024));
-    let found =
-        wgpu_rnn::reference::backward(rnn.weights().unwrap(), &Call::new(&input), &OutputGradients::new());
-    assert!(matches!(&found, Err(Error::TooLarge { unit: "operations", .. })), "{:?}", found.err());
+    Ok(())
 }

@@ -4,8 +4,8 @@ use crate::{every_shader, parse};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::inspect::{
-    BackDims, CarryDims, CombineDims, GemmDims, Kernel, NormDims, OuterDims, PackDims, Product, ReduceDims,
-    StepDims, StepIndex, TransposeDims,
+    BackDims, CarryDims, CombineDims, DropDims, GemmDims, Kernel, NormDims, OuterDims, PackDims, Product,
+    ReduceDims, StepDims, StepIndex, TransposeDims,
 };
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
@@ -56,6 +56,16 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("len", offset_of!(CombineDims, len)),
                 ("a_offset", offset_of!(CombineDims, a_offset)),
                 ("b_offset", offset_of!(CombineDims, b_offset)),
+            ],
+            Kernel::Drop => vec![
+                ("len", offset_of!(DropDims, len)),
+                ("depth", offset_of!(DropDims, depth)),
+                ("stride", offset_of!(DropDims, stride)),
+                ("offset", offset_of!(DropDims, offset)),
+                ("batch", offset_of!(DropDims, batch)),
+                ("first_row", offset_of!(DropDims, first_row)),
+                ("layer", offset_of!(DropDims, layer)),
+                ("first_column", offset_of!(DropDims, first_column)),
             ],
             Kernel::Back(_) => vec![
                 ("batch", offset_of!(BackDims, batch)),

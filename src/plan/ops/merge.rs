@@ -99,6 +99,17 @@ pub fn given_backward(builder: &mut Builder<'_>, gradients: &GradientArrays, lay
     over_time(builder, &format!("layer {layer} given"), &[pair])
 }
 
+/// A layer's output is copied to where outputs are dropped.
+pub fn copy(
+    builder: &mut Builder<'_>,
+    label: &str,
+    from: &[SourceArray],
+    into: &[SourceArray],
+) -> Result<()> {
+    let pairs: Vec<_> = from.iter().zip(into).map(|(from, into)| (from, into, Operation::Copy)).collect();
+    over_time(builder, label, &pairs)
+}
+
 /// Arrays over time, segment by segment.
 fn over_time(
     builder: &mut Builder<'_>,

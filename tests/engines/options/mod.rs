@@ -12,7 +12,7 @@ mod table;
 use crate::common::options::{self, Control, OPTIONS, Row, Setup, with};
 use crate::common::{Case, F32, Judgement, difference_of_outputs, judgement, reference};
 use crate::encoded;
-use crate::engines::{Offer, Outcome, Trials, own_device};
+use crate::engines::{Offer, Outcome, Trials, small_bindings};
 use libtest_mimic::Failed;
 use std::sync::Arc;
 use wgpu_rnn::{Cell, Dtype, Engine, Error, Layout, Naming, Output, Plan, Rnn, Schedule, Weights};
@@ -211,20 +211,4 @@ fn network(engine: &Engine, setup: &Setup, case: &Case) -> wgpu_rnn::Result<Rnn>
 /// The engine, or one with the bindings of the setup; the CPU has none.
 fn engine_of<'a>(engine: &'a Engine, setup: &Setup) -> Result<&'a Engine, Failed> {
     if setup.splits && engine.is_gpu() { small_bindings() } else { Ok(engine) }
-}
-
-/// A device whose bindings hold two or three steps of the networks here.
-fn small_bindings() -> Result<&'static Engine, Failed> {
-    static SMALL: std::sync::OnceLock<Result<Engine, String>> = std::sync::OnceLock::new();
-    let open = || {
-        let limits = wgpu::Limits {
-            max_storage_buffer_binding_size: 24 << 10,
-            max_buffer_size: 64 << 10,
-            ..Default::default()
-        };
-        let (device, queue) =
-            own_device(limits, wgpu::Features::SHADER_F16).map_err(|failed| format!("{failed:?}"))?;
-        Ok(Engine::from_device(device, queue))
-    };
-    SMALL.get_or_init(open).as_ref().map_err(|error: &String| Failed::from(error.clone()))
 }

@@ -1,0 +1,131 @@
+//! Every option, alone and with every other one, of every cell that can have both, against the tape; by every
+//! schedule, to the bit; and in segments.
+
+use crate::common::gradients::{Given, difference_of_gradients, judge};
+use crate::common::options::{OPTIONS, Row, Setup, cells, with};
+use crate::common::{Case, case};
+use crate::engines::{Offer, Outcome, Trials, small_bindings_for_gradients};
+use libtest_mimic::Failed;
+use wgpu_rnn::{CallGradients, Cell, Config, Directions, Engine, Error, Plan, Rnn, Schedule, Workload};
+
+/// Rows that are settings of a GPU, or of a device.
+const NOT_HERE: [&str; 2] = ["half", "small_bindings"];
+
+fn rows() -> Vec<&'static Row> {
+    OPTIONS.iter().filter(|row| !NOT_HERE.contains(&row.name)).collect()
+}
+
+pub fn add(trials: &mut Trials) {
+    for (index, row) in rows().into_iter().enumerate() {
+        for offer in [Offer::All, Offer::Cpu] {
+            let name = format!("options::{}_with_each_other", row.name);
+            trials.add(offer, &name, move |engine| with_each_other(engine, index));
+        }
+        for offer in [Offer::All, Offer::WebGpuDefaults] {
+            trials.add(offer, &format!("options::{}_by_schedule", row.name), move |engine| {
+                by_schedule(engine, index)
+            });
+        }
+        let name = format!("options::{}_in_segments", row.name);
+        trials
+            .add(Offer::WebGpuDefaults, &name, move |_| in_segments(small_bindings_for_gradients()?, index));
+    }
+    for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
+        trials.add(offer, "long_sums_equal_the_tape", long_sums);
+    }
+}
+
+fn said(what: &str, failed: Failed) -> Failed {
+    format!("{what}: {}", failed.message().unwrap_or("failed")).into()
+}
+
+/// The setups of rows, of every cell that can have them. A NaN has no gradient to compare.
+fn setups(rows: &[&Row]) -> impl Iterator<Item = (String, Setup)> {
+    let names = rows.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    let setups = cells(rows).into_iter().map(|cell| (format!("{cell}, {names}"), with(cell, rows)));
+    setups.filter(|(_, setup)| !setup.has_nan).collect::<Vec<_>>().into_iter()
+}
+
+fn with_each_other(engine: &Engine, index: usize) -> Outcome {
+    let rows = rows();
+    for (other, row) in rows[..=index].iter().enumerate() {
+        let seed = (100 * index + other) as u32;
+        let all: Vec<_> = setups(&[rows[index], row]).collect();
+        // On a GPU, cells take turns; alone, every cell has every option.
+        let turns = if engine.is_gpu() && other < index { all.len().max(1) } else { 1 };
+        for (name, setup) in all.into_iter().skip(seed as usize % turns).step_by(turns) {
+            check(engine, &setup.drawn(seed)).map_err(|failed| said(&name, failed))?;
+        }
+    }
+    Ok(())
+}
+
+/// All schedules that a network can have give the same bits.
+fn by_schedule(engine: &Engine, index: usize) -> Outcome {
+    for (name, mut setup) in setups(&[rows()[index]]) {
+        setup.config = setup.config.clone();
+        if setup.config.directions == Directions::Forward {
+            setup.config = setup.config.bidirectional();
+        }
+        if setup.refusal().is_some() {
+            continue;
+        }
+        let case = setup.drawn(index as u32);
+        let rnn = Rnn::new(engine, case.weights.clone());
+        let given = Given::drawn(&rnn.call(&case.call())?, 7);
+        let mut first: Option<CallGradients> = None;
+        for schedule in Schedule::ALL {
+            let rnn = rnn.clone().with_tuning(schedule)?;
+            let (_, mut saved) = match rnn.forward_saved(&case.call()) {
+                Err(Error::Unsupported { name: "schedule", .. }) => continue,
+                other => other?,
+            };
+            let ours = rnn.backward(&mut saved, &given.gradients())?;
+            match &first {
+                None => difference_of_gradients(&ours, &judge(&case, &given))
+                    .map_err(|error| format!("{name}, {}: {error}", schedule.name()))?,
+                Some(first) if *first == ours => {}
+                Some(_) => return Err(format!("{name}: {} gives other bits", schedule.name()).into()),
+            }
+            first = first.or(Some(ours));
+        }
+    }
+    Ok(())
+}
+
+/// Arrays over time that take several buffers.
+fn in_segments(engine: &Engine, index: usize) -> Outcome {
+    let splits = OPTIONS.iter().find(|row| row.name == "small_bindings").ok_or("no such row")?;
+    for (name, setup) in setups(&[rows()[index], splits]) {
+        let limits = engine.limits().ok_or("no GPU")?;
+        let workload = Workload { saves: true, ..setup.workload() };
+        let plan = Plan::of(&setup.config, &workload, &limits)?;
+        if plan.passes().filter(|pass| pass.label.ends_with("border back")).count() < 2 {
+            return Err(format!("{name}: not in segments:\n{plan}").into());
+        }
+        check(engine, &setup.drawn(index as u32)).map_err(|failed| said(&name, failed))?;
+    }
+    Ok(())
+}
+
+/// More steps and rows than are summed at once, of every cell.
+fn long_sums(engine: &Engine) -> Outcome {
+    for cell in Cell::ALL {
+        let mut long = case(&Config::new(cell, 5).bidirectional().input_size(3), 41, 13, 71);
+        long.lengths = Some((0..13).map(|row| 41 - 3 * row).collect());
+        check(engine, &long).map_err(|failed| said(&cell.to_string(), failed))?;
+    }
+    Ok(())
+}
+
+/// The output of a saved call is that of any other, and its gradients are the tape's.
+fn check(engine: &Engine, case: &Case) -> Outcome {
+    let rnn = Rnn::new(engine, case.weights.clone());
+    let (output, mut saved) = rnn.forward_saved(&case.call())?;
+    if output != rnn.call(&case.call())? {
+        return Err("a saved call gives another output".into());
+    }
+    let given = Given::drawn(&output, 7);
+    let ours = rnn.backward(&mut saved, &given.gradients())?;
+    Ok(difference_of_gradients(&ours, &judge(case, &given))?)
+}
