@@ -1,14 +1,28 @@
-//! Forward and backward on the CPU engine: ms, median (fastest), and how much longer the backward pass takes.
+//! Forward and backward: ms, median (fastest), and how much longer the backward pass takes.
 //!
-//!     cargo bench --bench train
+//!     cargo bench --bench train [-- cpu] [-- adapter]
+//!
+//! On the CPU engine, and on the best adapter, a software one too.
 
 use std::time::{Duration, Instant};
 use wgpu_rnn::{Call, Config, Engine, Init, OutputGradients, Rnn, Weights, mxnet};
 
-/// Runs of each.
-const RUNS: usize = 40;
+/// Runs of each on the CPU engine, and on an adapter.
+const RUNS: [usize; 2] = [40, 12];
 
 fn main() -> wgpu_rnn::Result<()> {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
+    if wanted("cpu") {
+        measure(&Engine::cpu(), RUNS[0])?;
+    }
+    if wanted("adapter") {
+        measure(&Engine::gpu()?, RUNS[1])?;
+    }
+    Ok(())
+}
+
+fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
     let bilstm = |size: usize| Config::lstm(size).bidirectional().input_size(size);
     let shapes = [
         ("BiLSTM 128", bilstm(128), 100, 16),
@@ -17,21 +31,20 @@ fn main() -> wgpu_rnn::Result<()> {
         ("LSTM 512", Config::lstm(512).input_size(512), 50, 32),
         ("LSTM 64", Config::lstm(64).input_size(64), 200, 1),
     ];
-    let engine = Engine::cpu();
-    println!("{}; {RUNS} runs, ms, median (fastest)", engine.name());
+    println!("{}; {runs} runs, ms, median (fastest)", engine.name());
     println!(
         "{:<12} {:>4} {:>3} {:>18} {:>18} {:>18} {:>8}",
         "network", "T", "N", "forward, saved", "backward", "both", "ratio"
     );
     for (name, config, steps, batch) in shapes {
-        let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+        let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
         let call = Call::new(&input);
         let (answer, _) = rnn.forward_saved(&call)?;
         let by_output = mxnet::Random::new(2).uniform(-1.0, 1.0, answer.output.dim());
         let given = OutputGradients::new().output(&by_output);
         let mut times: [Vec<Duration>; 3] = Default::default();
-        for run in 0..=RUNS {
+        for run in 0..=runs {
             let start = Instant::now();
             let (_, mut saved) = rnn.forward_saved(&call)?;
             let forward = start.elapsed();
@@ -45,7 +58,7 @@ fn main() -> wgpu_rnn::Result<()> {
         }
         let medians = times.map(|mut times| {
             times.sort();
-            [times[RUNS / 2], times[0]].map(|time| time.as_secs_f64() * 1e3)
+            [times[runs / 2], times[0]].map(|time| time.as_secs_f64() * 1e3)
         });
         let [forward, backward, both] =
             medians.map(|[median, fastest]| format!("{median:.2} ({fastest:.2})"));

@@ -22,6 +22,9 @@ struct Dims {
     direction_columns: u32,
     direction_weight: u32,
     direction_bias: u32,
+    // The place in a row of the result where the columns begin, and its row length: in vectors.
+    into_offset: u32,
+    into_stride: u32,
 }
 
 override HAS_BIAS: bool = true;
@@ -67,7 +70,7 @@ fn epilogue(row: u32, column: u32, sum: Gates) {
     if row >= dims.rows || column >= dims.columns {
         return;
     }
-    let at = row * dims.columns + column;
+    let at = dims.into_offset + row * dims.into_stride + column;
     var start = Gates();
     if dims.adds == 1u {
         start = read_input_gates(at);

@@ -2,8 +2,8 @@
 
 use crate::gpu::Wait;
 use crate::{
-    Buffers, Call, CallGradients, Engine, EngineBuilder, Output, OutputGradients, Result, Rnn, Saved, State,
-    Stateful, Stream, Streams,
+    Buffers, Call, CallGradients, Engine, EngineBuilder, Output, OutputGradients, Result, Rnn, Save, Saved,
+    State, Stateful, Stream, Streams,
 };
 use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
 use std::pin::pin;
@@ -72,7 +72,15 @@ impl Rnn {
     /// # Errors
     /// The errors of [`forward_saved_async`](Rnn::forward_saved_async).
     pub fn forward_saved(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
-        block_on(self.run_saved(call, Wait::Here))
+        block_on(self.run_saved(call, Save::Gates, Wait::Here))
+    }
+
+    /// The same as [`forward_saving_async`](Rnn::forward_saving_async).
+    ///
+    /// # Errors
+    /// The errors of [`forward_saving_async`](Rnn::forward_saving_async).
+    pub fn forward_saving(&self, call: &Call<'_>, save: Save) -> Result<(Output, Saved)> {
+        block_on(self.run_saved(call, save, Wait::Here))
     }
 
     /// The same as [`backward_async`](Rnn::backward_async).

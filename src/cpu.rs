@@ -18,7 +18,7 @@ mod sweep;
 
 use crate::call::{Checked, ResultArray, Results, Source};
 use crate::network::{Network, SlotSpec};
-use crate::{Merge, Output, Result, State, Weights, memory};
+use crate::{Merge, Output, Result, Save, State, Weights, memory};
 use aligned::Aligned;
 pub(crate) use gradient::CpuSaved;
 use layer::Layer;
@@ -137,7 +137,7 @@ impl CpuRnn {
         &self,
         weights: &Weights,
         call: &Checked<'_, f32>,
-        saved: Option<&mut Vec<SavedLayer>>,
+        saved: Option<(&mut Vec<SavedLayer>, Save)>,
     ) -> Result<Output> {
         call.refuse_gpu_only(&self.cpu.name)?;
         // A workspace in use is out of the pool.
@@ -157,8 +157,10 @@ impl CpuRnn {
         weights: &Weights,
         call: &Checked<'_, f32>,
         workspace: &mut Workspace,
-        mut saved: Option<&mut Vec<SavedLayer>>,
+        saved: Option<(&mut Vec<SavedLayer>, Save)>,
     ) -> Result<Output> {
+        let save = saved.as_ref().map_or(Save::Gates, |(_, save)| *save);
+        let mut saved = saved.map(|(layers, _)| layers);
         let network = weights.network();
         let (steps, batch, directions) = (call.steps(), call.batch(), network.direction_count());
         workspace.check(network, call)?;
@@ -223,6 +225,7 @@ impl CpuRnn {
                     }
                     saved.get_mut(own.layer)
                 }),
+                save,
             }
             .run(directions_apart, scratches);
             if is_read && !is_direct {

@@ -32,7 +32,7 @@ pub(crate) use gradient::GpuSaved;
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;
-use crate::network::{Dtype, Network};
+use crate::network::{Dtype, Network, Save};
 use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
 use crate::{Output, Result, State, Weights, memory};
 use prepared::{Prepared, Turn};
@@ -125,7 +125,7 @@ impl GpuRnn {
         resident: Option<&Resident>,
         wait: Wait,
     ) -> Result<Output> {
-        let (output, used) = self.compute(weights, call, setup, resident, false, wait).await?;
+        let (output, used) = self.compute(weights, call, setup, resident, None, wait).await?;
         put(&self.prepared, used, MAX_PREPARED);
         Ok(output)
     }
@@ -137,7 +137,7 @@ impl GpuRnn {
         call: &Checked<'_, f32>,
         setup: &Setup,
         resident: Option<&Resident>,
-        saves: bool,
+        saves: Option<Save>,
         wait: Wait,
     ) -> Result<(Output, (Workload, Prepared))> {
         let network = weights.network();
@@ -155,7 +155,7 @@ impl GpuRnn {
             ..Workload::new(call.steps(), call.batch())
         };
         // A saved call keeps a state in every step.
-        let steps = if saves { call.steps() } else { call.longest() };
+        let steps = if saves.is_some() { call.steps() } else { call.longest() };
         let longest = Longest { steps: steps as u64, lengths, resident };
         // Objects in use are out of the pool: a call that fails, or is dropped half-way, leaves nothing
         // half-done in the pool.
@@ -166,8 +166,9 @@ impl GpuRnn {
                 let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
                 check_memory(&plan, &self.gpu.limits)?;
                 #[cfg(not(target_arch = "wasm32"))]
-                let plan = if saves { plan } else { self.tuned(weights, &workload, plan, wait).await };
-                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype, saves).await?;
+                let plan =
+                    if saves.is_some() { plan } else { self.tuned(weights, &workload, plan, wait).await };
+                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype, saves.is_some()).await?;
                 let prepared = Prepared::new(&self.gpu, &on_gpu, plan, true).await?;
                 self.gpu.pipelines.save();
                 prepared

@@ -2,7 +2,7 @@
 //! can check every combination.
 
 pub use crate::network::Array;
-use crate::network::{Back, Dtype, Equation, read, written};
+use crate::network::{Back, Dtype, Equation, Save, read, written};
 use std::collections::HashSet;
 
 /// A kernel; one file of `shaders/`.
@@ -17,15 +17,17 @@ pub enum Kernel {
     /// Many time steps in one dispatch, their state in the memory of a workgroup.
     Sequence(Equation),
     /// One time step of a saved call, which keeps its pre-activations and states.
-    SavedStep(Equation),
+    SavedStep(Equation, Save),
     /// Many time steps of a saved call in one dispatch.
-    SavedSequence(Equation),
+    SavedSequence(Equation, Save),
     /// One time step on the way back, or one phase of several.
     Back(Back),
     /// The update of a layer-normalised LSTM.
     Norm,
     /// The same of a saved call.
-    SavedNorm,
+    SavedNorm(Save),
+    /// The operand of a GRU's candidate with reset before, which the way back makes again.
+    Again,
     /// Two arrays become one: merged directions, residual connections.
     Combine,
     /// An array of a caller's, of any strides, is carried to an array of the plan's, or the other way.
@@ -184,7 +186,7 @@ impl Kernel {
         let others = [
             Kernel::Gemm,
             Kernel::Norm,
-            Kernel::SavedNorm,
+            Kernel::Again,
             Kernel::Combine,
             Kernel::Pack,
             Kernel::Transpose,
@@ -197,7 +199,11 @@ impl Kernel {
         let both = [Dtype::F32, Dtype::F16];
         let carries = both.into_iter().flat_map(move |from| both.map(|to| Kernel::Carry { from, to }));
         let forward = steps().map(Kernel::Step).chain(in_one().map(Kernel::Sequence));
-        let saved = steps().map(Kernel::SavedStep).chain(in_one().map(Kernel::SavedSequence));
+        let saved = Save::ALL.into_iter().flat_map(move |save| {
+            let steps = steps().map(move |equation| Kernel::SavedStep(equation, save));
+            let in_one = in_one().map(move |equation| Kernel::SavedSequence(equation, save));
+            steps.chain(in_one).chain([Kernel::SavedNorm(save)])
+        });
         forward.chain(saved).chain(Back::ALL.map(Kernel::Back)).chain(others).chain(carries)
     }
 
@@ -205,10 +211,11 @@ impl Kernel {
     pub const fn name(self) -> &'static str {
         match self {
             Kernel::Gemm => "gemm",
-            Kernel::Step(equation) | Kernel::SavedStep(equation) => equation.name(),
-            Kernel::Sequence(equation) | Kernel::SavedSequence(equation) => equation.sequence_name(),
+            Kernel::Step(equation) | Kernel::SavedStep(equation, _) => equation.name(),
+            Kernel::Sequence(equation) | Kernel::SavedSequence(equation, _) => equation.sequence_name(),
             Kernel::Back(back) => back.row().name,
-            Kernel::Norm | Kernel::SavedNorm => "norm",
+            Kernel::Norm | Kernel::SavedNorm(_) => "norm",
+            Kernel::Again => "again",
             Kernel::Combine => "combine",
             Kernel::Carry { .. } => "carry",
             Kernel::Pack => "pack",
@@ -265,18 +272,24 @@ impl Kernel {
         const CARRY: &[Array] = &[read("source"), written("into")];
         const PACK: &[Array] = &[read("flat"), written("packed")];
         const OUTER: &[Array] = &[read("a"), read("b"), written("partial")];
+        const AGAIN: &[Array] = &[read("gates"), read("states"), written("m")];
         const DROP: &[Array] = &[read("dropout"), written("into")];
         const REDUCE: &[Array] = &[read("partial"), written("flat")];
         match self {
             Kernel::Gemm => GEMM,
             Kernel::Step(_) | Kernel::Sequence(_) => STEP,
-            Kernel::SavedStep(equation) | Kernel::SavedSequence(equation) => {
-                // A step that has nothing to keep only reads.
-                if equation.row().saves.is_empty() { STEP } else { SAVED_STEP }
+            Kernel::SavedStep(equation, save) | Kernel::SavedSequence(equation, save) => {
+                // A step that keeps no gates only reads.
+                match save {
+                    Save::Gates if !equation.row().saves.is_empty() => SAVED_STEP,
+                    _ => STEP,
+                }
             }
             Kernel::Back(back) => back.row().arrays,
             Kernel::Norm => NORM,
-            Kernel::SavedNorm => SAVED_NORM,
+            Kernel::SavedNorm(Save::Gates) => SAVED_NORM,
+            Kernel::SavedNorm(Save::States) => NORM,
+            Kernel::Again => AGAIN,
             Kernel::Combine => COMBINE,
             Kernel::Carry { .. } => CARRY,
             Kernel::Pack | Kernel::Transpose => PACK,
@@ -312,7 +325,7 @@ impl Kernel {
 
     /// True if the kernel is told the time step.
     pub const fn has_step_index(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::SavedNorm | Kernel::Back(_))
+        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::SavedNorm(_) | Kernel::Back(_))
     }
 
     /// True for a product, whose batch rows come in tiles.
@@ -326,18 +339,18 @@ impl Kernel {
 
     /// True for many time steps in one dispatch.
     pub const fn is_sequence(self) -> bool {
-        matches!(self, Kernel::Sequence(_) | Kernel::SavedSequence(_))
+        matches!(self, Kernel::Sequence(_) | Kernel::SavedSequence(..))
     }
 
     /// The tiles that the kernel can have.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Gemm => true,
-            Kernel::Step(_) | Kernel::SavedStep(_) => {
+            Kernel::Step(_) | Kernel::SavedStep(..) => {
                 !matches!(tile.read, Read::Workgroup | Read::Cooperative)
             }
             Kernel::Back(_) if self.has_tiles() => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
-            Kernel::Sequence(_) | Kernel::SavedSequence(_) => matches!(tile.read, Read::Each | Read::Shared),
+            Kernel::Sequence(_) | Kernel::SavedSequence(..) => matches!(tile.read, Read::Each | Read::Shared),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],
         })
@@ -348,8 +361,8 @@ impl Kernel {
         match self {
             Kernel::Step(equation)
             | Kernel::Sequence(equation)
-            | Kernel::SavedStep(equation)
-            | Kernel::SavedSequence(equation) => Some(equation),
+            | Kernel::SavedStep(equation, _)
+            | Kernel::SavedSequence(equation, _) => Some(equation),
             _ => None,
         }
     }
@@ -411,9 +424,9 @@ impl Kernel {
         let one = [once, include_str!("../shaders/run/step.wgsl")];
         let sequence = include_str!("../shaders/run/sequence.wgsl");
         let none = include_str!("../shaders/saves/none.wgsl");
-        let saves = |equation: Equation| match equation.row().saves {
-            "" => [include_str!("../shaders/saves/states.wgsl"), ""],
-            own => [include_str!("../shaders/saves/gates.wgsl"), own],
+        let saves = |equation: Equation, save: Save| match (save, equation.row().saves) {
+            (Save::States, _) | (_, "") => [include_str!("../shaders/saves/states.wgsl"), ""],
+            (Save::Gates, own) => [include_str!("../shaders/saves/gates.wgsl"), own],
         };
         match self {
             Kernel::Gemm => files.extend([once, include_str!("../shaders/gemm.wgsl")]),
@@ -422,14 +435,14 @@ impl Kernel {
                 files.extend([none, equation.file(), step]);
             }
             Kernel::Sequence(equation) => files.extend([sequence, none, equation.file(), step]),
-            Kernel::SavedStep(equation) => {
+            Kernel::SavedStep(equation, save) => {
                 files.extend(one);
-                files.extend(saves(equation));
+                files.extend(saves(equation, save));
                 files.extend([equation.file(), step]);
             }
-            Kernel::SavedSequence(equation) => {
+            Kernel::SavedSequence(equation, save) => {
                 files.push(sequence);
-                files.extend(saves(equation));
+                files.extend(saves(equation, save));
                 files.extend([equation.file(), step]);
             }
             Kernel::Back(back) => {
@@ -442,13 +455,16 @@ impl Kernel {
                     files.extend([once, include_str!("../shaders/back.wgsl")]);
                 }
             }
-            Kernel::Norm | Kernel::SavedNorm => {
+            Kernel::Norm | Kernel::SavedNorm(_) => {
                 files.push(match self {
-                    Kernel::Norm => include_str!("../shaders/saves/norm_none.wgsl"),
-                    _ => include_str!("../shaders/saves/norm.wgsl"),
+                    Kernel::SavedNorm(Save::Gates) => include_str!("../shaders/saves/norm.wgsl"),
+                    Kernel::SavedNorm(Save::States) => include_str!("../shaders/saves/norm_states.wgsl"),
+                    _ => include_str!("../shaders/saves/norm_none.wgsl"),
                 });
                 files.extend([Equation::Lstm.file(), include_str!("../shaders/norm.wgsl")]);
             }
+            Kernel::Again => files
+                .extend([include_str!("../shaders/activation.wgsl"), include_str!("../shaders/again.wgsl")]),
             Kernel::Combine => files.push(include_str!("../shaders/combine.wgsl")),
             Kernel::Pack => files.push(include_str!("../shaders/pack.wgsl")),
             Kernel::Transpose => files.push(include_str!("../shaders/transpose.wgsl")),

@@ -68,7 +68,9 @@ pub use error::{Error, Result};
 pub use float::Float;
 pub use interop::{BufferArray, BufferNeed, Buffers};
 pub use kernel::Tile;
-pub use network::{Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset};
+pub use network::{
+    Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset, Save,
+};
 pub use plan::{Limits, Plan, Schedule, Tuning, Workload};
 pub use rnn::Rnn;
 pub use saved::Saved;

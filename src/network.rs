@@ -16,5 +16,5 @@ pub(crate) use back::{read, written};
 pub use cell::Cell;
 pub use config::Config;
 pub use equation::{Equation, EquationRow, Product};
-pub use options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset};
+pub use options::{CellClip, Directions, Dtype, Layout, Merge, Outputs, Reset, Save};
 pub(crate) use spec::{CellSpec, Network, SlotSpec};

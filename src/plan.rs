@@ -30,8 +30,8 @@ mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
 pub use dims::{
-    BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims, ReduceDims,
-    StepDims, TransposeDims,
+    AgainDims, BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims,
+    ReduceDims, StepDims, TransposeDims,
 };
 pub use dispatch::{Dispatch, Pass};
 pub use limits::Limits;
@@ -146,8 +146,17 @@ impl Plan {
         pack::plan(network, dtype, limits, false)
     }
 
-    /// The same, of the weights that only saved calls and their backward passes read.
-    pub(crate) fn packing_for_gradients(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
+    /// The same as [`packing`](Plan::packing), of the weights that only saved calls and their backward passes
+    /// read: packed before the network's first saved call.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Plan::new).
+    pub fn packing_for_gradients(config: &Config, dtype: Dtype, limits: &Limits) -> Result<Plan> {
+        Plan::packing_for_gradients_of(&config.check()?, dtype, limits)
+    }
+
+    /// The same, of a network that was checked.
+    pub(crate) fn packing_for_gradients_of(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
         pack::plan(network, dtype, limits, true)
     }
 

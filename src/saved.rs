@@ -3,7 +3,7 @@
 use crate::call::Checked;
 use crate::cpu::CpuSaved;
 use crate::gpu::{GpuSaved, Wait};
-use crate::network::Outputs;
+use crate::network::{Outputs, Save};
 use crate::rnn::{OnEngine, Shared};
 use crate::{Call, CallGradients, Dropout, Error, Output, OutputGradients, Result, Rnn, State, reference};
 use ndarray::{Array3, CowArray};
@@ -45,19 +45,28 @@ impl Rnn {
     /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU for f16, whose
     /// gradients it does not compute yet.
     pub async fn forward_saved_async(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
-        self.run_saved(call, Wait::Elsewhere).await
+        self.run_saved(call, Save::Gates, Wait::Elsewhere).await
     }
 
-    pub(crate) async fn run_saved(&self, call: &Call<'_>, wait: Wait) -> Result<(Output, Saved)> {
+    /// The same as [`forward_saved_async`](Rnn::forward_saved_async), with a choice of what is kept: less
+    /// memory, or a faster backward pass.
+    ///
+    /// # Errors
+    /// The errors of [`forward_saved_async`](Rnn::forward_saved_async).
+    pub async fn forward_saving_async(&self, call: &Call<'_>, save: Save) -> Result<(Output, Saved)> {
+        self.run_saved(call, save, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_saved(&self, call: &Call<'_>, save: Save, wait: Wait) -> Result<(Output, Saved)> {
         let checked = self.network().checked(call)?;
         let weights = self.weights_for(&checked)?;
         let (output, kept) = match &self.shared().on_engine {
             OnEngine::Gpu(gpu) => {
-                let (output, saved) = gpu.forward_saved(weights, &checked, self.setup(), wait).await?;
+                let (output, saved) = gpu.forward_saved(weights, &checked, save, self.setup(), wait).await?;
                 (output, Kept::Gpu(Box::new(saved)))
             }
             OnEngine::Cpu(cpu) => {
-                let (output, saved) = cpu.call_saved(weights, &checked)?;
+                let (output, saved) = cpu.call_saved(weights, &checked, save)?;
                 (output, Kept::Cpu(saved))
             }
             OnEngine::Reference => {

@@ -102,6 +102,8 @@ fn in_plain_wgsl(engine: &Engine) -> Outcome {
                 direction_columns: columns,
                 direction_weight: 0,
                 direction_bias: 0,
+                into_offset: 0,
+                into_stride: columns,
             };
             check(engine, &pipeline, &dims).map_err(|reason| format!("{lanes} lanes, {dims:?}: {reason}"))?;
         }

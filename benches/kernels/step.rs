@@ -152,6 +152,8 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
         direction_columns: columns as u32 / 4,
         direction_weight: 0,
         direction_bias: 0,
+        into_offset: 0,
+        into_stride: columns as u32 / 4,
     });
     let groups = [columns.div_ceil(4 * 64) as u32, batch.div_ceil(tile.rows as usize) as u32, 1];
     let input = gpu.buffer(&data.input.iter().copied().collect::<Vec<_>>());

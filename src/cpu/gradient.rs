@@ -10,7 +10,7 @@ use super::saved::{SavedLayer, SavedSlot};
 use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
-use crate::{Output, Result, Weights, memory};
+use crate::{Output, Result, Save, Weights, memory};
 use ndarray::{Array3, Axis, CowArray, Ix3, s};
 use rayon::prelude::*;
 
@@ -44,14 +44,24 @@ impl CpuSaved {
 
 impl CpuRnn {
     /// Computes a call, and keeps the numbers that its backward pass needs.
-    pub fn call_saved(&self, weights: &Weights, call: &Checked<'_, f32>) -> Result<(Output, CpuSaved)> {
+    pub fn call_saved(
+        &self,
+        weights: &Weights,
+        call: &Checked<'_, f32>,
+        save: Save,
+    ) -> Result<(Output, CpuSaved)> {
         // An allocation that fails would end the process.
-        let widths = self.slots(weights).iter().map(SavedSlot::width).sum::<usize>();
+        let slots = self.slots(weights);
+        let widths = |save| slots.iter().map(|slot| SavedSlot::width(slot, save)).sum::<usize>();
         let inputs = weights.network().slots.iter().map(|slot| slot.input_size).sum::<usize>();
-        let shape = [call.steps(), call.batch(), widths.saturating_add(inputs)];
-        memory::check::<f32>(|| "the numbers of a saved call".into(), &shape)?;
+        let shape = |save| [call.steps(), call.batch(), widths(save).saturating_add(inputs)];
+        let bytes = |save| shape(save).into_iter().fold(4, usize::saturating_mul);
+        let [gates, states] = Save::ALL.map(bytes);
+        // With the bytes of the other saving.
+        let what = || format!("the numbers of a saved call (gates: {gates} bytes, states: {states})");
+        memory::check::<f32>(what, &shape(save))?;
         let mut layers = self.spare().pop().unwrap_or_default();
-        let output = self.call(weights, call, Some(&mut layers))?;
+        let output = self.call(weights, call, Some((&mut layers, save)))?;
         let saved = CpuSaved {
             layers,
             lengths: call.lengths.clone(),
@@ -96,6 +106,12 @@ impl CpuRnn {
             let mut cell_states =
                 state.c.as_mut().map(|c| c.slice_mut(s![first..first + specs.len(), .., ..]));
             let mut cell_rows = cell_states.as_mut().map(|c| c.outer_iter_mut());
+            for (slot, kept) in own.iter().zip(&mut kept.slots) {
+                let lengths = saved.lengths.as_deref();
+                let is_active = |row: usize| lengths.is_none_or(|lengths| row / batch < lengths[row % batch]);
+                let rows = below.as_slice().expect("a layer's input in one piece");
+                kept.make_again(slot, rows, &is_active, count * threads);
+            }
             let mut backs = Vec::new();
             for (direction, (h, kept)) in states.outer_iter_mut().zip(&mut kept.slots).enumerate() {
                 let c = cell_rows.as_mut().and_then(Iterator::next);

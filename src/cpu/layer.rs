@@ -6,6 +6,7 @@ use super::packed_weight::Rows;
 use super::saved::{SavedLayer, SavedSlot};
 use super::sweep::{Scratch, Sweep};
 use super::{shaped, view};
+use crate::Save;
 use crate::network::{Merge, SlotSpec};
 use ndarray::{ArrayView3, ArrayViewMut3, Axis, Zip, s};
 
@@ -40,6 +41,8 @@ pub struct Layer<'a> {
     pub c: Option<ArrayViewMut3<'a, f32>>,
     /// Numbers for the backward pass, if there will be one.
     pub saved: Option<&'a mut SavedLayer>,
+    /// What is kept, if anything is.
+    pub save: Save,
 }
 
 impl Layer<'_> {
@@ -71,7 +74,7 @@ impl Layer<'_> {
             }
             saved.slots.resize_with(self.slots.len(), SavedSlot::default);
             for (saved, slot) in saved.slots.iter_mut().zip(self.slots) {
-                saved.begin(slot, steps * batch, self.lengths.is_some());
+                saved.begin(slot, steps * batch, self.lengths.is_some(), self.save);
             }
         }
         if scratches.len() < parts {

@@ -1,9 +1,14 @@
 //! The numbers that a forward pass keeps for its backward pass.
 
 use super::aligned::{Aligned, padded};
+use super::cell::{Stage, StepRow, Update};
 use super::packed_slot::PackedSlot;
-use crate::Cell;
+use super::packed_weight::Rows;
+use crate::{Cell, Save};
 use ndarray::Array3;
+
+/// Rows whose pre-activations are made again at once.
+const CHUNK: usize = 256;
 
 /// A layer of a call.
 #[derive(Debug, Default)]
@@ -30,6 +35,8 @@ pub struct SavedSlot {
     pub h: Aligned,
     /// c_{t-1}, `[T*N, Hp]`.
     pub c: Aligned,
+    /// True if `a` and `recurrent` are left to the backward pass.
+    pub keeps_states_alone: bool,
 }
 
 impl SavedSlot {
@@ -39,27 +46,104 @@ impl SavedSlot {
         [slot.gate_columns(), slot.apart_columns(), slot.state(), cell]
     }
 
-    /// Numbers of a row in all arrays.
-    pub fn width(slot: &PackedSlot) -> usize {
-        SavedSlot::widths(slot).iter().sum()
+    /// Numbers of a row that are kept.
+    pub fn width(slot: &PackedSlot, save: Save) -> usize {
+        let [a, recurrent, h, c] = SavedSlot::widths(slot);
+        h + c + if save == Save::Gates { a + recurrent } else { 0 }
     }
 
     /// Makes room for `rows` rows, one per time step and batch row. Where sequences end early, the rows past
     /// their ends are zero; else every row is written.
-    pub fn begin(&mut self, slot: &PackedSlot, rows: usize, ends_early: bool) {
+    pub fn begin(&mut self, slot: &PackedSlot, rows: usize, ends_early: bool, save: Save) {
+        self.keeps_states_alone = save == Save::States;
         let widths = SavedSlot::widths(slot);
+        let skipped = if self.keeps_states_alone { 2 } else { 0 };
         let arrays = [&mut self.a, &mut self.recurrent, &mut self.h, &mut self.c];
-        for (array, width) in arrays.into_iter().zip(widths) {
-            array.resize(rows * width);
+        for (index, (array, width)) in arrays.into_iter().zip(widths).enumerate() {
+            array.resize(if index < skipped { 0 } else { rows * width });
             if ends_early {
                 array.fill(0.0);
             }
         }
     }
 
+    /// Makes the pre-activations again, of a call that has kept states alone: from the layer's input and the
+    /// state before every step, by the products of the forward pass, which give the same bits over all steps
+    /// at once.
+    pub fn make_again(
+        &mut self,
+        slot: &PackedSlot,
+        below: &[f32],
+        is_active: &(impl Fn(usize) -> bool + Sync),
+        threads: usize,
+    ) {
+        if !self.keeps_states_alone {
+            return;
+        }
+        self.keeps_states_alone = false;
+        let size = slot.spec.input_size;
+        let rows = below.len() / size;
+        let [a, recurrent, ..] = SavedSlot::widths(slot);
+        for (array, width) in [(&mut self.a, a), (&mut self.recurrent, recurrent)] {
+            array.resize(rows * width);
+            array.fill(0.0);
+        }
+        let (mut input, mut gates, mut candidates) =
+            (Aligned::default(), Aligned::default(), Aligned::default());
+        let (h, c) = (std::mem::take(&mut self.h), std::mem::take(&mut self.c));
+        let (state, units, columns) = (slot.state(), slot.units(), slot.input.columns());
+        let mut m = Aligned::zeros(if slot.candidate.is_some() { CHUNK.min(rows) * units } else { 0 });
+        for first in (0..rows).step_by(CHUNK) {
+            let count = CHUNK.min(rows - first);
+            input.resize(count * columns);
+            let own = Rows::of_matrix(&below[first * size..(first + count) * size], size);
+            slot.input.product(slot.arch, own, &mut input, threads);
+            let hidden = Rows::of_matrix(&h[first * state..(first + count) * state], state);
+            let width = slot.recurrent.columns();
+            gates.resize(count * width);
+            slot.recurrent.product(slot.arch, hidden, &mut gates, threads);
+            for row in (0..count).filter(|row| is_active(first + row)) {
+                let input = &input[row * columns..][..columns];
+                if slot.norm.is_some() {
+                    self.keep_input(slot, first + row, input);
+                }
+                let h = &h[(first + row) * state..][..state];
+                self.keep_gates(slot, first + row, input, &gates[row * width..][..width]);
+                if slot.candidate.is_some() {
+                    let mut h = h.to_vec();
+                    let gates = &mut gates[row * width..][..width];
+                    let m = &mut m[row * units..][..units];
+                    let row = StepRow { input, gates, candidate: &mut [], h: &mut h, c: &mut [], m };
+                    slot.arch.dispatch(Update { slot, row, stage: Stage::Reset });
+                }
+            }
+            if let Some(candidate) = &slot.candidate {
+                let width = candidate.columns();
+                candidates.resize(count * width);
+                let operand = Rows::of_matrix(&m[..count * units], units);
+                candidate.product(slot.arch, operand, &mut candidates, threads);
+                for row in (0..count).filter(|row| is_active(first + row)) {
+                    self.keep_candidate(slot, first + row, &candidates[row * width..][..width]);
+                }
+            }
+        }
+        (self.h, self.c) = (h, c);
+    }
+
     /// Keeps a row of a step, after the recurrent product and before the update. A row that has ended stays
     /// zero.
     pub fn keep(&mut self, slot: &PackedSlot, row: usize, [input, gates, h, c]: [&[f32]; 4]) {
+        let units = slot.units();
+        if !self.keeps_states_alone {
+            self.keep_gates(slot, row, input, gates);
+        }
+        self.h[row * h.len()..][..h.len()].copy_from_slice(h);
+        if slot.spec.cell.cell.has_cell_state() {
+            self.c[row * units..][..units].copy_from_slice(&c[..units]);
+        }
+    }
+
+    fn keep_gates(&mut self, slot: &PackedSlot, row: usize, input: &[f32], gates: &[f32]) {
         let (columns, apart, units) = (slot.gate_columns(), slot.apart_columns(), slot.units());
         // The gates whose two products are added.
         let sums = slot.recurrent_gates() * units - apart;
@@ -71,20 +155,22 @@ impl SavedSlot {
             a[sums..].copy_from_slice(&input[sums..columns]);
         }
         self.recurrent[row * apart..][..apart].copy_from_slice(&gates[sums..sums + apart]);
-        self.h[row * h.len()..][..h.len()].copy_from_slice(h);
-        if slot.spec.cell.cell.has_cell_state() {
-            self.c[row * units..][..units].copy_from_slice(&c[..units]);
-        }
     }
 
     /// Keeps a row of the input's product, before it is normalised.
     pub fn keep_input(&mut self, slot: &PackedSlot, row: usize, product: &[f32]) {
+        if self.keeps_states_alone {
+            return;
+        }
         let columns = slot.gate_columns();
         self.a[row * columns..][..columns].copy_from_slice(&product[..columns]);
     }
 
     /// Adds the candidate's product of a GRU with reset before.
     pub fn keep_candidate(&mut self, slot: &PackedSlot, row: usize, candidate: &[f32]) {
+        if self.keeps_states_alone {
+            return;
+        }
         let (columns, units) = (slot.gate_columns(), slot.units());
         let a = &mut self.a[row * columns..][2 * units..columns];
         for (a, candidate) in a.iter_mut().zip(candidate) {

@@ -4,7 +4,7 @@ use super::prepared::{Prepared, Turn};
 use super::staging::{assign, blank, set_state, state_of};
 use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put};
 use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
-use crate::network::{Dtype, Network, Outputs};
+use crate::network::{Dtype, Network, Outputs, Save};
 use crate::plan::{Payload, Segment, Workload};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
 use crate::{Error, Output, Result, State, Weights};
@@ -37,6 +37,7 @@ impl GpuRnn {
         &self,
         weights: &Weights,
         call: &Checked<'_, f32>,
+        save: Save,
         setup: &Setup,
         wait: Wait,
     ) -> Result<(Output, GpuSaved)> {
@@ -49,7 +50,7 @@ impl GpuRnn {
         if call.lengths_on_gpu.is_some() {
             return refuse("lengths of a saved call", "lengths on the host", "lengths on the GPU");
         }
-        let (output, used) = self.compute(weights, call, setup, None, true, wait).await?;
+        let (output, used) = self.compute(weights, call, setup, None, Some(save), wait).await?;
         let (lengths, starts_from_learned) = (call.lengths.clone(), call.state.is_none());
         let saved = GpuSaved { used, lengths, starts_from_learned, h_n: output.h_n.clone() };
         Ok((output, saved))

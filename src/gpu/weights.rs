@@ -47,7 +47,7 @@ impl DeviceWeights {
         if let Some(packed) = &*packed {
             return Ok(packed.clone());
         }
-        let plan = Plan::packing_for_gradients(weights.network(), dtype, &gpu.limits)?;
+        let plan = Plan::packing_for_gradients_of(weights.network(), dtype, &gpu.limits)?;
         let mut all = pack(gpu, weights, dtype, plan).await?;
         all.extend(known.iter().map(|(content, buffer)| (*content, buffer.clone())));
         let all = Arc::new(all);
@@ -66,9 +66,10 @@ impl DeviceWeights {
         Ok(known)
     }
 
-    /// The weights, if they are packed.
+    /// The weights, if they are packed: with those of gradients, if those are.
     pub fn known(&self) -> Option<Arc<KnownBuffers>> {
-        self.of_calls.try_lock().and_then(|packed| packed.clone())
+        let known = |set: &AsyncMutex<Option<Arc<KnownBuffers>>>| set.try_lock().and_then(|set| set.clone());
+        known(&self.of_saved_calls).or_else(|| known(&self.of_calls))
     }
 }
 

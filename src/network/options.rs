@@ -146,3 +146,29 @@ pub struct Outputs {
     /// layer.
     pub every_layer: bool,
 }
+
+/// What a saved call keeps for its backward pass, beside h of every step; numbers per unit, time step and row
+/// of the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Save {
+    /// The pre-activations of all gates too: 5 numbers with c of an LSTM (9 if it is layer-normalised), 4 of
+    /// a GRU, 1 of a vanilla RNN.
+    #[default]
+    Gates,
+    /// States alone: c of an LSTM, and nothing else. The backward pass computes the pre-activations again, as
+    /// products over all time steps at once.
+    States,
+}
+
+impl Save {
+    /// Both.
+    pub const ALL: [Save; 2] = [Save::Gates, Save::States];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Save::Gates => "gates",
+            Save::States => "states",
+        }
+    }
+}

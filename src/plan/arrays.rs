@@ -88,8 +88,14 @@ impl KeptSteps {
 /// All arrays of a plan, weights and staging buffers apart.
 pub(super) struct Arrays<'a> {
     pub lengths: Option<BufferId>,
-    /// The input's gates of a layer, or of a direction and segment of one; a saved call keeps all of them.
+    /// The input's gates of a layer, or of a direction and segment of one; a saved call may keep all of them.
     input_gates: Vec<BufferId>,
+    /// The gates that the way back makes again, of segments in turn; none where they are kept.
+    gates_again: Vec<BufferId>,
+    /// The recurrent products of a layer-normalised cell likewise.
+    recurrent_again: Vec<BufferId>,
+    /// A step of gates that are zero.
+    zero_gates: Option<BufferId>,
     pub input: Vec<BufferId>,
     pub groups: Vec<Group<'a>>,
     /// L.
@@ -113,6 +119,13 @@ impl<'a> Arrays<'a> {
             false => None,
         };
         let input_gates = input_gates(builder)?;
+        let [gates_again, recurrent_again] = gates_again(builder)?;
+        let mut zero_gates = None;
+        if !gates_again.is_empty() {
+            let columns = network.slots.iter().map(|slot| columns(slot, true)).max().unwrap_or(0);
+            let row = product(&[batch, FOUR, network.direction_count() as u64, columns]);
+            zero_gates = Some(builder.buffers.work("zero gates", row, workload.dtype)?);
+        }
         let input =
             builder.over_time("input", product(&[batch, padded(network.input_size)]), workload.dtype)?;
         let together = if builder.choice.is_paired { 2 } else { 1 };
@@ -127,6 +140,9 @@ impl<'a> Arrays<'a> {
         let mut arrays = Arrays {
             lengths,
             input_gates,
+            gates_again,
+            recurrent_again,
+            zero_gates,
             input,
             groups,
             layers,
@@ -151,7 +167,7 @@ impl<'a> Arrays<'a> {
     fn results_beside(&self, builder: &mut Builder<'a>, layer: usize) -> Result<Option<Vec<SourceArray>>> {
         let network = builder.network;
         let changes = network.merge.is_elementwise() || (network.residual && layer > 0);
-        if !builder.workload.saves || !changes {
+        if !builder.workload.is_saved() || !changes {
             return Ok(None);
         }
         let size = padded(network.layer(layer)[0].state_size);
@@ -163,6 +179,36 @@ impl<'a> Arrays<'a> {
             results.push(SourceArray { segments, offset: 0, depth: size / FOUR });
         }
         Ok(Some(results))
+    }
+
+    /// The gates on the way back: those that the call has kept, or that are made again.
+    pub fn gates_back(
+        &self,
+        builder: &Builder<'_>,
+        layer: usize,
+        direction: usize,
+        segment: usize,
+    ) -> BufferId {
+        match self.gates_again.is_empty() {
+            true => self.gates(builder, layer, direction, segment),
+            false => self.gates_again[segment % self.gates_again.len()],
+        }
+    }
+
+    /// The recurrent products of a layer-normalised cell, on the way back; none of another cell.
+    pub fn recurrent_back(&self, group: &Group<'_>, segment: usize) -> Option<BufferId> {
+        if !group.slot().cell.layer_norm {
+            return None;
+        }
+        match self.recurrent_again.is_empty() {
+            true => group.recurrent.get(segment).copied(),
+            false => Some(self.recurrent_again[segment % self.recurrent_again.len()]),
+        }
+    }
+
+    /// A step of zeros, where gates are made again.
+    pub fn zero_gates(&self) -> Option<BufferId> {
+        self.zero_gates
     }
 
     /// The buffer of a layer's input gates, or of a direction and segment.
@@ -211,7 +257,7 @@ impl<'a> Arrays<'a> {
             let depth = padded(group.slot().state_size) / FOUR;
             for (direction, slot) in (0..).zip(group.slots) {
                 let mut offset = direction * group.direction_output[0] / FOUR;
-                if builder.workload.saves {
+                if builder.workload.is_saved() {
                     offset += KeptSteps::new(slot, 0).after * builder.workload.batch as u64 * depth;
                 }
                 outputs.push(SourceArray { segments: group.output.clone(), offset, depth });
@@ -224,6 +270,33 @@ impl<'a> Arrays<'a> {
     pub fn has_results(&self, layer: usize) -> bool {
         self.results[layer].is_some()
     }
+}
+
+/// The gates, and the recurrent products, that the way back of a saved call makes again: one buffer, or two for
+/// segments in turn.
+fn gates_again(builder: &mut Builder<'_>) -> Result<[Vec<BufferId>; 2]> {
+    let (network, workload) = (builder.network, builder.workload);
+    if !workload.is_saved() || workload.keeps_gates() {
+        return Ok(Default::default());
+    }
+    let together = if builder.cut.shares_gates { network.direction_count() as u64 } else { 1 };
+    let columns = network.slots.iter().map(|slot| columns(slot, true)).max().unwrap_or(0);
+    let steps = builder.cut.segments[0].steps + 1;
+    let mut all: [Vec<BufferId>; 2] = Default::default();
+    for index in 0..builder.cut.segments.len().min(2) {
+        let len = product(&[steps, workload.batch as u64, FOUR, together, columns]);
+        all[0].push(builder.buffers.work(&format!("gates again {index}"), len, workload.dtype)?);
+        let normed = network.slots.iter().filter(|slot| slot.cell.layer_norm);
+        if let Some(units) = normed.map(|slot| slot.hidden_size as u64).max() {
+            let len = product(&[steps, workload.batch as u64, FOUR, units]);
+            all[1].push(builder.buffers.work(
+                &format!("recurrent gates again {index}"),
+                len,
+                workload.dtype,
+            )?);
+        }
+    }
+    Ok(all)
 }
 
 /// Words of the array that tells `drop.wgsl`: see there.
@@ -255,7 +328,7 @@ fn input_gates(builder: &mut Builder<'_>) -> Result<Vec<BufferId>> {
         true => (network.direction_count() as u64, 1),
         false => (1, network.direction_count()),
     };
-    if !workload.saves {
+    if !workload.keeps_gates() {
         let columns = network.slots.iter().map(|slot| columns(slot, false)).max().unwrap_or(0);
         let gates = product(&[builder.cut.segments[0].steps, batch, FOUR, together, columns]);
         return Ok(vec![builder.buffers.work("input gates", gates, workload.dtype)?]);
@@ -295,7 +368,7 @@ impl<'a> Group<'a> {
         }
         let row = output_row(network, workload, slot);
         let (mut output, mut direction_output) = (Vec::new(), Vec::new());
-        let more = u64::from(workload.saves);
+        let more = u64::from(workload.is_saved());
         for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
             // In whole vectors, since the layer above reads both directions so.
             let len = product(&[segment.steps + more, batch, row]).div_ceil(FOUR).saturating_mul(FOUR);
@@ -303,7 +376,7 @@ impl<'a> Group<'a> {
             // A binding cannot be empty.
             let len_of_all = product(&[directions, len]).max(1);
             let name = format!("{name} output{number}");
-            output.push(match workload.saves {
+            output.push(match workload.is_saved() {
                 true => builder.buffers.saved(&name, len_of_all, dtype)?,
                 false => builder.buffers.work(&name, len_of_all, dtype)?,
             });
@@ -313,7 +386,7 @@ impl<'a> Group<'a> {
         let holds_cell = phases.iter().any(|phase| phase.uses_cell_state());
         let (mut cell_states, mut direction_cells) = (Vec::new(), Vec::new());
         let cells = product(&[batch, slot.hidden_size as u64]);
-        if workload.saves && slot.cell.cell.has_cell_state() {
+        if workload.is_saved() && slot.cell.cell.has_cell_state() {
             for (index, segment) in builder.cut.segments.clone().into_iter().enumerate() {
                 let len = product(&[segment.steps + 1, cells]);
                 let number = if builder.cut.is_whole() { String::new() } else { format!(" {index}") };
@@ -326,7 +399,7 @@ impl<'a> Group<'a> {
             cell_states.push(builder.buffers.work(&format!("{name} c"), len, Dtype::F32)?);
         }
         let mut recurrent = Vec::new();
-        if workload.saves && slot.cell.layer_norm {
+        if workload.keeps_gates() && slot.cell.layer_norm {
             let row = product(&[batch, FOUR, slot.hidden_size as u64]);
             recurrent = builder.by_segment(&format!("{name} recurrent gates"), |buffers, name, steps| {
                 buffers.saved(name, product(&[steps + 1, row]), dtype)
@@ -341,8 +414,8 @@ impl<'a> Group<'a> {
             scratch,
             output,
             direction_output,
-            keeps_steps: workload.saves || !(is_top && workload.outputs.last_only),
-            keeps_cells: !workload.saves && is_top && workload.outputs.cell_states,
+            keeps_steps: workload.is_saved() || !(is_top && workload.outputs.last_only),
+            keeps_cells: !workload.is_saved() && is_top && workload.outputs.cell_states,
         })
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     let (uploads, downloads) = transfers::forward(&mut builder, &arrays)?;
     let submits = std::mem::replace(&mut builder.walk, Walk::new()).submits;
     let forward = Way { uploads, submits, downloads };
-    let backward = if workload.saves { Some(backward(&mut builder, &arrays, &ops)?) } else { None };
+    let backward = if workload.is_saved() { Some(backward(&mut builder, &arrays, &ops)?) } else { None };
     let schedule = builder.choice.schedule;
     let buffers = builder.buffers.finish();
     let max_workgroups = u64::from(limits.max_workgroups.max(1));

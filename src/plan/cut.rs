@@ -32,22 +32,22 @@ impl Cut {
     pub fn new(network: &Network, workload: &Workload, limits: &Limits, title: &str) -> Result<Cut> {
         let (steps, batch) = (workload.steps as u64, workload.batch as u64);
         // A saved call has arrays of f32 too.
-        let dtype = if workload.saves { Dtype::F32 } else { workload.dtype };
+        let dtype = if workload.is_saved() { Dtype::F32 } else { workload.dtype };
         let limit = binding_bytes(limits, dtype) / dtype.bytes();
         // The widest rows, in numbers: of an array that a layer reads or writes (`wide`), and of the input's
         // gates of one direction (`one`) and of all directions (`all`).
         let (mut wide, mut one) = (padded(network.input_size), 0);
         for slot in &network.slots {
             wide = wide.max(output_row(network, workload, slot));
-            one = one.max(FOUR * columns(slot, workload.saves));
-            if workload.saves {
+            one = one.max(FOUR * columns(slot, workload.is_saved()));
+            if workload.is_saved() {
                 // The gradient by a layer's output, and by its cell states beside it.
                 let directions = network.direction_count() as u64;
                 wide = wide.max(directions * (padded(slot.state_size) + padded(slot.hidden_size)));
             }
         }
         // A saved call keeps the state that each segment starts from, in a step of its own.
-        let more = u64::from(workload.saves);
+        let more = u64::from(workload.is_saved());
         let all = one.saturating_mul(network.direction_count() as u64);
         // The table of time steps, which a plan has where time steps are not immediate data, needs one more
         // entry than steps.
@@ -79,7 +79,7 @@ impl Cut {
 /// Numbers of a slot's output per batch row and step, the kept cell states among them.
 pub(super) fn output_row(network: &Network, workload: &Workload, slot: &SlotSpec) -> u64 {
     let is_top = slot.layer + 1 == network.num_layers;
-    if workload.saves {
+    if workload.is_saved() {
         // All of h, and c in an array of its own.
         return padded(slot.state_size);
     }

@@ -25,6 +25,8 @@ pub enum Dims {
     Reduce(ReduceDims),
     /// The sizes of [`Kernel::Drop`].
     Drop(DropDims),
+    /// The sizes of [`Kernel::Again`].
+    Again(AgainDims),
 }
 
 /// `Dims` of `gemm.wgsl`; all lengths but `rows` in vectors of four.
@@ -53,6 +55,10 @@ pub struct GemmDims {
     pub direction_weight: u32,
     /// The length of one direction's biases.
     pub direction_bias: u32,
+    /// The place in a row of the result where the columns begin.
+    pub into_offset: u32,
+    /// Row length of the result.
+    pub into_stride: u32,
 }
 
 /// `Dims` of `step.wgsl`.
@@ -347,6 +353,26 @@ pub struct DropDims {
     pub first_column: u32,
 }
 
+/// `Dims` of `again.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct AgainDims {
+    /// S·N.
+    pub rows: u32,
+    /// H.
+    pub units: u32,
+    /// Row length of the gates, in vectors of four.
+    pub gates_stride: u32,
+    /// The place in such a row where the direction begins, in vectors of four.
+    pub gates_offset: u32,
+    /// The place where the states begin.
+    pub states_offset: u32,
+    /// Row length of states and result.
+    pub stride: u32,
+    /// The place where the result begins.
+    pub m_offset: u32,
+}
+
 impl Dims {
     /// The sizes as the GPU sees them.
     pub fn bytes(&self) -> &[u8] {
@@ -362,6 +388,7 @@ impl Dims {
             Dims::Outer(dims) => bytemuck::bytes_of(dims),
             Dims::Reduce(dims) => bytemuck::bytes_of(dims),
             Dims::Drop(dims) => bytemuck::bytes_of(dims),
+            Dims::Again(dims) => bytemuck::bytes_of(dims),
         }
     }
 }

@@ -83,11 +83,11 @@ impl Dispatch {
     ) -> Result<Dispatch> {
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let (columns, tiles) = match kernel {
-            Kernel::Gemm | Kernel::Step(_) | Kernel::SavedStep(_) | Kernel::Back(_) => {
+            Kernel::Gemm | Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back(_) => {
                 (columns.div_ceil(u64::from(tile.columns())), tiles)
             }
             // All columns in one workgroup.
-            Kernel::Sequence(_) | Kernel::SavedSequence(_) => (1, tiles),
+            Kernel::Sequence(_) | Kernel::SavedSequence(..) => (1, tiles),
             _ => (columns, rows),
         };
         let limit = u64::from(buffers.limits().max_workgroups.max(1));

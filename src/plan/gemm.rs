@@ -23,7 +23,7 @@ pub(super) struct Gemm {
     /// The product is added to the numbers that are there.
     pub adds: bool,
     pub bias: Option<Weight>,
-    pub into: BufferId,
+    pub into: Target,
     pub rows: u64,
     /// C of one direction, in vectors of four.
     pub columns: u64,
@@ -38,6 +38,20 @@ pub(super) struct Source {
     /// The place where the array begins, and its row length.
     offset: u64,
     depth: u64,
+}
+
+/// The rows that a product is written to; lengths in vectors of four.
+pub(super) struct Target {
+    pub buffer: BufferId,
+    /// The place in a row where the columns begin, and the row length; all of a row, if none.
+    pub part: Option<(u64, u64)>,
+}
+
+impl Target {
+    /// Rows of the product alone.
+    pub fn whole(buffer: BufferId) -> Target {
+        Target { buffer, part: None }
+    }
 }
 
 impl Source {
@@ -75,13 +89,15 @@ impl Gemm {
                     direction_columns: self.columns as u32,
                     direction_weight: (self.weight.direction / (FOUR * FOUR)) as u32,
                     direction_bias: self.bias.map_or(0, |bias| bias.direction / FOUR) as u32,
+                    into_offset: self.into.part.map_or(0, |(offset, _)| offset) as u32,
+                    into_stride: self.into.part.map_or(columns, |(_, stride)| stride) as u32,
                 });
                 let arrays = [
                     ("a", source.into()),
                     ("b", self.weight.binding),
                     // An array that a kernel does not read is bound to one that it reads.
                     ("parameters", self.bias.map_or(self.weight.binding, |bias| bias.binding)),
-                    ("input_gates", self.into.into()),
+                    ("input_gates", self.into.buffer.into()),
                 ];
                 let mut dispatch = builder.dispatch(Kernel::Gemm, tile, size, dims, &arrays)?;
                 let has_bias = f64::from(u8::from(self.bias.is_some()));

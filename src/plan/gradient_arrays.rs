@@ -150,6 +150,12 @@ impl GradientArrays {
 }
 
 impl GroupGradients {
+    /// The operand of a later product in a segment, of a cell that has one.
+    pub fn operand(&self, of: Operand, segment: usize) -> BufferId {
+        let m = self.m.as_ref().unwrap_or_else(|| panic!("a cell without {of:?} has no such operand"));
+        m[segment]
+    }
+
     fn new(builder: &mut Builder<'_>, group: &Group<'_>) -> Result<GroupGradients> {
         let (network, workload, slot) = (builder.network, builder.workload, group.slot());
         let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);

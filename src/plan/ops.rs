@@ -1,6 +1,7 @@
 //! The operations of a network, in the order of its forward. Each has a file of its own, which records its
 //! forward and its backward; `recur_back` has the steps on the way back, `outers` the gradients by weights.
 
+mod again;
 mod drop;
 mod input;
 mod merge;

@@ -10,7 +10,7 @@ use super::weights::{self, WeightPart, gate_numbers, input_depth};
 use super::{FOUR, Limits, Plan, Schedule, Way, builder, product, show};
 use crate::Result;
 use crate::kernel::{Kernel, Tile, WORKGROUP};
-use crate::network::{Dtype, Equation, Network, Product, SlotSpec};
+use crate::network::{Cell, Dtype, Equation, Network, Product, Reset, SlotSpec};
 use crate::weights::{Entry, Table, TensorKind};
 use std::ops::Range;
 
@@ -88,6 +88,27 @@ impl Tensor {
                 bias.dims.group = 1;
                 vec![bias]
             }
+            WeightPart::Again(Product::Recurrent { first, gates }) => again(slot, first, gates)
+                .map(|(first, gates, place)| {
+                    let rows = blocks(slot, first, gates);
+                    let mut matrix = Tensor::matrix(slot, TensorKind::WeightHh, rows, slot.state_size);
+                    matrix.dims.gates = gate_numbers(&slot.cell, true) as u32;
+                    (matrix.dims.group, matrix.dims.stride) = (FOUR as u32, FOUR as u32);
+                    matrix.dims.offset = place as u32;
+                    matrix
+                })
+                .collect(),
+            WeightPart::BothBiases => {
+                let stride = gate_numbers(&slot.cell, true) as usize;
+                let mut biases = vec![Tensor::vector(slot, TensorKind::BiasIh, all, stride)];
+                biases.extend(again(slot, 0, slot.cell.cell.gates()).map(|(first, gates, place)| {
+                    let mut bias =
+                        Tensor::vector(slot, TensorKind::BiasHh, blocks(slot, first, gates), stride);
+                    bias.dims.offset = place as u32;
+                    Tensor { adds: true, ..bias }
+                }));
+                biases
+            }
             WeightPart::Product(Product::Recurrent { first, gates }) => {
                 vec![Tensor::matrix(slot, TensorKind::WeightHh, blocks(slot, first, gates), slot.state_size)]
             }
@@ -102,6 +123,7 @@ impl Tensor {
             WeightPart::Parameters(equation) => Tensor::parameters(slot, equation),
             // Transposed ones are no `Tensor`.
             WeightPart::Transposed(_) | WeightPart::TransposedInput => Vec::new(),
+            WeightPart::Again(Product::Projection) => Vec::new(),
         }
     }
 
@@ -296,6 +318,16 @@ impl Transpose {
         }
         Ok(dispatches)
     }
+}
+
+/// Gates of a recurrent product, and their place among a unit's numbers of a saved call: first gate, count,
+/// place. The candidate of a GRU with reset after is the fourth of them, apart from the input's.
+fn again(slot: &SlotSpec, first: usize, gates: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let is_apart = slot.cell.cell == Cell::Gru && slot.cell.gru_reset == Reset::After;
+    let candidate = (first..first + gates).contains(&2) && slot.cell.cell == Cell::Gru;
+    let before = if candidate { 2 - first } else { gates };
+    let own = (before > 0).then_some((first, before, first));
+    own.into_iter().chain(candidate.then_some((2, 1, if is_apart { 3 } else { 2 })))
 }
 
 /// The rows of some gates.

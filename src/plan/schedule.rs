@@ -116,9 +116,9 @@ fn can_pair(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) 
             let [forward, reverse] = slots else { return false };
             let (steps, batch) = (workload.steps as u64, workload.batch as u64);
             let row = output_row(network, workload, forward);
-            let more = u64::from(workload.saves);
-            let row = row.max(if workload.saves { forward.hidden_size as u64 } else { 0 });
-            let bytes = if workload.saves { Dtype::F32.bytes() } else { workload.dtype.bytes() };
+            let more = u64::from(workload.is_saved());
+            let row = row.max(if workload.is_saved() { forward.hidden_size as u64 } else { 0 });
+            let bytes = if workload.is_saved() { Dtype::F32.bytes() } else { workload.dtype.bytes() };
             let output = product(&[2, steps + more, batch, row, bytes]);
             let weights = Cell::equations(&forward.cell).into_iter().filter_map(Equation::product);
             // One pipeline computes both directions, and sees the arrays of both.

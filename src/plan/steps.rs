@@ -4,7 +4,7 @@
 use super::Schedule;
 use super::weights::units;
 use crate::kernel::{Kernel, VECTOR};
-use crate::network::{Cell, CellSpec, Equation, SlotSpec};
+use crate::network::{Cell, CellSpec, Equation, Save, SlotSpec};
 
 /// One dispatch of a time step.
 pub(super) struct Phase {
@@ -18,20 +18,23 @@ pub(super) struct Phase {
 }
 
 /// The phases of a cell's time step.
-pub(super) fn phases(cell: &CellSpec, schedule: Schedule, saves: bool) -> Vec<Phase> {
+pub(super) fn phases(cell: &CellSpec, schedule: Schedule, saves: Option<Save>) -> Vec<Phase> {
     let equations = Cell::equations(cell);
     let last = equations.len() - 1;
     let phase = |(index, equation): (usize, Equation)| Phase {
         equation,
         kernel: match equation {
             Equation::LstmProduct => Kernel::Gemm,
-            Equation::LstmNorm if saves => Kernel::SavedNorm,
-            Equation::LstmNorm => Kernel::Norm,
+            Equation::LstmNorm => saves.map_or(Kernel::Norm, Kernel::SavedNorm),
             // A product that another product waits for is not a whole step.
-            _ if last == 0 && schedule == Schedule::Sequence && saves => Kernel::SavedSequence(equation),
-            _ if last == 0 && schedule == Schedule::Sequence => Kernel::Sequence(equation),
-            _ if saves => Kernel::SavedStep(equation),
-            _ => Kernel::Step(equation),
+            _ if last == 0 && schedule == Schedule::Sequence => match saves {
+                Some(save) => Kernel::SavedSequence(equation, save),
+                None => Kernel::Sequence(equation),
+            },
+            _ => match saves {
+                Some(save) => Kernel::SavedStep(equation, save),
+                None => Kernel::Step(equation),
+            },
         },
         index,
         is_last: index == last,
@@ -87,7 +90,7 @@ impl Phase {
             ("ALTERNATES", flag(self.alternates)),
             ("PAIRED", flag(bound.is_paired)),
             ("PARAMETERS", self.equation.parameters(cell) as f64),
-            ("SAVES_CELLS", flag(cell.cell.has_cell_state())),
+            ("SAVES_CELLS", flag(cell.cell.has_cell_state() && row.writes_c)),
         ]);
         if bound.saves && !in_one {
             overrides.push(("REVERSE", flag(bound.is_reverse)));

@@ -142,14 +142,14 @@ pub(super) fn forward(
             let order: Vec<usize> = group.order(builder.cut.segments.len()).collect();
             let kept = |segment: usize| KeptSteps::new(slot, builder.cut.segments[segment].steps);
             let (first, last) = (order[0], order[order.len() - 1]);
-            if workload.saves {
+            if workload.is_saved() {
                 // The state before the first step, beside those of all steps.
                 let at = direction * group.direction_output[first] + kept(first).first * len;
                 up.place(builder, what, [group.output[first]; 2], at, len);
             }
             let what = Payload::Cell { slot: slot.index };
             let len = product(&[batch, slot.cell_state_size() as u64]);
-            if len > 0 && workload.saves {
+            if len > 0 && workload.is_saved() {
                 let place =
                     |segment: usize, step: u64| direction * group.direction_cells[segment] + step * len;
                 let (from, to) = (group.cell_state(first), group.cell_state(last));
@@ -268,7 +268,7 @@ fn place_piece(builder: &Builder<'_>, arrays: &Arrays<'_>, piece: Piece, down: &
         match piece.source {
             Source::Cells => {
                 let len = product(&[segment.steps, batch, slot.hidden_size as u64]);
-                let (buffer, first) = if builder.workload.saves {
+                let (buffer, first) = if builder.workload.is_saved() {
                     let after = product(&[KeptSteps::new(slot, 0).after, batch, slot.hidden_size as u64]);
                     (group.cell_state(index), direction * group.direction_cells[index] + after)
                 } else {

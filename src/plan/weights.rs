@@ -47,6 +47,11 @@ pub enum WeightPart {
     SavedInputBias,
     /// The weight of a product on the way back, `[K/8, C/4, 8]` of 4 c; C by unit, gate.
     Transposed(Product),
+    /// The weight of a recurrent product over all time steps, by which a saved call's gates are made again, as
+    /// [`WeightPart::SavedInputWeight`].
+    Again(Product),
+    /// `bias_ih` and `bias_hh` together, for the same.
+    BothBiases,
     /// `weight_ih` of all directions on the way back, `[K/4/8, D*C/4, 8]` of 4 k by 4 c.
     TransposedInput,
 }
@@ -60,7 +65,10 @@ impl WeightPart {
             WeightPart::SavedInputWeight => {
                 blocks(columns(slot, true), input_depth(network, slot.layer), FOUR)
             }
-            WeightPart::SavedInputBias => (FOUR * columns(slot, true)).next_multiple_of(ALIGNMENT),
+            WeightPart::SavedInputBias | WeightPart::BothBiases => {
+                (FOUR * columns(slot, true)).next_multiple_of(ALIGNMENT)
+            }
+            WeightPart::Again(of) => blocks(columns(slot, true), depth(of, slot), FOUR),
             WeightPart::Transposed(of) => {
                 let (depth, units) = (transposed_depth(of, slot), transposed_units(of, slot));
                 blocks(units, depth, 1).next_multiple_of(FOUR * ALIGNMENT)
@@ -85,7 +93,10 @@ impl WeightPart {
     /// The type that the weight is stored as: biases stay f32.
     pub fn dtype(self, dtype: Dtype) -> Dtype {
         match self {
-            WeightPart::InputBias | WeightPart::SavedInputBias | WeightPart::Parameters(_) => Dtype::F32,
+            WeightPart::InputBias
+            | WeightPart::SavedInputBias
+            | WeightPart::BothBiases
+            | WeightPart::Parameters(_) => Dtype::F32,
             _ => dtype,
         }
     }
@@ -98,6 +109,8 @@ impl WeightPart {
                 | WeightPart::SavedInputBias
                 | WeightPart::Transposed(_)
                 | WeightPart::TransposedInput
+                | WeightPart::Again(_)
+                | WeightPart::BothBiases
         )
     }
 
@@ -111,6 +124,9 @@ impl WeightPart {
             WeightPart::Transposed(Product::Recurrent { first: 0, .. }) => "weight_hh back",
             WeightPart::Transposed(Product::Recurrent { .. }) => "weight_hh of later gates back",
             WeightPart::TransposedInput => "weight_ih back",
+            WeightPart::Again(Product::Recurrent { first: 0, .. }) => "weight_hh again",
+            WeightPart::Again(_) => "weight_hh of later gates again",
+            WeightPart::BothBiases => "bias again",
             WeightPart::Product(Product::Projection) => "weight_hr",
             WeightPart::Product(Product::Recurrent { first: 0, .. }) => "weight_hh",
             WeightPart::Product(Product::Recurrent { .. }) => "weight_hh of later gates",
@@ -175,6 +191,11 @@ pub(super) fn parts(cell: &CellSpec) -> Vec<WeightPart> {
     parts
         .extend(Back::of(cell).into_iter().filter_map(|back| back.row().product).map(WeightPart::Transposed));
     parts.push(WeightPart::TransposedInput);
+    let recurrent = Cell::equations(cell).into_iter().filter_map(Equation::product);
+    parts.extend(recurrent.filter(|of| *of != Product::Projection).map(WeightPart::Again));
+    if cell.has_bias && !cell.layer_norm {
+        parts.push(WeightPart::BothBiases);
+    }
     parts
 }
 

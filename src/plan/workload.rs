@@ -2,7 +2,7 @@
 
 use super::Schedule;
 use crate::kernel::Tile;
-use crate::network::{Dtype, Outputs};
+use crate::network::{Dtype, Outputs, Save};
 
 /// The size of a call, and everything that changes its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct Workload {
     pub batch: usize,
     /// Sequences have different lengths.
     pub has_lengths: bool,
-    /// The call is saved for its backward pass, which the plan then has too.
-    pub saves: bool,
+    /// What is kept for a backward pass, which the plan then has too; none of a call that is not saved.
+    pub saves: Option<Save>,
     /// Outputs are dropped between layers.
     pub drops: bool,
     /// The outputs that are given back beside the final states.
@@ -26,6 +26,16 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// The call keeps states of every step for its backward pass.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.saves.is_some()
+    }
+
+    /// The call keeps the pre-activations too.
+    pub(crate) fn keeps_gates(&self) -> bool {
+        self.saves == Some(Save::Gates)
+    }
+
     /// T steps of a batch of N: sequences of one length, the default outputs, f32, all choices left to the
     /// plan.
     pub fn new(steps: usize, batch: usize) -> Workload {
@@ -34,7 +44,7 @@ impl Workload {
             steps,
             batch,
             has_lengths: false,
-            saves: false,
+            saves: None,
             drops: false,
             outputs,
             dtype: Dtype::F32,

@@ -48,11 +48,6 @@ impl Golden {
         stack.chain([config.cell]).collect()
     }
 
-    /// True if its call has dropout.
-    pub fn drops(&self) -> bool {
-        !self.settings["dropout"].is_null()
-    }
-
     fn get<T: Float>(&self, name: &str) -> Option<ArrayD<T>> {
         Some(self.tensors.get(name)?.mapv(|number| T::from(number).unwrap()))
     }

@@ -3,7 +3,7 @@
 use crate::common::F32;
 use crate::engines::{Outcome, Trials};
 use crate::{OFFERS, goldens, notebook};
-use wgpu_rnn::{Call, Engine, Rnn, Schedule, Weights};
+use wgpu_rnn::{Engine, Rnn, Schedule};
 
 pub fn add(trials: &mut Trials) {
     for offer in OFFERS {
@@ -24,15 +24,6 @@ pub fn add(trials: &mut Trials) {
 
 fn framework(engine: &Engine, file: &str) -> Outcome {
     for case in goldens::Golden::all(file) {
-        if case.drops() && engine.is_gpu() {
-            // A GPU refuses dropout.
-            let compute =
-                &mut |weights: &Weights, call: &Call<'_>| Rnn::new(engine, weights.clone()).call(call);
-            match case.check::<f32>(F32, compute) {
-                Err(refused) if refused.contains("dropout: expected") => continue,
-                other => return Err(format!("{}: {other:?}", case.name).into()),
-            }
-        }
         case.check::<f32>(F32, &mut |weights, call| Rnn::new(engine, weights.clone()).call(call))?;
     }
     Ok(())

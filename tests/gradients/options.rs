@@ -6,7 +6,7 @@ use crate::common::options::{OPTIONS, Row, Setup, cells, with};
 use crate::common::{Case, case};
 use crate::engines::{Offer, Outcome, Trials, small_bindings_for_gradients};
 use libtest_mimic::Failed;
-use wgpu_rnn::{CallGradients, Cell, Config, Directions, Engine, Error, Plan, Rnn, Schedule, Workload};
+use wgpu_rnn::{CallGradients, Cell, Config, Directions, Engine, Error, Plan, Rnn, Save, Schedule, Workload};
 
 /// Rows that are settings of a GPU, or of a device.
 const NOT_HERE: [&str; 2] = ["half", "small_bindings"];
@@ -98,7 +98,7 @@ fn in_segments(engine: &Engine, index: usize) -> Outcome {
     let splits = OPTIONS.iter().find(|row| row.name == "small_bindings").ok_or("no such row")?;
     for (name, setup) in setups(&[rows()[index], splits]) {
         let limits = engine.limits().ok_or("no GPU")?;
-        let workload = Workload { saves: true, ..setup.workload() };
+        let workload = Workload { saves: Some(Save::Gates), ..setup.workload() };
         let plan = Plan::of(&setup.config, &workload, &limits)?;
         if plan.passes().filter(|pass| pass.label.ends_with("border back")).count() < 2 {
             return Err(format!("{name}: not in segments:\n{plan}").into());
@@ -127,5 +127,12 @@ fn check(engine: &Engine, case: &Case) -> Outcome {
     }
     let given = Given::drawn(&output, 7);
     let ours = rnn.backward(&mut saved, &given.gradients())?;
-    Ok(difference_of_gradients(&ours, &judge(case, &given))?)
+    difference_of_gradients(&ours, &judge(case, &given))?;
+    // With states alone, made again to the bit on the CPU engine.
+    let (output_too, mut saved) = rnn.forward_saving(&case.call(), Save::States)?;
+    let again = rnn.backward(&mut saved, &given.gradients())?;
+    if output_too != output || (!engine.is_gpu() && again != ours) {
+        return Err("other bits with states alone".into());
+    }
+    Ok(difference_of_gradients(&again, &judge(case, &given)).map_err(|error| format!("states: {error}"))?)
 }

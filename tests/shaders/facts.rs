@@ -4,8 +4,8 @@ use crate::{every_shader, parse};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::inspect::{
-    BackDims, CarryDims, CombineDims, DropDims, GemmDims, Kernel, NormDims, OuterDims, PackDims, Product,
-    ReduceDims, StepDims, StepIndex, TransposeDims,
+    AgainDims, BackDims, CarryDims, CombineDims, DropDims, GemmDims, Kernel, NormDims, OuterDims, PackDims,
+    Product, ReduceDims, StepDims, StepIndex, TransposeDims,
 };
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
@@ -26,23 +26,27 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("direction_columns", offset_of!(GemmDims, direction_columns)),
                 ("direction_weight", offset_of!(GemmDims, direction_weight)),
                 ("direction_bias", offset_of!(GemmDims, direction_bias)),
+                ("into_offset", offset_of!(GemmDims, into_offset)),
+                ("into_stride", offset_of!(GemmDims, into_stride)),
             ],
-            Kernel::Step(_) | Kernel::Sequence(_) | Kernel::SavedStep(_) | Kernel::SavedSequence(_) => vec![
-                ("batch", offset_of!(StepDims, batch)),
-                ("units", offset_of!(StepDims, units)),
-                ("depth", offset_of!(StepDims, depth)),
-                ("input_stride", offset_of!(StepDims, input_stride)),
-                ("input_offset", offset_of!(StepDims, input_offset)),
-                ("stride", offset_of!(StepDims, stride)),
-                ("cells", offset_of!(StepDims, cells)),
-                ("first_step", offset_of!(StepDims, first_step)),
-                ("direction_input", offset_of!(StepDims, direction_input)),
-                ("direction_weight", offset_of!(StepDims, direction_weight)),
-                ("direction_parameters", offset_of!(StepDims, direction_parameters)),
-                ("direction_output", offset_of!(StepDims, direction_output)),
-                ("direction_cells", offset_of!(StepDims, direction_cells)),
-            ],
-            Kernel::Norm | Kernel::SavedNorm => vec![
+            Kernel::Step(_) | Kernel::Sequence(_) | Kernel::SavedStep(..) | Kernel::SavedSequence(..) => {
+                vec![
+                    ("batch", offset_of!(StepDims, batch)),
+                    ("units", offset_of!(StepDims, units)),
+                    ("depth", offset_of!(StepDims, depth)),
+                    ("input_stride", offset_of!(StepDims, input_stride)),
+                    ("input_offset", offset_of!(StepDims, input_offset)),
+                    ("stride", offset_of!(StepDims, stride)),
+                    ("cells", offset_of!(StepDims, cells)),
+                    ("first_step", offset_of!(StepDims, first_step)),
+                    ("direction_input", offset_of!(StepDims, direction_input)),
+                    ("direction_weight", offset_of!(StepDims, direction_weight)),
+                    ("direction_parameters", offset_of!(StepDims, direction_parameters)),
+                    ("direction_output", offset_of!(StepDims, direction_output)),
+                    ("direction_cells", offset_of!(StepDims, direction_cells)),
+                ]
+            }
+            Kernel::Norm | Kernel::SavedNorm(_) => vec![
                 ("batch", offset_of!(NormDims, batch)),
                 ("units", offset_of!(NormDims, units)),
                 ("input_stride", offset_of!(NormDims, input_stride)),
@@ -56,6 +60,15 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("len", offset_of!(CombineDims, len)),
                 ("a_offset", offset_of!(CombineDims, a_offset)),
                 ("b_offset", offset_of!(CombineDims, b_offset)),
+            ],
+            Kernel::Again => vec![
+                ("rows", offset_of!(AgainDims, rows)),
+                ("units", offset_of!(AgainDims, units)),
+                ("gates_stride", offset_of!(AgainDims, gates_stride)),
+                ("gates_offset", offset_of!(AgainDims, gates_offset)),
+                ("states_offset", offset_of!(AgainDims, states_offset)),
+                ("stride", offset_of!(AgainDims, stride)),
+                ("m_offset", offset_of!(AgainDims, m_offset)),
             ],
             Kernel::Drop => vec![
                 ("len", offset_of!(DropDims, len)),

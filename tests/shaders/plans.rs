@@ -5,7 +5,7 @@ use crate::{parse, translate};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use wgpu_rnn::inspect::{Equation, Kernel, Read, StepIndex, Tile};
-use wgpu_rnn::{Activation, Cell, Dtype, Error, Limits, Plan, Schedule, Tuning, Workload};
+use wgpu_rnn::{Activation, Cell, Dtype, Error, Limits, Plan, Save, Schedule, Tuning, Workload};
 
 /// A pipeline: the kernel's name for reports, and what makes it another one.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,19 +18,20 @@ struct Used {
 
 impl Used {
     fn name(&self) -> String {
-        format!("{}/{} {} {:?}", self.kernel.name(), self.tile, self.dtype.name(), self.overrides)
+        format!("{:?}/{} {} {:?}", self.kernel, self.tile, self.dtype.name(), self.overrides)
     }
 }
 
 /// Kernels that no plan uses.
 fn is_unplanned(kernel: Kernel) -> bool {
-    // A caller's array becomes one of ours around a plan, in encoded calls.
-    matches!(kernel, Kernel::Carry { .. })
+    // A caller's array becomes one of ours around a plan, in encoded calls. A plan's own are carried between
+    // segments as they are.
+    matches!(kernel, Kernel::Carry { from, to } if from != to || from == Dtype::F16)
 }
 
 /// Why an override that a kernel's files declare is not set; none if it should be.
 fn unset(used: &Used, name: &str) -> Option<&'static str> {
-    let is_sequence = matches!(used.kernel, Kernel::Sequence(_));
+    let is_sequence = used.kernel.is_sequence();
     let has_steps = used.kernel.has_step_index();
     match name {
         "WORKGROUP" if !is_sequence => Some("the default is the workgroup of all others"),
@@ -86,6 +87,7 @@ fn used() -> Vec<Used> {
                         setup.config = setup.config.bidirectional();
                     }
                     add(Plan::packing(&setup.config, dtype, &limits));
+                    add(Plan::packing_for_gradients(&setup.config, dtype, &limits));
                     for schedule in Schedule::ALL {
                         for tile in Tile::ALL {
                             for tuning in [
@@ -94,6 +96,12 @@ fn used() -> Vec<Used> {
                             ] {
                                 let workload = Workload { tuning, ..setup.workload() };
                                 add(Plan::of(&setup.config, &workload, &limits));
+                                if dtype == Dtype::F32 {
+                                    for save in Save::ALL {
+                                        let saved = Workload { saves: Some(save), ..workload };
+                                        add(Plan::of(&setup.config, &saved, &limits));
+                                    }
+                                }
                             }
                         }
                     }
@@ -114,6 +122,18 @@ fn used() -> Vec<Used> {
                 let limits = adapters()[if setup.dtype == Dtype::F16 { 2 } else { (at + index) % 4 }];
                 add(Plan::packing(&setup.config, setup.dtype, &limits));
                 ran |= add(Plan::of(&setup.config, &setup.workload(), &limits));
+                if setup.dtype == Dtype::F32 {
+                    let drops = setup.config.num_layers > 1;
+                    let saved = |save| Workload { saves: Some(save), drops, ..setup.workload() };
+                    for save in Save::ALL {
+                        add(Plan::of(&setup.config, &saved(save), &limits));
+                    }
+                    add(Plan::packing_for_gradients(&setup.config, setup.dtype, &limits));
+                    let small = Limits { max_binding_bytes: 32 << 10, max_buffer_bytes: 1 << 20, ..limits };
+                    if setup.splits {
+                        add(Plan::of(&setup.config, &saved(Save::Gates), &small));
+                    }
+                }
             }
             assert!(ran || with(cell, &[row]).refusal().is_some(), "{} of {cell}: no plan", row.name);
             let other: &Row = &OPTIONS[(at * 7 + 5) % OPTIONS.len()];
@@ -123,6 +143,10 @@ fn used() -> Vec<Used> {
             }
         }
     }
+    // A layer-normalised cell below its projection is no pair of neighbours above.
+    let named = |name: &str| OPTIONS.iter().find(|row| row.name == name).expect("there is such a row");
+    let setup = with(Cell::Lstm, &[named("proj_size"), named("layer_norm")]);
+    add(Plan::of(&setup.config, &Workload { saves: Some(Save::Gates), ..setup.workload() }, &adapters()[1]));
     used.into_values().collect()
 }
 

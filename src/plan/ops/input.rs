@@ -2,9 +2,11 @@
 //! the gradients by x, W_ih and b_ih.
 
 use crate::Result;
+use crate::network::SlotSpec;
 use crate::plan::arrays::Arrays;
+use crate::plan::buffers::BufferId;
 use crate::plan::builder::Builder;
-use crate::plan::gemm::{Gemm, Source};
+use crate::plan::gemm::{Gemm, Source, Target};
 use crate::plan::gradient_arrays::GradientArrays;
 use crate::plan::ops::outers;
 use crate::plan::weights::{WeightPart, columns, input_depth, input_parts};
@@ -20,13 +22,32 @@ pub fn forward(
         Some(group) => arrays.groups[group].slots,
         None => builder.network.layer(layer),
     };
-    let saves = builder.workload.saves;
-    let (weight, bias) = input_parts(&slots[0].cell, saves);
+    let into = arrays.gates(builder, layer, slots[0].direction, segment);
+    let keeps_gates = builder.workload.keeps_gates();
+    let gemm = product(builder, arrays, slots, segment, into, keeps_gates)?;
+    let dispatches = gemm.dispatches(builder)?;
+    builder.walk.once(format!("layer {layer} input"), dispatches);
+    Ok(())
+}
+
+/// The product of some directions of a layer; with rows of four numbers per unit, if gates are kept so.
+pub fn product(
+    builder: &mut Builder<'_>,
+    arrays: &Arrays<'_>,
+    slots: &[SlotSpec],
+    segment: usize,
+    into: BufferId,
+    keeps_gates: bool,
+) -> Result<Gemm> {
+    let (weight, bias) = input_parts(&slots[0].cell, keeps_gates);
+    // A call that keeps states alone has all biases in the product that makes the gates again.
+    let is_again = keeps_gates && !builder.workload.keeps_gates();
+    let bias = bias.map(|part| if is_again { WeightPart::BothBiases } else { part });
     let weight = builder.weight(slots, weight)?;
     let bias = bias.map(|part| builder.weight(slots, part)).transpose()?;
     let time = builder.cut.segments[segment];
-    let sources = arrays.sources(builder, layer);
-    let gemm = Gemm {
+    let sources = arrays.sources(builder, slots[0].layer);
+    Ok(Gemm {
         sources: sources
             .iter()
             .map(|one| Source::whole(one.segments[segment], one.offset, one.depth))
@@ -36,15 +57,12 @@ pub fn forward(
         weight_offset: 0,
         adds: false,
         bias,
-        into: arrays.gates(builder, layer, slots[0].direction, segment),
+        into: Target::whole(into),
         rows: time.steps * builder.workload.batch as u64,
-        columns: columns(&slots[0], saves),
+        columns: columns(&slots[0], keeps_gates),
         directions: slots.len() as u64,
         segment: Some(time),
-    };
-    let dispatches = gemm.dispatches(builder)?;
-    builder.walk.once(format!("layer {layer} input"), dispatches);
-    Ok(())
+    })
 }
 
 pub fn backward(
@@ -64,16 +82,16 @@ pub fn backward(
     let own = columns(first, true);
     let depth = own * slots.len() as u64;
     let time = builder.cut.segments[segment];
-    let into = gradients.by_input(layer)[segment];
+    let gates = arrays.gates_back(builder, layer, first.direction, segment);
     let gemm = Gemm {
-        sources: vec![Source::whole(arrays.gates(builder, layer, first.direction, segment), 0, depth)],
+        sources: vec![Source::whole(gates, 0, depth)],
         weight: builder.weight(&network.layer(layer)[..1], WeightPart::TransposedInput)?,
         depth: Some(own * network.direction_count() as u64),
         weight_offset: own * first.direction as u64,
         // To the residual connection's, or to the other direction's, which comes before on the way back.
         adds: (network.residual && layer > 0) || first.direction + slots.len() < network.direction_count(),
         bias: None,
-        into,
+        into: Target::whole(gradients.by_input(layer)[segment]),
         rows: time.steps * builder.workload.batch as u64,
         columns: input_depth(network, layer),
         directions: 1,

@@ -38,7 +38,7 @@ fn gates_of(builder: &Builder<'_>, arrays: &Arrays<'_>, slot: &SlotSpec, segment
         true => (builder.network.direction_count() as u64, slot.direction as u64),
         false => (1, 0),
     };
-    let buffer = arrays.gates(builder, slot.layer, slot.direction, segment);
+    let buffer = arrays.gates_back(builder, slot.layer, slot.direction, segment);
     Columns { buffer, offset: first * own, stride: count * own, width: own }
 }
 
@@ -137,9 +137,9 @@ pub fn recurrent(
     let rows = time.steps * builder.workload.batch as u64;
     let mut dispatches = Vec::new();
     for (direction, slot) in (0..).zip(group.slots) {
-        let a = match group.recurrent.get(segment) {
+        let a = match arrays.recurrent_back(group, segment) {
             // The gradient by the recurrent product, before its normalisation.
-            Some(&buffer) => {
+            Some(buffer) => {
                 let units = slot.hidden_size as u64;
                 Columns { buffer, offset: 0, stride: units, width: units }
             }
@@ -254,7 +254,7 @@ pub fn of_batch(
 }
 
 /// h of a direction, before each step of a segment.
-fn states_before(
+pub fn states_before(
     builder: &Builder<'_>,
     group: &Group<'_>,
     slot: &SlotSpec,

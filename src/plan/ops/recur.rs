@@ -8,7 +8,7 @@ use crate::plan::buffers::{Binding, BufferId};
 use crate::plan::builder::Builder;
 use crate::plan::dims::{CarryDims, Dims, NormDims, StepDims};
 use crate::plan::dispatch::Dispatch;
-use crate::plan::gemm::{Gemm, Source};
+use crate::plan::gemm::{Gemm, Source, Target};
 use crate::plan::schedule::{MAX_TURNS, Schedule, sequence_steps, sequence_tile, sequence_workgroup};
 use crate::plan::steps::{Bound, Phase, phases};
 use crate::plan::weights::{WeightPart, columns, depth, gate_numbers};
@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub fn forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>, group: usize, segment: usize) -> Result<()> {
     let group = &arrays.groups[group];
     let slot = group.slot();
-    if builder.workload.saves {
+    if builder.workload.is_saved() {
         let borders = borders(builder, group, segment)?;
         builder.walk.once(format!("layer {} border", slot.layer), borders);
     }
@@ -110,7 +110,7 @@ fn step(
                 weight_offset: 0,
                 adds: false,
                 bias: None,
-                into: a_next,
+                into: Target::whole(a_next),
                 rows: steps.batch,
                 columns: slot.hidden_size as u64,
                 directions: 1,
@@ -175,10 +175,11 @@ impl<'a> Steps<'a> {
         segment: usize,
     ) -> Steps<'a> {
         let slot = group.slot();
-        let gates = gate_numbers(&slot.cell, builder.workload.saves);
+        let keeps_gates = builder.workload.keeps_gates();
+        let gates = gate_numbers(&slot.cell, keeps_gates);
         let time = builder.cut.segments[segment];
         let batch = builder.workload.batch as u64;
-        let direction_input = FOUR * columns(slot, builder.workload.saves) / gates;
+        let direction_input = FOUR * columns(slot, keeps_gates) / gates;
         // The directions whose gates lie in a row, and this group's place among them.
         let (first, count) = match builder.cut.shares_gates {
             true => (0, builder.network.direction_count() as u64),
@@ -202,7 +203,7 @@ impl<'a> Steps<'a> {
             cell_state: group.cell_state(segment).into(),
             recurrent: group.recurrent.get(segment).copied().unwrap_or(group.output[segment]).into(),
             direction_cells: group.direction_cells.get(segment).copied().unwrap_or(0),
-            saves: builder.workload.saves,
+            saves: builder.workload.is_saved(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::plan::dispatch::Dispatch;
 use crate::plan::gradient_arrays::{
     GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
 };
-use crate::plan::ops::{outers, recur};
+use crate::plan::ops::{again, outers, recur};
 use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units};
 use crate::plan::{FOUR, padded, product, tiles};
 
@@ -33,15 +33,16 @@ pub fn backward(
         let from = order[before];
         let from_step = if slot.is_reverse { builder.cut.segments[from].steps - 1 } else { 0 };
         // The rows of the recurrent product's gradient.
-        let gates = |segment: usize| match group.recurrent.get(segment) {
-            Some(&own) => own,
-            None => arrays.gates(builder, slot.layer, slot.direction, segment),
+        let gates = |segment: usize| match arrays.recurrent_back(group, segment) {
+            Some(own) => own,
+            None => arrays.gates_back(builder, slot.layer, slot.direction, segment),
         };
         let copy = [(gates(from), from_step), (gates(segment), time.steps)];
         let width = FOUR * columns(slot, true);
         let border = recur::carry_step(builder, copy, width, builder.workload.dtype)?;
         builder.walk.once(format!("layer {} border back", slot.layer), vec![border]);
     }
+    again::gates(builder, arrays, gradients, index, segment)?;
     let steps = BackSteps { arrays, gradients, group, own, segment };
     let phases = Back::of(&slot.cell);
     let dispatches =
@@ -95,8 +96,8 @@ impl BackSteps<'_> {
             true => (network.direction_count() as u64, slot.direction as u64),
             false => (1, 0),
         };
-        let own_gates = self.arrays.gates(builder, slot.layer, slot.direction, segment);
-        let recurrent = group.recurrent.get(segment).copied();
+        let own_gates = self.arrays.gates_back(builder, slot.layer, slot.direction, segment);
+        let recurrent = self.arrays.recurrent_back(group, segment);
         let gates = recurrent.filter(|_| has_recurrent).unwrap_or(own_gates);
         let states = padded(slot.state_size);
         let (hidden, rows) = (padded(slot.hidden_size), time.steps * batch);
