@@ -3,7 +3,7 @@
 //   a [N, K], b [K, U], carry [N, U]  ->  gates[t] [N, U, G], carry [N, U]
 // Before the step, gates[t] are the pre-activations that the forward pass has saved; after the step, the
 // gradients by them. Each file of back/ is a formula. One invocation computes one unit for ROWS rows of the
-// batch. With both directions in one dispatch, each array holds the forward direction's part and then the
+// batch; or four of them, a file of units/. With both directions in one dispatch, each array holds the forward direction's part and then the
 // reverse one's, except gates, whose rows hold both, and the lengths.
 
 fn rows() -> u32 {
@@ -14,15 +14,16 @@ fn depth() -> u32 {
     return dims.depth;
 }
 
-fn b_at(unit: u32) -> u32 {
-    return direction * dims.direction_weight + block_at(min(unit, dims.units - 1u), dims.depth);
+fn b_at(column: u32) -> u32 {
+    let last = (dims.units - 1u) / UNITS;
+    return direction * dims.direction_weight / UNITS + block_at(min(column, last), dims.depth);
 }
 
 fn read_b(at: u32, k: u32) -> Weights {
     return Weights(b[at + k * BLOCK]);
 }
 
-fn epilogue(row: u32, unit: u32, sum: Gates) {
+fn unit_epilogue(row: u32, unit: u32, sum: f32) {
     if row >= dims.batch || unit >= dims.units {
         return;
     }

@@ -21,7 +21,14 @@ pub enum Kernel {
     /// Many time steps of a saved call in one dispatch.
     SavedSequence(Equation, Save),
     /// One time step on the way back, or one phase of several.
-    Back(Back),
+    Back {
+        /// The product and the formula.
+        phase: Back,
+        /// An invocation computes four units, and not one.
+        is_wide: bool,
+        /// Many time steps in one dispatch.
+        is_sequence: bool,
+    },
     /// The update of a layer-normalised LSTM.
     Norm,
     /// The same of a saved call.
@@ -171,6 +178,10 @@ impl std::fmt::Display for Tile {
     }
 }
 
+/// The ways that sums of outer products read their operands.
+pub const OUTER_EACH: Tile = Tile { rows: 1, read: Read::Each };
+pub const OUTER_SHARED: Tile = Tile { rows: 8, read: Read::Shared };
+
 /// Units whose weights stand side by side: `BLOCK` of `prelude.wgsl`.
 pub const BLOCK: usize = 8;
 
@@ -204,7 +215,14 @@ impl Kernel {
             let in_one = in_one().map(move |equation| Kernel::SavedSequence(equation, save));
             steps.chain(in_one).chain([Kernel::SavedNorm(save)])
         });
-        forward.chain(saved).chain(Back::ALL.map(Kernel::Back)).chain(others).chain(carries)
+        let back = Back::ALL.into_iter().flat_map(|phase| {
+            let widths = if phase.row().product.is_some() { vec![false, true] } else { vec![false] };
+            widths.into_iter().flat_map(move |is_wide| {
+                let runs = if phase.is_whole() { vec![false, true] } else { vec![false] };
+                runs.into_iter().map(move |is_sequence| Kernel::Back { phase, is_wide, is_sequence })
+            })
+        });
+        forward.chain(saved).chain(back).chain(others).chain(carries)
     }
 
     /// The name: the file's, or the equation's.
@@ -213,7 +231,8 @@ impl Kernel {
             Kernel::Gemm => "gemm",
             Kernel::Step(equation) | Kernel::SavedStep(equation, _) => equation.name(),
             Kernel::Sequence(equation) | Kernel::SavedSequence(equation, _) => equation.sequence_name(),
-            Kernel::Back(back) => back.row().name,
+            Kernel::Back { phase, is_sequence: true, .. } => phase.row().sequence_name,
+            Kernel::Back { phase, .. } => phase.row().name,
             Kernel::Norm | Kernel::SavedNorm(_) => "norm",
             Kernel::Again => "again",
             Kernel::Combine => "combine",
@@ -285,7 +304,7 @@ impl Kernel {
                     _ => STEP,
                 }
             }
-            Kernel::Back(back) => back.row().arrays,
+            Kernel::Back { phase, .. } => phase.row().arrays,
             Kernel::Norm => NORM,
             Kernel::SavedNorm(Save::Gates) => SAVED_NORM,
             Kernel::SavedNorm(Save::States) => NORM,
@@ -325,21 +344,24 @@ impl Kernel {
 
     /// True if the kernel is told the time step.
     pub const fn has_step_index(self) -> bool {
-        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::SavedNorm(_) | Kernel::Back(_))
+        self.equation().is_some() || matches!(self, Kernel::Norm | Kernel::SavedNorm(_) | Kernel::Back { .. })
     }
 
     /// True for a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
         match self {
             Kernel::Gemm => true,
-            Kernel::Back(back) => back.row().product.is_some(),
+            Kernel::Back { phase, .. } => phase.row().product.is_some(),
             _ => self.equation().is_some(),
         }
     }
 
     /// True for many time steps in one dispatch.
     pub const fn is_sequence(self) -> bool {
-        matches!(self, Kernel::Sequence(_) | Kernel::SavedSequence(..))
+        matches!(
+            self,
+            Kernel::Sequence(_) | Kernel::SavedSequence(..) | Kernel::Back { is_sequence: true, .. }
+        )
     }
 
     /// The tiles that the kernel can have.
@@ -349,8 +371,12 @@ impl Kernel {
             Kernel::Step(_) | Kernel::SavedStep(..) => {
                 !matches!(tile.read, Read::Workgroup | Read::Cooperative)
             }
-            Kernel::Back(_) if self.has_tiles() => !matches!(tile.read, Read::Workgroup | Read::Cooperative),
+            Kernel::Back { is_sequence: true, .. } => matches!(tile.read, Read::Each | Read::Shared),
+            Kernel::Back { .. } if self.has_tiles() => {
+                !matches!(tile.read, Read::Workgroup | Read::Cooperative)
+            }
             Kernel::Sequence(_) | Kernel::SavedSequence(..) => matches!(tile.read, Read::Each | Read::Shared),
+            Kernel::Outer => [OUTER_EACH, OUTER_SHARED].contains(tile),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],
         })
@@ -374,7 +400,8 @@ impl Kernel {
 
     fn files(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> Vec<&'static str> {
         let gates = match self {
-            Kernel::Back(_) => 1,
+            Kernel::Back { is_wide: true, .. } => VECTOR,
+            Kernel::Back { .. } => 1,
             _ => self.equation().map_or(VECTOR, Equation::width),
         };
         let dtype = match self {
@@ -396,7 +423,7 @@ impl Kernel {
                 3 => include_str!("../shaders/gates/3.wgsl"),
                 _ => include_str!("../shaders/gates/4.wgsl"),
             });
-            if !matches!(self, Kernel::Back(_)) {
+            if !matches!(self, Kernel::Back { .. }) {
                 files.push(match gates {
                     1 => include_str!("../shaders/operands/1.wgsl"),
                     2 => include_str!("../shaders/operands/2.wgsl"),
@@ -445,14 +472,20 @@ impl Kernel {
                 files.extend(saves(equation, save));
                 files.extend([equation.file(), step]);
             }
-            Kernel::Back(back) => {
-                files.extend([
-                    include_str!("../shaders/slope.wgsl"),
-                    include_str!("../shaders/back/place.wgsl"),
-                ]);
-                files.extend(back.row().wgsl);
+            Kernel::Back { phase, is_wide, is_sequence } => {
+                files.push(include_str!("../shaders/slope.wgsl"));
+                files.push(include_str!("../shaders/back/place.wgsl"));
+                files.extend(phase.row().wgsl);
                 if self.has_tiles() {
-                    files.extend([once, include_str!("../shaders/back.wgsl")]);
+                    files.push(match is_sequence {
+                        true => include_str!("../shaders/run/back_sequence.wgsl"),
+                        false => once,
+                    });
+                    files.push(match is_wide {
+                        true => include_str!("../shaders/units/4.wgsl"),
+                        false => include_str!("../shaders/units/1.wgsl"),
+                    });
+                    files.push(include_str!("../shaders/back.wgsl"));
                 }
             }
             Kernel::Norm | Kernel::SavedNorm(_) => {
@@ -468,7 +501,13 @@ impl Kernel {
             Kernel::Combine => files.push(include_str!("../shaders/combine.wgsl")),
             Kernel::Pack => files.push(include_str!("../shaders/pack.wgsl")),
             Kernel::Transpose => files.push(include_str!("../shaders/transpose.wgsl")),
-            Kernel::Outer => files.push(include_str!("../shaders/outer.wgsl")),
+            Kernel::Outer => {
+                files.push(include_str!("../shaders/outer.wgsl"));
+                files.push(match tile.read {
+                    Read::Shared => include_str!("../shaders/outer/shared.wgsl"),
+                    _ => include_str!("../shaders/outer/each.wgsl"),
+                });
+            }
             Kernel::Reduce => files.push(include_str!("../shaders/reduce.wgsl")),
             Kernel::Drop => files.push(include_str!("../shaders/drop.wgsl")),
             Kernel::Carry { from, to } => {

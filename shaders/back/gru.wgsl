@@ -10,12 +10,12 @@
 @group(0) @binding(5) var<storage, read_write> carry: array<f32>;
 @group(0) @binding(6) var<storage, read> gradient: array<f32>;
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     carry[carry_h_at(place)] += sum;
     gates[gates_at(place.sequence_row) + place.unit] = Vector();
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     var dh = sum + carry[carry_h_at(place)];
     if HAS_GRADIENT {
         dh += GRADIENT_SCALE * gradient[gradient_at(place)];

@@ -16,14 +16,14 @@ fn next_at(place: Place) -> u32 {
     return place.own_row * dims.m_stride + place.unit;
 }
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     carry[carry_h_at(place)] += sum;
     gates[gates_at(place.sequence_row) + place.unit] = Vector();
     a_next[next_at(place)] = Number();
     m[m_at(place)] = Number();
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     var dh = sum + carry[carry_h_at(place)];
     if HAS_GRADIENT {
         dh += GRADIENT_SCALE * gradient[gradient_at(place)];

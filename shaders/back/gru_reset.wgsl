@@ -8,9 +8,9 @@
 @group(0) @binding(5) var<storage, read> states: array<Number>;
 @group(0) @binding(6) var<storage, read_write> carry: array<f32>;
 
-fn pass_on(place: Place, sum: Gates) {}
+fn pass_on(place: Place, sum: f32) {}
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     let at = gates_at(place.sequence_row) + place.unit;
     let saved = vec4<f32>(gates[at]);
     let r = gate_activation(saved.x);

@@ -8,12 +8,12 @@
 // m of every step, for the gradient by the projection's weight
 @group(0) @binding(8) var<storage, read_write> m: array<f32>;
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     gates[gates_at(place.sequence_row) + place.unit] = Vector();
     m[m_at(place)] = 0.0;
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     var by_cells = 0.0;
     if HAS_CELLS {
         let at = cells_at(place);

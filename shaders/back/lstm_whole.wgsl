@@ -6,12 +6,12 @@
 // By the output of every step, and by c
 @group(0) @binding(7) var<storage, read> gradient: array<f32>;
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     carry[carry_h_at(place)] += sum;
     gates[gates_at(place.sequence_row) + place.unit] = Vector();
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     var dh = sum + carry[carry_h_at(place)];
     var by_cells = 0.0;
     if HAS_GRADIENT {

@@ -7,10 +7,10 @@
 // By m of every step
 @group(0) @binding(5) var<storage, read_write> a_next: array<f32>;
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     a_next[m_at(place)] = 0.0;
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     a_next[m_at(place)] = sum;
 }

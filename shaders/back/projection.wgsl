@@ -7,12 +7,12 @@
 // By the projection's result of every step
 @group(0) @binding(6) var<storage, read_write> a_next: array<f32>;
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     carry[carry_h_at(place)] += sum;
     a_next[m_at(place)] = 0.0;
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     var dh = sum + carry[carry_h_at(place)];
     if HAS_GRADIENT {
         dh += GRADIENT_SCALE * gradient[gradient_at(place)];

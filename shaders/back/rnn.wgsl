@@ -12,12 +12,12 @@ fn read_a(at: u32) -> vec4<f32> {
     return vec4(f32(gates[first]), f32(gates[first + 1u]), f32(gates[first + 2u]), f32(gates[first + 3u]));
 }
 
-fn pass_on(place: Place, sum: Gates) {
+fn pass_on(place: Place, sum: f32) {
     carry[carry_h_at(place)] += sum;
     gates[4u * gates_at(place.sequence_row) + place.unit] = Number();
 }
 
-fn step_back(place: Place, sum: Gates) {
+fn step_back(place: Place, sum: f32) {
     var dh = sum + carry[carry_h_at(place)];
     if HAS_GRADIENT {
         dh += GRADIENT_SCALE * gradient[gradient_at(place)];

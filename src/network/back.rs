@@ -62,6 +62,8 @@ pub enum Operand {
 pub struct BackRow {
     /// The name of the kernel.
     pub name: &'static str,
+    /// The name of the kernel that does many time steps.
+    pub sequence_name: &'static str,
     /// The files of the formula.
     pub wgsl: &'static [&'static str],
     /// The storage buffers, from binding 1 on.
@@ -116,6 +118,11 @@ impl Back {
         }
     }
 
+    /// True if the phase is all of a time step, many of which one dispatch can do.
+    pub const fn is_whole(self) -> bool {
+        !self.row().sequence_name.is_empty()
+    }
+
     /// The row of this phase.
     pub const fn row(self) -> BackRow {
         const fn first(
@@ -125,31 +132,45 @@ impl Back {
             arrays: &'static [Array],
         ) -> BackRow {
             let product = Some(Product::Recurrent { first: 0, gates });
-            BackRow { name, wgsl, arrays, product, operand: Operand::Gates, is_first: true }
+            BackRow {
+                name,
+                sequence_name: "",
+                wgsl,
+                arrays,
+                product,
+                operand: Operand::Gates,
+                is_first: true,
+            }
         }
         match self {
-            Back::Rnn => first(
-                "rnn back",
-                1,
-                &[GATES, include_str!("../../shaders/back/rnn.wgsl")],
-                const { &[written("gates"), read("b"), read("lengths"), written("carry"), read("gradient")] },
-            ),
-            Back::Lstm => first(
-                "lstm back",
-                4,
-                &[GATES, VECTORS, LSTM, UPDATE, include_str!("../../shaders/back/lstm_whole.wgsl")],
-                const {
-                    &[
-                        written("gates"),
-                        read("b"),
-                        read("parameters"),
-                        read("lengths"),
-                        read("states"),
-                        written("carry"),
-                        read("gradient"),
-                    ]
-                },
-            ),
+            Back::Rnn => BackRow {
+                sequence_name: "rnn back sequence",
+                ..first(
+                    "rnn back",
+                    1,
+                    &[GATES, include_str!("../../shaders/back/rnn.wgsl")],
+                    const { &[written("gates"), read("b"), read("lengths"), written("carry"), read("gradient")] },
+                )
+            },
+            Back::Lstm => BackRow {
+                sequence_name: "lstm back sequence",
+                ..first(
+                    "lstm back",
+                    4,
+                    &[GATES, VECTORS, LSTM, UPDATE, include_str!("../../shaders/back/lstm_whole.wgsl")],
+                    const {
+                        &[
+                            written("gates"),
+                            read("b"),
+                            read("parameters"),
+                            read("lengths"),
+                            read("states"),
+                            written("carry"),
+                            read("gradient"),
+                        ]
+                    },
+                )
+            },
             Back::Projection => first(
                 "projection back",
                 4,
@@ -167,6 +188,7 @@ impl Back {
             ),
             Back::LstmProjected => BackRow {
                 name: "lstm back, projected",
+                sequence_name: "",
                 wgsl: &[
                     ROWS,
                     GATES_ALONE,
@@ -190,21 +212,24 @@ impl Back {
                 operand: Operand::Projected,
                 is_first: false,
             },
-            Back::Gru => first(
-                "gru back",
-                3,
-                &[GATES, VECTORS, include_str!("../../shaders/back/gru.wgsl")],
-                const {
-                    &[
-                        written("gates"),
-                        read("b"),
-                        read("lengths"),
-                        read("states"),
-                        written("carry"),
-                        read("gradient"),
-                    ]
-                },
-            ),
+            Back::Gru => BackRow {
+                sequence_name: "gru back sequence",
+                ..first(
+                    "gru back",
+                    3,
+                    &[GATES, VECTORS, include_str!("../../shaders/back/gru.wgsl")],
+                    const {
+                        &[
+                            written("gates"),
+                            read("b"),
+                            read("lengths"),
+                            read("states"),
+                            written("carry"),
+                            read("gradient"),
+                        ]
+                    },
+                )
+            },
             Back::GruCandidate => first(
                 "gru_candidate back",
                 2,
@@ -224,6 +249,7 @@ impl Back {
             ),
             Back::GruReset => BackRow {
                 name: "gru_reset back",
+                sequence_name: "",
                 wgsl: &[ROWS, GATES_ALONE, include_str!("../../shaders/back/gru_reset.wgsl")],
                 arrays: const {
                     &[
@@ -241,6 +267,7 @@ impl Back {
             },
             Back::Product => BackRow {
                 name: "projection back, product",
+                sequence_name: "",
                 wgsl: &[ROWS, include_str!("../../shaders/back/product.wgsl")],
                 arrays: const { &[read("b"), read("a"), read("lengths"), written("carry"), written("a_next")] },
                 product: Some(Product::Projection),
@@ -249,6 +276,7 @@ impl Back {
             },
             Back::Norm => BackRow {
                 name: "norm back",
+                sequence_name: "",
                 wgsl: &[LSTM, include_str!("../../shaders/back/norm.wgsl")],
                 arrays: const {
                     &[

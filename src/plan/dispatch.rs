@@ -83,11 +83,11 @@ impl Dispatch {
     ) -> Result<Dispatch> {
         let tiles = rows.div_ceil(u64::from(tile.rows));
         let (columns, tiles) = match kernel {
-            Kernel::Gemm | Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back(_) => {
+            // All columns in one workgroup.
+            _ if kernel.is_sequence() => (1, tiles),
+            Kernel::Gemm | Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back { .. } => {
                 (columns.div_ceil(u64::from(tile.columns())), tiles)
             }
-            // All columns in one workgroup.
-            Kernel::Sequence(_) | Kernel::SavedSequence(..) => (1, tiles),
             _ => (columns, rows),
         };
         let limit = u64::from(buffers.limits().max_workgroups.max(1));

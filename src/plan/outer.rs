@@ -6,9 +6,10 @@ use super::builder::Builder;
 use super::dims::{Dims, OuterDims, ReduceDims};
 use super::dispatch::Dispatch;
 use super::flat::{Flat, row_of};
+use super::schedule::MAX_TURNS;
 use super::{FOUR, Limits, product};
 use crate::Result;
-use crate::kernel::{Kernel, Tile, WORKGROUP};
+use crate::kernel::{Kernel, OUTER_EACH, OUTER_SHARED, Tile, WORKGROUP};
 use crate::network::Dtype;
 use crate::weights::TensorKind;
 use std::ops::Range;
@@ -16,11 +17,9 @@ use std::ops::Range;
 /// Rows of a partial sum, at least.
 const CHUNK: u64 = 256;
 
-/// Partial sums, at most.
-const MAX_CHUNKS: u64 = 16;
-
-/// Vectors of each operand that a workgroup has.
-const BLOCK: u64 = 16;
+/// Workgroups that keep an adapter busy: the cores of a CPU, or a GPU.
+const SOFTWARE_GROUPS: u64 = 16;
+const GPU_GROUPS: u64 = 256;
 
 /// Rows of numbers; lengths in vectors of four.
 #[derive(Clone, Copy)]
@@ -58,10 +57,24 @@ impl Outer {
         FOUR * self.b.width
     }
 
-    /// Rows of a partial sum, of which there are so many that they fill a GPU, and fit into a binding.
+    /// The tile, and the vectors of each operand that a workgroup has.
+    fn blocks(&self, limits: &Limits) -> (Tile, u64, u64) {
+        // On a software adapter reads are slow.
+        match limits.is_software && limits.subgroup_size >= 8 {
+            true => (OUTER_SHARED, 8, u64::from(WORKGROUP)),
+            false => (OUTER_EACH, 16, 16),
+        }
+    }
+
+    /// Rows of a partial sum. There are as many partial sums as fill the adapter, and fit into a binding; and
+    /// no loop has too many turns.
     fn chunk(&self, limits: &Limits) -> u64 {
+        let (_, a_block, b_block) = self.blocks(limits);
+        let groups = product(&[self.a.width.div_ceil(a_block), (self.b.width + 1).div_ceil(b_block)]);
+        let wanted = if limits.is_software { SOFTWARE_GROUPS } else { GPU_GROUPS };
         let fit = binding_bytes(limits, Dtype::F32) / product(&[Dtype::F32.bytes(), self.len()]).max(1);
-        self.rows.div_ceil(fit.clamp(1, MAX_CHUNKS)).max(CHUNK)
+        let count = wanted.div_ceil(groups.max(1)).clamp(1, fit.max(1));
+        self.rows.div_ceil(count).max(CHUNK).min(MAX_TURNS)
     }
 
     /// Partial sums.
@@ -71,7 +84,8 @@ impl Outer {
 
     pub fn dispatch(&self, builder: &Builder<'_>, partial: BufferId) -> Result<Dispatch> {
         let (a, b, chunk) = (self.a, self.b, self.chunk(builder.limits));
-        let b_blocks = (b.width + 1).div_ceil(BLOCK);
+        let (tile, a_block, b_block) = self.blocks(builder.limits);
+        let b_blocks = (b.width + 1).div_ceil(b_block);
         let dims = Dims::Outer(OuterDims {
             rows: self.rows as u32,
             chunk: chunk as u32,
@@ -83,9 +97,9 @@ impl Outer {
             b_width: b.width as u32,
             b_blocks: b_blocks as u32,
         });
-        let size = (self.count(builder.limits), a.width.div_ceil(BLOCK) * b_blocks);
+        let size = (self.count(builder.limits), a.width.div_ceil(a_block) * b_blocks);
         let arrays = [("a", a.buffer.into()), ("b", b.buffer.into()), ("partial", partial.into())];
-        let mut dispatch = builder.dispatch(Kernel::Outer, Tile::ALL[0], size, dims, &arrays)?;
+        let mut dispatch = builder.dispatch(Kernel::Outer, tile, size, dims, &arrays)?;
         dispatch.flops = product(&[2, FOUR, FOUR, self.rows, a.width, b.width]);
         let read = product(&[FOUR, self.rows, a.width + b.width, builder.workload.dtype.bytes()]);
         dispatch.bytes = read + product(&[Dtype::F32.bytes(), self.count(builder.limits), self.len()]);

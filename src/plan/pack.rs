@@ -39,7 +39,7 @@ pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits, for_gradien
                 let first = if own.len() > of.key.count { &slots[..1] } else { std::slice::from_ref(slot) };
                 let weight = weights::weight(&mut buffers, network, limits, first, of.key.part, dtype)?;
                 let packed = (weight.binding, of.dtype);
-                if let Some(matrix) = Transpose::of(network, slot, of.key.part) {
+                if let Some(matrix) = Transpose::of(network, slot, of.key.part, limits) {
                     dispatches.extend(matrix.dispatches(&flat, slot, packed, &buffers)?);
                     continue;
                 }
@@ -234,7 +234,7 @@ struct Transpose {
 }
 
 impl Transpose {
-    fn of(network: &Network, slot: &SlotSpec, part: WeightPart) -> Option<Transpose> {
+    fn of(network: &Network, slot: &SlotSpec, part: WeightPart, limits: &Limits) -> Option<Transpose> {
         let numbers = gate_numbers(&slot.cell, true) as u32;
         let (kind, rows, source) = match part {
             WeightPart::Transposed(Product::Recurrent { first, gates }) => {
@@ -272,6 +272,7 @@ impl Transpose {
             }
             WeightPart::Transposed(of) => {
                 dims.depth = weights::transposed_depth(of, slot) as u32;
+                dims.group = weights::units_together(limits) as u32;
                 // The candidate of a GRU has no gradient of its own in a row: the gradient by h_n takes its
                 // place as the fourth number.
                 let is_whole = of == Product::Recurrent { first: 0, gates: 3 };

@@ -148,18 +148,22 @@ pub(super) fn sequence_tile(
     let fits = |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(limits.workgroup_bytes);
     let directions = if is_paired { 2 } else { 1 };
     let batch = workload.batch as u64;
-    // Two cores at least have something to do.
-    let spreads =
-        |tile: &Tile| tile.rows == 1 || batch.div_ceil(u64::from(tile.rows)).saturating_mul(directions) >= 2;
     let usable = tiles::usable(phase.kernel, workload.dtype, limits).into_iter().filter(fits);
     match workload.tuning.step {
         Some(asked) => usable.into_iter().find(|&tile| tile == asked),
         None => {
-            let spread: Vec<Tile> = usable.filter(spreads).collect();
+            let spread = spread_tiles(usable.collect(), batch, directions);
             let columns = directions * slot.hidden_size as u64;
             (!spread.is_empty()).then(|| tiles::best(&spread, batch, columns, limits))
         }
     }
+}
+
+/// The tiles by which two cores at least have something to do.
+pub(super) fn spread_tiles(mut tiles: Vec<Tile>, batch: u64, directions: u64) -> Vec<Tile> {
+    let groups = |tile: &Tile| batch.div_ceil(u64::from(tile.rows)).saturating_mul(directions);
+    tiles.retain(|tile| tile.rows == 1 || groups(tile) >= 2);
+    tiles
 }
 
 /// Invocations of a workgroup that computes all units.

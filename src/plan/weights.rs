@@ -45,7 +45,8 @@ pub enum WeightPart {
     SavedInputWeight,
     /// `bias_ih` of such a call.
     SavedInputBias,
-    /// The weight of a product on the way back, `[K/8, C/4, 8]` of 4 c; C by unit, gate.
+    /// The weight of a product on the way back, `[K/8, C/4, 8]` of 4 c, or `[K/4/8, C/4, 8]` of 4 k by 4 c; C by
+    /// unit, gate.
     Transposed(Product),
     /// The weight of a recurrent product over all time steps, by which a saved call's gates are made again, as
     /// [`WeightPart::SavedInputWeight`].
@@ -71,7 +72,9 @@ impl WeightPart {
             WeightPart::Again(of) => blocks(columns(slot, true), depth(of, slot), FOUR),
             WeightPart::Transposed(of) => {
                 let (depth, units) = (transposed_depth(of, slot), transposed_units(of, slot));
-                blocks(units, depth, 1).next_multiple_of(FOUR * ALIGNMENT)
+                // In fours of units too, where invocations compute four.
+                let fours = units.div_ceil(FOUR);
+                blocks(fours, depth, FOUR).next_multiple_of(FOUR * FOUR * ALIGNMENT)
             }
             WeightPart::TransposedInput => {
                 let depth = columns(slot, true).saturating_mul(network.direction_count() as u64);
@@ -256,6 +259,12 @@ pub(super) fn columns(slot: &SlotSpec, saves: bool) -> u64 {
     let gates = gate_numbers(&slot.cell, saves);
     let whole = if gates.is_multiple_of(FOUR) { gates } else { FOUR * gates };
     product(&[slot.hidden_size as u64, gates]).div_ceil(whole).saturating_mul(whole / FOUR)
+}
+
+/// Adjacent units that an invocation computes on the way back: four where reads are slow, one where there are
+/// few invocations for a GPU.
+pub(super) fn units_together(limits: &Limits) -> u64 {
+    if limits.is_software { FOUR } else { 1 }
 }
 
 /// The units that a product on the way back computes.

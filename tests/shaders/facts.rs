@@ -80,7 +80,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("layer", offset_of!(DropDims, layer)),
                 ("first_column", offset_of!(DropDims, first_column)),
             ],
-            Kernel::Back(_) => vec![
+            Kernel::Back { .. } => vec![
                 ("batch", offset_of!(BackDims, batch)),
                 ("units", offset_of!(BackDims, units)),
                 ("depth", offset_of!(BackDims, depth)),

@@ -13,7 +13,8 @@ use crate::plan::gradient_arrays::{
     GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
 };
 use crate::plan::ops::{again, outers, recur};
-use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units};
+use crate::plan::schedule::{MAX_TURNS, Schedule, sequence_workgroup, spread_tiles};
+use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units, units_together};
 use crate::plan::{FOUR, padded, product, tiles};
 
 pub fn backward(
@@ -25,12 +26,13 @@ pub fn backward(
 ) -> Result<()> {
     let (index, own, group) = (group, &gradients.groups[group], &arrays.groups[group]);
     let slot = group.slot();
-    let order: Vec<usize> = group.order(builder.cut.segments.len()).rev().collect();
+    let segments: Vec<usize> = group.order(builder.cut.segments.len()).rev().collect();
     let time = builder.cut.segments[segment];
     // The gradients of the segment before on the way back, in this segment's border.
-    if let Some(before) = order.iter().position(|&one| one == segment).and_then(|place| place.checked_sub(1))
+    if let Some(before) =
+        segments.iter().position(|&one| one == segment).and_then(|place| place.checked_sub(1))
     {
-        let from = order[before];
+        let from = segments[before];
         let from_step = if slot.is_reverse { builder.cut.segments[from].steps - 1 } else { 0 };
         // The rows of the recurrent product's gradient.
         let gates = |segment: usize| match arrays.recurrent_back(group, segment) {
@@ -45,13 +47,20 @@ pub fn backward(
     again::gates(builder, arrays, gradients, index, segment)?;
     let steps = BackSteps { arrays, gradients, group, own, segment };
     let phases = Back::of(&slot.cell);
-    let dispatches =
+    let dispatches: Vec<Dispatch> =
         phases.iter().map(|&phase| steps.dispatch(builder, phase, false)).collect::<Result<_>>()?;
     let is_paired = group.is_paired();
     let way = if is_paired { "both" } else { ["forward", "reverse"][usize::from(slot.is_reverse)] };
     let label = format!("layer {} {way} back", slot.layer);
-    builder.walk.steps(&label, dispatches, time, (is_paired || !slot.is_reverse, is_paired), None);
-    let is_last = order.last() == Some(&segment);
+    let at_once = dispatches[0].kernel.is_sequence().then(|| {
+        let depth = transposed_depth(phases[0].row().product.expect("a whole step has a product"), slot);
+        let columns = (slot.hidden_size as u64).div_ceil(units_together(builder.limits));
+        let turns = columns.div_ceil(sequence_workgroup(columns, builder.limits)) * (depth + 1) + 1;
+        (MAX_TURNS / turns).max(1)
+    });
+    let order = (is_paired || !slot.is_reverse, is_paired);
+    builder.walk.steps(&label, dispatches, time, order, at_once);
+    let is_last = segments.last() == Some(&segment);
     if is_last {
         let end = steps.dispatch(builder, phases[0], true)?;
         let at = if slot.is_reverse && !is_paired { time.steps - 1 } else { 0 };
@@ -79,7 +88,11 @@ impl BackSteps<'_> {
     fn dispatch(&self, builder: &mut Builder<'_>, phase: Back, ends: bool) -> Result<Dispatch> {
         let (group, own, segment) = (self.group, self.own, self.segment);
         let (network, workload, slot) = (builder.network, builder.workload, group.slot());
-        let (row, kernel, cell) = (phase.row(), Kernel::Back(phase), &slot.cell);
+        let (row, cell) = (phase.row(), &slot.cell);
+        // Of a product alone, one step.
+        let in_one = builder.choice.schedule == Schedule::Sequence && phase.is_whole() && !ends;
+        let together = if row.product.is_some() { units_together(builder.limits) } else { 1 };
+        let kernel = Kernel::Back { phase, is_wide: together > 1, is_sequence: in_one };
         let time = builder.cut.segments[segment];
         let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);
         let (units, depth) = match row.product {
@@ -173,8 +186,14 @@ impl BackSteps<'_> {
             direction_m: (rows * m_row) as u32,
         });
         let all = network.direction_count() as u64;
-        let size = (batch, all.saturating_mul(units));
+        let columns = units.div_ceil(together);
+        let size = (batch, all.saturating_mul(columns));
         let tile = match row.product {
+            Some(_) if in_one => {
+                let usable = tiles::usable(kernel, workload.dtype, builder.limits);
+                let spread = spread_tiles(usable, batch, directions);
+                tiles::best(&spread, batch, directions * columns, builder.limits)
+            }
             Some(_) => tiles::tile(kernel, size, workload.dtype, &workload.tuning, builder.limits)?,
             None => Tile::ALL[0],
         };
@@ -203,7 +222,7 @@ impl BackSteps<'_> {
             ("m", or_unread(over_time(&own.m))),
         ];
         // A workgroup has all units of a kernel without a product.
-        let columns = if row.product.is_some() { units } else { 1 };
+        let columns = if row.product.is_some() { columns } else { 1 };
         let mut dispatch = builder.dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
         dispatch.directions = directions;
         let contracted = row.product.map_or(0, |of| contracted(of, slot));
@@ -224,7 +243,13 @@ impl BackSteps<'_> {
             ("A_OVER_TIME", flag(is_projected)),
             ("PARAMETERS", equation.parameters(cell) as f64),
             ("HAS_M", flag(cell.has_projection)),
+            ("BACK", 1.0),
         ]);
+        if in_one {
+            let workgroup = sequence_workgroup(columns, builder.limits);
+            overrides.push(("WORKGROUP", workgroup as f64));
+            overrides.push(("TURNS", columns.div_ceil(workgroup) as f64));
+        }
         dispatch.overrides = kernel.overrides(tile, overrides);
         Ok(dispatch)
     }

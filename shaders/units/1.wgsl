@@ -1,0 +1,6 @@
+// One unit per invocation.
+const UNITS: u32 = 1u;
+
+fn epilogue(row: u32, column: u32, sum: Gates) {
+    unit_epilogue(row, column, sum);
+}
