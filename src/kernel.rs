@@ -178,8 +178,9 @@ impl std::fmt::Display for Tile {
     }
 }
 
-/// The ways that sums of outer products read their operands.
+/// The way that sums of outer products read their operands: each invocation for itself.
 pub const OUTER_EACH: Tile = Tile { rows: 1, read: Read::Each };
+/// The same, with eight lanes of a subgroup for each other.
 pub const OUTER_SHARED: Tile = Tile { rows: 8, read: Read::Shared };
 
 /// Units whose weights stand side by side: `BLOCK` of `prelude.wgsl`.
@@ -479,7 +480,7 @@ impl Kernel {
                 if self.has_tiles() {
                     files.push(match is_sequence {
                         true => include_str!("../shaders/run/back_sequence.wgsl"),
-                        false => once,
+                        false => include_str!("../shaders/run/back_once.wgsl"),
                     });
                     files.push(match is_wide {
                         true => include_str!("../shaders/units/4.wgsl"),

@@ -13,7 +13,7 @@ fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
     for (var step = 0u; step < steps; step += 1u) {
         taken = step;
         for (var turn = 0u; turn < TURNS; turn += 1u) {
-            multiply(first, column_of(turn, local));
+            run_tile(first, column_of(turn, local));
         }
         storageBarrier();
     }

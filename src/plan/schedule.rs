@@ -168,8 +168,10 @@ pub(super) fn spread_tiles(mut tiles: Vec<Tile>, batch: u64, directions: u64) ->
 
 /// Invocations of a workgroup that computes all units.
 pub(super) fn sequence_workgroup(units: u64, limits: &Limits) -> u64 {
-    let most = u64::from(limits.workgroup_size.min(MAX_WORKGROUP)) / LANES * LANES;
-    units.next_multiple_of(LANES).min(most)
+    // A software adapter has subgroups of eight, each of which costs.
+    let lanes = if limits.is_software { 8 } else { LANES };
+    let most = u64::from(limits.workgroup_size.min(MAX_WORKGROUP)) / lanes * lanes;
+    units.next_multiple_of(lanes).min(most)
 }
 
 /// Steps that one dispatch can take, with at most [`MAX_TURNS`] turns of an invocation's loops in all.

@@ -55,7 +55,10 @@ pub fn backward(
     let at_once = dispatches[0].kernel.is_sequence().then(|| {
         let depth = transposed_depth(phases[0].row().product.expect("a whole step has a product"), slot);
         let columns = (slot.hidden_size as u64).div_ceil(units_together(builder.limits));
-        let turns = columns.div_ceil(sequence_workgroup(columns, builder.limits)) * (depth + 1) + 1;
+        // Of the product, and of the formula for each row and unit.
+        let formulas = u64::from(dispatches[0].tile.rows) * units_together(builder.limits);
+        let rounds = columns.div_ceil(sequence_workgroup(columns, builder.limits));
+        let turns = rounds * (depth + formulas + 2) + 1;
         (MAX_TURNS / turns).max(1)
     });
     let order = (is_paired || !slot.is_reverse, is_paired);
