@@ -3,7 +3,7 @@
 use crate::gpu::Wait;
 use crate::{
     Buffers, Call, CallGradients, Engine, EngineBuilder, Output, OutputGradients, Result, Rnn, Save, Saved,
-    State, Stateful, Stream, Streams,
+    State, Stateful, Stream, Streams, Wanted,
 };
 use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
 use std::pin::pin;
@@ -88,7 +88,20 @@ impl Rnn {
     /// # Errors
     /// The errors of [`backward_async`](Rnn::backward_async).
     pub fn backward(&self, saved: &mut Saved, given: &OutputGradients<'_>) -> Result<CallGradients> {
-        block_on(self.run_backward(saved, given, Wait::Here))
+        block_on(self.run_backward(saved, given, &Wanted::all(), Wait::Here))
+    }
+
+    /// The same as [`backward_of_async`](Rnn::backward_of_async).
+    ///
+    /// # Errors
+    /// The errors of [`backward_of_async`](Rnn::backward_of_async).
+    pub fn backward_of(
+        &self,
+        saved: &mut Saved,
+        given: &OutputGradients<'_>,
+        wanted: &Wanted,
+    ) -> Result<CallGradients> {
+        block_on(self.run_backward(saved, given, wanted, Wait::Here))
     }
 
     /// Records a call into a caller's encoder, on the engine's device, from the caller's buffers to the

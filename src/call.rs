@@ -5,6 +5,7 @@ mod gradients;
 mod outputs;
 mod packed;
 mod state;
+mod wanted;
 
 pub use dropout::Dropout;
 pub use gradients::OutputGradients;
@@ -12,6 +13,7 @@ pub use outputs::{Piece, ResultArray, Source};
 pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;
 pub use state::{Output, PassTime, State};
+pub use wanted::Wanted;
 
 use crate::network::{Config, Layout, Network, Outputs};
 use crate::{Error, Result};

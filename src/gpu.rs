@@ -34,7 +34,7 @@ pub(crate) use resident::Resident;
 use crate::call::Checked;
 use crate::network::{Dtype, Network, Save};
 use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
-use crate::{Output, Result, State, Weights, memory};
+use crate::{Output, Result, State, Wanted, Weights, memory};
 use prepared::{Prepared, Turn};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,8 @@ pub(crate) struct Longest<'a> {
     pub steps: u64,
     pub lengths: Option<&'a wgpu::Buffer>,
     pub resident: Option<&'a Resident>,
+    /// The gradients of a backward pass; all, if none.
+    pub wanted: Option<&'a Wanted>,
 }
 
 impl GpuRnn {
@@ -156,7 +158,7 @@ impl GpuRnn {
         };
         // A saved call keeps a state in every step.
         let steps = if saves.is_some() { call.steps() } else { call.longest() };
-        let longest = Longest { steps: steps as u64, lengths, resident };
+        let longest = Longest { steps: steps as u64, lengths, resident, wanted: None };
         // Objects in use are out of the pool: a call that fails, or is dropped half-way, leaves nothing
         // half-done in the pool.
         let known = take(&self.prepared, |(known, _)| *known == workload);

@@ -26,7 +26,7 @@
 //! | have weights | [`Weights`], [`Init`], [`Reader`], [`Naming`], [`mxnet`] |
 //! | choose where to compute | [`Engine`], [`EngineBuilder`] |
 //! | compute | [`Rnn`], [`Call`], [`Output`], [`State`], [`Packed`]; states carried from call to call: [`Stateful`] |
-//! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Saved`], [`Dropout`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
+//! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Saved`], [`Save`], [`Wanted`], [`Dropout`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
 //! | serve live signals | [`Streams`], [`Stream`] |
 //! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`] |
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
@@ -62,7 +62,7 @@ mod streams;
 mod tuner;
 mod weights;
 
-pub use call::{Call, Dropout, Output, OutputGradients, Packed, PassTime, State};
+pub use call::{Call, Dropout, Output, OutputGradients, Packed, PassTime, State, Wanted};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;

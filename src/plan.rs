@@ -33,7 +33,7 @@ pub use dims::{
     AgainDims, BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims,
     ReduceDims, StepDims, TransposeDims,
 };
-pub use dispatch::{Dispatch, Pass};
+pub use dispatch::{Dispatch, Gives, Pass};
 pub use limits::Limits;
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};

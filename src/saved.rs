@@ -5,7 +5,9 @@ use crate::cpu::CpuSaved;
 use crate::gpu::{GpuSaved, Wait};
 use crate::network::{Outputs, Save};
 use crate::rnn::{OnEngine, Shared};
-use crate::{Call, CallGradients, Dropout, Error, Output, OutputGradients, Result, Rnn, State, reference};
+use crate::{
+    Call, CallGradients, Dropout, Error, Output, OutputGradients, Result, Rnn, State, Wanted, reference,
+};
 use ndarray::{Array3, CowArray};
 use std::sync::Arc;
 
@@ -107,13 +109,29 @@ impl Rnn {
         saved: &mut Saved,
         given: &OutputGradients<'_>,
     ) -> Result<CallGradients> {
-        self.run_backward(saved, given, Wait::Elsewhere).await
+        self.run_backward(saved, given, &Wanted::all(), Wait::Elsewhere).await
+    }
+
+    /// The same as [`backward_async`](Rnn::backward_async), of some of the gradients: those that are not
+    /// wanted are not computed. (The reference, which judges, computes them all the same.)
+    ///
+    /// # Errors
+    /// The errors of [`backward_async`](Rnn::backward_async), and [`Error::Argument`] for a layer that the
+    /// network does not have.
+    pub async fn backward_of_async(
+        &self,
+        saved: &mut Saved,
+        given: &OutputGradients<'_>,
+        wanted: &Wanted,
+    ) -> Result<CallGradients> {
+        self.run_backward(saved, given, wanted, Wait::Elsewhere).await
     }
 
     pub(crate) async fn run_backward(
         &self,
         saved: &mut Saved,
         given: &OutputGradients<'_>,
+        wanted: &Wanted,
         wait: Wait,
     ) -> Result<CallGradients> {
         if !Arc::ptr_eq(&saved.by, self.shared()) {
@@ -126,10 +144,18 @@ impl Rnn {
             Kept::Reference(again) => (again.outputs, again.call().size()),
         };
         weights.network().check_gradients(given, outputs, size)?;
+        wanted.check(weights.network())?;
         match (&self.shared().on_engine, saved.kept.take().ok_or(Error::SavedUsed)?) {
-            (OnEngine::Cpu(cpu), Kept::Cpu(kept)) => cpu.backward(weights, kept, given),
-            (OnEngine::Gpu(gpu), Kept::Gpu(kept)) => gpu.backward(weights, *kept, given, wait).await,
-            (_, Kept::Reference(again)) => Ok(reference::differentiate(weights, &again.call(), given)?.1),
+            (OnEngine::Cpu(cpu), Kept::Cpu(kept)) => cpu.backward(weights, kept, given, wanted),
+            (OnEngine::Gpu(gpu), Kept::Gpu(kept)) => gpu.backward(weights, *kept, given, wanted, wait).await,
+            (_, Kept::Reference(again)) => {
+                let mut all = reference::differentiate(weights, &again.call(), given)?.1;
+                if !wanted.has_input() {
+                    all.input = Array3::zeros((0, 0, 0));
+                }
+                all.weights.clear_layers(|layer| !wanted.has_weights(layer));
+                Ok(all)
+            }
             // A network has one engine.
             _ => Err(Error::SavedElsewhere),
         }

@@ -19,11 +19,21 @@ def pytorch(cell, layers, tensors, device="cpu", half=False, tf32=False):
     hidden = tensors["weight_hh_l0"].shape[1]
     kind, extra = (torch.nn.RNN, {"nonlinearity": cell[4:]}) if cell.startswith("rnn") else (getattr(torch.nn, cell.upper()), {})
     module = kind(tensors["input"].shape[2], hidden, layers, bidirectional=both, **extra)
-    module.load_state_dict({name: torch.tensor(value) for name, value in tensors.items() if name != "input"})
+    module.load_state_dict({name: torch.tensor(value) for name, value in tensors.items() if name not in ("input", "by_output")})
     module = module.to(device)
     dtype = torch.float16 if half else torch.float32
     module = module.to(dtype)
     x = torch.tensor(tensors["input"])
+    if "by_output" in tensors:
+        by_output = torch.tensor(tensors["by_output"])
+
+        def train():
+            module.zero_grad()
+            own = x.clone().requires_grad_()
+            module(own.to(device, dtype))[0].backward(by_output.to(device, dtype))
+            return own.grad.float().cpu().numpy()
+
+        return train
 
     def run():
         with torch.no_grad():

@@ -18,7 +18,7 @@ mod files;
 mod npy;
 
 use arguments::{Arguments, Device, Dtype};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use ending::Failure;
 use files::{Format, Input};
 use ndarray::{Array3, ArrayD, Axis, Ix2, Ix3};
@@ -27,7 +27,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use wgpu_rnn::file::{self, Tensors, quote};
 use wgpu_rnn::{
-    Call, CallGradients, Dropout, Engine, Float, Layout, Output, OutputGradients, Packed, Rnn, Weights,
+    Call, CallGradients, Dropout, Engine, Float, Layout, Output, OutputGradients, Packed, Rnn, Save, Weights,
     reference,
 };
 
@@ -49,6 +49,16 @@ struct GradientArguments {
     /// The seed of the dropped numbers
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+
+    /// What the forward pass keeps for the backward pass: gates, or states alone, in less memory and more time
+    #[arg(long, value_enum, default_value_t = Saving::Gates)]
+    save: Saving,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Saving {
+    Gates,
+    States,
 }
 
 impl GradientArguments {
@@ -97,12 +107,16 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
             });
         }
         (Dtype::F32, Device::Gpu) => Engine::gpu()?,
-        // A GPU computes no gradients yet.
-        (Dtype::F32, Device::Cpu | Device::Auto) => Engine::cpu(),
+        (Dtype::F32, Device::Cpu) => Engine::cpu(),
+        (Dtype::F32, Device::Auto) => Engine::auto(),
+    };
+    let save = match all.save {
+        Saving::Gates => Save::Gates,
+        Saving::States => Save::States,
     };
     finish::<f32>(arguments, weights, &names, &tensors, |weights, input, given| {
         let rnn = Rnn::new(&engine, weights.clone());
-        let (output, mut saved) = rnn.forward_saved(&all.call(input))?;
+        let (output, mut saved) = rnn.forward_saving(&all.call(input), save)?;
         let gradients = rnn.backward(&mut saved, given)?;
         Ok((output, gradients))
     })

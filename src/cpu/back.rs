@@ -28,6 +28,8 @@ pub struct Back<'a> {
     pub h: ArrayViewMut2<'a, f32>,
     pub c: Option<ArrayViewMut2<'a, f32>>,
     pub threads: usize,
+    /// The gradients that are wanted: by the input, and by the weights.
+    pub wants: [bool; 2],
 }
 
 /// The gradients of one slot.
@@ -141,13 +143,15 @@ impl Back<'_> {
         let mut gradients = SlotGradients::default();
         let weight = &self.transposed.input;
         gradients.input_stride = weight.columns();
-        gradients.input.resize(self.below.nrows() * weight.columns());
-        weight.product(
-            slot.arch,
-            Rows::of_matrix(&self.saved.a, columns),
-            &mut gradients.input,
-            self.threads,
-        );
+        let [wants_input, wants_weights] = self.wants;
+        if wants_input {
+            gradients.input.resize(self.below.nrows() * weight.columns());
+            let rows = Rows::of_matrix(&self.saved.a, columns);
+            weight.product(slot.arch, rows, &mut gradients.input, self.threads);
+        }
+        if !wants_weights {
+            return gradients;
+        }
 
         let mut outer = OuterProducts::default();
         let mut sum = |left: Columns<'_>, right: Columns<'_>| outer.sum(slot.arch, left, right, self.threads);

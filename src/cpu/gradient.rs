@@ -10,7 +10,7 @@ use super::saved::{SavedLayer, SavedSlot};
 use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
-use crate::{Output, Result, Save, Weights, memory};
+use crate::{Output, Result, Save, Wanted, Weights, memory};
 use ndarray::{Array3, Axis, CowArray, Ix3, s};
 use rayon::prelude::*;
 
@@ -80,6 +80,7 @@ impl CpuRnn {
         weights: &Weights,
         mut saved: CpuSaved,
         given: &OutputGradients<'_>,
+        wanted: &Wanted,
     ) -> Result<CallGradients> {
         let network = weights.network();
         let slots = self.slots(weights);
@@ -129,6 +130,7 @@ impl CpuRnn {
                     h: h.split_at(Axis(1), spec.state_size).0,
                     c: c.map(|c| c.split_at(Axis(1), spec.cell_state_size()).0),
                     threads,
+                    wants: [layer > 0 || wanted.has_input(), wanted.has_weights(layer)],
                 });
             }
             let gradients: Vec<SlotGradients> = if count * threads > 1 {
@@ -156,7 +158,8 @@ impl CpuRnn {
             if let Some(c) = &mut state.c {
                 c.slice_mut(s![spec.index, .., spec.cell_state_size()..]).fill(0.0);
             }
-            if saved.starts_from_learned && spec.cell.has_learned_state {
+            let is_wanted = saved.starts_from_learned && wanted.has_weights(spec.layer);
+            if is_wanted && spec.cell.has_learned_state {
                 let sums = |array: &Array3<f32>, size: usize| {
                     array.index_axis(Axis(0), spec.index).sum_axis(Axis(0)).to_vec()[..size].to_vec()
                 };
@@ -175,7 +178,7 @@ impl CpuRnn {
         spare.push(saved.layers);
         spare.truncate(MOST_SPARE);
         drop(spare);
-        let input = above.expect("a network has a layer");
+        let input = above.filter(|_| wanted.has_input()).unwrap_or_else(|| Array3::zeros((0, 0, 0)));
         Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
     }
 }

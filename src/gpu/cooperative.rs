@@ -2,7 +2,8 @@
 //! device gets cooperative matrices only where the adapter offers the sizes that the kernel needs, and is
 //! used only if that kernel agrees with a plain kernel.
 
-use super::{Gpu, numbers, prepared::Prepared, staging::read_whole, weights::DeviceWeights};
+use super::prepared::{Prepared, Turn};
+use super::{Gpu, Longest, numbers, staging::read_whole, weights::DeviceWeights};
 use crate::kernel::{Kernel, Read, Tile, WORKGROUP};
 use crate::network::Dtype;
 use crate::plan::{BufferId, Limits, Pass, Plan, Workload};
@@ -132,8 +133,9 @@ async fn product(
             numbers::store(&numbers(buffer.len), buffer.dtype, &mut bytes, "a")?;
             gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
         }
+        let longest = Longest { steps: steps as u64, lengths: None, resident: None, wanted: None };
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        run.record_submit(&mut encoder, Turn::Forward, 0, steps as u64, None);
+        run.record_submit(&mut encoder, Turn::Forward, 0, &longest, None);
         encoder.copy_buffer_to_buffer(run.buffer(target), 0, &staging, 0, planned.bytes());
         gpu.queue.submit([encoder.finish()]);
         Ok(())

@@ -4,8 +4,8 @@ use super::interop::Carry;
 use super::prepared::{Prepared, PreparedDispatch, Turn};
 use super::timing::Clock;
 use super::{Gpu, Longest, prepared::StepTable};
-use crate::Result;
-use crate::plan::{Pass, Payload, Plan, Step, Way};
+use crate::plan::{Gives, Pass, Payload, Plan, Step, Way};
+use crate::{Result, Wanted};
 use std::sync::Arc;
 
 impl Prepared {
@@ -31,7 +31,7 @@ impl Prepared {
                 if index == 0 {
                     self.bring_in(&mut encoder, way, longest);
                 }
-                self.record_submit(&mut encoder, turn, index, steps, clock);
+                self.record_submit(&mut encoder, turn, index, longest, clock);
                 if index == last {
                     self.bring_out(&mut encoder, way, longest);
                 }
@@ -47,9 +47,10 @@ impl Prepared {
         encoder: &mut wgpu::CommandEncoder,
         turn: Turn,
         index: usize,
-        steps: u64,
+        longest: &Longest<'_>,
         clock: Option<&Clock>,
     ) {
+        let steps = longest.steps;
         let (way, prepared) = self.way(turn);
         let first_pass = way.submits[..index].iter().map(Vec::len).sum();
         let count = |passes: &[Pass]| passes.iter().map(|pass| pass.dispatches.len()).sum::<usize>();
@@ -57,7 +58,7 @@ impl Prepared {
         for (number, planned) in (first_pass..).zip(&way.submits[index]) {
             let prepared = &prepared.dispatches[first..first + planned.dispatches.len()];
             first += prepared.len();
-            if is_empty(planned, steps) {
+            if is_empty(planned, steps) || !is_wanted(planned, longest.wanted) {
                 continue;
             }
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -111,6 +112,15 @@ pub(super) fn record_carry(encoder: &mut wgpu::CommandEncoder, label: &str, carr
         pass.set_pipeline(&prepared.pipeline.pipeline);
         pass.set_bind_group(0, &prepared.groups[0], &[]);
         pass.dispatch_workgroups(*x, *y, *z);
+    }
+}
+
+/// False for a pass whose gradients are not wanted.
+fn is_wanted(pass: &Pass, wanted: Option<&Wanted>) -> bool {
+    match (pass.gives, wanted) {
+        (Some(Gives::Input), Some(wanted)) => wanted.has_input(),
+        (Some(Gives::Weights(layer)), Some(wanted)) => wanted.has_weights(layer),
+        _ => true,
     }
 }
 

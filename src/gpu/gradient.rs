@@ -7,7 +7,7 @@ use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Dtype, Network, Outputs, Save};
 use crate::plan::{Payload, Segment, Workload};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
-use crate::{Error, Output, Result, State, Weights};
+use crate::{Error, Output, Result, State, Wanted, Weights};
 use ndarray::{Array3, s};
 
 /// A call that was saved: the objects that hold its numbers.
@@ -62,17 +62,20 @@ impl GpuRnn {
         weights: &Weights,
         saved: GpuSaved,
         given: &OutputGradients<'_>,
+        wanted: &Wanted,
         wait: Wait,
     ) -> Result<CallGradients> {
         let network = weights.network();
         let GpuSaved { used: (workload, prepared), lengths, starts_from_learned, h_n } = saved;
         let by_final = network.final_gradients(given, workload.outputs, &h_n)?;
-        let longest = Longest { steps: workload.steps as u64, lengths: None, resident: None };
+        let steps = workload.steps as u64;
+        let longest = Longest { steps, lengths: None, resident: None, wanted: Some(wanted) };
         prepared.write_gradients(&self.gpu, network, given, &by_final, lengths.as_deref())?;
         prepared.submit(&self.gpu, Turn::Backward, &longest, None).await?;
         prepared.wait(&self.gpu, Turn::Backward, wait).await?;
-        let mut gradients = prepared.read_gradients(&self.gpu, network, &workload)?;
+        let mut gradients = prepared.read_gradients(&self.gpu, network, &workload, wanted)?;
         put(&self.prepared, (workload, prepared), MAX_PREPARED);
+        gradients.weights.clear_layers(|layer| !wanted.has_weights(layer));
         if !starts_from_learned {
             gradients.weights.clear(&[TensorKind::InitialH, TensorKind::InitialC]);
         }
@@ -124,9 +127,11 @@ impl Prepared {
         gpu: &super::Gpu,
         network: &Network,
         workload: &Workload,
+        wanted: &Wanted,
     ) -> Result<CallGradients> {
         let (way, prepared) = self.way(Turn::Backward);
-        let mut input = Array3::zeros((workload.steps, workload.batch, network.input_size));
+        let shape = (workload.steps, workload.batch, network.input_size);
+        let mut input = Array3::zeros(if wanted.has_input() { shape } else { (0, 0, 0) });
         let mut state = network.zero_state(workload.batch)?;
         let mut params = Params::zeros(network)?;
         for &staging in &prepared.downloads {
@@ -137,6 +142,7 @@ impl Prepared {
                 let bytes = &view[first..first + transfer.bytes() as usize];
                 let numbers = numbers::load(bytes, transfer.dtype);
                 match transfer.what {
+                    Payload::InputGradient(_) if !wanted.has_input() => {}
                     Payload::InputGradient(Segment { first, steps }) => {
                         let steps = first as usize..(first + steps) as usize;
                         assign(input.slice_mut(s![steps, .., ..]), &numbers);

@@ -6,7 +6,7 @@ mod carry;
 pub(super) use carry::Carry;
 
 use super::prepared::{Prepared, Turn, padded, uniform_stride};
-use super::{Gpu, GpuRnn, Setup, Wait, check_memory, encode::record_carry, put, take};
+use super::{Gpu, GpuRnn, Longest, Setup, Wait, check_memory, encode::record_carry, put, take};
 use crate::interop::{Buffers, Placed, Role};
 use crate::network::Network;
 use crate::plan::{Payload, Plan, Transfer, Workload};
@@ -116,8 +116,9 @@ impl Encoded {
             }
         }
         record_carry(encoder, "carry in", &bound.before);
+        let longest = Longest { steps: run.plan.steps, lengths: None, resident: None, wanted: None };
         for submit in 0..run.plan.forward.submits.len() {
-            run.record_submit(encoder, Turn::Forward, submit, run.plan.steps, None);
+            run.record_submit(encoder, Turn::Forward, submit, &longest, None);
         }
         record_carry(encoder, "carry out", &bound.after);
     }

@@ -97,7 +97,7 @@ async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype, plan: Plan) -> Result<
         known.insert(buffer.content, made);
     }
     let prepared = Prepared::new(gpu, &known, plan, false).await?;
-    let longest = Longest { steps: 0, lengths: None, resident: None };
+    let longest = Longest { steps: 0, lengths: None, resident: None, wanted: None };
     prepared.submit(gpu, Turn::Forward, &longest, None).await?;
     known.retain(|content, _| matches!(content, Content::Weight(_)));
     Ok(known)

@@ -18,6 +18,17 @@ pub struct Pass {
     /// The time steps that all dispatches are repeated for, each with its own index; none for a pass that
     /// runs once.
     pub times: Option<Times>,
+    /// The gradients that the pass computes and no other pass needs.
+    pub gives: Option<Gives>,
+}
+
+/// Gradients that may not be wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// By the input.
+    Input,
+    /// By the weights of a layer.
+    Weights(usize),
 }
 
 /// One dispatch, or one dispatch per time step.

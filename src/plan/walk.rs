@@ -1,6 +1,6 @@
 //! The walk through time: segments, the order of time steps, and the cut into passes and submits.
 
-use super::dispatch::{Dispatch, Pass};
+use super::dispatch::{Dispatch, Gives, Pass};
 use std::sync::Arc;
 
 /// Steps in one submit, both directions counted, so that no driver's watchdog fires.
@@ -89,7 +89,14 @@ impl Walk {
     /// A pass that is outside of time.
     pub fn once(&mut self, label: String, dispatches: Vec<Dispatch>) {
         if !dispatches.is_empty() {
-            self.push(Pass { label, dispatches: dispatches.into(), times: None });
+            self.push(Pass { label, dispatches: dispatches.into(), times: None, gives: None });
+        }
+    }
+
+    /// The same, of gradients that may not be wanted.
+    pub fn giving(&mut self, label: String, dispatches: Vec<Dispatch>, gives: Gives) {
+        if !dispatches.is_empty() {
+            self.push(Pass { label, dispatches: dispatches.into(), times: None, gives: Some(gives) });
         }
     }
 
@@ -115,7 +122,12 @@ impl Walk {
             let count = (steps - done).min(room).min(at_once.unwrap_or(room));
             let first = if reverse { origin + steps - done - count } else { origin + done };
             let times = Times { first, count, reverse, origin, is_paired, at_once: at_once.is_some() };
-            self.push(Pass { label: label.to_owned(), dispatches: dispatches.clone(), times: Some(times) });
+            self.push(Pass {
+                label: label.to_owned(),
+                dispatches: dispatches.clone(),
+                times: Some(times),
+                gives: None,
+            });
             self.submitted += count;
             done += count;
         }
@@ -132,7 +144,12 @@ impl Walk {
     ) {
         let (first, origin) = (segment.first + at, segment.first);
         let times = Times { first, count: 1, reverse: false, origin, is_paired, at_once: false };
-        self.push(Pass { label: label.to_owned(), dispatches: dispatches.into(), times: Some(times) });
+        self.push(Pass {
+            label: label.to_owned(),
+            dispatches: dispatches.into(),
+            times: Some(times),
+            gives: None,
+        });
     }
 
     fn push(&mut self, pass: Pass) {

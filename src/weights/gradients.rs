@@ -40,6 +40,41 @@ impl<T> Gradients<T> {
         }
     }
 
+    /// Sets the gradients by the weights of some layers to zero.
+    pub(crate) fn clear_layers(&mut self, is_cleared: impl Fn(usize) -> bool)
+    where
+        T: num_traits::Zero + Clone,
+    {
+        let table = self.params.table.clone();
+        for entry in table.entries.iter().filter(|entry| is_cleared(entry.name.layer)) {
+            self.params.numbers[entry.range()].fill(T::zero());
+        }
+    }
+
+    /// Adds the gradients of another call, number by number.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) for gradients by other weights; nothing is added then.
+    pub fn add(&mut self, other: &Gradients<T>) -> crate::Result<()>
+    where
+        T: Copy + std::ops::AddAssign,
+    {
+        let shapes = |gradients: &Gradients<T>| -> Vec<_> {
+            let entries = gradients.params.table.entries.iter();
+            entries.map(|entry| (entry.name.format(Naming::PyTorch), entry.shape.clone())).collect()
+        };
+        if shapes(self) != shapes(other) {
+            return Err(crate::Error::Argument {
+                name: "gradients",
+                expected: "those by weights of the same names and shapes".into(),
+                found: "others".into(),
+            });
+        }
+        let pairs = self.params.numbers.iter_mut().zip(&other.params.numbers);
+        pairs.for_each(|(sum, number)| *sum += *number);
+        Ok(())
+    }
+
     /// Every gradient under the name of its weight, in PyTorch's order.
     pub fn tensors(&self, naming: Naming) -> impl Iterator<Item = (String, ArrayViewD<'_, T>)> {
         self.params.tensors(naming)

@@ -3,7 +3,7 @@
 use crate::common::case;
 use crate::engines::Outcome;
 use ndarray::Array3;
-use wgpu_rnn::{Call, Config, Engine, Error, Init, OutputGradients, Rnn, Weights};
+use wgpu_rnn::{Call, Config, Engine, Error, Init, OutputGradients, Rnn, Wanted, Weights};
 
 pub fn is_an_error(engine: &Engine) -> Outcome {
     let lstm = case(&Config::lstm(5).input_size(7), 4, 3, 69);
@@ -40,6 +40,8 @@ pub fn is_an_error(engine: &Engine) -> Outcome {
         let found = rnn.backward(&mut kept, &given);
         assert!(matches!(&found, Err(Error::Argument { name: "gradients", .. })), "{found:?}");
     }
+    let found = rnn.backward_of(&mut kept, &good(), &Wanted::all().frozen(1));
+    assert!(matches!(&found, Err(Error::Argument { name: "frozen", .. })), "{found:?}");
     // Refused gradients leave the saved call as it was.
     rnn.backward(&mut kept, &good()).unwrap();
 
@@ -53,6 +55,15 @@ pub fn is_an_error(engine: &Engine) -> Outcome {
         _ => false,
     };
     assert!(is_refused, "{:?}", found.err());
+
+    let mut sum = rnn.backward(&mut saved(), &good()).unwrap().weights;
+    let other = case(&Config::lstm(6).input_size(7), 4, 3, 69);
+    let other = Rnn::new(engine, other.weights);
+    let mut by_other = other.forward_saved(&lstm.call().state(None)).unwrap().1;
+    let by_other = other.backward(&mut by_other, &OutputGradients::new()).unwrap().weights;
+    let before = sum.clone();
+    assert!(matches!(sum.add(&by_other), Err(Error::Argument { name: "gradients", .. })));
+    assert_eq!(sum, before);
 
     let gru = case(&Config::gru(5).input_size(7), 4, 3, 70);
     let rnn = Rnn::new(engine, gru.weights.clone());

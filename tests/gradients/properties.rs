@@ -5,13 +5,14 @@ use crate::common::{Case, case};
 use crate::engines::{Offer, Outcome, Trials};
 use crate::{given, gradients};
 use ndarray::{Array3, Axis, s};
-use wgpu_rnn::{Cell, Config, Engine, Rnn, Saved, State};
+use wgpu_rnn::{CallGradients, Cell, Config, Engine, Error, Naming, Rnn, Saved, State, Wanted};
 
 pub fn add(trials: &mut Trials, offer: Offer) {
     trials.add(offer, "rows_are_independent", rows_are_independent);
     trials.add(offer, "a_nan_stays_in_its_row", a_nan_stays_in_its_row);
     trials.add(offer, "the_same_bits_twice", the_same_bits_twice);
     trials.add(offer, "saved_calls_are_independent", saved_calls_are_independent);
+    trials.add(offer, "parts_that_are_not_wanted_are_empty", parts_that_are_not_wanted_are_empty);
     trials.add(offer, "earlier_calls_leave_nothing_behind", earlier_calls_leave_nothing_behind);
 }
 
@@ -171,6 +172,34 @@ fn earlier_calls_leave_nothing_behind(engine: &Engine) -> Outcome {
                 rnn.free_buffers();
             }
         }
+    }
+    Ok(())
+}
+
+/// What is wanted has the same bits beside more or less; what is not is zero, and sums add up.
+fn parts_that_are_not_wanted_are_empty(engine: &Engine) -> Outcome {
+    for config in networks() {
+        let case = case(&config, 6, 3, 82);
+        let (rnn, given) = (Rnn::new(engine, case.weights.clone()), given(&case, 83));
+        let of = |wanted: &Wanted| -> Result<CallGradients, Error> {
+            let (_, mut saved) = rnn.forward_saved(&case.call())?;
+            rnn.backward_of(&mut saved, &given.gradients(), wanted)
+        };
+        let all = of(&Wanted::all())?;
+        let part = of(&Wanted::all().without_input().frozen(0))?;
+        // A part that was left out is there again in the next call.
+        assert_eq!(of(&Wanted::all())?, all, "{config:?}");
+        assert!(part.input.is_empty() && part.state == all.state, "{config:?}");
+        for (name, tensor) in part.weights.tensors(Naming::PyTorch) {
+            let whole = all.weights.tensor(&name).ok_or("no such tensor")?;
+            let is_frozen = name.contains("_l0");
+            let is_right = if is_frozen { tensor.iter().all(|&x| x == 0.0) } else { tensor == whole };
+            assert!(is_right && (!is_frozen || whole.iter().any(|&x| x != 0.0)), "{config:?}, {name}");
+        }
+        let mut sum = all.weights.clone();
+        sum.add(&all.weights)?;
+        let doubled = all.weights.as_slice().iter().map(|x| 2.0 * x);
+        assert!(sum.as_slice().iter().copied().eq(doubled), "{config:?}");
     }
     Ok(())
 }

@@ -62,7 +62,23 @@ fn check<T: Float>(name: &str, options: &[&str], dtype: &str, tolerance: Toleran
 fn gives_the_gradients_of_pytorch() {
     for (name, options) in CASES {
         check::<f32>(name, options, "f32", F32);
+        check::<f32>(name, &[options, &["--save", "states"]].concat(), "f32", F32);
         check::<f64>(name, options, "f64", F64);
+    }
+}
+
+/// Where there is an adapter to be had.
+#[test]
+fn a_gpu_gives_the_gradients_of_pytorch() {
+    if std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip") {
+        println!("WGPU_RNN_GPU=skip: not run");
+        return;
+    }
+    for (name, options) in CASES {
+        for save in ["gates", "states"] {
+            let more = ["--device", "gpu", "--save", save];
+            check::<f32>(name, &[options, &more].concat(), "f32", F32);
+        }
     }
 }
 

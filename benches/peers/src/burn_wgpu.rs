@@ -19,11 +19,13 @@ enum Module {
 struct Burn {
     layers: Vec<Module>,
     input: Array3<f32>,
+    by_output: Option<Array3<f32>>,
     device: Device,
 }
 
 pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
     let device = Device::wgpu(DeviceKind::DefaultDevice);
+    let device = if case.by_output.is_some() { device.autodiff() } else { device };
     let configuration = &case.configuration;
     let hidden = configuration.size;
     let mut layers = Vec::new();
@@ -54,7 +56,8 @@ pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
             _ => return Err("not among the configurations".into()),
         });
     }
-    Ok(Box::new(Burn { layers, input: case.input.clone(), device }))
+    let (input, by_output) = (case.input.clone(), case.by_output.clone());
+    Ok(Box::new(Burn { layers, input, by_output, device }))
 }
 
 fn set_lstm(lstm: &mut Lstm, case: &Case, layer: usize, direction: usize, device: &Device) {
@@ -94,15 +97,26 @@ fn set_linear(linear: &mut Linear, weight: ArrayD<f32>, bias: ArrayD<f32>, index
 impl Prepared for Burn {
     fn run(&mut self) -> Result<(Array3<f32>, Duration), Failure> {
         timed(|| {
-            let (steps, batch, features) = self.input.dim();
-            let data = TensorData::new(self.input.iter().copied().collect(), [steps, batch, features]);
-            let mut sequence = Tensor::<3>::from_data(data, &self.device);
+            let tensor = |array: &Array3<f32>| {
+                let (steps, batch, width) = array.dim();
+                let data = TensorData::new(array.iter().copied().collect(), [steps, batch, width]);
+                Tensor::<3>::from_data(data, &self.device)
+            };
+            let input = tensor(&self.input);
+            let input = if self.by_output.is_some() { input.require_grad() } else { input };
+            let mut sequence = input.clone();
             for layer in &self.layers {
                 sequence = match layer {
                     Module::Lstm(module) => module.forward(sequence, None).0,
                     Module::BiLstm(module) => module.forward(sequence, None).0,
                     Module::BiGru(module) => module.forward(sequence, None).0,
                 };
+            }
+            if let Some(by_output) = &self.by_output {
+                // The loss whose gradient by the output that is.
+                let loss = (sequence * tensor(by_output)).sum();
+                let gradients = loss.backward();
+                sequence = input.grad(&gradients).ok_or("no gradient by the input")?;
             }
             let [steps, batch, width] = sequence.dims();
             let numbers = sequence.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;

@@ -1,7 +1,10 @@
 //! What is computed: a network, its weights, an input, and what the reference makes of them.
 
 use ndarray::{Array3, ArrayD, s};
-use wgpu_rnn::{Activation, Cell, Config, Directions, Init, Naming, Weights, mxnet, reference};
+use wgpu_rnn::{
+    Activation, Call, Cell, Config, Directions, Engine, Init, Naming, OutputGradients, Rnn, Weights, mxnet,
+    reference,
+};
 
 /// One network and size.
 #[derive(Clone, Copy)]
@@ -64,6 +67,10 @@ pub const CONFIGURATIONS: [Configuration; 10] = [
     Configuration { cell: Cell::Gru, ..both(lstm("BiGRU 128 N16 T80", 128, 16, 80, RLX)) },
     lstm("LSTM 256 N16 T30", 256, 16, 30, RLX),
 ];
+
+/// Those whose training is measured: forward and backward.
+pub const TRAINING: [&str; 4] =
+    ["BiLSTM 128 N16 T100", "BiLSTM 256 N16 T50", "BiGRU 128 N16 T100", "LSTM 512 N32 T50"];
 
 /// What cuDNN is known by, for an NVIDIA card: Baidu's DeepBench, and a network of speech recognition.
 pub const CUDNN: &[&str] = &["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
@@ -157,6 +164,8 @@ pub struct Case {
     /// it does in a few seconds. Rows know nothing of each other, nor the steps of one direction of those to
     /// come.
     pub truth: Array3<f64>,
+    /// Of training, the gradient of a loss by the output.
+    pub by_output: Option<Array3<f32>>,
 }
 
 impl Configuration {
@@ -170,7 +179,25 @@ impl Configuration {
         let (steps, rows) = self.verified();
         let part = input.slice(s![..steps, ..rows, ..]).mapv(f64::from);
         let truth = reference::forward(&weights.cast::<f64>(), &part, None)?.output;
-        Ok(Case { configuration: self, weights, input, truth })
+        Ok(Case { configuration: self, weights, input, truth, by_output: None })
+    }
+
+    /// A case of training: what is verified is the gradient by the input, of all rows and steps, by the CPU
+    /// engine, which the library's tests hold against the reference's tape.
+    pub fn draw_training(self) -> Result<Case, wgpu_rnn::Error> {
+        let config = Config::new(self.cell, self.size)
+            .num_layers(self.num_layers)
+            .directions(self.directions)
+            .input_size(self.features);
+        let weights = Weights::init(&config, &Init::pytorch().seed(1))?;
+        let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (self.steps, self.batch, self.features));
+        let width = self.directions.count() * self.size;
+        let by_output = mxnet::Random::new(2).uniform(-1.0, 1.0, (self.steps, self.batch, width));
+        let rnn = Rnn::new(&Engine::cpu(), weights.clone());
+        let (_, mut saved) = rnn.forward_saved(&Call::new(&input))?;
+        let gradients = rnn.backward(&mut saved, &OutputGradients::new().output(&by_output))?;
+        let truth = gradients.input.mapv(f64::from);
+        Ok(Case { configuration: self, weights, input, truth, by_output: Some(by_output) })
     }
 }
 
@@ -222,6 +249,7 @@ impl Case {
     /// All tensors, for peers in other languages.
     pub fn tensors(&self) -> Vec<(String, ArrayD<f32>)> {
         let weights = self.weights.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.to_owned()));
-        weights.chain([("input".to_owned(), self.input.clone().into_dyn())]).collect()
+        let by_output = self.by_output.iter().map(|by| ("by_output".to_owned(), by.clone().into_dyn()));
+        weights.chain([("input".to_owned(), self.input.clone().into_dyn())]).chain(by_output).collect()
     }
 }

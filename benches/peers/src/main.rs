@@ -60,7 +60,7 @@ fn main() -> Result<(), Failure> {
     let more = if arguments.cudnn { case::for_cudnn() } else { Vec::new() };
     let all = CONFIGURATIONS.into_iter().chain(more);
     let chosen: Vec<_> = all.filter(|one| one.name.contains(&arguments.only)).collect();
-    let bar = ProgressBar::new((chosen.len() * runs) as u64);
+    let bar = ProgressBar::new(((chosen.len() + case::TRAINING.len()) * runs) as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     let mut rows = Vec::new();
     for configuration in chosen {
@@ -68,16 +68,23 @@ fn main() -> Result<(), Failure> {
         let case = configuration.draw()?;
         rows.extend(measure(&engine, &case, &arguments, runs, &bar));
     }
+    let mut training = Vec::new();
+    let trained = CONFIGURATIONS.into_iter().filter(|one| case::TRAINING.contains(&one.name));
+    for configuration in trained.filter(|one| one.name.contains(&arguments.only)) {
+        bar.set_message(format!("{}, training", configuration.name));
+        training.extend(measure(&engine, &configuration.draw_training()?, &arguments, runs, &bar));
+    }
     bar.finish_and_clear();
 
-    let table = report::table(&rows);
-    println!("{table}");
-    let ratios = report::ratios(&rows);
-    for (peer, by_configuration) in &ratios {
-        let worst = by_configuration.values().copied().fold(f64::INFINITY, f64::min);
-        let mean = report::geometric_mean(by_configuration.values().copied());
-        println!("{peer}: geometric mean {mean:.2}, worst {worst:.2}, of {}", by_configuration.len());
+    for (rows, what) in [(&rows, "forward"), (&training, "forward and backward")] {
+        println!("{what}\n{}", report::table(rows));
+        for (peer, by_configuration) in &report::ratios(rows) {
+            let worst = by_configuration.values().copied().fold(f64::INFINITY, f64::min);
+            let mean = report::geometric_mean(by_configuration.values().copied());
+            println!("{peer}: geometric mean {mean:.2}, worst {worst:.2}, of {}", by_configuration.len());
+        }
     }
+    let (ratios, training_ratios) = (report::ratios(&rows), report::ratios(&training));
     let title = format!("{adapter}, {runs} runs each in turn, {:.0} s", start.elapsed().as_secs_f64());
     println!("{title}");
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../record");
@@ -88,10 +95,10 @@ fn main() -> Result<(), Failure> {
     let short: String = adapter.chars().take_while(|c| c.is_alphanumeric()).collect();
     wgpu_rnn::file::replace(
         folder.join(format!("peers-{short}.txt")),
-        format!("{title}\n{}\n", plain(&rows)).as_bytes(),
+        format!("{title}\n{}\n\nforward and backward\n{}\n", plain(&rows), plain(&training)).as_bytes(),
     )?;
     report::plot(&rows, &title, &folder.join(format!("peers-{short}.svg")))?;
-    println!("{}", serde_json::json!({ "adapter": adapter, "ratios": ratios }));
+    println!("{}", serde_json::json!({ "adapter": adapter, "ratios": ratios, "training": training_ratios }));
     Ok(())
 }
 
@@ -114,7 +121,11 @@ const GPU: &str = "wgpu-rnn";
 const CPU: &str = "wgpu-rnn-cpu";
 
 fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar: &ProgressBar) -> Vec<Row> {
-    let is_for = |peer: &str| case.configuration.peers.contains(&peer);
+    // Of training, those that differentiate.
+    let is_for = |peer: &str| {
+        let differentiates = ["burn-wgpu", "pytorch"].contains(&peer);
+        case.configuration.peers.contains(&peer) && (case.by_output.is_none() || differentiates)
+    };
     let mut contenders: Vec<Contender> = vec![(GPU.into(), GPU, Ok(ours::prepare(engine, case)))];
     if is_for("burn-wgpu") {
         contenders.push(("burn-wgpu".into(), GPU, burn_wgpu::prepare(case)));

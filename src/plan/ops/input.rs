@@ -6,6 +6,7 @@ use crate::network::SlotSpec;
 use crate::plan::arrays::Arrays;
 use crate::plan::buffers::BufferId;
 use crate::plan::builder::Builder;
+use crate::plan::dispatch::Gives;
 use crate::plan::gemm::{Gemm, Source, Target};
 use crate::plan::gradient_arrays::GradientArrays;
 use crate::plan::ops::outers;
@@ -98,11 +99,16 @@ pub fn backward(
         segment: None,
     };
     let dispatches = gemm.dispatches(builder)?;
-    builder.walk.once(format!("layer {layer} input back"), dispatches);
+    let label = format!("layer {layer} input back");
+    match layer {
+        0 => builder.walk.giving(label, dispatches, Gives::Input),
+        // The gradient by the output of the layer below.
+        _ => builder.walk.once(label, dispatches),
+    }
     let mut dispatches = Vec::new();
     for slot in slots {
         dispatches.extend(outers::input(builder, arrays, gradients, slot, segment)?);
     }
-    builder.walk.once(format!("layer {layer} weight_ih"), dispatches);
+    builder.walk.giving(format!("layer {layer} weight_ih"), dispatches, Gives::Weights(layer));
     Ok(())
 }

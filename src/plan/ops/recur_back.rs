@@ -8,7 +8,7 @@ use crate::plan::arrays::{Arrays, Group};
 use crate::plan::buffers::Binding;
 use crate::plan::builder::Builder;
 use crate::plan::dims::{BackDims, Dims};
-use crate::plan::dispatch::Dispatch;
+use crate::plan::dispatch::{Dispatch, Gives};
 use crate::plan::gradient_arrays::{
     GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
 };
@@ -73,7 +73,8 @@ pub fn backward(
     if is_last {
         sums.extend(outers::of_batch(builder, arrays, gradients, index)?);
     }
-    builder.walk.once(format!("layer {} weight_hh", slot.layer), sums);
+    let label = format!("layer {} weight_hh", slot.layer);
+    builder.walk.giving(label, sums, Gives::Weights(slot.layer));
     Ok(())
 }
 
