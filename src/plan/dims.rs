@@ -3,29 +3,29 @@
 /// The sizes that a kernel is told, as its `Dims` in WGSL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dims {
-    /// The sizes of [`Kernel::Gemm`].
+    /// The sizes of [`Kernel::Gemm`](crate::kernel::Kernel::Gemm).
     Gemm(GemmDims),
-    /// The sizes of [`Kernel::Step`] and [`Kernel::Sequence`], of saved calls too.
+    /// The sizes of [`Kernel::Step`](crate::kernel::Kernel::Step) and [`Kernel::Sequence`](crate::kernel::Kernel::Sequence), of saved calls too.
     Step(StepDims),
-    /// The sizes of [`Kernel::Back`].
+    /// The sizes of [`Kernel::Back`](crate::kernel::Kernel::Back).
     Back(BackDims),
-    /// The sizes of [`Kernel::Norm`].
+    /// The sizes of [`Kernel::Norm`](crate::kernel::Kernel::Norm).
     Norm(NormDims),
-    /// The sizes of [`Kernel::Combine`].
+    /// The sizes of [`Kernel::Combine`](crate::kernel::Kernel::Combine).
     Combine(CombineDims),
-    /// The sizes of [`Kernel::Carry`].
+    /// The sizes of [`Kernel::Carry`](crate::kernel::Kernel::Carry).
     Carry(CarryDims),
-    /// The sizes of [`Kernel::Pack`].
+    /// The sizes of [`Kernel::Pack`](crate::kernel::Kernel::Pack).
     Pack(PackDims),
-    /// The sizes of [`Kernel::Transpose`].
+    /// The sizes of [`Kernel::Transpose`](crate::kernel::Kernel::Transpose).
     Transpose(TransposeDims),
-    /// The sizes of [`Kernel::Outer`].
+    /// The sizes of [`Kernel::Outer`](crate::kernel::Kernel::Outer).
     Outer(OuterDims),
-    /// The sizes of [`Kernel::Reduce`].
+    /// The sizes of [`Kernel::Reduce`](crate::kernel::Kernel::Reduce).
     Reduce(ReduceDims),
-    /// The sizes of [`Kernel::Drop`].
+    /// The sizes of [`Kernel::Drop`](crate::kernel::Kernel::Drop).
     Drop(DropDims),
-    /// The sizes of [`Kernel::Again`].
+    /// The sizes of [`Kernel::Again`](crate::kernel::Kernel::Again).
     Again(AgainDims),
 }
 

@@ -74,7 +74,7 @@ impl Outer {
         let wanted = if limits.is_software { SOFTWARE_GROUPS } else { GPU_GROUPS };
         let fit = binding_bytes(limits, Dtype::F32) / product(&[Dtype::F32.bytes(), self.len()]).max(1);
         let count = wanted.div_ceil(groups.max(1)).clamp(1, fit.max(1));
-        self.rows.div_ceil(count).max(CHUNK).min(MAX_TURNS)
+        self.rows.div_ceil(count).clamp(CHUNK, MAX_TURNS)
     }
 
     /// Partial sums.
