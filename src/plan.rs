@@ -13,6 +13,7 @@ mod cut;
 mod dims;
 mod dispatch;
 mod flat;
+mod gates;
 mod gemm;
 mod gradient_arrays;
 mod limits;

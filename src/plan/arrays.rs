@@ -3,6 +3,7 @@
 use super::buffers::BufferId;
 use super::builder::Builder;
 use super::cut::output_row;
+use super::gates;
 use super::steps::phases;
 use super::weights::columns;
 use super::{FOUR, padded, product};
@@ -118,8 +119,8 @@ impl<'a> Arrays<'a> {
             true => Some(builder.buffers.work("lengths", batch, Dtype::F32)?),
             false => None,
         };
-        let input_gates = input_gates(builder)?;
-        let [gates_again, recurrent_again] = gates_again(builder)?;
+        let input_gates = gates::input_gates(builder)?;
+        let [gates_again, recurrent_again] = gates::gates_again(builder)?;
         let mut zero_gates = None;
         if !gates_again.is_empty() {
             let columns = network.slots.iter().map(|slot| columns(slot, true)).max().unwrap_or(0);
@@ -272,33 +273,6 @@ impl<'a> Arrays<'a> {
     }
 }
 
-/// The gates, and the recurrent products, that the way back of a saved call makes again: one buffer, or two for
-/// segments in turn.
-fn gates_again(builder: &mut Builder<'_>) -> Result<[Vec<BufferId>; 2]> {
-    let (network, workload) = (builder.network, builder.workload);
-    if !workload.is_saved() || workload.keeps_gates() {
-        return Ok(Default::default());
-    }
-    let together = if builder.cut.shares_gates { network.direction_count() as u64 } else { 1 };
-    let columns = network.slots.iter().map(|slot| columns(slot, true)).max().unwrap_or(0);
-    let steps = builder.cut.segments[0].steps + 1;
-    let mut all: [Vec<BufferId>; 2] = Default::default();
-    for index in 0..builder.cut.segments.len().min(2) {
-        let len = product(&[steps, workload.batch as u64, FOUR, together, columns]);
-        all[0].push(builder.buffers.work(&format!("gates again {index}"), len, workload.dtype)?);
-        let normed = network.slots.iter().filter(|slot| slot.cell.layer_norm);
-        if let Some(units) = normed.map(|slot| slot.hidden_size as u64).max() {
-            let len = product(&[steps, workload.batch as u64, FOUR, units]);
-            all[1].push(builder.buffers.work(
-                &format!("recurrent gates again {index}"),
-                len,
-                workload.dtype,
-            )?);
-        }
-    }
-    Ok(all)
-}
-
 /// Words of the array that tells `drop.wgsl`: see there.
 pub(super) const DROPOUT_WORDS: u64 = 6;
 
@@ -317,35 +291,6 @@ fn dropped(builder: &mut Builder<'_>, layer: usize) -> Result<Option<Vec<SourceA
         dropped.push(SourceArray { segments, offset: 0, depth: size / FOUR });
     }
     Ok(Some(dropped))
-}
-
-/// One buffer for all, or, of a saved call, one of each layer, direction and segment that has gates of its
-/// own. Behind the steps of a segment stands the neighbouring segment's first one on the way back.
-fn input_gates(builder: &mut Builder<'_>) -> Result<Vec<BufferId>> {
-    let (network, workload) = (builder.network, builder.workload);
-    let batch = workload.batch as u64;
-    let (together, apart) = match builder.cut.shares_gates {
-        true => (network.direction_count() as u64, 1),
-        false => (1, network.direction_count()),
-    };
-    if !workload.keeps_gates() {
-        let columns = network.slots.iter().map(|slot| columns(slot, false)).max().unwrap_or(0);
-        let gates = product(&[builder.cut.segments[0].steps, batch, FOUR, together, columns]);
-        return Ok(vec![builder.buffers.work("input gates", gates, workload.dtype)?]);
-    }
-    let mut all = Vec::new();
-    for slots in network.layers() {
-        for slot in &slots[..apart] {
-            let row = product(&[batch, FOUR, together, columns(slot, true)]);
-            let holder =
-                if apart == 1 { format!("layer {}", slot.layer) } else { format!("slot {}", slot.index) };
-            let dtype = workload.dtype;
-            all.extend(builder.by_segment(&format!("{holder} gates"), |buffers, name, steps| {
-                buffers.saved(name, product(&[steps + 1, row]), dtype)
-            })?);
-        }
-    }
-    Ok(all)
 }
 
 impl<'a> Group<'a> {

@@ -18,10 +18,13 @@ pub struct Tensors<'a> {
     input: usize,
     /// Arrays side by side in the layer's input.
     sources: usize,
+    /// Units that an invocation computes on the way back.
+    together: usize,
 }
 
 impl<'a> Tensors<'a> {
-    pub fn new(weights: &'a Weights, key: KernelWeight, direction: usize) -> Tensors<'a> {
+    /// `together` is the number of units that an invocation computes on the way back.
+    pub fn new(weights: &'a Weights, key: KernelWeight, direction: usize, together: usize) -> Tensors<'a> {
         let config = weights.config();
         let suffix = format!("_l{}{}", key.layer, ["", "_reverse"][direction]);
         let one = config.directions == Directions::Both && config.merge == Merge::Concatenate;
@@ -30,7 +33,7 @@ impl<'a> Tensors<'a> {
         let shape = |kind: &str, axis| weights.tensor(&format!("{kind}{suffix}")).unwrap().shape()[axis];
         let (state, input) = (shape("weight_hh", 1), shape("weight_ih", 1));
         let sources = if key.layer > 0 && one { 2 } else { 1 };
-        Tensors { weights, suffix, cell, hidden, state, input, sources }
+        Tensors { weights, suffix, cell, hidden, state, input, sources, together }
     }
 
     /// A number of a tensor, or zero where the network has none such.
@@ -161,8 +164,8 @@ impl<'a> Tensors<'a> {
                 }
             }
             WeightPart::Transposed(Product::Recurrent { first: 0, gates }) => {
-                let [block, k, lane, i] = digits(at, [row / VECTOR, BLOCK, VECTOR]);
-                let (column, k) = (block * BLOCK + lane, k * VECTOR + i);
+                let [block, k, lane, of_four, i] = digits(at, [row / VECTOR, BLOCK, self.together, VECTOR]);
+                let (column, k) = ((block * BLOCK + lane) * self.together + of_four, k * VECTOR + i);
                 match gate_at(k % kept, gates == 3, gates) {
                     Some(gate) if k / kept < hidden && column < self.state => {
                         self.at("weight_hh", &[gate * hidden + k / kept, column])
@@ -175,8 +178,9 @@ impl<'a> Tensors<'a> {
                     Product::Recurrent { first, .. } => ("weight_hh", first * hidden, hidden, self.state),
                     Product::Projection => ("weight_hr", 0, self.state, hidden),
                 };
-                let [block, k, lane, i] = digits(at, [rows.div_ceil(VECTOR), BLOCK, VECTOR]);
-                let (column, k) = (block * BLOCK + lane, k * VECTOR + i);
+                let [block, k, lane, of_four, i] =
+                    digits(at, [rows.div_ceil(VECTOR), BLOCK, self.together, VECTOR]);
+                let (column, k) = ((block * BLOCK + lane) * self.together + of_four, k * VECTOR + i);
                 let is_there = k < rows && column < columns;
                 if is_there { self.at(kind, &[first + k, column]) } else { 0.0 }
             }

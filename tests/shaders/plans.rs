@@ -36,6 +36,7 @@ fn unset(used: &Used, name: &str) -> Option<&'static str> {
     match name {
         "WORKGROUP" if !is_sequence => Some("the default is the workgroup of all others"),
         "REVERSE" if has_steps && !is_sequence => Some("the step index tells the time step"),
+        "BACK" if !matches!(used.kernel, Kernel::Back { .. }) => Some("the default is the way forward"),
         "PAIRED" if !has_steps => Some("it has no directions"),
         _ => {
             let (function, parameter) = name.split_once('_')?;
@@ -143,10 +144,23 @@ fn used() -> Vec<Used> {
             }
         }
     }
-    // A layer-normalised cell below its projection is no pair of neighbours above.
+    // Phases on the way back that the turns of adapters above may leave out.
     let named = |name: &str| OPTIONS.iter().find(|row| row.name == name).expect("there is such a row");
-    let setup = with(Cell::Lstm, &[named("proj_size"), named("layer_norm")]);
-    add(Plan::of(&setup.config, &Workload { saves: Some(Save::Gates), ..setup.workload() }, &adapters()[1]));
+    let [projection, norm, reset] = ["proj_size", "layer_norm", "gru_reset"].map(named);
+    for limits in adapters() {
+        for (cell, rows) in [
+            (Cell::Lstm, vec![projection]),
+            (Cell::Lstm, vec![norm]),
+            (Cell::Lstm, vec![projection, norm]),
+            (Cell::Gru, vec![reset]),
+        ] {
+            let setup = with(cell, &rows);
+            for save in Save::ALL {
+                let workload = Workload { saves: Some(save), ..setup.workload() };
+                add(Plan::of(&setup.config, &workload, &limits));
+            }
+        }
+    }
     used.into_values().collect()
 }
 
@@ -196,7 +210,7 @@ fn plans_set_every_override() {
             }
         }
     }
-    assert_eq!(reasons.len(), 4, "reasons that are used: {reasons:?}");
+    assert_eq!(reasons.len(), 5, "reasons that are used: {reasons:?}");
 }
 
 /// A formula that is a whole time step can take many of them in one dispatch: its kernel is there, and its

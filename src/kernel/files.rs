@@ -1,0 +1,166 @@
+//! The files of `shaders/` that each kernel is joined from.
+
+use super::{Kernel, Read, StepIndex, Tile, VECTOR};
+use crate::network::{Dtype, Equation, Save};
+
+impl Tile {
+    pub(super) fn wgsl(self) -> [&'static str; 3] {
+        let read = match self.read {
+            Read::Each => include_str!("../../shaders/read_each.wgsl"),
+            Read::Shared => include_str!("../../shaders/read_shared.wgsl"),
+            Read::Split => include_str!("../../shaders/read_split.wgsl"),
+            Read::Workgroup => include_str!("../../shaders/read_workgroup.wgsl"),
+            Read::Cooperative => include_str!("../../shaders/read_cooperative.wgsl"),
+        };
+        let rows = match (self.rows, self.read) {
+            (1, Read::Split) => include_str!("../../shaders/rows/split_1.wgsl"),
+            (_, Read::Split) => include_str!("../../shaders/rows/split_4.wgsl"),
+            (1, _) => include_str!("../../shaders/rows/1.wgsl"),
+            (4, _) => include_str!("../../shaders/rows/4.wgsl"),
+            (8, Read::Each) => include_str!("../../shaders/rows/8.wgsl"),
+            (8, _) => include_str!("../../shaders/rows/shared_8.wgsl"),
+            (16, _) => include_str!("../../shaders/rows/shared_16.wgsl"),
+            (32, Read::Workgroup) => include_str!("../../shaders/rows/workgroup_32.wgsl"),
+            (32, _) => include_str!("../../shaders/rows/shared_32.wgsl"),
+            (_, Read::Cooperative) => include_str!("../../shaders/rows/cooperative_64.wgsl"),
+            _ => include_str!("../../shaders/rows/workgroup_64.wgsl"),
+        };
+        [include_str!("../../shaders/rows/quad.wgsl"), read, rows]
+    }
+}
+
+impl Kernel {
+    /// The whole WGSL text: files, joined. Its entry point is `main`.
+    pub fn wgsl(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> String {
+        self.files(tile, step_index, dtype).join("\n")
+    }
+
+    pub(super) fn files(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> Vec<&'static str> {
+        let gates = match self {
+            Kernel::Back { is_wide: true, .. } => VECTOR,
+            Kernel::Back { .. } => 1,
+            _ => self.equation().map_or(VECTOR, Equation::width),
+        };
+        let dtype = match self {
+            Kernel::Carry { from: Dtype::F16, .. } | Kernel::Carry { to: Dtype::F16, .. } => Dtype::F16,
+            _ => dtype,
+        };
+        let mut files = vec![
+            // The first file, since it may enable an extension.
+            match dtype {
+                Dtype::F32 => include_str!("../../shaders/dtype/f32.wgsl"),
+                Dtype::F16 => include_str!("../../shaders/dtype/f16.wgsl"),
+            },
+            include_str!("../../shaders/prelude.wgsl"),
+        ];
+        if self.has_tiles() || self.has_step_index() {
+            files.push(match gates {
+                1 => include_str!("../../shaders/gates/1.wgsl"),
+                2 => include_str!("../../shaders/gates/2.wgsl"),
+                3 => include_str!("../../shaders/gates/3.wgsl"),
+                _ => include_str!("../../shaders/gates/4.wgsl"),
+            });
+            if !matches!(self, Kernel::Back { .. }) {
+                files.push(match gates {
+                    1 => include_str!("../../shaders/operands/1.wgsl"),
+                    2 => include_str!("../../shaders/operands/2.wgsl"),
+                    3 => include_str!("../../shaders/operands/3.wgsl"),
+                    _ => include_str!("../../shaders/operands/4.wgsl"),
+                });
+            }
+        }
+        if self.has_tiles() {
+            files.extend(tile.wgsl());
+        }
+        if tile.read == Read::Cooperative {
+            files.insert(0, include_str!("../../shaders/dtype/cooperative.wgsl"));
+        }
+        if self.has_step_index() {
+            files.push(include_str!("../../shaders/activation.wgsl"));
+            files.push(include_str!("../../shaders/step_index/time.wgsl"));
+            files.push(match step_index {
+                StepIndex::Immediate => include_str!("../../shaders/step_index/immediate.wgsl"),
+                StepIndex::Uniform => include_str!("../../shaders/step_index/uniform.wgsl"),
+            });
+        }
+        let once = include_str!("../../shaders/run/once.wgsl");
+        let step = include_str!("../../shaders/step.wgsl");
+        let one = [once, include_str!("../../shaders/run/step.wgsl")];
+        let sequence = include_str!("../../shaders/run/sequence.wgsl");
+        let none = include_str!("../../shaders/saves/none.wgsl");
+        let saves = |equation: Equation, save: Save| match (save, equation.row().saves) {
+            (Save::States, _) | (_, "") => [include_str!("../../shaders/saves/states.wgsl"), ""],
+            (Save::Gates, own) => [include_str!("../../shaders/saves/gates.wgsl"), own],
+        };
+        match self {
+            Kernel::Gemm => files.extend([once, include_str!("../../shaders/gemm.wgsl")]),
+            Kernel::Step(equation) => {
+                files.extend(one);
+                files.extend([none, equation.file(), step]);
+            }
+            Kernel::Sequence(equation) => files.extend([sequence, none, equation.file(), step]),
+            Kernel::SavedStep(equation, save) => {
+                files.extend(one);
+                files.extend(saves(equation, save));
+                files.extend([equation.file(), step]);
+            }
+            Kernel::SavedSequence(equation, save) => {
+                files.push(sequence);
+                files.extend(saves(equation, save));
+                files.extend([equation.file(), step]);
+            }
+            Kernel::Back { phase, is_wide, is_sequence } => {
+                files.push(include_str!("../../shaders/slope.wgsl"));
+                files.push(include_str!("../../shaders/back/place.wgsl"));
+                files.extend(phase.row().wgsl);
+                if self.has_tiles() {
+                    files.push(match is_sequence {
+                        true => include_str!("../../shaders/run/back_sequence.wgsl"),
+                        false => include_str!("../../shaders/run/back_once.wgsl"),
+                    });
+                    files.push(match is_wide {
+                        true => include_str!("../../shaders/units/4.wgsl"),
+                        false => include_str!("../../shaders/units/1.wgsl"),
+                    });
+                    files.push(include_str!("../../shaders/back.wgsl"));
+                }
+            }
+            Kernel::Norm | Kernel::SavedNorm(_) => {
+                files.push(match self {
+                    Kernel::SavedNorm(Save::Gates) => include_str!("../../shaders/saves/norm.wgsl"),
+                    Kernel::SavedNorm(Save::States) => include_str!("../../shaders/saves/norm_states.wgsl"),
+                    _ => include_str!("../../shaders/saves/norm_none.wgsl"),
+                });
+                files.extend([Equation::Lstm.file(), include_str!("../../shaders/norm.wgsl")]);
+            }
+            Kernel::Again => files.extend([
+                include_str!("../../shaders/activation.wgsl"),
+                include_str!("../../shaders/again.wgsl"),
+            ]),
+            Kernel::Combine => files.push(include_str!("../../shaders/combine.wgsl")),
+            Kernel::Pack => files.push(include_str!("../../shaders/pack.wgsl")),
+            Kernel::Transpose => files.push(include_str!("../../shaders/transpose.wgsl")),
+            Kernel::Outer => {
+                files.push(include_str!("../../shaders/outer.wgsl"));
+                files.push(match tile.read {
+                    Read::Shared => include_str!("../../shaders/outer/shared.wgsl"),
+                    _ => include_str!("../../shaders/outer/each.wgsl"),
+                });
+            }
+            Kernel::Reduce => files.push(include_str!("../../shaders/reduce.wgsl")),
+            Kernel::Drop => files.push(include_str!("../../shaders/drop.wgsl")),
+            Kernel::Carry { from, to } => {
+                files.push(match from {
+                    Dtype::F32 => include_str!("../../shaders/carry/from_f32.wgsl"),
+                    Dtype::F16 => include_str!("../../shaders/carry/from_f16.wgsl"),
+                });
+                files.push(match to {
+                    Dtype::F32 => include_str!("../../shaders/carry/to_f32.wgsl"),
+                    Dtype::F16 => include_str!("../../shaders/carry/to_f16.wgsl"),
+                });
+                files.push(include_str!("../../shaders/carry.wgsl"));
+            }
+        }
+        files
+    }
+}
