@@ -1,11 +1,12 @@
-//! Forward and backward: ms, median (fastest), and how much longer the backward pass takes.
+//! Forward and backward: ms, median (fastest); how much longer the backward pass takes; and both where the call
+//! keeps states alone, in turn with the others.
 //!
 //!     cargo bench --bench train [-- cpu] [-- adapter]
 //!
 //! On the CPU engine, and on the best adapter, a software one too.
 
 use std::time::{Duration, Instant};
-use wgpu_rnn::{Call, Config, Engine, Init, OutputGradients, Rnn, Weights, mxnet};
+use wgpu_rnn::{Call, Config, Engine, Init, OutputGradients, Rnn, Save, Weights, mxnet};
 
 /// Runs of each on the CPU engine, and on an adapter.
 const RUNS: [usize; 2] = [40, 12];
@@ -33,8 +34,8 @@ fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
     ];
     println!("{}; {runs} runs, ms, median (fastest)", engine.name());
     println!(
-        "{:<12} {:>4} {:>3} {:>18} {:>18} {:>18} {:>8}",
-        "network", "T", "N", "forward, saved", "backward", "both", "ratio"
+        "{:<12} {:>4} {:>3} {:>18} {:>18} {:>18} {:>8} {:>18} {:>6}",
+        "network", "T", "N", "forward, saved", "backward", "both", "ratio", "both, states", "more"
     );
     for (name, config, steps, batch) in shapes {
         let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
@@ -43,16 +44,20 @@ fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
         let (answer, _) = rnn.forward_saved(&call)?;
         let by_output = mxnet::Random::new(2).uniform(-1.0, 1.0, answer.output.dim());
         let given = OutputGradients::new().output(&by_output);
-        let mut times: [Vec<Duration>; 3] = Default::default();
+        let mut times: [Vec<Duration>; 4] = Default::default();
         for run in 0..=runs {
             let start = Instant::now();
             let (_, mut saved) = rnn.forward_saved(&call)?;
             let forward = start.elapsed();
             rnn.backward(&mut saved, &given)?;
             let both = start.elapsed();
+            let start = Instant::now();
+            let (_, mut saved) = rnn.forward_saving(&call, Save::States)?;
+            rnn.backward(&mut saved, &given)?;
+            let states = start.elapsed();
             // The first packs the weights.
             if run > 0 {
-                let run = [forward, both - forward, both];
+                let run = [forward, both - forward, both, states];
                 times.iter_mut().zip(run).for_each(|(times, time)| times.push(time));
             }
         }
@@ -60,10 +65,13 @@ fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
             times.sort();
             [times[runs / 2], times[0]].map(|time| time.as_secs_f64() * 1e3)
         });
-        let [forward, backward, both] =
+        let [forward, backward, both, states] =
             medians.map(|[median, fastest]| format!("{median:.2} ({fastest:.2})"));
         let ratio = medians[1][0] / medians[0][0];
-        println!("{name:<12} {steps:>4} {batch:>3} {forward:>18} {backward:>18} {both:>18} {ratio:>8.2}");
+        let more = 100.0 * (medians[3][0] / medians[2][0] - 1.0);
+        println!(
+            "{name:<12} {steps:>4} {batch:>3} {forward:>18} {backward:>18} {both:>18} {ratio:>8.2} {states:>18} {more:>5.0}%"
+        );
     }
     Ok(())
 }
