@@ -7,10 +7,10 @@ mod ending;
 #[path = "common/network.rs"]
 mod network;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use network::Network;
 use std::process::ExitCode;
-use wgpu_rnn::{Limits, Plan, Result};
+use wgpu_rnn::{Limits, Plan, Result, Save, Workload};
 
 /// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
 /// has.
@@ -20,9 +20,19 @@ struct Arguments {
     #[command(flatten)]
     network: Network,
 
+    /// Plan the call as one that is saved, with its backward pass: it keeps gates, or states alone
+    #[arg(long, value_enum)]
+    save: Option<Saving>,
+
     /// Plan for a software adapter (lavapipe) with subgroups of eight and f16
     #[arg(long)]
     cpu_adapter: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Saving {
+    Gates,
+    States,
 }
 
 fn main() -> ExitCode {
@@ -39,5 +49,10 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         limits.subgroup_size = 8;
         limits.f16 = true;
     }
-    Plan::of(&arguments.network.config(), &arguments.network.workload(), &limits)
+    let saves = arguments.save.map(|saving| match saving {
+        Saving::Gates => Save::Gates,
+        Saving::States => Save::States,
+    });
+    let workload = Workload { saves, ..arguments.network.workload() };
+    Plan::of(&arguments.network.config(), &workload, &limits)
 }

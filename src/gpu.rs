@@ -33,7 +33,7 @@ pub(crate) use resident::Resident;
 
 use crate::call::Checked;
 use crate::network::{Dtype, Network, Save};
-use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, Tuning, Workload};
+use crate::plan::{Buffer, Content, KernelWeight, Limits, Plan, SavedBytes, Tuning, Workload};
 use crate::{Output, Result, State, Wanted, Weights, memory};
 use prepared::{Prepared, Turn};
 use std::collections::VecDeque;
@@ -239,7 +239,14 @@ fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
         limits.is_software || matches!(buffer.content, Content::Upload | Content::Download)
     };
     let bytes = plan.buffers.iter().filter(on_host).map(Buffer::bytes).fold(0, u64::saturating_add);
-    memory::check::<u8>(|| plan.title.clone(), &[usize::try_from(bytes).unwrap_or(usize::MAX)])
+    // With the bytes of the other saving.
+    let what = || match plan.saved {
+        Some(SavedBytes { gates, states }) => {
+            format!("{}, saved (gates: {gates} bytes, states: {states})", plan.title)
+        }
+        None => plan.title.clone(),
+    };
+    memory::check::<u8>(what, &[usize::try_from(bytes).unwrap_or(usize::MAX)])
 }
 
 /// A pool's queue. Every change of the queue is whole, so a poisoned lock does not matter.

@@ -79,8 +79,20 @@ pub struct Plan {
     /// The backward pass of a saved call, with the same buffers.
     #[doc(hidden)]
     pub backward: Option<Way>,
+    /// The bytes that the call keeps for its backward pass, and would keep by the other saving; none of a call
+    /// that is not saved.
+    pub saved: Option<SavedBytes>,
     /// Workgroups along one axis of a dispatch.
     max_workgroups: u64,
+}
+
+/// Bytes that a call keeps for its backward pass, by each [`Save`](crate::Save).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedBytes {
+    /// By [`Save::Gates`](crate::Save::Gates).
+    pub gates: u64,
+    /// By [`Save::States`](crate::Save::States).
+    pub states: u64,
 }
 
 /// All that is done at once, between two visits of the host.
@@ -182,7 +194,7 @@ impl Plan {
     }
 
     /// Bytes that a saved call keeps for its backward pass.
-    pub fn saved_bytes(&self) -> u64 {
+    fn kept_bytes(&self) -> u64 {
         let saved = self.buffers.iter().filter(|buffer| buffer.content == Content::Saved);
         saved.map(Buffer::bytes).fold(0, u64::saturating_add)
     }

@@ -6,14 +6,15 @@ use super::buffers::{Binding, BufferId, PlanBuffers};
 use super::cut::Cut;
 use super::dims::Dims;
 use super::dispatch::Dispatch;
+use super::gates;
 use super::gradient_arrays::GradientArrays;
 use super::ops::{self, Op};
 use super::schedule::{self, Choice};
 use super::walk::Walk;
 use super::weights::{self, Weight, WeightPart};
-use super::{Limits, Plan, Way, Workload, product, show, transfers};
+use super::{Limits, Plan, SavedBytes, Way, Workload, product, show, transfers};
 use crate::kernel::{Kernel, Tile};
-use crate::network::{Dtype, Network, SlotSpec};
+use crate::network::{Dtype, Network, Save, SlotSpec};
 use crate::{Error, Result};
 
 /// The most time steps of one call, up to which plans are small.
@@ -57,9 +58,16 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     let forward = Way { uploads, submits, downloads };
     let backward = if workload.is_saved() { Some(backward(&mut builder, &arrays, &ops)?) } else { None };
     let schedule = builder.choice.schedule;
+    let gates = gates::bytes(&builder);
     let buffers = builder.buffers.finish();
     let max_workgroups = u64::from(limits.max_workgroups.max(1));
-    Ok(Plan { title, schedule, steps, buffers, forward, backward, max_workgroups })
+    let mut plan = Plan { title, schedule, steps, buffers, forward, backward, saved: None, max_workgroups };
+    let kept = plan.kept_bytes();
+    plan.saved = workload.saves.map(|save| match save {
+        Save::Gates => SavedBytes { gates: kept, states: kept.saturating_sub(gates) },
+        Save::States => SavedBytes { gates: kept.saturating_add(gates), states: kept },
+    });
+    Ok(plan)
 }
 
 fn backward<'a>(builder: &mut Builder<'a>, arrays: &Arrays<'a>, ops: &[Op]) -> Result<Way> {

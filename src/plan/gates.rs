@@ -35,6 +35,21 @@ pub(super) fn input_gates(builder: &mut Builder<'_>) -> Result<Vec<BufferId>> {
     Ok(all)
 }
 
+/// Bytes of all gates and recurrent products that a saved call keeps, or leaves out.
+pub(super) fn bytes(builder: &Builder<'_>) -> u64 {
+    let (network, batch) = (builder.network, builder.workload.batch as u64);
+    let mut bytes: u64 = 0;
+    for slot in &network.slots {
+        let recurrent = if slot.cell.layer_norm { slot.hidden_size as u64 } else { 0 };
+        for segment in &builder.cut.segments {
+            let row = product(&[FOUR, columns(slot, true).saturating_add(recurrent)]);
+            let numbers = product(&[segment.steps + 1, batch, row]);
+            bytes = bytes.saturating_add(product(&[numbers, builder.workload.dtype.bytes()]));
+        }
+    }
+    bytes
+}
+
 /// The gates, and the recurrent products, that the way back of a saved call makes again: one buffer, or two for
 /// segments in turn.
 pub(super) fn gates_again(builder: &mut Builder<'_>) -> Result<[Vec<BufferId>; 2]> {

@@ -1,6 +1,6 @@
 //! The plan as a table, to read and to compare in tests.
 
-use super::{Buffer, Content, Pass, Plan, Transfer, Way, Workload};
+use super::{Buffer, Content, Pass, Plan, SavedBytes, Transfer, Way, Workload};
 use crate::network::{Directions, Dtype, Network, SlotSpec};
 use std::fmt;
 
@@ -49,8 +49,9 @@ impl fmt::Display for Plan {
             writeln!(f, "  {buffer}")?;
         }
         writeln!(f, "{:<26} {:>12}", "  all", self.buffer_bytes())?;
-        if self.backward.is_some() {
-            writeln!(f, "{:<26} {:>12}", "  saved for backward", self.saved_bytes())?;
+        if let Some(SavedBytes { gates, states }) = self.saved {
+            writeln!(f, "{:<26} {gates:>12}", "  kept if gates are saved")?;
+            writeln!(f, "{:<26} {states:>12}", "  kept if states alone are")?;
         }
         for (index, way) in self.ways().enumerate() {
             if index > 0 {
