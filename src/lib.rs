@@ -30,7 +30,7 @@
 //! | serve live signals | [`Streams`], [`Stream`] |
 //! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`] |
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
-//! | check results | [`mod@reference`], in f32 and f64 |
+//! | check results | [`mod@reference`], in f32 and f64; the errors of all engines: `benches/record/accuracy-llvmpipe.txt` |
 //! | read and write arrays | [`mod@file`] |
 //! | handle errors | [`Error`], a variant per cause |
 //!
