@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
 
-    /// Of all floats, every so-maniest is an argument of the activations; 1 takes all 2^32, in hours
+    /// The step between the bits of two floats that the activations are given; 1 takes all 2^32, in hours
     #[arg(long, default_value_t = 509, value_parser = clap::value_parser!(u32).range(1..))]
     stride: u32,
 

@@ -50,7 +50,7 @@ struct GradientArguments {
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
 
-    /// What the forward pass keeps for the backward pass: gates, or states alone, in less memory and more time
+    /// The numbers kept for the backward pass: gates, or states alone, in less memory and more time
     #[arg(long, value_enum, default_value_t = Saving::Gates)]
     save: Saving,
 }

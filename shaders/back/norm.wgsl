@@ -88,7 +88,7 @@ fn unit_again(place: Place, known: Statistics) -> Unit {
     return unit;
 }
 
-// What the gradient by m becomes.
+// The output's part of a unit, from the gradient by m.
 struct Output {
     // c normalised, and the gradient by it, gain included; by gain and bias.
     normal: f32,

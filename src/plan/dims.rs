@@ -5,7 +5,7 @@
 pub enum Dims {
     /// The sizes of [`Kernel::Gemm`](crate::kernel::Kernel::Gemm).
     Gemm(GemmDims),
-    /// The sizes of [`Kernel::Step`](crate::kernel::Kernel::Step) and [`Kernel::Sequence`](crate::kernel::Kernel::Sequence), of saved calls too.
+    /// The sizes of [`Kernel::Step`](crate::kernel::Kernel::Step) and its sequence, of saved calls too.
     Step(StepDims),
     /// The sizes of [`Kernel::Back`](crate::kernel::Kernel::Back).
     Back(BackDims),

@@ -136,27 +136,32 @@ impl Reduction {
         let width = row_of(entry);
         let mut dispatches = Vec::new();
         for piece in flat.pieces(entry, self.rows.clone(), builder.limits) {
-            let len = (piece.rows.len() * self.columns.len()) as u64;
-            let dims = Dims::Reduce(ReduceDims {
-                len: len as u32,
-                columns: self.columns.len() as u32,
-                width: width as u32,
-                units: self.units as u32,
-                start: (piece.start + self.columns.start) as u32,
-                offset: self.offset as u32,
-                count: self.count as u32,
-                stride: self.stride as u32,
-                unit_stride: self.unit_stride as u32,
-                gate_stride: self.gate_stride as u32,
-                gates: self.gates,
-                first_row: (piece.rows.start - self.rows.start) as u32,
-                adds: u32::from(self.adds),
-            });
-            let arrays: [(&str, Binding); 2] = [("partial", self.partial.into()), ("flat", piece.binding)];
-            let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
-            let mut dispatch = builder.dispatch(Kernel::Reduce, Tile::ALL[0], size, dims, &arrays)?;
-            dispatch.bytes = product(&[Dtype::F32.bytes(), len, self.count + 1]);
-            dispatches.push(dispatch);
+            // No loop has too many turns: a later run of partial sums adds to the earlier ones.
+            for first in (0..self.count).step_by(MAX_TURNS as usize) {
+                let count = (self.count - first).min(MAX_TURNS);
+                let len = (piece.rows.len() * self.columns.len()) as u64;
+                let dims = Dims::Reduce(ReduceDims {
+                    len: len as u32,
+                    columns: self.columns.len() as u32,
+                    width: width as u32,
+                    units: self.units as u32,
+                    start: (piece.start + self.columns.start) as u32,
+                    offset: (self.offset + first * self.stride) as u32,
+                    count: count as u32,
+                    stride: self.stride as u32,
+                    unit_stride: self.unit_stride as u32,
+                    gate_stride: self.gate_stride as u32,
+                    gates: self.gates,
+                    first_row: (piece.rows.start - self.rows.start) as u32,
+                    adds: u32::from(self.adds || first > 0),
+                });
+                let arrays: [(&str, Binding); 2] =
+                    [("partial", self.partial.into()), ("flat", piece.binding)];
+                let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
+                let mut dispatch = builder.dispatch(Kernel::Reduce, Tile::ALL[0], size, dims, &arrays)?;
+                dispatch.bytes = product(&[Dtype::F32.bytes(), len, count + 1]);
+                dispatches.push(dispatch);
+            }
         }
         Ok(dispatches)
     }

@@ -68,7 +68,7 @@ pub const CONFIGURATIONS: [Configuration; 10] = [
     lstm("LSTM 256 N16 T30", 256, 16, 30, RLX),
 ];
 
-/// Those whose training is measured: forward and backward.
+/// The configurations whose training is measured: forward and backward.
 pub const TRAINING: [&str; 4] =
     ["BiLSTM 128 N16 T100", "BiLSTM 256 N16 T50", "BiGRU 128 N16 T100", "LSTM 512 N32 T50"];
 
@@ -164,7 +164,7 @@ pub struct Case {
     /// it does in a few seconds. Rows know nothing of each other, nor the steps of one direction of those to
     /// come.
     pub truth: Array3<f64>,
-    /// Of training, the gradient of a loss by the output.
+    /// The gradient of a loss by the output, in a case of training.
     pub by_output: Option<Array3<f32>>,
 }
 

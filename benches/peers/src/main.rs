@@ -121,7 +121,7 @@ const GPU: &str = "wgpu-rnn";
 const CPU: &str = "wgpu-rnn-cpu";
 
 fn measure(engine: &Engine, case: &Case, arguments: &Arguments, runs: usize, bar: &ProgressBar) -> Vec<Row> {
-    // Of training, those that differentiate.
+    // Peers that differentiate, in a case of training.
     let is_for = |peer: &str| {
         let differentiates = ["burn-wgpu", "pytorch"].contains(&peer);
         case.configuration.peers.contains(&peer) && (case.by_output.is_none() || differentiates)

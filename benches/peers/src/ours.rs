@@ -9,8 +9,8 @@ use wgpu_rnn::{Call, Engine, OutputGradients, Rnn};
 struct Ours {
     rnn: Rnn,
     input: Array3<f32>,
-    /// Of training: the time goes up to the gradients on the host, and the gradient by the input is the
-    /// output.
+    /// The gradient by the output, in a case of training. The time then goes up to the gradients on the host,
+    /// and the gradient by the input is the output.
     by_output: Option<Array3<f32>>,
 }
 
