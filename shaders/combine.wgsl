@@ -12,7 +12,7 @@ struct Dims {
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> a: array<Vector>;
-@group(0) @binding(2) var<storage, read_write> b: array<Vector>;
+@group(0) @binding(2) var<storage, read_write> b: array<Result>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -28,9 +28,9 @@ fn main(
     let x = vec4<f32>(a[dims.a_offset + place]);
     let y = vec4<f32>(b[at]);
     switch OPERATION {
-        case 0u: { b[at] = Vector(x + y); }            // add
-        case 1u: { b[at] = Vector((x + y) * 0.5); }    // average
-        case 2u: { b[at] = Vector(x * y); }            // multiply
-        default: { b[at] = Vector(x); }                // copy
+        case 0u: { b[at] = Result(x + y); }            // add
+        case 1u: { b[at] = Result((x + y) * 0.5); }    // average
+        case 2u: { b[at] = Result(x * y); }            // multiply
+        default: { b[at] = Result(x); }                // copy
     }
 }

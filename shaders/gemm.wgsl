@@ -37,7 +37,7 @@ override HAS_BIAS: bool = true;
 // The bias, [C/4] of 4 columns
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;
 // [M, C/4] of 4 columns
-@group(0) @binding(4) var<storage, read_write> input_gates: array<Vector>;
+@group(0) @binding(4) var<storage, read_write> input_gates: array<Result>;
 
 fn rows() -> u32 {
     return dims.rows;
@@ -73,10 +73,10 @@ fn epilogue(row: u32, column: u32, sum: Gates) {
     let at = dims.into_offset + row * dims.into_stride + column;
     var start = Gates();
     if dims.adds == 1u {
-        start = read_input_gates(at);
+        start = vec4<f32>(input_gates[at]);
     } else if HAS_BIAS {
         let own = column / dims.direction_columns * dims.direction_bias + column % dims.direction_columns;
         start = read_parameters(own);
     }
-    input_gates[at] = Vector(start + sum);
+    input_gates[at] = Result(start + sum);
 }

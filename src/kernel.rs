@@ -13,6 +13,8 @@ pub enum Kernel {
     /// A GEMM: the input's share of all gates, for all time steps; or the recurrent product of a
     /// layer-normalised LSTM.
     Gemm,
+    /// The same, whose result is f32 where the operands are f16: a gradient.
+    GemmInF32,
     /// One time step of one layer and direction: the recurrent product and the cell's update, or one phase of
     /// several.
     Step(Equation),
@@ -39,6 +41,8 @@ pub enum Kernel {
     Again,
     /// Two arrays become one: merged directions, residual connections.
     Combine,
+    /// The same of an array that may be f16 and an array of f32: gradients.
+    CombineInF32,
     /// An array of a caller's, of any strides, is carried to an array of the plan's, or the other way.
     Carry {
         /// The type that the kernel reads.
@@ -175,9 +179,11 @@ impl Kernel {
     pub fn all() -> impl Iterator<Item = Kernel> {
         let others = [
             Kernel::Gemm,
+            Kernel::GemmInF32,
             Kernel::Norm,
             Kernel::Again,
             Kernel::Combine,
+            Kernel::CombineInF32,
             Kernel::Pack,
             Kernel::Transpose,
             Kernel::Outer,
@@ -208,6 +214,7 @@ impl Kernel {
     pub const fn name(self) -> &'static str {
         match self {
             Kernel::Gemm => "gemm",
+            Kernel::GemmInF32 => "gemm in f32",
             Kernel::Step(equation) | Kernel::SavedStep(equation, _) => equation.name(),
             Kernel::Sequence(equation) | Kernel::SavedSequence(equation, _) => equation.sequence_name(),
             Kernel::Back { phase, is_sequence: true, .. } => phase.row().sequence_name,
@@ -215,6 +222,7 @@ impl Kernel {
             Kernel::Norm | Kernel::SavedNorm(_) => "norm",
             Kernel::Again => "again",
             Kernel::Combine => "combine",
+            Kernel::CombineInF32 => "combine in f32",
             Kernel::Carry { .. } => "carry",
             Kernel::Pack => "pack",
             Kernel::Transpose => "transpose",
@@ -274,7 +282,7 @@ impl Kernel {
         const DROP: &[Array] = &[read("dropout"), written("into")];
         const REDUCE: &[Array] = &[read("partial"), written("flat")];
         match self {
-            Kernel::Gemm => GEMM,
+            Kernel::Gemm | Kernel::GemmInF32 => GEMM,
             Kernel::Step(_) | Kernel::Sequence(_) => STEP,
             Kernel::SavedStep(equation, save) | Kernel::SavedSequence(equation, save) => {
                 // A step that keeps no gates only reads.
@@ -288,7 +296,7 @@ impl Kernel {
             Kernel::SavedNorm(Save::Gates) => SAVED_NORM,
             Kernel::SavedNorm(Save::States) => NORM,
             Kernel::Again => AGAIN,
-            Kernel::Combine => COMBINE,
+            Kernel::Combine | Kernel::CombineInF32 => COMBINE,
             Kernel::Carry { .. } => CARRY,
             Kernel::Pack | Kernel::Transpose => PACK,
             Kernel::Outer => OUTER,
@@ -329,7 +337,7 @@ impl Kernel {
     /// True for a product, whose batch rows come in tiles.
     pub const fn has_tiles(self) -> bool {
         match self {
-            Kernel::Gemm => true,
+            Kernel::Gemm | Kernel::GemmInF32 => true,
             Kernel::Back { phase, .. } => phase.row().product.is_some(),
             _ => self.equation().is_some(),
         }
@@ -346,7 +354,7 @@ impl Kernel {
     /// The tiles that the kernel can have.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
-            Kernel::Gemm => true,
+            Kernel::Gemm | Kernel::GemmInF32 => true,
             Kernel::Step(_) | Kernel::SavedStep(..) => {
                 !matches!(tile.read, Read::Workgroup | Read::Cooperative)
             }

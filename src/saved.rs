@@ -44,8 +44,8 @@ impl Rnn {
     /// be saved, and any number of saved calls may be there at once.
     ///
     /// # Errors
-    /// The errors of [`call_async`](Rnn::call_async), and [`Error::Unsupported`] on a GPU for f16, whose
-    /// gradients it does not compute yet.
+    /// The errors of [`call_async`](Rnn::call_async); [`Error::Memory`] and [`Error::OutOfMemory`] name the bytes
+    /// of both savings.
     pub async fn forward_saved_async(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
         self.run_saved(call, Save::Gates, Wait::Elsewhere).await
     }
@@ -81,6 +81,11 @@ impl Rnn {
 
     /// Computes the gradients of a loss by input, initial states and weights of a saved call, from the
     /// gradients by the call's outputs. A saved call can be used once.
+    ///
+    /// All gradients are f32. With [`Dtype::F16`](crate::Dtype) those by pre-activations are stored as f16: small
+    /// ones become zero, and large ones infinite. A factor on the gradients that are given (loss scaling) keeps
+    /// them between 6.1e-5 and 65,504; a gradient by weights that is not finite tells that the factor was too
+    /// large.
     ///
     /// ```
     /// use ndarray::Array3;

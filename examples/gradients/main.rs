@@ -97,7 +97,6 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
     arguments.check_against(weights.config())?;
     let tensors = Tensors::load(&arguments.input)?;
     let engine = match (arguments.dtype, arguments.device) {
-        (Dtype::F16, _) => return Err("--dtype f16: expected f32 or f64 for gradients, found f16".into()),
         (Dtype::F64, Device::Gpu) => {
             return Err("--dtype f64: expected --device cpu or auto, found gpu".into());
         }
@@ -106,16 +105,17 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
                 reference::backward(&weights.cast(), &all.call(input), given)
             });
         }
-        (Dtype::F32, Device::Gpu) => Engine::gpu()?,
-        (Dtype::F32, Device::Cpu) => Engine::cpu(),
-        (Dtype::F32, Device::Auto) => Engine::auto(),
+        (_, Device::Gpu) => Engine::gpu()?,
+        (_, Device::Cpu) => Engine::cpu(),
+        (_, Device::Auto) => Engine::auto(),
     };
+    let dtype = if arguments.dtype == Dtype::F16 { wgpu_rnn::Dtype::F16 } else { wgpu_rnn::Dtype::F32 };
     let save = match all.save {
         Saving::Gates => Save::Gates,
         Saving::States => Save::States,
     };
     finish::<f32>(arguments, weights, &names, &tensors, |weights, input, given| {
-        let rnn = Rnn::new(&engine, weights.clone());
+        let rnn = Rnn::new(&engine, weights.clone()).with_dtype(dtype)?;
         let (output, mut saved) = rnn.forward_saving(&all.call(input), save)?;
         let gradients = rnn.backward(&mut saved, given)?;
         Ok((output, gradients))

@@ -4,7 +4,7 @@ use super::prepared::{Prepared, Turn};
 use super::staging::{assign, blank, set_state, state_of};
 use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put};
 use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
-use crate::network::{Dtype, Network, Outputs, Save};
+use crate::network::{Network, Outputs, Save};
 use crate::plan::{Payload, Segment, Workload};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
 use crate::{Error, Output, Result, State, Wanted, Weights};
@@ -44,9 +44,6 @@ impl GpuRnn {
         let refuse = |name, expected: &str, found: &str| {
             Err(Error::Unsupported { name, expected: expected.into(), found: found.into() })
         };
-        if setup.dtype != Dtype::F32 {
-            return refuse("dtype of a saved call", "f32", setup.dtype.name());
-        }
         if call.lengths_on_gpu.is_some() {
             return refuse("lengths of a saved call", "lengths on the host", "lengths on the GPU");
         }

@@ -87,13 +87,16 @@ impl Kernel {
         let step = include_str!("../../shaders/step.wgsl");
         let one = [once, include_str!("../../shaders/run/step.wgsl")];
         let sequence = include_str!("../../shaders/run/sequence.wgsl");
+        let stored = include_str!("../../shaders/result/stored.wgsl");
+        let in_f32 = include_str!("../../shaders/result/f32.wgsl");
         let none = include_str!("../../shaders/saves/none.wgsl");
         let saves = |equation: Equation, save: Save| match (save, equation.row().saves) {
             (Save::States, _) | (_, "") => [include_str!("../../shaders/saves/states.wgsl"), ""],
             (Save::Gates, own) => [include_str!("../../shaders/saves/gates.wgsl"), own],
         };
         match self {
-            Kernel::Gemm => files.extend([once, include_str!("../../shaders/gemm.wgsl")]),
+            Kernel::Gemm => files.extend([once, stored, include_str!("../../shaders/gemm.wgsl")]),
+            Kernel::GemmInF32 => files.extend([once, in_f32, include_str!("../../shaders/gemm.wgsl")]),
             Kernel::Step(equation) => {
                 files.extend(one);
                 files.extend([none, equation.file(), step]);
@@ -137,7 +140,8 @@ impl Kernel {
                 include_str!("../../shaders/activation.wgsl"),
                 include_str!("../../shaders/again.wgsl"),
             ]),
-            Kernel::Combine => files.push(include_str!("../../shaders/combine.wgsl")),
+            Kernel::Combine => files.extend([stored, include_str!("../../shaders/combine.wgsl")]),
+            Kernel::CombineInF32 => files.extend([in_f32, include_str!("../../shaders/combine.wgsl")]),
             Kernel::Pack => files.push(include_str!("../../shaders/pack.wgsl")),
             Kernel::Transpose => files.push(include_str!("../../shaders/transpose.wgsl")),
             Kernel::Outer => {

@@ -124,7 +124,8 @@ impl<'a> Builder<'a> {
         weights::weight(&mut self.buffers, self.network, self.limits, slots, part, self.workload.dtype)
     }
 
-    /// A dispatch over rows and columns, which a kernel without tiles counts in workgroups.
+    /// A dispatch over rows and columns, which a kernel without tiles counts in workgroups; of arrays that are
+    /// stored as the workload's type.
     pub fn dispatch(
         &self,
         kernel: Kernel,
@@ -134,5 +135,19 @@ impl<'a> Builder<'a> {
         arrays: &[(&str, Binding)],
     ) -> Result<Dispatch> {
         Dispatch::over(kernel, tile, self.workload.dtype, size, dims, arrays, &self.buffers)
+    }
+
+    /// The same of arrays that are stored as the type of one of them: of gradients, f32.
+    pub fn dispatch_as(
+        &self,
+        stored: BufferId,
+        kernel: Kernel,
+        tile: Tile,
+        size: (u64, u64),
+        dims: Dims,
+        arrays: &[(&str, Binding)],
+    ) -> Result<Dispatch> {
+        let dtype = self.buffers.get(stored).dtype;
+        Dispatch::over(kernel, tile, dtype, size, dims, arrays, &self.buffers)
     }
 }

@@ -96,9 +96,7 @@ impl Dispatch {
         let (columns, tiles) = match kernel {
             // All columns in one workgroup.
             _ if kernel.is_sequence() => (1, tiles),
-            Kernel::Gemm | Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back { .. } => {
-                (columns.div_ceil(u64::from(tile.columns())), tiles)
-            }
+            _ if kernel.has_tiles() => (columns.div_ceil(u64::from(tile.columns())), tiles),
             _ => (columns, rows),
         };
         let limit = u64::from(buffers.limits().max_workgroups.max(1));

@@ -70,7 +70,11 @@ impl Gemm {
         let whole_depth = self.depth.unwrap_or(own_depth);
         let columns = self.columns * self.directions;
         let size = (self.rows, columns);
-        let tile = tiles::tile(Kernel::Gemm, size, dtype, &builder.workload.tuning, builder.limits)?;
+        let kernel = match builder.buffers.get(self.into.buffer).dtype == dtype {
+            true => Kernel::Gemm,
+            false => Kernel::GemmInF32,
+        };
+        let tile = tiles::tile(kernel, size, dtype, &builder.workload.tuning, builder.limits)?;
         let mut dispatches = Vec::new();
         let mut weight_offset = self.weight_offset;
         for &Source { buffer: source, offset: source_offset, depth: source_depth } in &self.sources {
@@ -99,9 +103,9 @@ impl Gemm {
                     ("parameters", self.bias.map_or(self.weight.binding, |bias| bias.binding)),
                     ("input_gates", self.into.buffer.into()),
                 ];
-                let mut dispatch = builder.dispatch(Kernel::Gemm, tile, size, dims, &arrays)?;
+                let mut dispatch = builder.dispatch(kernel, tile, size, dims, &arrays)?;
                 let has_bias = f64::from(u8::from(self.bias.is_some()));
-                dispatch.overrides = Kernel::Gemm.overrides(tile, vec![("HAS_BIAS", has_bias)]);
+                dispatch.overrides = kernel.overrides(tile, vec![("HAS_BIAS", has_bias)]);
                 dispatch.segment = self.segment;
                 dispatch.flops = product(&[2, FOUR, FOUR, self.rows, depth, columns]);
                 let numbers = product(&[self.rows, depth])

@@ -186,7 +186,9 @@ impl GroupGradients {
             candidate = Some(builder.buffers.work(&format!("{name} gradient by n"), row, workload.dtype)?);
         }
         if projected.is_some() || candidate.is_some() {
-            m = Some(builder.over_time(&format!("{name} operand"), row, Dtype::F32)?);
+            // As the other operand of the sums over time.
+            let dtype = if candidate.is_some() { workload.dtype } else { Dtype::F32 };
+            m = Some(builder.over_time(&format!("{name} operand"), row, dtype)?);
         } else if slot.cell.layer_norm {
             // An array that is bound as one to write, and is not written, is no other array that is bound.
             let unused = builder.buffers.work(&format!("{name} unused"), 1, Dtype::F32)?;

@@ -99,9 +99,9 @@ impl Outer {
         });
         let size = (self.count(builder.limits), a.width.div_ceil(a_block) * b_blocks);
         let arrays = [("a", a.buffer.into()), ("b", b.buffer.into()), ("partial", partial.into())];
-        let mut dispatch = builder.dispatch(Kernel::Outer, tile, size, dims, &arrays)?;
+        let mut dispatch = builder.dispatch_as(a.buffer, Kernel::Outer, tile, size, dims, &arrays)?;
         dispatch.flops = product(&[2, FOUR, FOUR, self.rows, a.width, b.width]);
-        let read = product(&[FOUR, self.rows, a.width + b.width, builder.workload.dtype.bytes()]);
+        let read = product(&[FOUR, self.rows, a.width + b.width, dispatch.dtype.bytes()]);
         dispatch.bytes = read + product(&[Dtype::F32.bytes(), self.count(builder.limits), self.len()]);
         Ok(dispatch)
     }

@@ -17,7 +17,7 @@ pub(super) fn tile(
     limits: &Limits,
 ) -> Result<Tile> {
     let (name, asked) = match kernel {
-        Kernel::Gemm => ("gemm tile", tuning.gemm),
+        Kernel::Gemm | Kernel::GemmInF32 => ("gemm tile", tuning.gemm),
         _ => ("step tile", tuning.step),
     };
     let usable = usable(kernel, dtype, limits);

@@ -132,8 +132,20 @@ fn judge_of(case: &Case, given: &Given) -> CallGradients<f64> {
 /// K products err as those of the forward pass do, once more on the way back.
 const PART: f64 = 3e-5;
 
+/// The same of numbers that are stored as f16, whose 11 bits each stored gradient is rounded to.
+const PART_OF_HALF: f64 = 1e-2;
+
 /// Says where two gradients differ.
 pub fn difference_of_gradients(ours: &CallGradients, theirs: &CallGradients<f64>) -> Result<(), String> {
+    difference_within(ours, theirs, PART)
+}
+
+/// The same, where stored numbers are f16.
+pub fn difference_of_half(ours: &CallGradients, theirs: &CallGradients<f64>) -> Result<(), String> {
+    difference_within(ours, theirs, PART_OF_HALF)
+}
+
+fn difference_within(ours: &CallGradients, theirs: &CallGradients<f64>, part: f64) -> Result<(), String> {
     let mut pairs = vec![
         ("input".to_string(), ours.input.view().into_dyn(), theirs.input.view().into_dyn()),
         ("h_0".to_string(), ours.state.h.view().into_dyn(), theirs.state.h.view().into_dyn()),
@@ -149,7 +161,7 @@ pub fn difference_of_gradients(ours: &CallGradients, theirs: &CallGradients<f64>
     pairs.extend(weights.map(|((name, ours), (_, theirs))| (name, ours, theirs)));
     for (name, ours, theirs) in pairs {
         let largest = theirs.iter().fold(1.0_f64, |most, number| most.max(number.abs()));
-        let tolerance = Tolerance { atol: PART * largest, rtol: 0.0 };
+        let tolerance = Tolerance { atol: part * largest, rtol: 0.0 };
         difference(&format!("gradient by {name}"), &ours, &theirs, tolerance)?;
     }
     Ok(())

@@ -99,7 +99,7 @@ fn distance<A: Copy + Into<f64>>(one: &Output<A>, other: &Output<f64>) -> f64 {
 }
 
 /// The same case as half numbers hold it.
-fn rounded_to_half(case: &Case) -> Case {
+pub fn rounded_to_half(case: &Case) -> Case {
     let half = |number: f32| half::f16::from_f32(number).to_f32();
     let config = case.weights.config().clone();
     let tensors = case.weights.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(half)));

@@ -1,12 +1,14 @@
 //! Every option, alone and with every other one, of every cell that can have both, against the tape; by every
 //! schedule, to the bit; and in segments.
 
-use crate::common::gradients::{Given, difference_of_gradients, judge};
+use crate::common::gradients::{Given, difference_of_gradients, difference_of_half, judge};
 use crate::common::options::{OPTIONS, Row, Setup, cells, with};
-use crate::common::{Case, case};
+use crate::common::{Case, case, rounded_to_half};
 use crate::engines::{Offer, Outcome, Trials, small_bindings_for_gradients};
 use libtest_mimic::Failed;
-use wgpu_rnn::{CallGradients, Cell, Config, Directions, Engine, Error, Plan, Rnn, Save, Schedule, Workload};
+use wgpu_rnn::{
+    CallGradients, Cell, Config, Directions, Dtype, Engine, Error, Plan, Rnn, Save, Schedule, Workload,
+};
 
 /// Rows that are settings of a GPU, or of a device.
 const NOT_HERE: [&str; 2] = ["half", "small_bindings"];
@@ -26,6 +28,8 @@ pub fn add(trials: &mut Trials) {
                 by_schedule(engine, index)
             });
         }
+        let name = format!("options::{}_in_half", row.name);
+        trials.add(Offer::All, &name, move |engine| in_half(engine, index));
         let name = format!("options::{}_in_segments", row.name);
         trials
             .add(Offer::WebGpuDefaults, &name, move |_| in_segments(small_bindings_for_gradients()?, index));
@@ -88,6 +92,44 @@ fn by_schedule(engine: &Engine, index: usize) -> Outcome {
                 Some(_) => return Err(format!("{name}: {} gives other bits", schedule.name()).into()),
             }
             first = first.or(Some(ours));
+        }
+    }
+    Ok(())
+}
+
+/// Stored as f16, by both savings and every schedule: near the tape's gradients of the numbers that f16 holds.
+fn in_half(engine: &Engine, index: usize) -> Outcome {
+    if !engine.limits().is_some_and(|limits| limits.f16) {
+        println!("the adapter has no SHADER_F16: nothing is tested");
+        return Ok(());
+    }
+    for (name, setup) in setups(&[rows()[index]]) {
+        let case = rounded_to_half(&setup.drawn(index as u32));
+        let rnn = Rnn::new(engine, case.weights.clone()).with_dtype(Dtype::F16)?;
+        let output = rnn.call(&case.call())?;
+        let given = Given::drawn(&output, 7);
+        for save in Save::ALL {
+            let mut first: Option<CallGradients> = None;
+            for schedule in Schedule::ALL {
+                let rnn = rnn.clone().with_tuning(schedule)?;
+                let (mut saved_output, mut saved) = match rnn.forward_saving(&case.call(), save) {
+                    Err(Error::Unsupported { name: "schedule", .. }) => continue,
+                    other => other?,
+                };
+                // A saved call keeps cell states as f32.
+                saved_output.cell_states = output.cell_states.clone();
+                if saved_output != output {
+                    return Err(format!("{name}: a saved call gives another output").into());
+                }
+                let ours = rnn.backward(&mut saved, &given.gradients())?;
+                match &first {
+                    None => difference_of_half(&ours, &judge(&case, &given))
+                        .map_err(|error| format!("{name}, {save:?}: {error}"))?,
+                    Some(first) if *first == ours => {}
+                    Some(_) => return Err(format!("{name}: {} gives other bits", schedule.name()).into()),
+                }
+                first = first.or(Some(ours));
+            }
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::{FILES, Folder, save};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
 use wgpu_rnn::file::{self, Tensors};
-use wgpu_rnn::{Config, Float, Naming};
+use wgpu_rnn::{Config, Engine, Float, Naming};
 
 /// The cases whose settings are the tool's defaults, or options of it.
 const CASES: [(&str, &[&str]); 8] = [
@@ -18,6 +18,9 @@ const CASES: [(&str, &[&str]); 8] = [
     ("gru-average", &["--merge", "average"]),
     ("gru-dropout", &["--dropout", "0.5", "--seed", "5"]),
 ];
+
+/// Numbers that each step rounds to the 11 bits of f16, with all of their sums.
+const STORED_AS_HALF: Tolerance = Tolerance { atol: 2e-2, rtol: 2e-2 };
 
 /// Writes the files of a case, runs the tool, and compares all that the case has gradients of.
 fn check<T: Float>(name: &str, options: &[&str], dtype: &str, tolerance: Tolerance) {
@@ -74,10 +77,15 @@ fn a_gpu_gives_the_gradients_of_pytorch() {
         println!("WGPU_RNN_GPU=skip: not run");
         return;
     }
+    let has_half = Engine::gpu().unwrap().limits().is_some_and(|limits| limits.f16);
     for (name, options) in CASES {
         for save in ["gates", "states"] {
             let more = ["--device", "gpu", "--save", save];
             check::<f32>(name, &[options, &more].concat(), "f32", F32);
+            // The type that numbers are stored as is the GPU's own: files are f32.
+            if has_half {
+                check::<f32>(name, &[options, &more].concat(), "f16", STORED_AS_HALF);
+            }
         }
     }
 }
@@ -111,6 +119,7 @@ fn wrong_gradients_are_one_line() {
     fails(&["--dtype", "f64", "--device", "gpu"], "--dtype f64: expected --device cpu or auto, found gpu");
     fails(&["--dropout", "-1"], "dropout: expected a probability from 0 to 1, found -1");
     fails(&["--dropout", "0.5"], "dropout: expected 2 layers or more");
-    fails(&["--dtype", "f16"], "--dtype f16: expected f32 or f64 for gradients, found f16");
+    let refused = "dtype: expected f32, or an engine with SHADER_F16, found ";
+    fails(&["--dtype", "f16", "--device", "cpu"], refused);
     fails(&["--dtype", "f64"], "tensor \"input\": expected F64, found F32");
 }

@@ -14,7 +14,7 @@ use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 fn dims_lie_where_the_shader_reads_them() {
     for (name, kernel, _, wgsl) in every_shader() {
         let expected: Vec<(&str, usize)> = match kernel {
-            Kernel::Gemm => vec![
+            Kernel::Gemm | Kernel::GemmInF32 => vec![
                 ("rows", offset_of!(GemmDims, rows)),
                 ("columns", offset_of!(GemmDims, columns)),
                 ("depth", offset_of!(GemmDims, depth)),
@@ -56,7 +56,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("cells", offset_of!(NormDims, cells)),
                 ("first_step", offset_of!(NormDims, first_step)),
             ],
-            Kernel::Combine => vec![
+            Kernel::Combine | Kernel::CombineInF32 => vec![
                 ("len", offset_of!(CombineDims, len)),
                 ("a_offset", offset_of!(CombineDims, a_offset)),
                 ("b_offset", offset_of!(CombineDims, b_offset)),

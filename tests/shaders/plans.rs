@@ -26,7 +26,7 @@ impl Used {
 fn is_unplanned(kernel: Kernel) -> bool {
     // A caller's array becomes one of ours around a plan, in encoded calls. A plan's own are carried between
     // segments as they are.
-    matches!(kernel, Kernel::Carry { from, to } if from != to || from == Dtype::F16)
+    matches!(kernel, Kernel::Carry { from, to } if from != to)
 }
 
 /// Why an override that a kernel's files declare is not set; none if it should be.
@@ -97,11 +97,9 @@ fn used() -> Vec<Used> {
                             ] {
                                 let workload = Workload { tuning, ..setup.workload() };
                                 add(Plan::of(&setup.config, &workload, &limits));
-                                if dtype == Dtype::F32 {
-                                    for save in Save::ALL {
-                                        let saved = Workload { saves: Some(save), ..workload };
-                                        add(Plan::of(&setup.config, &saved, &limits));
-                                    }
+                                for save in Save::ALL {
+                                    let saved = Workload { saves: Some(save), ..workload };
+                                    add(Plan::of(&setup.config, &saved, &limits));
                                 }
                             }
                         }
@@ -123,17 +121,18 @@ fn used() -> Vec<Used> {
                 let limits = adapters()[if setup.dtype == Dtype::F16 { 2 } else { (at + index) % 4 }];
                 add(Plan::packing(&setup.config, setup.dtype, &limits));
                 ran |= add(Plan::of(&setup.config, &setup.workload(), &limits));
-                if setup.dtype == Dtype::F32 {
-                    let drops = setup.config.num_layers > 1;
-                    let saved = |save| Workload { saves: Some(save), drops, ..setup.workload() };
-                    for save in Save::ALL {
-                        add(Plan::of(&setup.config, &saved(save), &limits));
-                    }
-                    add(Plan::packing_for_gradients(&setup.config, setup.dtype, &limits));
-                    let small = Limits { max_binding_bytes: 32 << 10, max_buffer_bytes: 1 << 20, ..limits };
-                    if setup.splits {
-                        add(Plan::of(&setup.config, &saved(Save::Gates), &small));
-                    }
+                let drops = setup.config.num_layers > 1;
+                let saved = |save| Workload { saves: Some(save), drops, ..setup.workload() };
+                for save in Save::ALL {
+                    add(Plan::of(&setup.config, &saved(save), &limits));
+                    // Gradients are f32 beside numbers that are not.
+                    let half = Workload { dtype: Dtype::F16, ..saved(save) };
+                    add(Plan::of(&setup.config, &half, &adapters()[2]));
+                }
+                add(Plan::packing_for_gradients(&setup.config, setup.dtype, &limits));
+                let small = Limits { max_binding_bytes: 32 << 10, max_buffer_bytes: 1 << 20, ..limits };
+                if setup.splits {
+                    add(Plan::of(&setup.config, &saved(Save::Gates), &small));
                 }
             }
             assert!(ran || with(cell, &[row]).refusal().is_some(), "{} of {cell}: no plan", row.name);
@@ -155,8 +154,11 @@ fn used() -> Vec<Used> {
             (Cell::Gru, vec![reset]),
         ] {
             let setup = with(cell, &rows);
-            for save in Save::ALL {
-                let workload = Workload { saves: Some(save), ..setup.workload() };
+            for (save, dtype) in Save::ALL
+                .into_iter()
+                .flat_map(|save| dtypes(&limits).into_iter().map(move |dtype| (save, dtype)))
+            {
+                let workload = Workload { saves: Some(save), dtype, ..setup.workload() };
                 add(Plan::of(&setup.config, &workload, &limits));
             }
         }

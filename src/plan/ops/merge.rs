@@ -154,13 +154,15 @@ fn combine(
     operation: Operation,
     segment: Option<Segment>,
 ) -> Result<Dispatch> {
-    let (kernel, tile) = (Kernel::Combine, Tile::ALL[0]);
+    let [from, into] = [a, b].map(|buffer| builder.buffers.get(buffer).dtype);
+    let kernel = if from == into { Kernel::Combine } else { Kernel::CombineInF32 };
+    let tile = Tile::ALL[0];
     let groups = len.div_ceil(u64::from(WORKGROUP));
     let arrays = [("a", a.into()), ("b", b.into())];
     let dims = CombineDims { len: len as u32, a_offset: a_offset as u32, b_offset: b_offset as u32 };
-    let mut dispatch = builder.dispatch(kernel, tile, (groups, 1), Dims::Combine(dims), &arrays)?;
+    let mut dispatch = builder.dispatch_as(a, kernel, tile, (groups, 1), Dims::Combine(dims), &arrays)?;
     dispatch.overrides = kernel.overrides(tile, vec![("OPERATION", f64::from(operation as u8))]);
     dispatch.segment = segment;
-    dispatch.bytes = product(&[builder.workload.dtype.bytes(), FOUR, 3, len]);
+    dispatch.bytes = product(&[from.bytes() + 2 * into.bytes(), FOUR, len]);
     Ok(dispatch)
 }

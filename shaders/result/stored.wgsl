@@ -1,0 +1,2 @@
+// The result has the type of the operands.
+alias Result = Vector;
