@@ -31,6 +31,7 @@ fn main(
         case 0u: { b[at] = Result(x + y); }            // add
         case 1u: { b[at] = Result((x + y) * 0.5); }    // average
         case 2u: { b[at] = Result(x * y); }            // multiply
+        case 3u: { b[at] = Result(0.5 * x + y); }      // add half
         default: { b[at] = Result(x); }                // copy
     }
 }

@@ -9,6 +9,7 @@ mod wanted;
 
 pub use dropout::Dropout;
 pub use gradients::OutputGradients;
+pub(crate) use gradients::add_last;
 pub use outputs::{Piece, ResultArray, Source};
 pub(crate) use outputs::{Results, pieces};
 pub use packed::Packed;

@@ -137,28 +137,25 @@ impl Network {
 }
 
 impl Network {
-    /// The gradients by the final states, with the one by the last output, which is made of them.
-    pub fn final_gradients(
-        &self,
-        given: &OutputGradients<'_>,
-        outputs: Outputs,
-        h_n: &Array3<f32>,
-    ) -> Result<State> {
-        let mut state = self.zero_state(h_n.dim().1)?;
+    /// The gradients by the final states.
+    pub fn final_gradients(&self, given: &OutputGradients<'_>, batch: usize) -> Result<State> {
+        let mut state = self.zero_state(batch)?;
         for (own, given) in [Some(&mut state.h), state.c.as_mut()].into_iter().zip(given.of_final()) {
             if let (Some(own), Some(given)) = (own, given) {
                 own.assign(&given);
             }
-        }
-        if outputs.last_only {
-            add_last(self, given, h_n, &mut state.h);
         }
         Ok(state)
     }
 }
 
 /// Adds the gradient by the last output to that by the final hidden states that the output is made of.
-fn add_last(network: &Network, given: &OutputGradients<'_>, h_n: &Array3<f32>, state: &mut Array3<f32>) {
+pub(crate) fn add_last(
+    network: &Network,
+    given: &OutputGradients<'_>,
+    h_n: &Array3<f32>,
+    state: &mut Array3<f32>,
+) {
     let top = network.top();
     let (first, size) = (top[0].index, top[0].state_size);
     for (direction, spec) in top.iter().enumerate() {

@@ -7,7 +7,7 @@ use super::layer::parts;
 use super::outer::OuterSum;
 use super::packed_slot::Transposed;
 use super::saved::{SavedLayer, SavedSlot};
-use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, pieces};
+use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, add_last, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
 use crate::{Output, Result, Save, Wanted, Weights, memory};
@@ -86,7 +86,10 @@ impl CpuRnn {
         let slots = self.slots(weights);
         let transposed = self.transposed.of(weights, |spec| Transposed::pack(self.cpu.arch, weights, spec));
         let [steps, batch] = saved.size;
-        let mut state = network.final_gradients(given, saved.outputs, &saved.h_n)?;
+        let mut state = network.final_gradients(given, saved.h_n.dim().1)?;
+        if saved.outputs.last_only {
+            add_last(network, given, &saved.h_n, &mut state.h);
+        }
         let mut params = Params::zeros(network)?;
         let cells = given.of(ResultArray::CellStates).map(|cells| network.layout.swap(cells));
         let mut above: Option<Array3<f32>> = None;

@@ -16,8 +16,6 @@ pub(crate) struct GpuSaved {
     used: (Workload, Prepared),
     lengths: Option<Vec<usize>>,
     starts_from_learned: bool,
-    /// The final hidden states, where their merge multiplies them.
-    h_n: Array3<f32>,
 }
 
 impl GpuSaved {
@@ -49,8 +47,7 @@ impl GpuRnn {
         }
         let (output, used) = self.compute(weights, call, setup, None, Some(save), wait).await?;
         let (lengths, starts_from_learned) = (call.lengths.clone(), call.state.is_none());
-        let saved = GpuSaved { used, lengths, starts_from_learned, h_n: output.h_n.clone() };
-        Ok((output, saved))
+        Ok((output, GpuSaved { used, lengths, starts_from_learned }))
     }
 
     /// The gradients of a loss by everything that a saved call is made of.
@@ -63,8 +60,8 @@ impl GpuRnn {
         wait: Wait,
     ) -> Result<CallGradients> {
         let network = weights.network();
-        let GpuSaved { used: (workload, prepared), lengths, starts_from_learned, h_n } = saved;
-        let by_final = network.final_gradients(given, workload.outputs, &h_n)?;
+        let GpuSaved { used: (workload, prepared), lengths, starts_from_learned } = saved;
+        let by_final = network.final_gradients(given, workload.batch)?;
         let steps = workload.steps as u64;
         let longest = Longest { steps, lengths: None, resident: None, wanted: Some(wanted) };
         prepared.write_gradients(&self.gpu, network, given, &by_final, lengths.as_deref())?;
@@ -109,6 +106,13 @@ impl Prepared {
                     Payload::CellGradient { slot, count, segment } => {
                         cell_gradient(network, given, (slot, count), segment, &mut numbers);
                         blank_segment(&mut numbers, lengths, segment);
+                    }
+                    Payload::FinalGradient(piece) => {
+                        if let Some(by) = given.of(piece.array) {
+                            let columns = piece.first_column..piece.first_column + piece.width;
+                            let by = network.layout.swap(by);
+                            add_columns(&mut numbers, LAST, by.slice(s![.., .., columns]), 0);
+                        }
                     }
                     _ => {}
                 }
@@ -156,6 +160,9 @@ impl Prepared {
         Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
     }
 }
+
+/// The one step of an output that is the last one alone.
+const LAST: Segment = Segment { first: 0, steps: 1 };
 
 fn blank_segment(numbers: &mut [f32], lengths: Option<&[usize]>, Segment { first, steps }: Segment) {
     if let Some(lengths) = lengths {

@@ -24,9 +24,19 @@ pub(super) struct GradientArrays {
     /// By the outputs of both directions, where their product is the layer's output.
     pub factors: Vec<Option<[Vec<BufferId>; 2]>>,
     pub groups: Vec<GroupGradients>,
+    /// By the last output, where the call gives that alone.
+    pub by_final: Option<FinalGradients>,
     /// Partial sums of a weight.
     pub partial: BufferId,
     pub flat: Flat,
+}
+
+/// By the last output: `[N, H']` of each direction, or of both merged; and by each of two directions whose
+/// product is the output, `[2, N, H']`.
+#[derive(Clone, Copy)]
+pub(super) struct FinalGradients {
+    pub by: BufferId,
+    pub factors: Option<BufferId>,
 }
 
 /// The arrays of one direction of a layer, or of both.
@@ -100,6 +110,18 @@ impl GradientArrays {
         }
         let groups = arrays.groups.iter().map(|group| GroupGradients::new(builder, group));
         let groups = groups.collect::<Result<Vec<_>>>()?;
+        let mut by_final = None;
+        if workload.outputs.last_only {
+            let len = product(&[batch, row(network, network.num_layers)]);
+            let by = builder.buffers.work("gradient by last output", len, Dtype::F32)?;
+            let factors = match network.merge == Merge::Multiply && network.direction_count() > 1 {
+                true => {
+                    Some(builder.buffers.work("gradient by last factors", product(&[2, len]), Dtype::F32)?)
+                }
+                false => None,
+            };
+            by_final = Some(FinalGradients { by, factors });
+        }
         // Of the largest sums of any weight.
         let mut longest = 1;
         for group in &arrays.groups {
@@ -112,7 +134,7 @@ impl GradientArrays {
         }
         let partial = builder.buffers.work("partial sums", longest, Dtype::F32)?;
         let flat = Flat::gradients(Table::of(network), &mut builder.buffers)?;
-        Ok(GradientArrays { by, given, factors, groups, partial, flat })
+        Ok(GradientArrays { by, given, factors, groups, by_final, partial, flat })
     }
 
     /// The gradient by a layer's input.

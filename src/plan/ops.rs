@@ -24,8 +24,8 @@ pub(super) enum Op {
     Merge { layer: usize },
     /// A layer's input is added to its output.
     Residual { layer: usize },
-    /// The final states of both directions of the last layer become one array, by number.
-    MergeFinal,
+    /// The final states of the last layer are its output; where directions are merged by number, in one array.
+    Final,
     /// A layer's output is given back.
     Given { layer: usize },
     /// A layer's output is dropped, for the layer above.
@@ -63,8 +63,8 @@ pub(super) fn of(builder: &Builder<'_>, arrays: &Arrays<'_>) -> Vec<Op> {
             ops.push(Op::Drop { layer });
         }
     }
-    if arrays.merged_final.is_some() {
-        ops.push(Op::MergeFinal);
+    if builder.workload.outputs.last_only {
+        ops.push(Op::Final);
     }
     ops
 }
@@ -77,7 +77,7 @@ impl Op {
             Op::Recur { group, segment } => recur::forward(builder, arrays, group, segment),
             Op::Merge { layer } => merge::forward(builder, arrays, layer),
             Op::Residual { layer } => merge::residual_forward(builder, arrays, layer),
-            Op::MergeFinal => merge::final_forward(builder, arrays),
+            Op::Final => merge::final_forward(builder, arrays),
             Op::Given { .. } => Ok(()),
             Op::Drop { layer } => drop::forward(builder, arrays, layer),
         }
@@ -97,8 +97,7 @@ impl Op {
             Op::Recur { group, segment } => recur_back::backward(builder, arrays, gradients, group, segment),
             Op::Merge { layer } => merge::backward(builder, arrays, gradients, layer),
             Op::Residual { layer } => merge::residual_backward(builder, gradients, layer),
-            // The host adds the gradient by the last output to the one by the final states.
-            Op::MergeFinal => Ok(()),
+            Op::Final => merge::final_backward(builder, arrays, gradients),
             Op::Given { layer } => merge::given_backward(builder, gradients, layer),
             Op::Drop { layer } => drop::backward(builder, arrays, gradients, layer),
         }

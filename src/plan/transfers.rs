@@ -64,6 +64,8 @@ pub enum Payload {
         /// The time steps.
         segment: Segment,
     },
+    /// A piece of the gradient by the last output, `[1, N, H']`.
+    FinalGradient(Piece),
     /// Sums that begin as zero.
     Zeros,
     /// Some steps of the gradient by the input, `[S, N, I']`.
@@ -185,6 +187,14 @@ pub(super) fn backward(
         for (&segment, &buffer) in segments.iter().zip(given.unwrap_or_default()) {
             let len = product(&[segment.steps, batch, row(network, layer + 1)]);
             up.place(builder, Payload::OutputGradient(layer, segment), [buffer; 2], 0, len);
+        }
+    }
+    if let Some(by_final) = &gradients.by_final {
+        for piece in pieces(network, workload.outputs).filter(|piece| piece.source == Source::Final) {
+            let slot = &network.slots[piece.slot];
+            let len = product(&[batch, padded(slot.state_size)]);
+            let first = slot.direction as u64 * len;
+            up.place(builder, Payload::FinalGradient(piece), [by_final.by; 2], first, len);
         }
     }
     let beside = cells_beside(builder);

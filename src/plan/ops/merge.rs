@@ -8,7 +8,7 @@ use crate::plan::buffers::BufferId;
 use crate::plan::builder::Builder;
 use crate::plan::dims::{CombineDims, Dims};
 use crate::plan::dispatch::Dispatch;
-use crate::plan::gradient_arrays::{GradientArrays, row, vectors};
+use crate::plan::gradient_arrays::{FinalGradients, GradientArrays, row, vectors};
 use crate::plan::walk::Segment;
 use crate::plan::{FOUR, padded, product};
 
@@ -18,6 +18,7 @@ enum Operation {
     Sum,
     Average,
     Multiply,
+    AddHalf,
     Copy,
 }
 
@@ -143,6 +144,49 @@ pub fn final_forward(builder: &mut Builder<'_>, arrays: &Arrays<'_>) -> Result<(
         dispatches.push(dispatch);
     }
     builder.walk.once(format!("layer {layer} merge"), dispatches);
+    Ok(())
+}
+
+/// The gradient by the last output becomes a part of that by the final states that the output is made of.
+pub fn final_backward(
+    builder: &mut Builder<'_>,
+    arrays: &Arrays<'_>,
+    gradients: &GradientArrays,
+) -> Result<()> {
+    let Some(FinalGradients { by, factors }) = gradients.by_final else { return Ok(()) };
+    let network = builder.network;
+    let layer = network.num_layers - 1;
+    let len = product(&[builder.workload.batch as u64, vectors(padded(network.top()[0].state_size))]);
+    let mut dispatches = Vec::new();
+    for (index, group) in arrays.of_layer(layer) {
+        let carry = gradients.groups[index].carry;
+        for (place, slot) in (0..).zip(group.slots) {
+            let (own, into) = (slot.direction as u64 * len, (carry, place * len));
+            let mut add = |from, operation| -> Result<()> {
+                dispatches.push(combine(builder, [from, into], len, operation, None)?);
+                Ok(())
+            };
+            match (network.merge, factors) {
+                (Merge::Concatenate | Merge::Apart, _) => add((by, own), Operation::Sum)?,
+                (Merge::Average, _) => add((by, 0), Operation::AddHalf)?,
+                (Merge::Multiply, Some(factors)) => {
+                    // Directions that are multiplied have a group each.
+                    let (_, other) =
+                        arrays.of_layer(layer).nth(1 - slot.direction).expect("a layer has two directions");
+                    dispatches.push(combine(builder, [(by, 0), (factors, own)], len, Operation::Copy, None)?);
+                    let [even, odd] = other.hidden.map(|hidden| {
+                        combine(builder, [(hidden, 0), (factors, own)], len, Operation::Multiply, None)
+                    });
+                    let mut dispatch = even?;
+                    dispatch.odd = Some(odd?.bindings);
+                    dispatches.push(dispatch);
+                    dispatches.push(combine(builder, [(factors, own), into], len, Operation::Sum, None)?);
+                }
+                (Merge::Sum | Merge::Multiply, _) => add((by, 0), Operation::Sum)?,
+            }
+        }
+    }
+    builder.walk.once(format!("layer {layer} merge back"), dispatches);
     Ok(())
 }
 
