@@ -17,7 +17,13 @@ struct Dims {
     to_offset: u32,
     to_step: u32,
     to_row: u32,
+    // Time steps, and sequences, before the first.
+    first_step: u32,
+    first_place: u32,
 }
+
+// The numbers are added to those that stand in the array.
+override ADDS: bool = false;
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> source: array<From>;
@@ -38,8 +44,12 @@ fn main(
     let step = row / dims.batch;
     let place = row % dims.batch;
     var number = 0.0;
-    if column < dims.used {
+    if column < dims.used && !is_past(step, place) {
         number = f32(source[dims.from_offset + step * dims.from_step + place * dims.from_row + column]);
     }
-    into[dims.to_offset + step * dims.to_step + place * dims.to_row + column] = To(number);
+    let to = dims.to_offset + step * dims.to_step + place * dims.to_row + column;
+    if ADDS {
+        number += f32(into[to]);
+    }
+    into[to] = To(number);
 }

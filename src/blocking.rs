@@ -2,8 +2,8 @@
 
 use crate::gpu::Wait;
 use crate::{
-    Buffers, Call, CallGradients, Engine, EngineBuilder, Output, OutputGradients, Result, Rnn, Save, Saved,
-    State, Stateful, Stream, Streams, Wanted,
+    Buffers, Call, CallGradients, EncodedSaved, Engine, EngineBuilder, GradientBuffers, Output,
+    OutputGradients, Result, Rnn, Save, Saved, State, Stateful, Stream, Streams, Wanted,
 };
 use ndarray::{Array2, ArrayRef, ArrayView2, Dimension};
 use std::pin::pin;
@@ -133,6 +133,55 @@ impl Rnn {
     /// The errors of [`encode_async`](Rnn::encode_async).
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, buffers: &Buffers<'_>) -> Result<()> {
         block_on(self.encode_and_wait(encoder, buffers, Wait::Here))
+    }
+
+    /// Records a call, and keeps all that its backward pass needs in buffers of the library's.
+    ///
+    /// ```
+    /// use wgpu_rnn::{BufferArray, Buffers, Config, Engine, GradientBuffers, Init, Rnn, Save, Weights};
+    ///
+    /// fn record(
+    ///     (device, queue): (&wgpu::Device, &wgpu::Queue),
+    ///     [input, output, by_output, by_weights]: [&wgpu::Buffer; 4],
+    /// ) -> wgpu_rnn::Result<()> {
+    ///     let config = Config::lstm(64).input_size(16);
+    ///     let engine = Engine::from_device(device.clone(), queue.clone());
+    ///     let rnn = Rnn::new(&engine, Weights::init(&config, &Init::pytorch())?);
+    ///     let mut encoder = device.create_command_encoder(&Default::default());
+    ///     let buffers = Buffers::new(10, 4, BufferArray::new(input)).output(BufferArray::new(output));
+    ///     let mut saved = rnn.encode_saved(&mut encoder, &buffers, Save::Gates)?;
+    ///     // Here passes of the caller's make the gradient of a loss by the output.
+    ///     let buffers = GradientBuffers::new()
+    ///         .by_output(BufferArray::new(by_output))
+    ///         .by_weights(BufferArray::new(by_weights)); // flat: Weights::places tells where each lies
+    ///     rnn.encode_backward(&mut encoder, &mut saved, &buffers)?;
+    ///     queue.submit([encoder.finish()]);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`encode_async`](Rnn::encode_async).
+    pub fn encode_saved(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        buffers: &Buffers<'_>,
+        save: Save,
+    ) -> Result<EncodedSaved> {
+        block_on(self.encode_saved_and_wait(encoder, buffers, save, Wait::Here))
+    }
+
+    /// The same as [`encode_backward_async`](Rnn::encode_backward_async).
+    ///
+    /// # Errors
+    /// The errors of [`encode_backward_async`](Rnn::encode_backward_async).
+    pub fn encode_backward(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        saved: &mut EncodedSaved,
+        buffers: &GradientBuffers<'_>,
+    ) -> Result<()> {
+        block_on(self.encode_backward_async(encoder, saved, buffers))
     }
 }
 

@@ -29,6 +29,7 @@ mod weights;
 pub(crate) use device::CacheFiles;
 pub(crate) use device::{ADAPTER_NAME, Gpu, Request};
 pub(crate) use gradient::GpuSaved;
+pub(crate) use interop::GpuEncodedSaved;
 pub(crate) use resident::Resident;
 
 use crate::call::Checked;

@@ -49,6 +49,8 @@ pub enum Kernel {
         from: Dtype,
         /// The type that the kernel writes.
         to: Dtype,
+        /// Numbers past the ends of sequences become zero.
+        blanks: bool,
     },
     /// A tensor of the flat parameters becomes a part of an array that another kernel reads.
     Pack,
@@ -193,7 +195,10 @@ impl Kernel {
         let steps = || Equation::ALL.into_iter().filter(|equation| equation.is_step());
         let in_one = || Equation::ALL.into_iter().filter(|equation| equation.is_whole());
         let both = [Dtype::F32, Dtype::F16];
-        let carries = both.into_iter().flat_map(move |from| both.map(|to| Kernel::Carry { from, to }));
+        let carries = both.into_iter().flat_map(move |from| {
+            let of = move |to| [false, true].map(|blanks| Kernel::Carry { from, to, blanks });
+            both.into_iter().flat_map(of)
+        });
         let forward = steps().map(Kernel::Step).chain(in_one().map(Kernel::Sequence));
         let saved = Save::ALL.into_iter().flat_map(move |save| {
             let steps = steps().map(move |equation| Kernel::SavedStep(equation, save));
@@ -276,6 +281,7 @@ impl Kernel {
         ];
         const COMBINE: &[Array] = &[read("a"), written("b")];
         const CARRY: &[Array] = &[read("source"), written("into")];
+        const CARRY_BLANKING: &[Array] = &[read("source"), written("into"), read("lengths")];
         const PACK: &[Array] = &[read("flat"), written("packed")];
         const OUTER: &[Array] = &[read("a"), read("b"), written("partial")];
         const AGAIN: &[Array] = &[read("gates"), read("states"), written("m")];
@@ -297,7 +303,8 @@ impl Kernel {
             Kernel::SavedNorm(Save::States) => NORM,
             Kernel::Again => AGAIN,
             Kernel::Combine | Kernel::CombineInF32 => COMBINE,
-            Kernel::Carry { .. } => CARRY,
+            Kernel::Carry { blanks: false, .. } => CARRY,
+            Kernel::Carry { blanks: true, .. } => CARRY_BLANKING,
             Kernel::Pack | Kernel::Transpose => PACK,
             Kernel::Outer => OUTER,
             Kernel::Reduce => REDUCE,

@@ -42,6 +42,7 @@ mod blocking;
 mod cache;
 mod call;
 mod cpu;
+mod encoded_saved;
 mod engine;
 mod error;
 mod float;
@@ -63,10 +64,11 @@ mod tuner;
 mod weights;
 
 pub use call::{Call, Dropout, Output, OutputGradients, Packed, PassTime, State, Wanted};
+pub use encoded_saved::EncodedSaved;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, Result};
 pub use float::Float;
-pub use interop::{BufferArray, BufferNeed, Buffers};
+pub use interop::{BufferArray, BufferNeed, Buffers, GradientBuffers};
 pub use kernel::Tile;
 pub use network::{
     Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset, Save,

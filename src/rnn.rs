@@ -219,7 +219,17 @@ impl Rnn {
     /// # Errors
     /// [`Error::InputSizeOpen`] while the input size is open.
     pub fn buffer_needs(&self, steps: usize, batch: usize) -> Result<Vec<BufferNeed>> {
-        Ok(interop::needs(self.known_weights()?.network(), steps, batch))
+        let [call, _] = interop::needs(self.known_weights()?.network(), steps, batch);
+        Ok(call)
+    }
+
+    /// The same of the backward pass of a saved call.
+    ///
+    /// # Errors
+    /// [`Error::InputSizeOpen`] while the input size is open.
+    pub fn gradient_buffer_needs(&self, steps: usize, batch: usize) -> Result<Vec<BufferNeed>> {
+        let [_, backward] = interop::needs(self.known_weights()?.network(), steps, batch);
+        Ok(backward)
     }
 
     /// The plan of a call of T steps for a batch of N, with this network's dtype and tuning: to print, or to
@@ -306,7 +316,7 @@ impl Rnn {
     }
 
     /// The same, for something that only a GPU has.
-    fn gpu(&self, name: &'static str) -> Result<&GpuRnn> {
+    pub(crate) fn gpu(&self, name: &'static str) -> Result<&GpuRnn> {
         self.on_gpu().ok_or_else(|| {
             let (expected, found) = ("an engine on a GPU".into(), self.engine().name().into());
             Error::Unsupported { name, expected, found }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
 /// Files and folders of `src/` that may name wgpu, and why.
-const KNOW_WGPU: [(&str, &str); 7] = [
+const KNOW_WGPU: [(&str, &str); 8] = [
     ("gpu", "the GPU engine"),
     ("engine", "an engine is made of an adapter, or of a caller's device"),
+    ("encoded_saved", "a saved call is recorded into a caller's encoder, and its backward pass"),
     ("interop", "arrays in a caller's buffers"),
     ("rnn", "an encoded call is recorded into a caller's encoder"),
     ("blocking", "the blocking form of an encoded call"),

@@ -2,16 +2,18 @@
 //! objects once for a set of buffers, and none after that.
 
 mod carry;
+mod saved;
 
 pub(super) use carry::Carry;
+pub(crate) use saved::GpuEncodedSaved;
 
 use super::prepared::{Prepared, Turn, padded, uniform_stride};
 use super::{Gpu, GpuRnn, Longest, Setup, Wait, check_memory, encode::record_carry, put, take};
 use crate::interop::{Buffers, Placed, Role};
-use crate::network::Network;
-use crate::plan::{Payload, Plan, Transfer, Workload};
-use crate::{Result, Weights};
-use carry::{Region, ways_of};
+use crate::network::{Network, Save};
+use crate::plan::{BufferId, Payload, Plan, Transfer, Workload};
+use crate::{Dropout, Result, Wanted, Weights};
+use carry::{Carrying, regions, states, ways_of};
 use std::collections::VecDeque;
 
 /// A shape that has been encoded, with the dispatches that carry the arrays of the callers' buffers in and
@@ -22,8 +24,8 @@ pub(super) struct Encoded {
     prepared: Prepared,
     /// The learned state of each slot, for a call that is given none.
     learned: Vec<(Transfer, wgpu::Buffer)>,
-    /// The latest first.
-    bound: VecDeque<BoundBuffers>,
+    /// Of calls and of backward passes, the latest first.
+    bound: [VecDeque<BoundBuffers>; 2],
 }
 
 /// Sets of buffers that are kept for a shape: enough for callers who take turns with a few.
@@ -35,8 +37,15 @@ const MAX_SHAPES: usize = 4;
 #[derive(Debug)]
 struct BoundBuffers {
     arrays: Vec<(Role, Placed)>,
+    adds: bool,
     before: Vec<Carry>,
     after: Vec<Carry>,
+}
+
+/// The arrays of a call or of its backward pass, checked.
+struct Arrays {
+    arrays: Vec<(Role, Placed)>,
+    adds: bool,
 }
 
 impl GpuRnn {
@@ -50,63 +59,117 @@ impl GpuRnn {
         setup: &Setup,
         wait: Wait,
     ) -> Result<()> {
+        let mut encoded = self.encoded_for(weights, buffers, None, setup, wait).await?;
+        let recorded = self.record_call(weights.network(), &mut encoded, encoder, buffers, arrays).await;
+        put(&self.encoded, encoded, MAX_SHAPES);
+        recorded
+    }
+
+    /// The objects of a shape, out of the pool or new.
+    async fn encoded_for(
+        &self,
+        weights: &Weights,
+        buffers: &Buffers<'_>,
+        saves: Option<Save>,
+        setup: &Setup,
+        wait: Wait,
+    ) -> Result<Encoded> {
         let network = weights.network();
         let workload = Workload {
             has_lengths: buffers.get(Role::Lengths).is_some(),
+            saves,
+            drops: buffers.dropout.is_some(),
             outputs: buffers.outputs(),
             dtype: setup.dtype,
             tuning: setup.tuning,
             ..Workload::new(buffers.steps, buffers.batch)
         };
-        let known = take(&self.encoded, |encoded| encoded.workload == workload);
-        let mut encoded = match known {
-            Some(encoded) => encoded,
-            None => {
-                let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
-                check_memory(&plan, &self.gpu.limits)?;
-                #[cfg(not(target_arch = "wasm32"))]
-                let plan = self.tuned(weights, &workload, plan, wait).await;
-                #[cfg(target_arch = "wasm32")]
-                let _ = wait;
-                let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype, false).await?;
-                let learned = learned(&self.gpu, weights, &plan, buffers.batch).await?;
-                let prepared = Prepared::new(&self.gpu, &on_gpu, plan, false).await?;
-                Encoded { workload, prepared, learned, bound: VecDeque::new() }
-            }
-        };
-        let bound = match encoded.bound.iter().position(|bound| bound.arrays == arrays) {
-            Some(index) => encoded.bound.remove(index).expect("the index was just found"),
-            None => match BoundBuffers::new(&self.gpu, network, &encoded, arrays).await {
-                Ok(bound) => bound,
-                Err(refused) => {
-                    put(&self.encoded, encoded, MAX_SHAPES);
-                    return Err(refused);
-                }
-            },
-        };
+        if let Some(encoded) = take(&self.encoded, |encoded| encoded.workload == workload) {
+            return Ok(encoded);
+        }
+        let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
+        check_memory(&plan, &self.gpu.limits)?;
+        #[cfg(not(target_arch = "wasm32"))]
+        let plan = if saves.is_some() { plan } else { self.tuned(weights, &workload, plan, wait).await };
+        #[cfg(target_arch = "wasm32")]
+        let _ = wait;
+        let on_gpu = self.weights.of(&self.gpu, weights, setup.dtype, saves.is_some()).await?;
+        let learned = learned(&self.gpu, weights, &plan, buffers.batch).await?;
+        let prepared = Prepared::new(&self.gpu, &on_gpu, plan, false).await?;
         self.gpu.pipelines.save();
-        let recorded = self.gpu.scoped(|| encoded.record(encoder, &bound)).await;
-        encoded.bound.push_front(bound);
-        encoded.bound.truncate(MAX_BOUND);
-        put(&self.encoded, encoded, MAX_SHAPES);
+        Ok(Encoded { workload, prepared, learned, bound: Default::default() })
+    }
+
+    /// Records a call with these objects.
+    async fn record_call(
+        &self,
+        network: &Network,
+        encoded: &mut Encoded,
+        encoder: &mut wgpu::CommandEncoder,
+        buffers: &Buffers<'_>,
+        arrays: Vec<(Role, Placed)>,
+    ) -> Result<()> {
+        let arrays = Arrays { arrays, adds: false };
+        let bound = encoded.bound_to(&self.gpu, network, Turn::Forward, arrays).await?;
+        // A copy needs the words in a buffer, and an earlier call of the same encoder has words of its own.
+        let words = match buffers.dropout.as_ref().map(Dropout::words) {
+            Some(words) => {
+                let bytes = bytemuck::cast_slice(&words);
+                Some(self.gpu.filled("dropout", bytes, wgpu::BufferUsages::COPY_SRC).await?)
+            }
+            None => None,
+        };
+        let recorded = self.gpu.scoped(|| encoded.record(encoder, &bound, words.as_ref())).await;
+        encoded.keep(Turn::Forward, bound);
         recorded
     }
 }
 
 impl Encoded {
-    fn record(&self, encoder: &mut wgpu::CommandEncoder, bound: &BoundBuffers) {
+    /// The objects for a set of arrays.
+    async fn bound_to(
+        &mut self,
+        gpu: &Gpu,
+        network: &Network,
+        turn: Turn,
+        arrays: Arrays,
+    ) -> Result<BoundBuffers> {
+        let known = &mut self.bound[turn as usize];
+        let is_same = |bound: &BoundBuffers| bound.arrays == arrays.arrays && bound.adds == arrays.adds;
+        match known.iter().position(is_same) {
+            Some(index) => Ok(known.remove(index).expect("the index was just found")),
+            None => BoundBuffers::new(gpu, network, self, turn, arrays).await,
+        }
+    }
+
+    fn keep(&mut self, turn: Turn, bound: BoundBuffers) {
+        let known = &mut self.bound[turn as usize];
+        known.push_front(bound);
+        known.truncate(MAX_BOUND);
+    }
+
+    fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        bound: &BoundBuffers,
+        dropout: Option<&wgpu::Buffer>,
+    ) {
         let run = &self.prepared;
-        let given = |role: Role| bound.arrays.iter().find(|(other, _)| *other == role);
         for transfer in &run.plan.forward.uploads {
             let to = run.buffer(transfer.buffer[0]);
             let (offset, bytes) = (transfer.dtype.bytes() * transfer.buffer_offset, transfer.bytes());
             match transfer.what {
                 Payload::Lengths => {
-                    if let Some((_, lengths)) = given(Role::Lengths) {
+                    if let Some(lengths) = bound.array(Role::Lengths) {
                         encoder.copy_buffer_to_buffer(&lengths.buffer, 4 * lengths.offset, to, offset, bytes);
                     }
                 }
-                Payload::Hidden { .. } | Payload::Cell { .. } if given(Role::H0).is_none() => {
+                Payload::Dropout => {
+                    if let Some(words) = dropout {
+                        encoder.copy_buffer_to_buffer(words, 0, to, offset, bytes);
+                    }
+                }
+                Payload::Hidden { .. } | Payload::Cell { .. } if bound.array(Role::H0).is_none() => {
                     match self.learned.iter().find(|(learned, _)| learned.what == transfer.what) {
                         Some((_, from)) => encoder.copy_buffer_to_buffer(from, 0, to, offset, bytes),
                         None => encoder.clear_buffer(to, offset, Some(bytes)),
@@ -116,11 +179,23 @@ impl Encoded {
             }
         }
         record_carry(encoder, "carry in", &bound.before);
-        let longest = Longest { steps: run.plan.steps, lengths: None, resident: None, wanted: None };
-        for submit in 0..run.plan.forward.submits.len() {
-            run.record_submit(encoder, Turn::Forward, submit, &longest, None);
-        }
+        self.record_passes(encoder, Turn::Forward, None);
         record_carry(encoder, "carry out", &bound.after);
+    }
+
+    fn record_passes(&self, encoder: &mut wgpu::CommandEncoder, turn: Turn, wanted: Option<&Wanted>) {
+        let run = &self.prepared;
+        let longest = Longest { steps: run.plan.steps, lengths: None, resident: None, wanted };
+        for submit in 0..run.way(turn).0.submits.len() {
+            run.record_submit(encoder, turn, submit, &longest, None);
+        }
+    }
+
+    /// The plan's own lengths.
+    fn lengths(&self) -> Option<BufferId> {
+        let transfer =
+            self.prepared.plan.forward.uploads.iter().find(|transfer| transfer.what == Payload::Lengths);
+        transfer.map(|transfer| transfer.buffer[0])
     }
 }
 
@@ -148,21 +223,31 @@ async fn learned(
 }
 
 impl BoundBuffers {
+    fn array(&self, role: Role) -> Option<&Placed> {
+        self.arrays.iter().find(|(other, _)| *other == role).map(|(_, placed)| placed)
+    }
+
     async fn new(
         gpu: &Gpu,
         network: &Network,
         encoded: &Encoded,
-        arrays: Vec<(Role, Placed)>,
+        turn: Turn,
+        Arrays { arrays, adds }: Arrays,
     ) -> Result<BoundBuffers> {
-        let (run, batch) = (&encoded.prepared, encoded.workload.batch);
+        let (run, workload) = (&encoded.prepared, &encoded.workload);
+        let (way, _) = run.way(turn);
+        let [before, after] = states(turn);
+        // Past the ends of sequences, a saved call keeps the states that sequences have reached.
+        let lengths = if workload.saves.is_some() { encoded.lengths() } else { None };
         let mut ways = Vec::new();
-        for (role, placed) in &arrays {
-            let way = &run.plan.forward;
-            let transfers = if role.is_read() { &way.uploads } else { &way.downloads };
+        for (transfers, states) in [(&way.uploads, before), (&way.downloads, after)] {
             for transfer in transfers {
-                if let Some(part) = Region::of(network, batch, *role, transfer) {
-                    let all = ways_of(gpu, (run, batch), *role, placed, transfer, part)?;
-                    ways.extend(all.into_iter().map(|way| (*role, way)));
+                for (role, region) in regions(network, workload, states, transfer) {
+                    let given = arrays.iter().find(|(other, _)| *other == role);
+                    let Some((_, placed)) = given else { continue };
+                    let (run, carrying) = ((run, workload.batch), Carrying { lengths, adds });
+                    let all = ways_of(gpu, run, (role, placed), transfer, region, carrying)?;
+                    ways.extend(all.into_iter().map(|way| (role, way)));
                 }
             }
         }
@@ -194,6 +279,6 @@ impl BoundBuffers {
             let carry = way.prepare(gpu, run, &dims, (index * stride) as u64).await?;
             if role.is_read() { before.push(carry) } else { after.push(carry) }
         }
-        Ok(BoundBuffers { arrays, before, after })
+        Ok(BoundBuffers { arrays, adds, before, after })
     }
 }

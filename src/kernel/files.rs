@@ -153,7 +153,7 @@ impl Kernel {
             }
             Kernel::Reduce => files.push(include_str!("../../shaders/reduce.wgsl")),
             Kernel::Drop => files.push(include_str!("../../shaders/drop.wgsl")),
-            Kernel::Carry { from, to } => {
+            Kernel::Carry { from, to, blanks } => {
                 files.push(match from {
                     Dtype::F32 => include_str!("../../shaders/carry/from_f32.wgsl"),
                     Dtype::F16 => include_str!("../../shaders/carry/from_f16.wgsl"),
@@ -161,6 +161,10 @@ impl Kernel {
                 files.push(match to {
                     Dtype::F32 => include_str!("../../shaders/carry/to_f32.wgsl"),
                     Dtype::F16 => include_str!("../../shaders/carry/to_f16.wgsl"),
+                });
+                files.push(match blanks {
+                    false => include_str!("../../shaders/carry/all.wgsl"),
+                    true => include_str!("../../shaders/carry/to_ends.wgsl"),
                 });
                 files.push(include_str!("../../shaders/carry.wgsl"));
             }

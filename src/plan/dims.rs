@@ -209,6 +209,10 @@ pub struct CarryDims {
     pub to_step: u32,
     /// The target's stride of B.
     pub to_row: u32,
+    /// Time steps before the first.
+    pub first_step: u32,
+    /// Sequences before the first.
+    pub first_place: u32,
 }
 
 /// `Dims` of `pack.wgsl`.

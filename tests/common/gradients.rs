@@ -33,6 +33,19 @@ impl Given {
         }
     }
 
+    /// Every array by the name of the result; a lower layer's as `lower 0`.
+    pub fn arrays(&self) -> impl Iterator<Item = (String, &Array3<f32>)> {
+        let named = [
+            ("output", &self.output),
+            ("output_reverse", &self.output_reverse),
+            ("cell_states", &self.cell_states),
+            ("h_n", &self.h_n),
+            ("c_n", &self.c_n),
+        ];
+        let named = named.into_iter().filter_map(|(name, array)| Some((name.to_owned(), array.as_ref()?)));
+        named.chain(self.lower.iter().enumerate().map(|(layer, array)| (format!("lower {layer}"), array)))
+    }
+
     /// The gradients of some rows, within the first steps.
     pub fn part(&self, steps: usize, rows: std::ops::Range<usize>) -> Given {
         let over_time = |array: &Array3<f32>| array.slice(s![..steps, rows.clone(), ..]).to_owned();

@@ -4,6 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dropout;
+#[path = "../common/encoded.rs"]
+mod encoded;
+mod encoding;
 #[path = "../common/engines.rs"]
 mod engines;
 #[path = "../common/goldens.rs"]
@@ -25,6 +28,7 @@ fn main() {
     let mut trials = Trials::new();
     let all = [Offer::All, Offer::Cpu, Offer::WebGpuDefaults, Offer::Unchecked];
     options::add(&mut trials);
+    encoding::add(&mut trials);
     for offer in all {
         trials.add(offer, "equal_pytorch", equal_pytorch);
         properties::add(&mut trials, offer);

@@ -159,6 +159,8 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("to_offset", offset_of!(CarryDims, to_offset)),
                 ("to_step", offset_of!(CarryDims, to_step)),
                 ("to_row", offset_of!(CarryDims, to_row)),
+                ("first_step", offset_of!(CarryDims, first_step)),
+                ("first_place", offset_of!(CarryDims, first_place)),
             ],
             Kernel::Pack => vec![
                 ("rows", offset_of!(PackDims, rows)),

@@ -26,7 +26,7 @@ impl Used {
 fn is_unplanned(kernel: Kernel) -> bool {
     // A caller's array becomes one of ours around a plan, in encoded calls. A plan's own are carried between
     // segments as they are.
-    matches!(kernel, Kernel::Carry { from, to } if from != to)
+    matches!(kernel, Kernel::Carry { from, to, blanks } if from != to || blanks)
 }
 
 /// Why an override that a kernel's files declare is not set; none if it should be.

@@ -82,11 +82,15 @@ pub fn carry_step(
         to_offset: place(to_step),
         to_step: 0,
         to_row: width as u32,
+        first_step: 0,
+        first_place: 0,
     });
-    let kernel = Kernel::Carry { from: dtype, to: dtype };
+    let kernel = Kernel::Carry { from: dtype, to: dtype, blanks: false };
     let groups = product(&[batch, width]).div_ceil(u64::from(WORKGROUP));
     let arrays = [("source", from.into()), ("into", to.into())];
-    builder.dispatch(kernel, Tile::ALL[0], (groups, 1), dims, &arrays)
+    let mut dispatch = builder.dispatch(kernel, Tile::ALL[0], (groups, 1), dims, &arrays)?;
+    dispatch.overrides = kernel.overrides(Tile::ALL[0], vec![("ADDS", 0.0)]);
+    Ok(dispatch)
 }
 
 /// The dispatches of one phase of a time step.

@@ -1,0 +1,4 @@
+// Every row is carried.
+fn is_past(step: u32, place: u32) -> bool {
+    return false;
+}
