@@ -173,7 +173,7 @@ impl<'a, T> Call<'a, T> {
 }
 
 /// A call that has been checked, its input in the order T, N, I.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Checked<'a, T> {
     pub input: CowArray<'a, T, Ix3>,
     pub state: Option<&'a State<T>>,

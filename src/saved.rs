@@ -41,7 +41,8 @@ struct Again {
 /// # Gradients
 impl Rnn {
     /// Computes a call, and keeps all that its backward pass needs. There is no training mode: every call can
-    /// be saved, and any number of saved calls may be there at once.
+    /// be saved, and any number of saved calls may be there at once. Lengths that are on the GPU are read back
+    /// first.
     ///
     /// # Errors
     /// The errors of [`call_async`](Rnn::call_async); [`Error::Memory`] and [`Error::OutOfMemory`] name the bytes

@@ -27,6 +27,7 @@ use crate::{Config, Error, Result, State, io};
 use metadata::Metadata;
 use ndarray::{Array3, ArrayD, ArrayViewD, s};
 use num_traits::Zero;
+use std::ops::Range;
 use std::path::Path;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
@@ -147,6 +148,13 @@ impl<T> Weights<T> {
     /// The flat parameters.
     pub(crate) fn params(&self) -> &Params<T> {
         &self.params
+    }
+
+    /// The place of every tensor in the flat parameters and in flat gradients: its name, its numbers and its
+    /// shape, in PyTorch's order. A tensor begins at a multiple of 64 numbers.
+    pub fn places(&self, naming: Naming) -> impl Iterator<Item = (String, Range<usize>, &[usize])> {
+        let entries = self.params.table.entries.iter();
+        entries.map(move |entry| (entry.name.format(naming), entry.range(), entry.shape.as_slice()))
     }
 
     /// Every tensor with its name, in PyTorch's order: layer by layer, forward first, ih, hh, then the

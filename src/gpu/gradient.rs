@@ -1,13 +1,13 @@
 //! Saved calls and their backward passes.
 
 use super::prepared::{Prepared, Turn};
-use super::staging::{assign, blank, set_state, state_of};
+use super::staging::{assign, blank, check_lengths, read_whole, set_state, state_of};
 use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put};
 use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
 use crate::network::{Network, Outputs, Save};
 use crate::plan::{Payload, Segment, Workload};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
-use crate::{Error, Output, Result, State, Wanted, Weights};
+use crate::{Output, Result, State, Wanted, Weights};
 use ndarray::{Array3, s};
 
 /// A call that was saved: the objects that hold its numbers.
@@ -39,15 +39,36 @@ impl GpuRnn {
         setup: &Setup,
         wait: Wait,
     ) -> Result<(Output, GpuSaved)> {
-        let refuse = |name, expected: &str, found: &str| {
-            Err(Error::Unsupported { name, expected: expected.into(), found: found.into() })
+        let with_lengths;
+        let call = match call.lengths_on_gpu {
+            // The host zeroes the numbers past the ends of sequences.
+            Some(lengths) => {
+                let known = self.lengths_of(lengths, call.steps(), call.batch()).await?;
+                with_lengths = Checked { lengths: Some(known), lengths_on_gpu: None, ..call.clone() };
+                &with_lengths
+            }
+            None => call,
         };
-        if call.lengths_on_gpu.is_some() {
-            return refuse("lengths of a saved call", "lengths on the host", "lengths on the GPU");
-        }
         let (output, used) = self.compute(weights, call, setup, None, Some(save), wait).await?;
         let (lengths, starts_from_learned) = (call.lengths.clone(), call.state.is_none());
         Ok((output, GpuSaved { used, lengths, starts_from_learned }))
+    }
+
+    /// The lengths that a caller's buffer holds; a sequence ends after T steps at the latest.
+    async fn lengths_of(&self, buffer: &wgpu::Buffer, steps: usize, batch: usize) -> Result<Vec<usize>> {
+        check_lengths(buffer, batch)?;
+        let bytes = 4 * batch as u64;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = self.gpu.buffer("lengths", bytes, usage).await?;
+        self.gpu
+            .scoped(|| {
+                let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+                encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
+                self.gpu.queue.submit([encoder.finish()]);
+            })
+            .await?;
+        let lengths: Vec<u32> = bytemuck::pod_collect_to_vec(&read_whole(&self.gpu, &staging).await?);
+        Ok(lengths.into_iter().map(|length| steps.min(length as usize)).collect())
     }
 
     /// The gradients of a loss by everything that a saved call is made of.

@@ -116,6 +116,13 @@ fn lengths_on_gpu(engine: &Engine) -> Outcome {
     if rnn.call(&bare.clone().lengths_on_gpu(&lengths))? != theirs {
         return Err("lengths on the GPU give something else than lengths on the host".into());
     }
+    // So is a saved call with them.
+    let (output, mut saved) = rnn.forward_saved(&bare.clone().lengths_on_gpu(&lengths))?;
+    let (_, mut saved_too) = rnn.forward_saved(&call)?;
+    let given = wgpu_rnn::OutputGradients::new().output(&theirs.output).h_n(&theirs.h_n);
+    if output != theirs || rnn.backward(&mut saved, &given)? != rnn.backward(&mut saved_too, &given)? {
+        return Err("a saved call with lengths on the GPU gives something else".into());
+    }
     says(&rnn, &call, &lengths, "lengths: expected lengths on the host or on the GPU, found both")?;
     let short = buffer(&[1, 2], Usage::COPY_SRC);
     says(&rnn, &bare, &short, "lengths_on_gpu: expected a buffer of at least 20 bytes, found 8")?;
