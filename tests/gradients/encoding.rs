@@ -1,7 +1,7 @@
 //! Saved calls into a caller's encoder: every option, both savings, the numbers of the host's calls to the bit.
 
 use crate::common::gradients::Given;
-use crate::common::options::{OPTIONS, Row, cells, with};
+use crate::common::options::{OPTIONS, Row, Setup, cells, with};
 use crate::common::{Case, case};
 use crate::encoded::buffer;
 use crate::encoded::{self, CONTIGUOUS, Lie};
@@ -60,11 +60,17 @@ fn option(engine: &Engine, row: &'static Row, index: usize) -> Outcome {
         if setup.refusal().is_some() || setup.has_nan || (setup.dtype == Dtype::F16 && !has_f16) {
             continue;
         }
-        let case = setup.drawn(index as u32);
-        let rnn = Rnn::new(engine, case.weights.clone()).with_dtype(setup.dtype)?;
-        for save in Save::ALL {
-            check(engine, &rnn, &case, (CONTIGUOUS, save), None)
-                .map_err(|failed| format!("{cell}, {}, {save:?}: {failed:?}", row.name))?;
+        let mut cases = vec![setup.drawn(index as u32)];
+        if setup.config.learned_state {
+            // A learned state that a call does not start from has no gradient.
+            cases.push(Setup { has_state: true, ..setup.clone() }.drawn(index as u32));
+        }
+        for case in cases {
+            let rnn = Rnn::new(engine, case.weights.clone()).with_dtype(setup.dtype)?;
+            for save in Save::ALL {
+                check(engine, &rnn, &case, (CONTIGUOUS, save), None)
+                    .map_err(|failed| format!("{cell}, {}, {save:?}: {failed:?}", row.name))?;
+            }
         }
     }
     Ok(())
