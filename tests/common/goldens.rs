@@ -1,7 +1,7 @@
 //! The cases of `golden/*.safetensors` and what they must give. See `golden/golden.py` for the format.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
-use crate::common::{Tolerance, difference, golden, rank3};
+use crate::common::{F32, F64, Tolerance, difference, golden, rank3};
 use ndarray::{Array3, ArrayD, ArrayViewD, Axis, Ix2};
 use std::collections::BTreeMap;
 use wgpu_rnn::{
@@ -17,7 +17,18 @@ pub struct Golden {
 }
 
 /// The files.
-pub const ALL: [&str; 5] = ["pytorch_options", "pytorch_gradients", "onnx", "keras", "mxnet"];
+pub const ALL: [&str; 6] =
+    ["pytorch_options", "pytorch_gradients", "onnx", "keras", "mxnet", "mxnet_gradients"];
+
+/// The files that have gradients.
+pub fn of_gradients() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().filter(|file| file.ends_with("_gradients"))
+}
+
+/// What the precision of a file's numbers allows: PyTorch computed in double precision, the others in single.
+pub fn tolerance_of(file: &str) -> Tolerance {
+    if file.starts_with("pytorch") { F64 } else { F32 }
+}
 
 /// The gradient of an engine or of the reference, as a function.
 pub type Differentiate<'a, T> =

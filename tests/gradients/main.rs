@@ -1,5 +1,5 @@
-//! Gradients: every engine against PyTorch's autograd and against the reference's tape, which is held against
-//! PyTorch and against central differences. Runs as `engines/` does, and under the same variables.
+//! Gradients: every engine against those of PyTorch and MXNet and against the reference's tape, which is held
+//! against PyTorch, MXNet and central differences. Runs as `engines/` does, and under the same variables.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -30,7 +30,7 @@ fn main() {
     options::add(&mut trials);
     encoding::add(&mut trials);
     for offer in all {
-        trials.add(offer, "equal_pytorch", equal_pytorch);
+        trials.add(offer, "equal_frameworks", equal_frameworks);
         properties::add(&mut trials, offer);
         dropout::add(&mut trials, offer);
         trials.add(offer, "misuse_is_an_error", misuse::is_an_error);
@@ -40,9 +40,9 @@ fn main() {
     properties::add_of_cpu(&mut trials);
     // The reference needs no engine.
     for (name, test) in [
-        ("reference::equals_pytorch", tape::equals_pytorch as fn(&Engine) -> Outcome),
+        ("reference::equals_frameworks", tape::equals_frameworks as fn(&Engine) -> Outcome),
         ("reference::equals_central_differences", tape::equals_central_differences),
-        ("reference::equals_pytorch_in_f32", |_| equal_pytorch(&Engine::reference())),
+        ("reference::equals_frameworks_in_f32", |_| equal_frameworks(&Engine::reference())),
         ("reference::fifty_steps", |_| learning::fifty_steps(&Engine::reference())),
         ("reference::a_tape_has_an_end", misuse::a_tape_has_an_end),
     ] {
@@ -51,18 +51,26 @@ fn main() {
     trials.run();
 }
 
-fn fails<T: Float>(tolerance: Tolerance, differentiate: Differentiate<'_, T>) -> Vec<String> {
-    let cases = Golden::all("pytorch_gradients");
-    cases.iter().filter_map(|case| case.check_gradients::<T>(tolerance, differentiate).err()).collect()
+/// Compares `differentiate` with every framework, each file by the tolerance that `tolerance_of` gives it.
+fn compare<T: Float>(
+    tolerance_of: impl Fn(&str) -> Tolerance,
+    differentiate: Differentiate<'_, T>,
+) -> Outcome {
+    let mut failures = Vec::new();
+    for file in goldens::of_gradients() {
+        for case in Golden::all(file) {
+            failures.extend(case.check_gradients::<T>(tolerance_of(file), differentiate).err());
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }
 
-fn equal_pytorch(engine: &Engine) -> Outcome {
-    let failures = fails::<f32>(F32, &mut |weights, call, given| {
+fn equal_frameworks(engine: &Engine) -> Outcome {
+    compare::<f32>(|_| F32, &mut |weights, call, given| {
         let rnn = Rnn::new(engine, weights.clone());
         let (_, mut saved) = rnn.forward_saved(call)?;
         rnn.backward(&mut saved, given)
-    });
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+    })
 }
 
 /// The gradients of a case on an engine; a saved call gives the output of any other.

@@ -1,17 +1,16 @@
-//! The reference's tape against PyTorch's autograd and against central differences.
+//! The reference's tape against PyTorch, MXNet and central differences.
 
-use crate::common::F64;
 use crate::common::gradients::{Given, judge};
 use crate::common::options::{OPTIONS, cells, with};
 use crate::engines::Outcome;
-use crate::fails;
+use crate::{compare, goldens};
 use ndarray::{Array3, ArrayD, ArrayViewD, Ix3};
 use wgpu_rnn::{Call, Engine, Naming, State, Weights, mxnet, reference};
 
-pub fn equals_pytorch(_: &Engine) -> Outcome {
-    let failures =
-        fails::<f64>(F64, &mut |weights, call, given| Ok(reference::backward(weights, call, given)?.1));
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+pub fn equals_frameworks(_: &Engine) -> Outcome {
+    compare::<f64>(goldens::tolerance_of, &mut |weights, call, given| {
+        Ok(reference::backward(weights, call, given)?.1)
+    })
 }
 
 /// The tape against central differences: the change of the loss along a random direction of everything that a
