@@ -119,6 +119,13 @@ impl CpuRnn {
         self.transposed.free();
     }
 
+    /// The packed weights are no longer the network's.
+    pub fn weights_changed(&mut self) {
+        self.workspaces().iter_mut().for_each(|workspace| workspace.slots = None);
+        self.slots.free();
+        self.transposed.free();
+    }
+
     fn spare(&self) -> MutexGuard<'_, Vec<Vec<SavedLayer>>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }

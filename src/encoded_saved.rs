@@ -1,17 +1,16 @@
 //! An encoded call with the numbers that its backward pass needs.
 
 use crate::gpu::{GpuEncodedSaved, Wait};
+use crate::identity::Identity;
 use crate::interop::check;
 use crate::network::Save;
-use crate::rnn::Shared;
 use crate::{Buffers, Error, GradientBuffers, Result, Rnn};
-use std::sync::Arc;
 
 /// An encoded call that was saved: the buffers that [`Rnn::encode_saved`] keeps for [`Rnn::encode_backward`].
 #[derive(Debug)]
 pub struct EncodedSaved {
-    /// The network that made the saved call.
-    by: Arc<Shared>,
+    /// The network that made the saved call, and its weights.
+    by: Identity,
     /// None once it was used.
     kept: Option<Box<GpuEncodedSaved>>,
 }
@@ -43,7 +42,7 @@ impl Rnn {
         let gpu = self.gpu("encode_saved")?;
         let arrays = check(weights.network(), buffers, gpu.limits().f16)?;
         let kept = gpu.encode_saved(weights, encoder, buffers, arrays, save, self.setup(), wait).await?;
-        Ok(EncodedSaved { by: self.shared().clone(), kept: Some(Box::new(kept)) })
+        Ok(EncodedSaved { by: self.shared().identity, kept: Some(Box::new(kept)) })
     }
 
     /// Records the backward pass of a saved call, into the same encoder or a later one: from the gradients by the
@@ -53,7 +52,7 @@ impl Rnn {
     ///
     /// # Errors
     /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call of
-    /// another network, [`Error::Buffer`] and [`Error::Argument`] for arrays that do not fit the call, and the
+    /// another network, [`Error::WeightsChanged`] after [`set_weights`](Rnn::set_weights), [`Error::Buffer`] and [`Error::Argument`] for arrays that do not fit the call, and the
     /// errors of [`encode_async`](Rnn::encode_async) about memory and the device. Nothing is recorded then, and
     /// the saved call can be used again.
     pub async fn encode_backward_async(
@@ -62,9 +61,7 @@ impl Rnn {
         saved: &mut EncodedSaved,
         buffers: &GradientBuffers<'_>,
     ) -> Result<()> {
-        if !Arc::ptr_eq(&saved.by, self.shared()) {
-            return Err(Error::SavedElsewhere);
-        }
+        self.shared().identity.check(saved.by)?;
         let weights = self.known_weights()?;
         let gpu = self.gpu("encode_backward")?;
         let kept = saved.kept.as_ref().ok_or(Error::SavedUsed)?;

@@ -102,6 +102,10 @@ pub enum Error {
     #[error("saved: expected a saved call of this network, found a saved call of another")]
     SavedElsewhere,
 
+    /// A saved call whose network has had other weights since.
+    #[error("saved: expected the weights of the saved call, found weights that were set after it")]
+    WeightsChanged,
+
     /// An input size that is still open, where no input tells it.
     #[error("input_size: expected at least 1, or a first call with an input, found 0")]
     InputSizeOpen,

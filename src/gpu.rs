@@ -113,6 +113,15 @@ impl GpuRnn {
         known.iter().flat_map(|known| known.iter()).filter_map(weight).collect()
     }
 
+    /// The packed weights are no longer the network's.
+    pub fn weights_changed(&mut self) {
+        self.weights.changed();
+        // They hold the learned state.
+        if let Ok(encoded) = self.encoded.get_mut() {
+            encoded.retain(|encoded| !encoded.has_learned_state());
+        }
+    }
+
     /// Frees the buffers of earlier calls.
     pub fn free_buffers(&self) {
         locked(&self.prepared).clear();
@@ -164,7 +173,10 @@ impl GpuRnn {
         // half-done in the pool.
         let known = take(&self.prepared, |(known, _)| *known == workload);
         let prepared = match known {
-            Some((_, prepared)) => prepared,
+            Some((_, prepared)) => {
+                self.weights.refresh(&self.gpu, weights, setup.dtype, saves.is_some()).await?;
+                prepared
+            }
             None => {
                 let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
                 check_memory(&plan, &self.gpu.limits)?;

@@ -47,6 +47,7 @@ mod engine;
 mod error;
 mod float;
 mod gpu;
+mod identity;
 mod interop;
 mod io;
 mod kernel;

@@ -4,6 +4,7 @@ use crate::call::Checked;
 use crate::cpu::CpuRnn;
 use crate::engine::Backend;
 use crate::gpu::{GpuRnn, Resident, Setup, Wait};
+use crate::identity::Identity;
 use crate::interop::{self, BufferNeed, Buffers};
 use crate::network::{Dtype, Network};
 use crate::plan::{Limits, Plan, Tuning, Workload};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// The network as far as it is known before the first call.
     network: Network,
     drawn: Arc<Drawn>,
+    pub identity: Identity,
     pub on_engine: OnEngine,
 }
 
@@ -98,7 +100,8 @@ impl Rnn {
             Backend::Cpu(cpu) => OnEngine::Cpu(CpuRnn::new(cpu)),
             Backend::Reference => OnEngine::Reference,
         };
-        let shared = Shared { engine: engine.clone(), config, network, drawn, on_engine };
+        let identity = Identity::new();
+        let shared = Shared { engine: engine.clone(), config, network, drawn, identity, on_engine };
         Rnn { shared: Arc::new(shared), setup: Setup::default() }
     }
 
@@ -121,6 +124,65 @@ impl Rnn {
             self = Rnn { setup, ..Rnn::with(engine, config.clone(), network.clone(), drawn.clone()) };
         }
         Ok(self)
+    }
+
+    /// Gives the network other weights, as a training loop does after each step: packed weights, buffers and
+    /// pipelines are used again, and from the second time on nothing new is made. A clone, and the same network
+    /// of another dtype, keep the weights that they had; they cost this network its objects once.
+    ///
+    /// Encoders that calls were recorded into are to be submitted before.
+    ///
+    /// ```
+    /// use ndarray::Array3;
+    /// use wgpu_rnn::{Call, Config, Engine, Init, OutputGradients, Rnn, Weights};
+    ///
+    /// # fn main() -> wgpu_rnn::Result<()> {
+    /// let mut weights = Weights::init(&Config::gru(13).input_size(7), &Init::pytorch())?;
+    /// let mut rnn = Rnn::new(&Engine::cpu(), weights.clone());
+    /// let input = Array3::ones((5, 3, 7)); // T 5, N 3, I 7
+    /// for _ in 0..3 {
+    ///     let (answer, mut saved) = rnn.forward_saved(&Call::new(&input))?;
+    ///     // The loss is half the sum of the output's squares; a step of gradient descent of size 0.01.
+    ///     let given = OutputGradients::new().output(&answer.output);
+    ///     let gradients = rnn.backward(&mut saved, &given)?;
+    ///     weights.add_scaled(&gradients.weights, -0.01)?;
+    ///     rnn.set_weights(weights.clone())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for weights of another configuration; the network then keeps its weights.
+    pub fn set_weights(&mut self, weights: Weights) -> Result<()> {
+        let own = Config { input_size: weights.config().input_size, ..self.config().clone() };
+        if *weights.config() != own || ![0, own.input_size].contains(&self.config().input_size) {
+            let (name, expected) = ("weights", "weights of the network's configuration");
+            return Err(Error::Argument {
+                name,
+                expected: expected.into(),
+                found: "those of another".into(),
+            });
+        }
+        let (config, network) = (weights.config().clone(), weights.network().clone());
+        let drawn = Arc::new(Drawn { weights: OnceLock::from(Arc::new(weights)), ..Drawn::default() });
+        let identity = self.shared.identity.with_other_weights();
+        match Arc::get_mut(&mut self.shared) {
+            Some(shared) => {
+                (shared.drawn, shared.identity) = (drawn, identity);
+                match &mut shared.on_engine {
+                    OnEngine::Gpu(gpu) => gpu.weights_changed(),
+                    OnEngine::Cpu(cpu) => cpu.weights_changed(),
+                    OnEngine::Reference => {}
+                }
+            }
+            None => {
+                let made = Rnn::with(self.engine(), config, network, drawn);
+                let shared = Arc::into_inner(made.shared).expect("nothing else has it yet");
+                self.shared = Arc::new(Shared { identity, ..shared });
+            }
+        }
+        Ok(())
     }
 
     /// The same network with a schedule or tiles by name, instead of the plan's choice. A clone has its own.

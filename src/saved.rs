@@ -3,19 +3,19 @@
 use crate::call::Checked;
 use crate::cpu::CpuSaved;
 use crate::gpu::{GpuSaved, Wait};
+use crate::identity::Identity;
 use crate::network::{Outputs, Save};
-use crate::rnn::{OnEngine, Shared};
+use crate::rnn::OnEngine;
 use crate::{
     Call, CallGradients, Dropout, Error, Output, OutputGradients, Result, Rnn, State, Wanted, reference,
 };
 use ndarray::{Array3, CowArray};
-use std::sync::Arc;
 
 /// A saved call: the numbers that [`Rnn::forward_saved`] keeps for [`Rnn::backward`].
 #[derive(Debug)]
 pub struct Saved {
-    /// The network that made the saved call.
-    by: Arc<Shared>,
+    /// The network that made the saved call, and its weights.
+    by: Identity,
     /// None once it was used.
     kept: Option<Kept>,
 }
@@ -77,7 +77,7 @@ impl Rnn {
                 (output, Kept::Reference(Box::new(Again::of(&checked))))
             }
         };
-        Ok((output, Saved { by: self.shared().clone(), kept: Some(kept) }))
+        Ok((output, Saved { by: self.shared().identity, kept: Some(kept) }))
     }
 
     /// Computes the gradients of a loss by input, initial states and weights of a saved call, from the
@@ -107,7 +107,8 @@ impl Rnn {
     ///
     /// # Errors
     /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call
-    /// of another network, engine or dtype, [`Error::Shape`] and [`Error::Argument`] for gradients that do
+    /// of another network, engine or dtype, [`Error::WeightsChanged`] after
+    /// [`set_weights`](Rnn::set_weights), [`Error::Shape`] and [`Error::Argument`] for gradients that do
     /// not fit the call; the saved call can then be used again. On the reference, [`Error::TooLarge`] and
     /// [`Error::Memory`] for a call whose operations no tape holds.
     pub async fn backward_async(
@@ -140,9 +141,7 @@ impl Rnn {
         wanted: &Wanted,
         wait: Wait,
     ) -> Result<CallGradients> {
-        if !Arc::ptr_eq(&saved.by, self.shared()) {
-            return Err(Error::SavedElsewhere);
-        }
+        self.shared().identity.check(saved.by)?;
         let weights = self.known_weights()?;
         let (outputs, size) = match saved.kept.as_ref().ok_or(Error::SavedUsed)? {
             Kept::Cpu(kept) => (kept.outputs(), kept.size()),

@@ -168,6 +168,21 @@ impl<T> Weights<T> {
         self.params.by_name(name)
     }
 
+    /// Adds gradients by these weights, each times a factor: a step of gradient descent, with minus the learning
+    /// rate.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for gradients by other weights; nothing is added then.
+    pub fn add_scaled(&mut self, gradients: &Gradients<T>, factor: T) -> Result<()>
+    where
+        T: Copy + std::ops::AddAssign + std::ops::Mul<Output = T>,
+    {
+        gradients.check_table(&self.params.table)?;
+        let pairs = self.params.numbers.iter_mut().zip(gradients.as_slice());
+        pairs.for_each(|(number, gradient)| *number += *gradient * factor);
+        Ok(())
+    }
+
     /// The same weights in another precision.
     pub fn cast<U: num_traits::NumCast>(&self) -> Weights<U>
     where

@@ -85,6 +85,7 @@ impl GpuRnn {
             ..Workload::new(buffers.steps, buffers.batch)
         };
         if let Some(encoded) = take(&self.encoded, |encoded| encoded.workload == workload) {
+            self.weights.refresh(&self.gpu, weights, setup.dtype, saves.is_some()).await?;
             return Ok(encoded);
         }
         let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
@@ -181,6 +182,10 @@ impl Encoded {
         record_carry(encoder, "carry in", &bound.before);
         self.record_passes(encoder, Turn::Forward, None);
         record_carry(encoder, "carry out", &bound.after);
+    }
+
+    pub(super) fn has_learned_state(&self) -> bool {
+        !self.learned.is_empty()
     }
 
     fn record_passes(&self, encoder: &mut wgpu::CommandEncoder, turn: Turn, wanted: Option<&Wanted>) {

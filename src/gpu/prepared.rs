@@ -97,6 +97,13 @@ impl Prepared {
         }
     }
 
+    /// The weights among the buffers.
+    pub fn weights(&self) -> KnownBuffers {
+        let pairs = self.plan.buffers.iter().zip(&self.buffers);
+        let weights = pairs.filter(|(buffer, _)| matches!(buffer.content, Content::Weight(_)));
+        weights.filter_map(|(buffer, made)| Some((buffer.content, made.clone()?))).collect()
+    }
+
     pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
         of(&self.buffers, id)
     }

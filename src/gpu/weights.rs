@@ -18,14 +18,50 @@ pub(super) type KnownBuffers = HashMap<Content, wgpu::Buffer>;
 /// gradients too.
 #[derive(Debug)]
 pub(super) struct DeviceWeights {
-    of_calls: AsyncMutex<Option<Arc<KnownBuffers>>>,
-    of_saved_calls: AsyncMutex<Option<Arc<KnownBuffers>>>,
+    /// The number of times that the weights have changed.
+    changes: u64,
+    sets: AsyncMutex<Sets>,
+}
+
+#[derive(Debug, Default)]
+struct Sets {
+    /// The flat parameters, while sets are packed; from the first change on, for good.
+    parameters: KnownBuffers,
+    /// The change that the parameters hold.
+    parameters_of: Option<u64>,
+    /// Of calls, and of saved calls.
+    sets: [Option<Packed>; 2],
+}
+
+/// Weights as kernels read them.
+#[derive(Debug)]
+struct Packed {
+    known: Arc<KnownBuffers>,
+    /// The change that they hold.
+    of: u64,
+    /// The plan that packs them, of weights that have changed once.
+    packing: Option<Prepared>,
+}
+
+/// The weights that are packed.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    gpu: &'a Gpu,
+    weights: &'a Weights,
+    dtype: Dtype,
+    changes: u64,
+}
+
+/// The two sets of weights.
+#[derive(Clone, Copy, PartialEq)]
+enum Set {
+    Calls,
+    SavedCalls,
 }
 
 impl Default for DeviceWeights {
     fn default() -> DeviceWeights {
-        let (of_calls, of_saved_calls) = (AsyncMutex::new(None, true), AsyncMutex::new(None, true));
-        DeviceWeights { of_calls, of_saved_calls }
+        DeviceWeights { changes: 0, sets: AsyncMutex::new(Sets::default(), true) }
     }
 }
 
@@ -39,42 +75,139 @@ impl DeviceWeights {
         dtype: Dtype,
         saves: bool,
     ) -> Result<Arc<KnownBuffers>> {
-        let known = self.of_calls(gpu, weights, dtype).await?;
-        if !saves {
-            return Ok(known);
+        let mut sets = self.sets.lock().await;
+        let of = Of { gpu, weights, dtype, changes: self.changes };
+        let mut all = sets.packed(of, Set::Calls).await?;
+        if saves {
+            all = sets.packed(of, Set::SavedCalls).await?;
         }
-        let mut packed = self.of_saved_calls.lock().await;
-        if let Some(packed) = &*packed {
-            return Ok(packed.clone());
+        if self.changes == 0 {
+            sets.parameters.clear();
         }
-        let plan = Plan::packing_for_gradients_of(weights.network(), dtype, &gpu.limits)?;
-        let mut all = pack(gpu, weights, dtype, plan).await?;
-        all.extend(known.iter().map(|(content, buffer)| (*content, buffer.clone())));
-        let all = Arc::new(all);
-        *packed = Some(all.clone());
         Ok(all)
     }
 
-    async fn of_calls(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype) -> Result<Arc<KnownBuffers>> {
-        let mut packed = self.of_calls.lock().await;
-        if let Some(packed) = &*packed {
-            return Ok(packed.clone());
+    /// Packs the weights again, for objects that are bound to them, if the weights have changed.
+    pub async fn refresh(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype, saves: bool) -> Result<()> {
+        if self.changes > 0 {
+            self.of(gpu, weights, dtype, saves).await?;
         }
-        let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits)?;
-        let known = Arc::new(pack(gpu, weights, dtype, plan).await?);
-        *packed = Some(known.clone());
-        Ok(known)
+        Ok(())
     }
 
     /// The weights, if they are packed: with those of gradients, if those are.
     pub fn known(&self) -> Option<Arc<KnownBuffers>> {
-        let known = |set: &AsyncMutex<Option<Arc<KnownBuffers>>>| set.try_lock().and_then(|set| set.clone());
-        known(&self.of_saved_calls).or_else(|| known(&self.of_calls))
+        let sets = self.sets.try_lock()?;
+        let [calls, saved_calls] = &sets.sets;
+        saved_calls.as_ref().or(calls.as_ref()).map(|packed| packed.known.clone())
+    }
+
+    /// The packed weights are no longer the network's: the next call packs them again, into the same buffers.
+    pub fn changed(&mut self) {
+        self.changes += 1;
     }
 }
 
-/// Brings the flat parameters to the device, packs them there, and gives them up.
-async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype, plan: Plan) -> Result<KnownBuffers> {
+impl Sets {
+    /// A set with the weights of now.
+    async fn packed(&mut self, of: Of<'_>, set: Set) -> Result<Arc<KnownBuffers>> {
+        let known = self.sets[set as usize].as_ref().map(|packed| packed.known.clone());
+        let is_current = |packed: &Packed| packed.of == of.changes;
+        if let (Some(known), true) = (&known, self.sets[set as usize].as_ref().is_some_and(is_current)) {
+            return Ok(known.clone());
+        }
+        check_numbers(of.weights, of.dtype)?;
+        // Where packing fails, or its future is dropped, the set is what it was: earlier calls are bound to it.
+        let prepared = match self.sets[set as usize].as_mut().and_then(|packed| packed.packing.take()) {
+            Some(prepared) => prepared,
+            None => self.packing(of, set, known.as_deref()).await?,
+        };
+        self.submit(of, &prepared).await?;
+        let known = known.unwrap_or_else(|| {
+            let mut known = prepared.weights();
+            if let (Set::SavedCalls, Some(calls)) = (set, &self.sets[Set::Calls as usize]) {
+                known.extend(calls.known.iter().map(|(content, buffer)| (*content, buffer.clone())));
+            }
+            Arc::new(known)
+        });
+        let packing = if of.changes > 0 { Some(prepared) } else { None };
+        self.sets[set as usize] = Some(Packed { known: known.clone(), of: of.changes, packing });
+        Ok(known)
+    }
+
+    /// The objects that pack a set.
+    async fn packing(&mut self, of: Of<'_>, set: Set, earlier: Option<&KnownBuffers>) -> Result<Prepared> {
+        let Of { gpu, weights, dtype, .. } = of;
+        let plan = match set {
+            Set::Calls => Plan::packing_of(weights.network(), dtype, &gpu.limits)?,
+            Set::SavedCalls => Plan::packing_for_gradients_of(weights.network(), dtype, &gpu.limits)?,
+        };
+        check_memory(&plan, &gpu.limits)?;
+        let buffers = self.buffers(gpu, &plan, earlier).await?;
+        Prepared::new(gpu, &buffers, plan, false).await
+    }
+
+    /// Brings the flat parameters to the device, and packs them.
+    async fn submit(&mut self, of: Of<'_>, prepared: &Prepared) -> Result<()> {
+        self.upload(of).await?;
+        let longest = Longest { steps: 0, lengths: None, resident: None, wanted: None };
+        prepared.submit(of.gpu, Turn::Forward, &longest, None).await
+    }
+
+    /// The buffers of a packing: those that are there, and new ones.
+    async fn buffers(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        earlier: Option<&KnownBuffers>,
+    ) -> Result<KnownBuffers> {
+        use wgpu::BufferUsages as Usage;
+        let mut known = KnownBuffers::new();
+        for buffer in &plan.buffers {
+            let content = buffer.content;
+            let there = earlier.and_then(|earlier| earlier.get(&content));
+            let made = match there.or(self.parameters.get(&content)) {
+                Some(there) => there.clone(),
+                None => {
+                    // New buffers hold zeros, and padding stays so.
+                    let usage = match content {
+                        Content::Parameters { .. } => Usage::STORAGE | Usage::COPY_DST,
+                        _ => Usage::STORAGE | Usage::COPY_SRC,
+                    };
+                    gpu.buffer(&buffer.name, buffer.bytes(), usage).await?
+                }
+            };
+            if matches!(content, Content::Parameters { .. }) && self.parameters.get(&content).is_none() {
+                self.parameters.insert(content, made.clone());
+                self.parameters_of = None;
+            }
+            known.insert(content, made);
+        }
+        Ok(known)
+    }
+
+    /// Brings the flat parameters to the device, unless they are there.
+    async fn upload(&mut self, Of { gpu, weights, changes, .. }: Of<'_>) -> Result<()> {
+        if self.parameters_of == Some(changes) {
+            return Ok(());
+        }
+        let numbers = &weights.params().numbers;
+        gpu.scoped(|| {
+            for (content, buffer) in &self.parameters {
+                let Content::Parameters { first } = *content else { continue };
+                let len = (buffer.size() / Dtype::F32.bytes()) as usize;
+                let end = (first + len).min(numbers.len());
+                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&numbers[first..end]));
+            }
+        })
+        .await?;
+        self.parameters_of = Some(changes);
+        Ok(())
+    }
+}
+
+/// Refuses finite numbers that a type cannot hold.
+fn check_numbers(weights: &Weights, dtype: Dtype) -> Result<()> {
     let params = weights.params();
     let layer_norm = weights.network().slots[0].cell.layer_norm;
     // Matrices are stored as the network's type, and so are the input's gates, which begin as their bias.
@@ -82,23 +215,5 @@ async fn pack(gpu: &Gpu, weights: &Weights, dtype: Dtype, plan: Plan) -> Result<
     for entry in params.table.entries.iter().filter(|entry| is_stored(entry.name.kind)) {
         numbers::check(&params.numbers[entry.range()], dtype, || entry.name.format(Naming::PyTorch))?;
     }
-    check_memory(&plan, &gpu.limits)?;
-    let mut known = KnownBuffers::new();
-    for buffer in &plan.buffers {
-        use wgpu::BufferUsages as Usage;
-        let made = match buffer.content {
-            Content::Parameters { first } => {
-                let numbers = &params.numbers[first..first + buffer.len as usize];
-                gpu.filled(&buffer.name, bytemuck::cast_slice(numbers), Usage::STORAGE).await?
-            }
-            // New buffers hold zeros, and padding stays so.
-            _ => gpu.buffer(&buffer.name, buffer.bytes(), Usage::STORAGE | Usage::COPY_SRC).await?,
-        };
-        known.insert(buffer.content, made);
-    }
-    let prepared = Prepared::new(gpu, &known, plan, false).await?;
-    let longest = Longest { steps: 0, lengths: None, resident: None, wanted: None };
-    prepared.submit(gpu, Turn::Forward, &longest, None).await?;
-    known.retain(|content, _| matches!(content, Content::Weight(_)));
-    Ok(known)
+    Ok(())
 }

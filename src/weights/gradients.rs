@@ -1,6 +1,6 @@
 //! The gradients of a loss by the weights, the input and the initial states of a call.
 
-use super::{Naming, Params, TensorKind};
+use super::{Naming, Params, Table, TensorKind};
 use crate::State;
 use ndarray::{Array3, ArrayViewD};
 
@@ -59,20 +59,22 @@ impl<T> Gradients<T> {
     where
         T: Copy + std::ops::AddAssign,
     {
-        let shapes = |gradients: &Gradients<T>| -> Vec<_> {
-            let entries = gradients.params.table.entries.iter();
-            entries.map(|entry| (entry.name.format(Naming::PyTorch), entry.shape.clone())).collect()
-        };
-        if shapes(self) != shapes(other) {
-            return Err(crate::Error::Argument {
-                name: "gradients",
-                expected: "those by weights of the same names and shapes".into(),
-                found: "others".into(),
-            });
-        }
+        other.check_table(&self.params.table)?;
         let pairs = self.params.numbers.iter_mut().zip(&other.params.numbers);
         pairs.for_each(|(sum, number)| *sum += *number);
         Ok(())
+    }
+
+    /// Refuses gradients by other weights than those of a table.
+    pub(super) fn check_table(&self, table: &Table) -> crate::Result<()> {
+        if *self.params.table == *table {
+            return Ok(());
+        }
+        Err(crate::Error::Argument {
+            name: "gradients",
+            expected: "those by weights of the same names and shapes".into(),
+            found: "others".into(),
+        })
     }
 
     /// Every gradient under the name of its weight, in PyTorch's order.

@@ -34,9 +34,11 @@ fn main() {
         properties::add(&mut trials, offer);
         dropout::add(&mut trials, offer);
         trials.add(offer, "misuse_is_an_error", misuse::is_an_error);
+        trials.add(offer, "weights_change", learning::weights_change);
         trials.add(offer, "fifty_steps_have_the_losses_of_pytorch", learning::fifty_steps);
     }
     properties::add_of_gpu(&mut trials);
+    trials.add(Offer::All, "a_loop_makes_no_object", learning::a_loop_makes_no_object);
     properties::add_of_cpu(&mut trials);
     // The reference needs no engine.
     for (name, test) in [
