@@ -111,6 +111,11 @@ pub mod inspect {
         engine.on_gpu().map_or(0, |gpu| gpu.objects_made())
     }
 
+    /// Dispatches of calls and backward passes that an engine has recorded so far; 0 without a GPU.
+    pub fn dispatches_recorded(engine: &crate::Engine) -> u64 {
+        engine.on_gpu().map_or(0, |gpu| gpu.dispatches_recorded())
+    }
+
     /// Networks and sizes that a [`tuned`](crate::EngineBuilder::tuned) engine has measured so far; the ones
     /// that it knew from its file do not count.
     #[cfg(not(target_arch = "wasm32"))]

@@ -21,6 +21,8 @@ pub(crate) struct Gpu {
     pub tunings: Option<crate::tuner::Tunings>,
     /// Buffers, bind groups, pipelines and shader modules made so far.
     made: AtomicU64,
+    /// Dispatches recorded so far.
+    dispatched: AtomicU64,
     lost: Arc<OnceLock<String>>,
 }
 
@@ -180,6 +182,7 @@ impl Gpu {
             #[cfg(not(target_arch = "wasm32"))]
             tunings: None,
             made: AtomicU64::new(0),
+            dispatched: AtomicU64::new(0),
             lost,
         }
     }
@@ -262,6 +265,15 @@ impl Gpu {
     /// Counts an object; called for every object that is made.
     pub fn count(&self) {
         self.made.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts dispatches that were recorded, carries of a caller's arrays apart.
+    pub fn count_dispatches(&self, count: u64) {
+        self.dispatched.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub fn dispatches_recorded(&self) -> u64 {
+        self.dispatched.load(Ordering::Relaxed)
     }
 
     pub fn objects_made(&self) -> u64 {

@@ -31,7 +31,7 @@ impl Prepared {
                 if index == 0 {
                     self.bring_in(&mut encoder, way, longest);
                 }
-                self.record_submit(&mut encoder, turn, index, longest, clock);
+                gpu.count_dispatches(self.record_submit(&mut encoder, turn, index, longest, clock));
                 if index == last {
                     self.bring_out(&mut encoder, way, longest);
                 }
@@ -41,7 +41,7 @@ impl Prepared {
         .await
     }
 
-    /// Records the passes of one submit.
+    /// Records the passes of one submit, and counts their dispatches.
     pub fn record_submit(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -49,7 +49,8 @@ impl Prepared {
         index: usize,
         longest: &Longest<'_>,
         clock: Option<&Clock>,
-    ) {
+    ) -> u64 {
+        let mut recorded = 0;
         let steps = longest.steps;
         let (way, prepared) = self.way(turn);
         let first_pass = way.submits[..index].iter().map(Vec::len).sum();
@@ -65,8 +66,9 @@ impl Prepared {
                 label: Some(&planned.label),
                 timestamp_writes: clock.map(|clock| clock.of_pass(number)),
             });
-            record(&mut pass, &self.plan, planned, prepared, self.step_table.as_ref(), steps);
+            recorded += record(&mut pass, &self.plan, planned, prepared, self.step_table.as_ref(), steps);
         }
+        recorded
     }
 
     fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, way: &Way, longest: &Longest<'_>) {
@@ -136,8 +138,9 @@ fn record(
     prepared: &[Arc<PreparedDispatch>],
     step_table: Option<&StepTable>,
     steps: u64,
-) {
+) -> u64 {
     let alone = prepared.len() == 1;
+    let mut recorded = 0;
     let mut once = |step: Option<Step>, sets_pipeline: bool| {
         let taken = step.map_or(steps, |step| step.taken);
         for (dispatch, prepared) in planned.dispatches.iter().zip(prepared) {
@@ -158,6 +161,7 @@ fn record(
                 }
             }
             pass.dispatch_workgroups(x, y, z);
+            recorded += 1;
         }
     };
     match planned.times {
@@ -168,4 +172,5 @@ fn record(
             }
         }
     }
+    recorded
 }

@@ -120,7 +120,8 @@ impl GpuRnn {
             }
             None => None,
         };
-        let recorded = self.gpu.scoped(|| encoded.record(encoder, &bound, words.as_ref())).await;
+        let record = || self.gpu.count_dispatches(encoded.record(encoder, &bound, words.as_ref()));
+        let recorded = self.gpu.scoped(record).await;
         encoded.keep(Turn::Forward, bound);
         recorded
     }
@@ -154,7 +155,7 @@ impl Encoded {
         encoder: &mut wgpu::CommandEncoder,
         bound: &BoundBuffers,
         dropout: Option<&wgpu::Buffer>,
-    ) {
+    ) -> u64 {
         let run = &self.prepared;
         for transfer in &run.plan.forward.uploads {
             let to = run.buffer(transfer.buffer[0]);
@@ -180,20 +181,21 @@ impl Encoded {
             }
         }
         record_carry(encoder, "carry in", &bound.before);
-        self.record_passes(encoder, Turn::Forward, None);
+        let recorded = self.record_passes(encoder, Turn::Forward, None);
         record_carry(encoder, "carry out", &bound.after);
+        recorded
     }
 
     pub(super) fn has_learned_state(&self) -> bool {
         !self.learned.is_empty()
     }
 
-    fn record_passes(&self, encoder: &mut wgpu::CommandEncoder, turn: Turn, wanted: Option<&Wanted>) {
+    /// Records all passes, and counts their dispatches.
+    fn record_passes(&self, encoder: &mut wgpu::CommandEncoder, turn: Turn, wanted: Option<&Wanted>) -> u64 {
         let run = &self.prepared;
         let longest = Longest { steps: run.plan.steps, lengths: None, resident: None, wanted };
-        for submit in 0..run.way(turn).0.submits.len() {
-            run.record_submit(encoder, turn, submit, &longest, None);
-        }
+        let submits = 0..run.way(turn).0.submits.len();
+        submits.map(|submit| run.record_submit(encoder, turn, submit, &longest, None)).sum()
     }
 
     /// The plan's own lengths.

@@ -5,7 +5,10 @@ use crate::common::{Case, case};
 use crate::engines::{Offer, Outcome, Trials};
 use crate::{given, gradients};
 use ndarray::{Array3, Axis, s};
-use wgpu_rnn::{CallGradients, Cell, Config, Engine, Error, Naming, Rnn, Saved, State, Wanted};
+use wgpu_rnn::inspect::{Gives, dispatches_recorded};
+use wgpu_rnn::{
+    CallGradients, Cell, Config, Engine, Error, Naming, Plan, Rnn, Save, Saved, State, Wanted, Workload,
+};
 
 pub fn add(trials: &mut Trials, offer: Offer) {
     trials.add(offer, "rows_are_independent", rows_are_independent);
@@ -18,6 +21,9 @@ pub fn add(trials: &mut Trials, offer: Offer) {
 
 /// Of a device of its own, whose objects no other test makes.
 pub fn add_of_gpu(trials: &mut Trials) {
+    trials.add(Offer::All, "parts_that_are_not_wanted_are_not_dispatched", |_| {
+        parts_that_are_not_wanted_are_not_dispatched(&Engine::gpu()?)
+    });
     trials
         .add(Offer::All, "a_steady_call_makes_no_object", |_| a_steady_call_makes_no_object(&Engine::gpu()?));
 }
@@ -200,6 +206,39 @@ fn parts_that_are_not_wanted_are_empty(engine: &Engine) -> Outcome {
         sum.add(&all.weights)?;
         let doubled = all.weights.as_slice().iter().map(|x| 2.0 * x);
         assert!(sum.as_slice().iter().copied().eq(doubled), "{config:?}");
+    }
+    Ok(())
+}
+
+/// The dispatches of a backward pass are those of the plan without the passes that nobody wants.
+fn parts_that_are_not_wanted_are_not_dispatched(engine: &Engine) -> Outcome {
+    let limits = engine.limits().ok_or("no GPU")?;
+    for config in networks() {
+        let case = case(&config, 6, 3, 84);
+        let (rnn, given) = (Rnn::new(engine, case.weights.clone()), given(&case, 85));
+        let workload = Workload { saves: Some(Save::Gates), ..Workload::new(6, 3) };
+        let plan = Plan::of(&config, &workload, &limits)?;
+        let backward = plan.backward.as_ref().ok_or("no backward pass")?;
+        let count = |is_left_out: &dyn Fn(Gives) -> bool| -> u64 {
+            let passes = backward.submits.iter().flatten();
+            passes.filter(|pass| !pass.gives.is_some_and(is_left_out)).map(|pass| pass.count()).sum()
+        };
+        let all = Wanted::all();
+        let of_nothing = all.clone().without_input().frozen(0).frozen(1);
+        let mut counts = Vec::new();
+        for (wanted, expected) in [
+            (all.clone(), count(&|_| false)),
+            (all.clone().without_input(), count(&|gives| gives == Gives::Input)),
+            (all.frozen(1), count(&|gives| gives == Gives::Weights(1))),
+            (of_nothing, count(&|_| true)),
+        ] {
+            let (_, mut saved) = rnn.forward_saved(&case.call())?;
+            let before = dispatches_recorded(engine);
+            rnn.backward_of(&mut saved, &given.gradients(), &wanted)?;
+            assert_eq!(dispatches_recorded(engine) - before, expected, "{config:?}, {wanted:?}");
+            counts.push(expected);
+        }
+        assert!(counts[1] < counts[0] && counts[3] < counts[2] && counts[2] < counts[1], "{counts:?}");
     }
     Ok(())
 }

@@ -69,7 +69,8 @@ impl GpuRnn {
             Ok(bound) => bound,
             Err(refused) => return Err((refused, saved)),
         };
-        let recorded = self.gpu.scoped(|| saved.record_backward(network, encoder, &bound, wanted)).await;
+        let record = || self.gpu.count_dispatches(saved.record_backward(network, encoder, &bound, wanted));
+        let recorded = self.gpu.scoped(record).await;
         saved.encoded.keep(Turn::Backward, bound);
         match recorded {
             Ok(()) => {
@@ -88,7 +89,7 @@ impl GpuEncodedSaved {
         encoder: &mut wgpu::CommandEncoder,
         bound: &BoundBuffers,
         wanted: &Wanted,
-    ) {
+    ) -> u64 {
         let (run, workload) = (&self.encoded.prepared, &self.encoded.workload);
         let (way, _) = run.way(Turn::Backward);
         let [given, _] = states(Turn::Backward);
@@ -103,9 +104,10 @@ impl GpuEncodedSaved {
             }
         }
         record_carry(encoder, "carry in", &bound.before);
-        self.encoded.record_passes(encoder, Turn::Backward, Some(wanted));
+        let recorded = self.encoded.record_passes(encoder, Turn::Backward, Some(wanted));
         self.clear_unwanted(&Table::of(network), encoder, wanted);
         record_carry(encoder, "carry out", &bound.after);
+        recorded
     }
 
     /// Zeroes the gradients by the weights of frozen layers, and by a learned state that the call did not start
