@@ -60,7 +60,7 @@ struct Drawn {
 /// The network's own part of each engine.
 #[derive(Debug)]
 pub(crate) enum OnEngine {
-    Gpu(GpuRnn),
+    Gpu(Box<GpuRnn>),
     Cpu(CpuRnn),
     Reference,
 }
@@ -96,7 +96,7 @@ impl Rnn {
 
     fn with(engine: &Engine, config: Config, network: Network, drawn: Arc<Drawn>) -> Rnn {
         let on_engine = match engine.backend() {
-            Backend::Gpu(gpu) => OnEngine::Gpu(GpuRnn::new(gpu)),
+            Backend::Gpu(gpu) => OnEngine::Gpu(Box::new(GpuRnn::new(gpu))),
             Backend::Cpu(cpu) => OnEngine::Cpu(CpuRnn::new(cpu)),
             Backend::Reference => OnEngine::Reference,
         };

@@ -177,7 +177,7 @@ impl Sets {
                     gpu.buffer(&buffer.name, buffer.bytes(), usage).await?
                 }
             };
-            if matches!(content, Content::Parameters { .. }) && self.parameters.get(&content).is_none() {
+            if matches!(content, Content::Parameters { .. }) && !self.parameters.contains_key(&content) {
                 self.parameters.insert(content, made.clone());
                 self.parameters_of = None;
             }

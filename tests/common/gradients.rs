@@ -3,7 +3,7 @@
 
 use super::judge::{Cache, key};
 use super::{Case, Tolerance, difference, state_f64};
-use ndarray::{Array3, s};
+use ndarray::{Array3, ArrayViewD, s};
 use std::sync::Arc;
 use wgpu_rnn::{Call, CallGradients, Float, Naming, Output, OutputGradients, State, mxnet, reference};
 
@@ -150,15 +150,45 @@ const PART_OF_HALF: f64 = 1e-2;
 
 /// Says where two gradients differ.
 pub fn difference_of_gradients(ours: &CallGradients, theirs: &CallGradients<f64>) -> Result<(), String> {
-    difference_within(ours, theirs, PART)
+    difference_near(ours, theirs, PART, 0.0)
 }
 
 /// The same, where stored numbers are f16.
 pub fn difference_of_half(ours: &CallGradients, theirs: &CallGradients<f64>) -> Result<(), String> {
-    difference_within(ours, theirs, PART_OF_HALF)
+    difference_near(ours, theirs, PART_OF_HALF, 0.0)
 }
 
-fn difference_within(ours: &CallGradients, theirs: &CallGradients<f64>, part: f64) -> Result<(), String> {
+/// Says where two gradients differ by more than a part of the largest number of an array, and by more than
+/// `off`.
+pub fn difference_near(
+    ours: &CallGradients,
+    theirs: &CallGradients<f64>,
+    part: f64,
+    off: f64,
+) -> Result<(), String> {
+    for (name, ours, theirs) in arrays(ours, theirs)? {
+        let largest = theirs.iter().fold(1.0_f64, |most, number| most.max(number.abs()));
+        let tolerance = Tolerance { atol: (part * largest).max(off), rtol: 0.0 };
+        difference(&format!("gradient by {name}"), &ours, &theirs, tolerance)?;
+    }
+    Ok(())
+}
+
+/// The largest difference of two gradients.
+pub fn worst<T: Float>(one: &CallGradients<T>, other: &CallGradients<f64>) -> f64 {
+    let arrays = arrays(one, other).expect("gradients by the same arrays");
+    let pairs = arrays.iter().flat_map(|(_, one, other)| one.iter().zip(other));
+    pairs.map(|(one, other)| (one.to_f64().unwrap() - other).abs()).fold(0.0, f64::max)
+}
+
+/// An array of each of two gradients, and its name.
+type Pair<'a, T> = (String, ArrayViewD<'a, T>, ArrayViewD<'a, f64>);
+
+/// The arrays of two gradients, by name.
+fn arrays<'a, T: Float>(
+    ours: &'a CallGradients<T>,
+    theirs: &'a CallGradients<f64>,
+) -> Result<Vec<Pair<'a, T>>, String> {
     let mut pairs = vec![
         ("input".to_string(), ours.input.view().into_dyn(), theirs.input.view().into_dyn()),
         ("h_0".to_string(), ours.state.h.view().into_dyn(), theirs.state.h.view().into_dyn()),
@@ -172,10 +202,5 @@ fn difference_within(ours: &CallGradients, theirs: &CallGradients<f64>, part: f6
     }
     let weights = ours.weights.tensors(Naming::PyTorch).zip(theirs.weights.tensors(Naming::PyTorch));
     pairs.extend(weights.map(|((name, ours), (_, theirs))| (name, ours, theirs)));
-    for (name, ours, theirs) in pairs {
-        let largest = theirs.iter().fold(1.0_f64, |most, number| most.max(number.abs()));
-        let tolerance = Tolerance { atol: part * largest, rtol: 0.0 };
-        difference(&format!("gradient by {name}"), &ours, &theirs, tolerance)?;
-    }
-    Ok(())
+    Ok(pairs)
 }

@@ -4,7 +4,7 @@ use super::{Case, F32, HALF, NORM, Tolerance, state_f64};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use wgpu_rnn::{Call, Dtype, Naming, Output, Weights};
+use wgpu_rnn::{Call, Dtype, Naming, Output, Weights, mxnet};
 
 /// The right answer, and how far from it another one may lie.
 #[derive(Debug)]
@@ -100,9 +100,20 @@ fn distance<A: Copy + Into<f64>>(one: &Output<A>, other: &Output<f64>) -> f64 {
 
 /// The same case as half numbers hold it.
 pub fn rounded_to_half(case: &Case) -> Case {
-    let half = |number: f32| half::f16::from_f32(number).to_f32();
+    mapped(case, |number| half::f16::from_f32(number).to_f32())
+}
+
+/// The same case with each number changed by up to a part of it, at random.
+pub fn shaken(case: &Case, part: f32, seed: u32) -> Case {
+    let random = mxnet::Random::new(seed);
+    mapped(case, |number| number * (1.0 + random.uniform(-part, part, 1)[0]))
+}
+
+/// The same case with other numbers in weights and input.
+fn mapped(case: &Case, mut map: impl FnMut(f32) -> f32) -> Case {
     let config = case.weights.config().clone();
-    let tensors = case.weights.tensors(Naming::PyTorch).map(|(name, tensor)| (name, tensor.mapv(half)));
+    let tensors = case.weights.tensors(Naming::PyTorch);
+    let tensors: Vec<_> = tensors.map(|(name, tensor)| (name, tensor.mapv(&mut map))).collect();
     let weights = Weights::reader().config(&config).from_tensors(tensors).unwrap();
-    Case { weights, input: case.input.mapv(half), ..case.clone() }
+    Case { weights, input: case.input.mapv(map), ..case.clone() }
 }

@@ -7,7 +7,7 @@ pub mod options;
 pub mod random;
 
 #[allow(unused_imports, reason = "each test binary uses its part of it")]
-pub use judge::{Judgement, judgement, reference, rounded_to_half};
+pub use judge::{Judgement, judgement, reference, rounded_to_half, shaken};
 use ndarray::{Array3, ArrayD, ArrayRef, Dimension};
 use std::collections::BTreeMap;
 use wgpu_rnn::{Call, Config, Float, Init, Output, Outputs, State, Weights, mxnet};

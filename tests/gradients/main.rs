@@ -1,6 +1,7 @@
 //! Gradients: every engine against those of PyTorch and MXNet and against the reference's tape, which is held
 //! against PyTorch, MXNet and central differences. Runs as `engines/` does, and under the same variables.
 
+mod anything;
 #[path = "../common/mod.rs"]
 mod common;
 mod dropout;
@@ -36,6 +37,9 @@ fn main() {
         trials.add(offer, "misuse_is_an_error", misuse::is_an_error);
         trials.add(offer, "weights_change", learning::weights_change);
         trials.add(offer, "fifty_steps_have_the_losses_of_pytorch", learning::fifty_steps);
+    }
+    for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
+        trials.add(offer, "anything_at_once", anything::at_once);
     }
     properties::add_of_gpu(&mut trials);
     trials.add(Offer::All, "a_loop_makes_no_object", learning::a_loop_makes_no_object);
