@@ -8,12 +8,13 @@ mod ending;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array3, ArrayView3};
+use rayon::prelude::*;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wgpu_rnn::{
     Activation, Call, Cell, Config, Dtype, Engine, Error, Init, OutputGradients, Result, Rnn, Weights, file,
-    mxnet, reference,
+    inspect, mxnet, reference,
 };
 
 /// Multiply-adds of the reference, at most: of a forward pass, and of one that its tape records.
@@ -25,7 +26,7 @@ const GRADIENT: f64 = 5e7;
 /// Tables: the largest and the mean error of the output and of the final state, by cell, H, T and type of
 /// numbers, of weights from U(-1/sqrt(H), 1/sqrt(H)) (PyTorch's) and inputs from U(-1, 1), N 1; the same of
 /// the gradients by input and weights, in parts of the largest of each; and the error of every activation in
-/// ulp, over a sample of all finite floats.
+/// ulp, over all finite floats, or a sample of them on a GPU.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -33,12 +34,17 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
 
-    /// The step between the bits of two floats that the activations are given; 1 takes all 2^32, in hours
+    /// The step between the bits of two floats that a GPU's activations are given; the CPU engine's are given
+    /// all 2^32
     #[arg(long, default_value_t = 509, value_parser = clap::value_parser!(u32).range(1..))]
     stride: u32,
 
+    /// The same step for the CPU engine
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    cpu_stride: u32,
+
     /// The most minutes that forward passes take, and gradients; the larger networks are left out then
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
 
     /// Only the CPU engine
@@ -66,7 +72,7 @@ fn run(arguments: &Arguments) -> std::result::Result<String, ending::Failure> {
     report += "\n";
     report += &networks(&engines, arguments, Measure::Gradient)?;
     report += "\n";
-    report += &activations(&engines, arguments.stride)?;
+    report += &activations(&engines, arguments)?;
     if let Some(folder) = &arguments.record {
         let last = names.last().copied().unwrap_or_default();
         let short: String = last.chars().take_while(|letter| letter.is_alphanumeric()).collect();
@@ -212,54 +218,117 @@ const ROWS: usize = 1 << 16;
 
 /// The distance of each activation from the truth, in units of the last place of the truth as an f32: by a
 /// vanilla RNN of one unit whose pre-activation is its input.
-fn activations(engines: &[Engine], stride: u32) -> Result<String> {
-    let count = u64::from(u32::MAX / stride) + 1;
+fn activations(engines: &[Engine], arguments: &Arguments) -> Result<String> {
+    let (cpu_stride, stride) = (arguments.cpu_stride, arguments.stride);
+    let count = |stride: u32| match stride {
+        1 => "all 2^32 floats".to_owned(),
+        stride => format!("{} of the floats", u64::from(u32::MAX / stride) + 1),
+    };
     let mut text = format!(
-        "activations: error in ulp, largest (its argument) and mean, over {count} of all floats; results\n\
-                 below the smallest normal float count as right if they are off by no more than that\n"
+        "activations: error in ulp, largest (its argument) and mean; the CPU engine over {},\n\
+         a GPU over {}; results below the smallest normal float count as right if\n\
+         they are off by no more than that\n",
+        count(cpu_stride),
+        count(stride)
     );
-    let bar = bar(Activation::ALL.len() as u64 * engines.len() as u64, "activations");
+    let bar = bar((Activation::ALL.len() * engines.len()) as u64 * PARTS, "activations");
     for activation in Activation::ALL {
-        let config = Config::new(Cell::Vanilla(activation), 1).without_bias().input_size(1);
-        let one = ndarray::arr2(&[[1.0_f32]]).into_dyn();
-        let zero = ndarray::arr2(&[[0.0_f32]]).into_dyn();
-        let tensors = [("weight_ih_l0", one), ("weight_hh_l0", zero)];
-        let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor));
-        let weights = Weights::reader().config(&config).from_tensors(tensors)?;
-        let truth = weights.cast::<f64>();
         let mut columns = Vec::new();
         for engine in engines {
-            let rnn = Rnn::new(engine, weights.clone());
-            let (mut worst, mut at, mut sum, mut seen) = (0.0_f64, 0.0_f32, 0.0, 0.0);
-            let mut bits = (0..=u32::MAX).step_by(stride as usize).map(f32::from_bits);
-            loop {
-                let some: Vec<f32> = bits.by_ref().take(ROWS).filter(|x| x.is_finite()).collect();
-                if some.is_empty() {
-                    // The numbers that are none come before the last finite ones.
-                    if bits.next().is_none() {
-                        break;
-                    }
-                    continue;
-                }
-                let input = Array3::from_shape_vec((1, some.len(), 1), some).expect("as many numbers");
-                let theirs = reference::forward(&truth, &input.mapv(f64::from), None)?.output;
-                let ours = rnn.forward(&input, None)?.output;
-                for ((&ours, &theirs), &x) in ours.iter().zip(&theirs).zip(&input) {
-                    let off = ulps(ours, theirs);
-                    if off > worst {
-                        (worst, at) = (off, x);
-                    }
-                    sum += off;
-                    seen += 1.0;
-                }
-            }
-            bar.inc(1);
+            let errors = match engine.is_gpu() {
+                true => of_gpu(engine, activation, stride, &bar)?,
+                false => of_cpu(activation, cpu_stride, &bar),
+            };
+            let Errors { worst, at, sum, seen } = errors;
             columns.push(format!("{worst:>10.3} ({at:>14.7e}) {:>7.3}", sum / seen));
         }
         text += &format!("{:<24} {}\n", activation.to_string(), columns.join("  "));
     }
     bar.finish_and_clear();
     Ok(text)
+}
+
+/// Parts of all floats that a thread is given, and that the bar counts.
+const PARTS: u64 = 256;
+
+/// The errors of an activation over some floats, in ulp.
+#[derive(Clone, Copy, Default)]
+struct Errors {
+    worst: f64,
+    at: f32,
+    sum: f64,
+    seen: f64,
+}
+
+impl Errors {
+    fn add(&mut self, x: f32, ours: f32, truth: f64) {
+        let off = ulps(ours, truth);
+        if off > self.worst {
+            (self.worst, self.at) = (off, x);
+        }
+        self.sum += off;
+        self.seen += 1.0;
+    }
+
+    fn and(self, other: Errors) -> Errors {
+        let larger = if other.worst > self.worst { other } else { self };
+        Errors { sum: self.sum + other.sum, seen: self.seen + other.seen, ..larger }
+    }
+}
+
+/// Finite floats of a part, by the step between their bits.
+fn floats(part: u64, stride: u32) -> impl Iterator<Item = f32> {
+    let length = (1 << 32) / PARTS;
+    let first = (part * length).next_multiple_of(u64::from(stride));
+    let bits = (first..(part + 1) * length).step_by(stride as usize);
+    bits.map(|bits| f32::from_bits(bits as u32)).filter(|x| x.is_finite())
+}
+
+/// The CPU engine's vectors, on all threads.
+fn of_cpu(activation: Activation, stride: u32, bar: &ProgressBar) -> Errors {
+    let of_part = |part: u64| {
+        let (mut errors, mut floats) = (Errors::default(), floats(part, stride).peekable());
+        while floats.peek().is_some() {
+            let mut inputs: Vec<f32> = floats.by_ref().take(ROWS).collect();
+            let count = inputs.len();
+            inputs.resize(count.next_multiple_of(16), 0.0);
+            let mut ours = inputs.clone();
+            inspect::activate_on_cpu(activation, &mut ours);
+            for (&x, &ours) in inputs.iter().zip(&ours).take(count) {
+                errors.add(x, ours, inspect::activate_in_f64(activation, f64::from(x)));
+            }
+        }
+        bar.inc(1);
+        errors
+    };
+    (0..PARTS).into_par_iter().map(of_part).reduce(Errors::default, Errors::and)
+}
+
+/// A vanilla RNN of one unit and the weight 1.
+fn of_gpu(engine: &Engine, activation: Activation, stride: u32, bar: &ProgressBar) -> Result<Errors> {
+    let config = Config::new(Cell::Vanilla(activation), 1).without_bias().input_size(1);
+    let one = ndarray::arr2(&[[1.0_f32]]).into_dyn();
+    let zero = ndarray::arr2(&[[0.0_f32]]).into_dyn();
+    let tensors = [("weight_ih_l0", one), ("weight_hh_l0", zero)];
+    let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor));
+    let rnn = Rnn::new(engine, Weights::reader().config(&config).from_tensors(tensors)?);
+    let mut errors = Errors::default();
+    let mut all = (0..PARTS).flat_map(|part| floats(part, stride)).peekable();
+    let calls = (u64::from(u32::MAX / stride) / ROWS as u64).max(1);
+    let mut call = 0;
+    while all.peek().is_some() {
+        let some: Vec<f32> = all.by_ref().take(ROWS).collect();
+        let input = Array3::from_shape_vec((1, some.len(), 1), some).expect("as many numbers");
+        let ours = rnn.forward(&input, None)?.output;
+        for (&ours, &x) in ours.iter().zip(&input) {
+            errors.add(x, ours, inspect::activate_in_f64(activation, f64::from(x)));
+        }
+        let before = (call * PARTS / calls).min(PARTS);
+        call += 1;
+        bar.inc((call * PARTS / calls).min(PARTS) - before);
+    }
+    bar.inc(PARTS - (call * PARTS / calls).min(PARTS));
+    Ok(errors)
 }
 
 /// The smallest normal f32.

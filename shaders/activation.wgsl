@@ -23,12 +23,12 @@ fn activate(kind: u32, alpha: f32, beta: f32, x: f32) -> f32 {
         case 1u: { return safe_tanh(x); }  // tanh
         case 2u: { return sigmoid(x); }  // sigmoid
         case 3u: { return x / (1.0 + abs(x)); }  // softsign
-        case 4u: { return select(x, 0.0, x < 0.0) + log_1p(exp(-abs(x))); }  // softplus
+        case 4u: { return select(x, 0.0, x < 0.0) + log_1p(exp_of_negative(-abs(x))); }  // softplus
         case 5u: { return select(x, alpha * x, x < 0.0); }  // leaky_relu
         case 6u: { return select(x, alpha * exp_m1_of_negative(min(x, 0.0)), x < 0.0); }  // elu
         case 7u: { return select(x, 0.0, x < alpha); }  // thresholded_relu
-        case 8u: { return alpha * x + beta; }  // affine
-        case 9u: { return clip(alpha * x + beta, 0.0, 1.0); }  // hard_sigmoid
+        case 8u: { return fma(alpha, x, beta); }  // affine
+        case 9u: { return clip(fma(alpha, x, beta), 0.0, 1.0); }  // hard_sigmoid
         default: { return alpha * safe_tanh(beta * x); }  // scaled_tanh
     }
 }

@@ -3,8 +3,8 @@
 //   a [N, K], b [K, U], carry [N, U]  ->  gates[t] [N, U, G], carry [N, U]
 // Before the step, gates[t] are the pre-activations that the forward pass has saved; after the step, the
 // gradients by them. Each file of back/ is a formula. One invocation computes one unit for ROWS rows of the
-// batch; or four of them, a file of units/. With both directions in one dispatch, each array holds the forward direction's part and then the
-// reverse one's, except gates, whose rows hold both, and the lengths.
+// batch, or four units: a file of units/. With both directions in one dispatch, each array holds the forward
+// direction's part and then the reverse one's, except gates, whose rows hold both, and the lengths.
 
 fn rows() -> u32 {
     return dims.batch;

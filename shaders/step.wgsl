@@ -5,9 +5,9 @@
 // A cell with two products takes two such steps: a_next of the first is a of the second. One invocation
 // computes all gates of one unit for ROWS rows of the batch. With both directions in one dispatch, each array
 // holds the forward direction's part and then the reverse one's, except input_gates, whose rows hold both,
-// and the lengths. A saved call keeps h and c of every step in order of time, and the initial state before
-// the first step in the direction's order. Arrays that are written are bound as single numbers, and are never the buffer that is read
-// by fours: invocations that each write a part of one vector may undo each other's store.
+// and the lengths. A saved call keeps h and c of every step in order of time, and the initial state before the
+// first step in the direction's order. Arrays that are written are bound as single numbers, and are never the
+// buffer that is read by fours: invocations that each write a part of one vector may undo each other's store.
 
 // Parameters per unit, in vectors of all gates.
 override PARAMETERS: u32 = 1u;

@@ -18,7 +18,7 @@ mod sweep;
 
 use crate::call::{Checked, ResultArray, Results, Source};
 use crate::network::{Network, SlotSpec};
-use crate::{Merge, Output, Result, Save, State, Weights, memory};
+use crate::{Activation, Merge, Output, Result, Save, State, Weights, memory};
 use aligned::Aligned;
 pub(crate) use gradient::CpuSaved;
 use layer::Layer;
@@ -47,6 +47,12 @@ impl Cpu {
             [counted(packed_weight::lanes(arch), "lane"), counted(rayon::current_num_threads(), "thread")];
         Cpu { arch, name: format!("CPU ({lanes}, {threads})").into() }
     }
+}
+
+/// The activation of numbers in place, sixteen at a time; fewer at the end stay as they are.
+pub(crate) fn activate(activation: Activation, numbers: &mut [f32]) {
+    let whole = numbers.len() / 16 * 16;
+    Arch::new().dispatch(activation::Activate(activation, &mut numbers[..whole]));
 }
 
 /// A network on the CPU: its weights as they are read, and the memory that calls work in.

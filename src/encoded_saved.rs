@@ -52,9 +52,10 @@ impl Rnn {
     ///
     /// # Errors
     /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call of
-    /// another network, [`Error::WeightsChanged`] after [`set_weights`](Rnn::set_weights), [`Error::Buffer`] and [`Error::Argument`] for arrays that do not fit the call, and the
-    /// errors of [`encode_async`](Rnn::encode_async) about memory and the device. Nothing is recorded then, and
-    /// the saved call can be used again.
+    /// another network, [`Error::WeightsChanged`] after [`set_weights`](Rnn::set_weights), [`Error::Buffer`] and
+    /// [`Error::Argument`] for arrays that do not fit the call, and the errors of
+    /// [`encode_async`](Rnn::encode_async) about memory and the device. Nothing is recorded then, and the saved
+    /// call can be used again.
     pub async fn encode_backward_async(
         &self,
         encoder: &mut wgpu::CommandEncoder,

@@ -1,11 +1,11 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
-//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between
-//! host and GPU, [`gradient`] those of a backward pass, [`interop`] callers' own buffers, [`resident`] states that stay on the GPU. [`tuner`]
-//! measures schedules and tiles, [`timing`] the time of each pass. [`numbers`] converts f32 to and from f16.
-//! [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that cooperative matrices are
-//! right.
+//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between host
+//! and GPU, [`gradient`] those of a backward pass, [`interop`] callers' own buffers, [`resident`] states that
+//! stay on the GPU. [`tuner`] measures schedules and tiles, [`timing`] the time of each pass. [`numbers`]
+//! converts f32 to and from f16. [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that
+//! cooperative matrices are right.
 
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;

@@ -26,9 +26,9 @@
 //! | have weights | [`Weights`], [`Init`], [`Reader`], [`Naming`], [`mxnet`] |
 //! | choose where to compute | [`Engine`], [`EngineBuilder`] |
 //! | compute | [`Rnn`], [`Call`], [`Output`], [`State`], [`Packed`]; states carried from call to call: [`Stateful`] |
-//! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Saved`], [`Save`], [`Wanted`], [`Dropout`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
+//! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Rnn::set_weights`], [`Saved`], [`Save`], [`Wanted`], [`Dropout`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
 //! | serve live signals | [`Streams`], [`Stream`] |
-//! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`] |
+//! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`]; to learn there [`Rnn::encode_saved`], [`Rnn::encode_backward`], [`EncodedSaved`], [`GradientBuffers`] |
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
 //! | check results | [`mod@reference`], in f32 and f64; the errors of all engines: `benches/record/accuracy-llvmpipe.txt` |
 //! | read and write arrays | [`mod@file`] |
@@ -109,6 +109,16 @@ pub mod inspect {
     /// Buffers, bind groups and pipelines that an engine has made so far, for all networks; 0 without a GPU.
     pub fn objects_made(engine: &crate::Engine) -> u64 {
         engine.on_gpu().map_or(0, |gpu| gpu.objects_made())
+    }
+
+    /// The activation of numbers as the CPU engine computes it, in place; in whole sixteens.
+    pub fn activate_on_cpu(activation: crate::Activation, numbers: &mut [f32]) {
+        crate::cpu::activate(activation, numbers);
+    }
+
+    /// The activation of a number as the reference computes it.
+    pub fn activate_in_f64(activation: crate::Activation, x: f64) -> f64 {
+        crate::reference::activate(activation, x)
     }
 
     /// Dispatches of calls and backward passes that an engine has recorded so far; 0 without a GPU.

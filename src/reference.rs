@@ -8,6 +8,7 @@ mod cell;
 mod gradient;
 mod tape;
 
+pub(crate) use activation::activate;
 pub use gradient::backward;
 pub(crate) use gradient::differentiate;
 

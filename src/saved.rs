@@ -106,11 +106,11 @@ impl Rnn {
     /// ```
     ///
     /// # Errors
-    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call
-    /// of another network, engine or dtype, [`Error::WeightsChanged`] after
-    /// [`set_weights`](Rnn::set_weights), [`Error::Shape`] and [`Error::Argument`] for gradients that do
-    /// not fit the call; the saved call can then be used again. On the reference, [`Error::TooLarge`] and
-    /// [`Error::Memory`] for a call whose operations no tape holds.
+    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call of
+    /// another network, engine or dtype, [`Error::WeightsChanged`] after [`set_weights`](Rnn::set_weights),
+    /// [`Error::Shape`] and [`Error::Argument`] for gradients that do not fit the call; the saved call can then be
+    /// used again. On the reference, [`Error::TooLarge`] and [`Error::Memory`] for a call whose operations no
+    /// tape holds.
     pub async fn backward_async(
         &self,
         saved: &mut Saved,

@@ -2,7 +2,19 @@
 //! below).
 
 use crate::Activation;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
+
+/// The activation of numbers in place, whole vectors of them.
+pub struct Activate<'a>(pub Activation, pub &'a mut [f32]);
+
+impl WithSimd for Activate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        activate(simd, self.0, S::as_mut_simd_f32s(self.1).0);
+    }
+}
 
 /// The activation of every number, in place.
 #[inline(always)]
@@ -169,18 +181,7 @@ fn exp_parts_unclipped<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pulp::{Arch, WithSimd};
-
-    struct Activate<'a>(Activation, &'a mut [f32]);
-
-    impl WithSimd for Activate<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            activate(simd, self.0, S::as_mut_simd_f32s(self.1).0);
-        }
-    }
+    use pulp::Arch;
 
     /// The largest distance from `truth` in f64, in units of it, over numbers of every size to both
     /// directions_apart.

@@ -1,7 +1,7 @@
 //! The buffers of a plan.
 
-use super::Limits;
 use super::weights::KernelWeight;
+use super::{FOUR, Limits};
 use crate::network::Dtype;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -94,13 +94,15 @@ impl<'a> PlanBuffers<'a> {
         &self.all[id]
     }
 
-    /// A buffer that kernels read and write as a whole.
+    /// A buffer that kernels read and write as a whole; in whole vectors, past whose end a kernel sees nothing.
     pub fn work(&mut self, name: &str, len: u64, dtype: Dtype) -> Result<BufferId> {
+        let len = len.div_ceil(FOUR).saturating_mul(FOUR);
         self.add(name, Content::Work, len, dtype, binding_bytes(self.limits, dtype))
     }
 
     /// The same, of numbers that a saved call keeps for its backward pass.
     pub fn saved(&mut self, name: &str, len: u64, dtype: Dtype) -> Result<BufferId> {
+        let len = len.div_ceil(FOUR).saturating_mul(FOUR);
         self.add(name, Content::Saved, len, dtype, binding_bytes(self.limits, dtype))
     }
 

@@ -6,7 +6,7 @@
 use crate::Activation;
 use crate::float::Scalar;
 
-pub(super) fn activate<T: Scalar>(activation: Activation, x: T) -> T {
+pub(crate) fn activate<T: Scalar>(activation: Activation, x: T) -> T {
     let number = |parameter: f32| T::constant(f64::from(parameter));
     let (zero, one) = (T::zero(), T::one());
     match activation {

@@ -22,10 +22,10 @@ fn stacked_bidirectional_gru() {
               input                             480
               slot 0 h                          384
               slot 0 output                    1920
-              slot 0 c                            4
+              slot 0 c                           16
               slot 2 h                          384
               slot 2 output                    1920
-              slot 2 c                            4
+              slot 2 c                           16
               layer 0 weight_ih                4096  weights
               layer 0 bias_ih                   512  weights
               layer 0 weight_hh                6144  weights
@@ -36,7 +36,7 @@ fn stacked_bidirectional_gru() {
               layer 1 bias_hh                  1536  weights
               upload                           1248  staging
               download                         2688  staging
-              all                             51656
+              all                             51680
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
               upload           copy                      5                                     1248
               layer 0 input    gemm/4k                   1          3x4x1        23040         9312

@@ -14,6 +14,8 @@ struct Used {
     tile: Tile,
     dtype: Dtype,
     overrides: Vec<(&'static str, f64)>,
+    /// Bytes of the buffers that are bound as a whole, by binding, in one of the plans or another.
+    bytes: BTreeSet<(u32, u64)>,
 }
 
 impl Used {
@@ -71,8 +73,12 @@ fn used() -> Vec<Used> {
         };
         for dispatch in plan.passes().flat_map(|pass| pass.dispatches.iter()) {
             let (kernel, tile, dtype) = (dispatch.kernel, dispatch.tile, dispatch.dtype);
-            let one = Used { kernel, tile, dtype, overrides: dispatch.overrides.clone() };
-            used.entry(one.name()).or_insert(one);
+            let overrides = dispatch.overrides.clone();
+            let one = Used { kernel, tile, dtype, overrides, bytes: BTreeSet::new() };
+            let one = used.entry(one.name()).or_insert(one);
+            let bindings = (1..).zip(&dispatch.bindings).filter(|(_, binding)| binding.range.is_none());
+            one.bytes
+                .extend(bindings.map(|(index, binding)| (index, plan.buffers[binding.buffer.0].bytes())));
         }
         true
     };
@@ -194,6 +200,31 @@ fn every_kernel_is_used_by_a_plan() {
     for tile in Tile::ALL {
         assert!(used.iter().any(|used| used.tile == tile), "no plan has a tile {tile}");
     }
+}
+
+/// A shader sees no part of an element: the last numbers of a buffer that ends within one are out of bounds.
+#[test]
+fn buffers_end_with_an_element() {
+    let mut seen = 0;
+    for used in used() {
+        let (name, wgsl) = (used.name(), used.kernel.wgsl(used.tile, StepIndex::Immediate, used.dtype));
+        let module = parse(&name, &wgsl);
+        for (_, variable) in module.global_variables.iter() {
+            let Some(naga::ResourceBinding { group: 0, binding }) = variable.binding else { continue };
+            let naga::TypeInner::Array { stride, .. } = module.types[variable.ty].inner else { continue };
+            // An array that is not read may be bound to any other.
+            let is_read = used.kernel.arrays()[binding as usize - 1].name != "parameters";
+            for (_, bytes) in used.bytes.iter().filter(|(index, _)| *index == binding && is_read) {
+                assert!(
+                    bytes.is_multiple_of(u64::from(stride)),
+                    "{name}: {:?}, {bytes} bytes",
+                    variable.name
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 1000, "{seen} bindings");
 }
 
 /// An override that a plan forgets keeps its default, in silence.
