@@ -3,9 +3,9 @@
 //! share of the most that this machine can do: registers times registers on all threads, measured before each
 //! network.
 //!
-//!     cargo bench --bench train [-- cpu] [-- adapter]
+//!     cargo bench --bench train [-- cpu] [-- adapter] [-- "LSTM 512"]
 //!
-//! On the CPU engine, and on the best adapter, a software one too.
+//! On the CPU engine, and on the best adapter, a software one too; all networks, or those that are named.
 
 use pulp::{Arch, Simd, WithSimd};
 use std::hint::black_box;
@@ -17,17 +17,19 @@ const RUNS: [usize; 2] = [40, 12];
 
 fn main() -> wgpu_rnn::Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
+    let (engines, names): (Vec<String>, Vec<String>) =
+        asked.into_iter().partition(|word| ["cpu", "adapter"].contains(&word.as_str()));
+    let wanted = |name: &str| engines.is_empty() || engines.iter().any(|word| word == name);
     if wanted("cpu") {
-        measure(&Engine::cpu(), RUNS[0])?;
+        measure(&Engine::cpu(), RUNS[0], &names)?;
     }
     if wanted("adapter") {
-        measure(&Engine::gpu()?, RUNS[1])?;
+        measure(&Engine::gpu()?, RUNS[1], &names)?;
     }
     Ok(())
 }
 
-fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
+fn measure(engine: &Engine, runs: usize, names: &[String]) -> wgpu_rnn::Result<()> {
     let bilstm = |size: usize| Config::lstm(size).bidirectional().input_size(size);
     let shapes = [
         ("BiLSTM 128", bilstm(128), 100, 16),
@@ -51,6 +53,9 @@ fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
         if engine.is_gpu() { "" } else { "  10^9 multiply-adds/s, of at most" }
     );
     for (name, config, steps, batch) in shapes {
+        if !names.is_empty() && !names.iter().any(|asked| asked == name) {
+            continue;
+        }
         let peak = if engine.is_gpu() { 0.0 } else { peak() };
         let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?);
         let input = mxnet::Random::new(1).uniform(-1.0, 1.0, (steps, batch, config.input_size));
@@ -103,7 +108,7 @@ fn measure(engine: &Engine, runs: usize) -> wgpu_rnn::Result<()> {
 
 /// The most multiply-adds that all threads do in a second, in 10^9: the best of some tries.
 fn peak() -> f64 {
-    const TRIES: usize = 5;
+    const TRIES: usize = 7;
     let tries = (0..TRIES).map(|_| {
         let counts = rayon::broadcast(|_| {
             let start = Instant::now();
@@ -129,7 +134,7 @@ impl WithSimd for MultiplyAdds {
 
 #[inline(always)]
 fn multiply_adds<S: Simd, const SUMS: usize>(simd: S) -> f64 {
-    const TURNS: usize = 1 << 20;
+    const TURNS: usize = 1 << 22;
     let (x, y) = (simd.splat_f32s(black_box(0.999)), simd.splat_f32s(black_box(1e-3)));
     let mut sums = [simd.splat_f32s(1.0); SUMS];
     for _ in 0..TURNS {

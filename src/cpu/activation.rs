@@ -84,36 +84,58 @@ pub fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [S::f32s]
     }
 }
 
-/// The slope of an activation at x, where it is y. At a kink it is that of PyTorch, as in
-/// `reference/activation.rs`.
+/// Multiplies gradients by the slopes of an activation at x, where it is y. At a kink the slope is that of
+/// PyTorch, as in `reference/activation.rs`.
 #[inline(always)]
-pub fn slope(activation: Activation, x: f32, y: f32) -> f32 {
-    let if_above = |x: f32, least: f32, slope: f32| if x > least { 1.0 } else { slope };
-    match activation {
-        Activation::Tanh => 1.0 - y * y,
-        Activation::Sigmoid => y * (1.0 - y),
-        Activation::Relu => if_above(x, 0.0, 0.0),
-        Activation::Softsign => (1.0 / (1.0 + x.abs())).powi(2),
-        // The sigmoid of x.
-        Activation::Softplus => -(-y).exp_m1(),
-        Activation::LeakyRelu { alpha } => if_above(x, 0.0, alpha),
-        Activation::Elu { alpha } => if_above(x, 0.0, y + alpha),
-        Activation::ThresholdedRelu { alpha } => if_above(x, alpha, 0.0),
-        Activation::Affine { alpha, .. } => alpha,
-        Activation::HardSigmoid { alpha, .. } => {
-            if 0.0 < y && y < 1.0 {
-                alpha
-            } else {
-                0.0
+pub fn multiply_slope<S: Simd>(
+    simd: S,
+    activation: Activation,
+    x: &[S::f32s],
+    y: &[S::f32s],
+    gradient: &mut [S::f32s],
+) {
+    let number = |parameter: f32| simd.splat_f32s(parameter);
+    let (zero, one) = (number(0.0), number(1.0));
+    // The activation is chosen once for all numbers.
+    macro_rules! slope {
+        (|$x:pat_param, $y:pat_param| $slope:expr) => {
+            for ((gradient, &$x), &$y) in gradient.iter_mut().zip(x).zip(y) {
+                *gradient = simd.mul_f32s(*gradient, $slope);
             }
+        };
+    }
+    match activation {
+        Activation::Tanh => slope!(|_, y| simd.sub_f32s(one, simd.mul_f32s(y, y))),
+        Activation::Sigmoid => slope!(|_, y| simd.mul_f32s(y, simd.sub_f32s(one, y))),
+        Activation::Relu => slope!(|x, _| simd.select_f32s(simd.greater_than_f32s(x, zero), one, zero)),
+        Activation::Softsign => slope!(|x, _| {
+            let part = simd.div_f32s(one, simd.add_f32s(one, simd.abs_f32s(x)));
+            simd.mul_f32s(part, part)
+        }),
+        // The sigmoid of x.
+        Activation::Softplus => slope!(|_, y| simd.neg_f32s(exp_m1(simd, simd.neg_f32s(y)))),
+        Activation::LeakyRelu { alpha } => {
+            slope!(|x, _| simd.select_f32s(simd.greater_than_f32s(x, zero), one, number(alpha)));
         }
+        Activation::Elu { alpha } => slope!(|x, y| {
+            let below = simd.add_f32s(y, number(alpha));
+            simd.select_f32s(simd.greater_than_f32s(x, zero), one, below)
+        }),
+        Activation::ThresholdedRelu { alpha } => {
+            slope!(|x, _| simd.select_f32s(simd.greater_than_f32s(x, number(alpha)), one, zero));
+        }
+        Activation::Affine { alpha, .. } => slope!(|_, _| number(alpha)),
+        Activation::HardSigmoid { alpha, .. } => slope!(|_, y| {
+            let above = simd.select_f32s(simd.greater_than_f32s(y, zero), number(alpha), zero);
+            simd.select_f32s(simd.less_than_f32s(y, one), above, zero)
+        }),
         // The slope of alpha tanh(beta x), whose tanh is y / alpha.
         Activation::ScaledTanh { alpha, beta } => {
-            if alpha == 0.0 {
-                0.0
-            } else {
-                beta * (alpha - y * (y / alpha))
-            }
+            let (least, beta) = if alpha == 0.0 { (1.0, 0.0) } else { (alpha, beta) };
+            slope!(|_, y| {
+                let tanh = simd.div_f32s(y, number(least));
+                simd.mul_f32s(number(beta), simd.sub_f32s(number(alpha), simd.mul_f32s(y, tanh)))
+            });
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use super::aligned::Aligned;
 use super::cell::{Gradient, GradientRow, SCRATCH, Stage, Sums};
-use super::outer::{Columns, OuterProducts, OuterSum};
+use super::outer::{OuterSum, sum_of_rows};
 use super::packed_slot::{PackedSlot, Transposed};
-use super::packed_weight::{PackedWeight, Rows};
+use super::packed_weight::{Columns, PackedWeight, Rows};
 use super::saved::SavedSlot;
 use crate::Cell;
 use crate::weights::TensorKind;
@@ -153,38 +153,46 @@ impl Back<'_> {
             return gradients;
         }
 
-        let mut outer = OuterProducts::default();
-        let mut sum = |left: Columns<'_>, right: Columns<'_>| outer.sum(slot.arch, left, right, self.threads);
         let some = |data, stride, first, width| Columns { data, stride, first, width };
         let SavedSlot { a, recurrent, h, .. } = &*self.saved;
         let below = self.below.as_slice().expect("a layer's input in one piece");
         let below = Columns::all(below, slot.spec.input_size);
         let h = some(h, state, 0, slot.spec.state_size);
-
-        let weight_ih = sum(Columns::all(a, columns), below);
-        let mut bias_hh = Columns::all(a, columns).sum();
-        let bias_ih = bias_hh.clone();
-        // One sum, or one of the gates r and z and one of the candidate.
-        let weight_hh = match slot.spec.cell.cell {
-            Cell::Lstm if slot.norm.is_some() => vec![sum(Columns::all(recurrent, columns), h)],
+        let sum = |left, right, threads| OuterSum::of(slot.arch, left, right, threads);
+        let of_input =
+            |threads| (sum(Columns::all(a, columns), below, threads), sum_of_rows(Columns::all(a, columns)));
+        // One sum, or one of the gates r and z and one of the candidate; and what `bias_hh` has of its own.
+        let of_state = |threads| match slot.spec.cell.cell {
+            Cell::Lstm if slot.norm.is_some() => {
+                (vec![sum(Columns::all(recurrent, columns), h, threads)], None)
+            }
             Cell::Gru if slot.candidate.is_some() => {
                 let operands = some(operands, units, 0, slot.spec.hidden_size);
-                vec![
-                    sum(some(a, columns, 0, 2 * units), h),
-                    sum(some(a, columns, 2 * units, units), operands),
-                ]
+                let gates = sum(some(a, columns, 0, 2 * units), h, threads);
+                (vec![gates, sum(some(a, columns, 2 * units, units), operands, threads)], None)
             }
             Cell::Gru => {
-                bias_hh[2 * units..].copy_from_slice(&Columns::all(recurrent, units).sum());
-                vec![sum(some(a, columns, 0, 2 * units), h), sum(Columns::all(recurrent, units), h)]
+                let candidate = Columns::all(recurrent, units);
+                let sums = vec![sum(some(a, columns, 0, 2 * units), h, threads), sum(candidate, h, threads)];
+                (sums, Some(sum_of_rows(candidate)))
             }
-            _ => vec![sum(Columns::all(a, columns), h)],
+            _ => (vec![sum(Columns::all(a, columns), h, threads)], None),
         };
+        // Each on some of the threads: they have nothing to wait for.
+        let half = self.threads / 2;
+        let ((weight_ih, bias_ih), (weight_hh, candidate)) = match half {
+            0 => (of_input(1), of_state(1)),
+            half => rayon::join(|| of_input(half), || of_state(self.threads - half)),
+        };
+        let mut bias_hh = bias_ih.clone();
+        if let Some(candidate) = candidate {
+            bias_hh[2 * units..].copy_from_slice(&candidate);
+        }
         gradients.matrices.push((TensorKind::WeightIh, vec![weight_ih]));
         gradients.matrices.push((TensorKind::WeightHh, weight_hh));
         if slot.projection.is_some() {
             let operands = some(operands, units, 0, slot.spec.hidden_size);
-            let weight_hr = sum(some(projected, state, 0, slot.spec.state_size), operands);
+            let weight_hr = sum(some(projected, state, 0, slot.spec.state_size), operands, self.threads);
             gradients.matrices.push((TensorKind::WeightHr, vec![weight_hr]));
         }
         let mut add = |kind, numbers| gradients.vectors.push((kind, numbers));

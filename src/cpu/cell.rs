@@ -4,7 +4,7 @@ mod gru;
 mod lstm;
 mod rnn;
 
-use super::activation::{activate, clip, slope};
+use super::activation::{activate, clip, multiply_slope};
 use super::packed_slot::{Norm, PackedSlot};
 use crate::{Cell, CellClip};
 use pulp::{Simd, WithSimd};
@@ -132,18 +132,25 @@ impl WithSimd for Gradient<'_> {
     }
 }
 
-/// Multiplies gradients by the slope of an activation of the slot's, at a pre-activation and its result.
+/// Multiplies gradients by the slope of an activation of the slot's, at pre-activations and their results.
 #[inline(always)]
-fn through(slot: &PackedSlot, activation: usize, a: &[f32], y: &[f32], gradient: &mut [f32]) {
-    let activation = slot.spec.cell.activations[activation];
-    let bound = slot.spec.cell.preactivation_clip;
-    for ((gradient, &a), &y) in gradient.iter_mut().zip(a).zip(y) {
-        // A pre-activation that was clipped has no part in the result.
-        *gradient = if bound.is_some_and(|bound| a.abs() >= bound) {
-            0.0
-        } else {
-            *gradient * slope(activation, a, y)
-        };
+fn through<S: Simd>(
+    simd: S,
+    slot: &PackedSlot,
+    activation: usize,
+    a: &[f32],
+    y: &[f32],
+    gradient: &mut [f32],
+) {
+    let (a, y, gradient) = (read::<S>(a), read::<S>(y), write::<S>(gradient));
+    multiply_slope(simd, slot.spec.cell.activations[activation], a, y, gradient);
+    if let Some(bound) = slot.spec.cell.preactivation_clip {
+        let (bound, zero) = (simd.splat_f32s(bound), simd.splat_f32s(0.0));
+        for (gradient, a) in gradient.iter_mut().zip(a) {
+            // A pre-activation that was clipped has no part in the result.
+            let is_clipped = simd.greater_than_or_equal_f32s(simd.abs_f32s(*a), bound);
+            *gradient = simd.select_f32s(is_clipped, zero, *gradient);
+        }
     }
 }
 

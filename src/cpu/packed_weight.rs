@@ -3,6 +3,7 @@
 use super::aligned::{Aligned, padded};
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
 
 /// Rows that are multiplied at a time.
 const TILE: usize = 6;
@@ -89,20 +90,20 @@ impl PackedWeight {
     /// not depend on other rows.
     pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
         let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
-        self.some_columns(arch, rows, 0, out, (threads, false));
+        self.some_columns(arch, Left::Rows(rows), 0, out, (threads, false));
     }
 
-    /// The same, added to what `out` holds, without a bias: the products of each [`DEPTH`] numbers of K are
-    /// added up before they are added to the others.
-    pub fn add_product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
-        let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
-        self.some_columns(arch, rows, 0, out, (threads, true));
+    /// The transpose of some columns times the matrix, added to what `out` holds, without a bias: the products
+    /// of each [`DEPTH`] numbers of K are added up before they are added to the others.
+    pub fn add_product(&self, arch: Arch, columns: Columns<'_>, out: &mut [f32], threads: usize) {
+        let out = ArrayViewMut2::from_shape((columns.width, self.columns), out).expect("made as long");
+        self.some_columns(arch, Left::Columns(columns), 0, out, (threads, true));
     }
 
     fn some_columns(
         &self,
         arch: Arch,
-        rows: Rows<'_>,
+        left: Left<'_>,
         first: usize,
         out: ArrayViewMut2<'_, f32>,
         (threads, adds): (usize, bool),
@@ -114,14 +115,14 @@ impl PackedWeight {
             let columns = panels * half / threads * self.width;
             let (one, other) = out.split_at(Axis(1), columns);
             rayon::join(
-                || self.some_columns(arch, rows, first, one, (half, adds)),
-                || self.some_columns(arch, rows, first + columns, other, (threads - half, adds)),
+                || self.some_columns(arch, left, first, one, (half, adds)),
+                || self.some_columns(arch, left, first + columns, other, (threads - half, adds)),
             );
         } else {
             let end = first + out.ncols();
             let panels = &self.panels[first * self.depth..end * self.depth];
             let bias = &self.bias[first..end];
-            arch.dispatch(Multiply { panels, bias, depth: self.depth, rows, out, adds });
+            arch.dispatch(Multiply { panels, bias, depth: self.depth, left, out, adds });
         }
     }
 }
@@ -179,6 +180,52 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Some columns of rows of numbers.
+#[derive(Clone, Copy)]
+pub struct Columns<'a> {
+    pub data: &'a [f32],
+    pub stride: usize,
+    pub first: usize,
+    pub width: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// All columns of `[rows, width]`.
+    pub fn all(data: &'a [f32], width: usize) -> Columns<'a> {
+        Columns { data, stride: width, first: 0, width }
+    }
+
+    /// The same columns of some rows.
+    pub fn part(self, rows: Range<usize>) -> Columns<'a> {
+        Columns { data: &self.data[rows.start * self.stride..rows.end * self.stride], ..self }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.data.len() / self.stride
+    }
+
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        &self.data[row * self.stride + self.first..][..self.width]
+    }
+}
+
+/// The left operand of a product: rows, or the transpose of columns.
+#[derive(Clone, Copy)]
+enum Left<'a> {
+    Rows(Rows<'a>),
+    Columns(Columns<'a>),
+}
+
+impl Left<'_> {
+    fn count(&self) -> usize {
+        match self {
+            Left::Rows(rows) => rows.count,
+            Left::Columns(columns) => columns.width,
+        }
+    }
+}
+
 /// The numbers in a vector.
 pub fn lanes(arch: Arch) -> usize {
     arch.dispatch(Lanes)
@@ -198,7 +245,7 @@ struct Multiply<'a> {
     panels: &'a [f32],
     bias: &'a [f32],
     depth: usize,
-    rows: Rows<'a>,
+    left: Left<'a>,
     out: ArrayViewMut2<'a, f32>,
     /// True to add to `out`, and leave the bias out.
     adds: bool,
@@ -217,7 +264,7 @@ impl Multiply<'_> {
     /// A panel after the other, which stays in the cache for all rows.
     #[inline(always)]
     fn panels<S: Simd, const V: usize>(mut self, simd: S) {
-        let (rows, count) = (self.rows, self.rows.count);
+        let (left, count) = (self.left, self.left.count());
         // Blocks as even as can be: 16 rows are 6, 5 and 5.
         let blocks = count.div_ceil(TILE);
         let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0.chunks_exact(self.depth);
@@ -230,12 +277,12 @@ impl Multiply<'_> {
                     let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
                     let (out, at) = (&mut self.out, (first, column, k, self.adds));
                     match end - first {
-                        1 => tile::<S, V, 1>(simd, panel, bias, &rows, out, at),
-                        2 => tile::<S, V, 2>(simd, panel, bias, &rows, out, at),
-                        3 => tile::<S, V, 3>(simd, panel, bias, &rows, out, at),
-                        4 => tile::<S, V, 4>(simd, panel, bias, &rows, out, at),
-                        5 => tile::<S, V, 5>(simd, panel, bias, &rows, out, at),
-                        _ => tile::<S, V, TILE>(simd, panel, bias, &rows, out, at),
+                        1 => tile::<S, V, 1>(simd, panel, bias, &left, out, at),
+                        2 => tile::<S, V, 2>(simd, panel, bias, &left, out, at),
+                        3 => tile::<S, V, 3>(simd, panel, bias, &left, out, at),
+                        4 => tile::<S, V, 4>(simd, panel, bias, &left, out, at),
+                        5 => tile::<S, V, 5>(simd, panel, bias, &left, out, at),
+                        _ => tile::<S, V, TILE>(simd, panel, bias, &left, out, at),
                     }
                 }
             }
@@ -250,26 +297,27 @@ fn tile<S: Simd, const V: usize, const M: usize>(
     simd: S,
     panel: &[[S::f32s; V]],
     bias: &[S::f32s; V],
-    rows: &Rows<'_>,
+    left: &Left<'_>,
     out: &mut ArrayViewMut2<'_, f32>,
     (first, column, k, adds): (usize, usize, usize, bool),
 ) {
-    let mut tile: [&[f32]; M] = [&[]; M];
-    for (m, row) in tile.iter_mut().enumerate() {
-        *row = &rows.row(first + m, k + panel.len())[k..];
-    }
     let mut sums = if adds { [[simd.splat_f32s(0.0); V]; M] } else { [*bias; M] };
     if k > 0 && !adds {
         for (m, sums) in sums.iter_mut().enumerate() {
             sums.copy_from_slice(S::as_simd_f32s(part::<S, V>(out, first + m, column)).0);
         }
     }
-    for (k, weights) in panel.iter().enumerate() {
-        for m in 0..M {
-            let x = simd.splat_f32s(tile[m][k]);
-            for v in 0..V {
-                sums[m][v] = simd.mul_add_e_f32s(weights[v], x, sums[m][v]);
+    match left {
+        Left::Rows(rows) => {
+            let mut tile: [&[f32]; M] = [&[]; M];
+            for (m, row) in tile.iter_mut().enumerate() {
+                *row = &rows.row(first + m, k + panel.len())[k..];
             }
+            accumulate(simd, panel, &mut sums, OfRows(tile));
+        }
+        Left::Columns(columns) => {
+            let columns = Columns { first: columns.first + first, width: M, ..*columns };
+            accumulate(simd, panel, &mut sums, OfColumns(columns.part(k..k + panel.len())));
         }
     }
     for (m, sums) in sums.iter().enumerate() {
@@ -278,6 +326,47 @@ fn tile<S: Simd, const V: usize, const M: usize>(
             out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.add_f32s(*out, *sum));
         } else {
             out.copy_from_slice(sums);
+        }
+    }
+}
+
+/// Some numbers of each k.
+trait Tile {
+    fn number(&self, k: usize, m: usize) -> f32;
+}
+
+struct OfRows<'a, const M: usize>([&'a [f32]; M]);
+
+impl<const M: usize> Tile for OfRows<'_, M> {
+    #[inline(always)]
+    fn number(&self, k: usize, m: usize) -> f32 {
+        self.0[m][k]
+    }
+}
+
+struct OfColumns<'a>(Columns<'a>);
+
+impl Tile for OfColumns<'_> {
+    #[inline(always)]
+    fn number(&self, k: usize, m: usize) -> f32 {
+        self.0.row(k)[m]
+    }
+}
+
+/// Adds the products of M numbers of each k with a panel.
+#[inline(always)]
+fn accumulate<S: Simd, const V: usize, const M: usize>(
+    simd: S,
+    panel: &[[S::f32s; V]],
+    sums: &mut [[S::f32s; V]; M],
+    tile: impl Tile,
+) {
+    for (k, weights) in panel.iter().enumerate() {
+        for m in 0..M {
+            let x = simd.splat_f32s(tile.number(k, m));
+            for v in 0..V {
+                sums[m][v] = simd.mul_add_e_f32s(weights[v], x, sums[m][v]);
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
             *da_r = dm * h;
             *dh += dm * r;
         }
-        through(slot, 0, a_r, r, da_r);
+        through(simd, slot, 0, a_r, r, da_r);
         a_r.copy_from_slice(da_r);
         return;
     }
@@ -91,9 +91,9 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
         *da_z = *dh * (h - n);
         *dh *= z;
     }
-    through(slot, 1, a_n, n, da_n);
+    through(simd, slot, 1, a_n, n, da_n);
     let (a_r, a_z) = a_rz.split_at_mut(units);
-    through(slot, 0, a_z, z, da_z);
+    through(simd, slot, 0, a_z, z, da_z);
     a_z.copy_from_slice(da_z);
     if gradient.stage == Stage::Candidate {
         // The operand of the candidate's product, for the gradient of its weight.
@@ -107,6 +107,6 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
         *da_r = da_n * *q;
         *q = da_n * r;
     }
-    through(slot, 0, a_r, r, da_r);
+    through(simd, slot, 0, a_r, r, da_r);
     a_r.copy_from_slice(da_r);
 }

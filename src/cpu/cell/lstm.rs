@@ -4,7 +4,7 @@ use super::{
     Gradient, Update, add, add_product, clip_cell, normalise, normalise_back, read, squash, through, write,
 };
 use crate::CellClip;
-use crate::cpu::activation::{activate, slope};
+use crate::cpu::activation::{activate, multiply_slope};
 use pulp::Simd;
 
 #[inline(always)]
@@ -68,7 +68,7 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     let (unclipped, rest) = rest.split_at_mut(units);
     let (c, rest) = rest.split_at_mut(units);
     let (seen, rest) = rest.split_at_mut(units);
-    let dseen = &mut rest[..units];
+    let squashed = &mut rest[..units];
 
     // Forward again, from the pre-activations.
     a.copy_from_slice(row.a);
@@ -106,18 +106,20 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     if let Some(norm) = &slot.norm {
         normalise(seen, 1, size, &norm.c);
     }
-    dseen.copy_from_slice(seen);
-    activate(simd, spec.activations[2], write::<S>(dseen));
+    squashed.copy_from_slice(seen);
+    activate(simd, spec.activations[2], write::<S>(squashed));
 
-    // Back through m = o h(seen), where dseen is h(seen) at first.
+    // Back through m = o h(seen), where dh is the gradient by m at first, and then the one by seen.
     let [da_i, da_f, da_g, da_o] = gates_of(da, units);
-    for unit in 0..units {
-        let (dm, squashed) = (row.dh[unit], dseen[unit]);
-        row.m[unit] = o[unit] * squashed;
-        da_o[unit] = dm * squashed;
-        dseen[unit] = dm * o[unit] * slope(spec.activations[2], seen[unit], squashed);
+    let dseen = &mut row.dh[..units];
+    let results = row.m.iter_mut().zip(&mut *da_o).zip(&mut *dseen);
+    for (((m, da_o), dm), (o, squashed)) in results.zip(o.iter().zip(&*squashed)) {
+        *m = o * squashed;
+        *da_o = *dm * squashed;
+        *dm *= o;
     }
-    through(slot, 0, a_o, o, da_o);
+    multiply_slope(simd, spec.activations[2], read::<S>(seen), read::<S>(squashed), write::<S>(dseen));
+    through(simd, slot, 0, a_o, o, da_o);
     if let Some(norm) = &slot.norm {
         normalise_back(c, 1, size, &norm.c[0], dseen, &mut row.sums.norm_c);
     }
@@ -141,18 +143,26 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
         }
     }
     // Back through c_t = f c_{t-1} + i g.
-    for unit in 0..units {
-        let (dc, before) = (row.dc[unit], row.c[unit]);
-        da_i[unit] = dc * (g[unit] - if spec.coupled_input_forget { before } else { 0.0 });
-        da_f[unit] = if spec.coupled_input_forget { 0.0 } else { dc * before };
-        da_g[unit] = dc * i[unit];
-        row.dc[unit] = dc * f[unit];
+    let gradients = da_i.iter_mut().zip(&mut *da_f).zip(da_g.iter_mut().zip(&mut *row.dc));
+    let gates = i.iter().zip(&*f).zip(&*g);
+    for (((da_i, da_f), (da_g, dc)), (((i, f), g), before)) in gradients.zip(gates.zip(row.c)) {
+        *da_i = *dc * g;
+        *da_f = *dc * before;
+        *da_g = *dc * i;
+        *dc *= f;
     }
-    through(slot, 0, a_i, i, da_i);
+    if spec.coupled_input_forget {
+        // f is 1 - i, and has no gradient of its own.
+        for (da_i, da_f) in da_i.iter_mut().zip(&mut *da_f) {
+            *da_i -= *da_f;
+            *da_f = 0.0;
+        }
+    }
+    through(simd, slot, 0, a_i, i, da_i);
     if !spec.coupled_input_forget {
-        through(slot, 0, a_f, f, da_f);
+        through(simd, slot, 0, a_f, f, da_f);
     }
-    through(slot, 1, a_g, g, da_g);
+    through(simd, slot, 1, a_g, g, da_g);
     unsee(row.dc, 0, da_i, row.c);
     unsee(row.dc, 2, da_f, row.c);
     row.dh.fill(0.0);

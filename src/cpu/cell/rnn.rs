@@ -20,7 +20,7 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     let y = &mut row.scratch[..row.a.len()];
     y.copy_from_slice(row.a);
     squash(simd, slot, 0, write::<S>(y));
-    through(slot, 0, row.a, y, row.dh);
+    through(simd, slot, 0, row.a, y, row.dh);
     row.a.copy_from_slice(row.dh);
     row.dh.fill(0.0);
 }
