@@ -142,13 +142,16 @@ impl CpuRnn {
                 backs.into_iter().map(Back::run).collect()
             };
             let mut by_input = Array3::zeros((steps, batch, spec.input_size));
+            let is_shared = count * threads > 1;
             for (spec, gradients) in specs.iter().zip(gradients) {
                 let rows = by_input.as_slice_mut().expect("new arrays lie in one piece");
-                let products = gradients.input.chunks_exact(gradients.input_stride);
-                for (row, product) in rows.chunks_exact_mut(spec.input_size).zip(products) {
-                    row.iter_mut().zip(product).for_each(|(sum, product)| *sum += product);
+                let (products, stride) = (&gradients.input, gradients.input_stride);
+                if !products.is_empty() {
+                    each_row(rows, spec.input_size, is_shared, |row, sums| {
+                        sums.iter_mut().zip(&products[row * stride..]).for_each(|(sum, x)| *sum += x);
+                    });
                 }
-                put_matrices(&mut params, spec, gradients.matrices);
+                put_matrices(&mut params, spec, gradients.matrices, is_shared);
                 put_vectors(&mut params, spec, gradients.vectors);
             }
             if let Some(by_output) = by_output.filter(|_| network.residual && layer > 0) {
@@ -185,6 +188,9 @@ impl CpuRnn {
         Ok(CallGradients { input: network.layout.swap(input), state, weights: Gradients::new(params) })
     }
 }
+
+/// Rows of an array that are worth a thread.
+const ROWS_OF_A_THREAD: usize = 128;
 
 /// The gradient by the output of a layer, directions side by side or merged; none where no gradient was
 /// given.
@@ -250,7 +256,12 @@ fn put_vectors(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(Tensor
 }
 
 /// Takes the gradients by a slot's matrices, whose rows are in whole lines of gates, into the flat array.
-fn put_matrices(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(TensorKind, Vec<OuterSum>)>) {
+fn put_matrices(
+    params: &mut Params<f32>,
+    spec: &SlotSpec,
+    gradients: Vec<(TensorKind, Vec<OuterSum>)>,
+    is_shared: bool,
+) {
     let table = params.table.clone();
     for (kind, sums) in gradients {
         let entry = table.entry(spec.index, kind).expect("a gradient by a weight of the slot");
@@ -258,10 +269,27 @@ fn put_matrices(params: &mut Params<f32>, spec: &SlotSpec, gradients: Vec<(Tenso
         // A projection's rows are no gates.
         let height = if kind == TensorKind::WeightHr { rows } else { spec.hidden_size };
         let stride = if kind == TensorKind::WeightHr { rows } else { padded(spec.hidden_size) };
-        let lines = sums.iter().flat_map(|sum| sum.numbers.chunks_exact(sum.stride).enumerate());
-        let lines = lines.filter(|(row, _)| row % stride < height);
-        for (row, (_, line)) in params.numbers[entry.range()].chunks_exact_mut(columns).zip(lines) {
-            row.copy_from_slice(&line[..columns]);
+        let mut target = &mut params.numbers[entry.range()];
+        for OuterSum { numbers, stride: width } in &sums {
+            let gates = numbers.len() / width / stride;
+            let (own, rest) = target.split_at_mut(gates * height * columns);
+            each_row(own, columns, is_shared, |row, target| {
+                let line = row / height * stride + row % height;
+                target.copy_from_slice(&numbers[line * width..][..columns]);
+            });
+            target = rest;
         }
+    }
+}
+
+/// Does something with every row of an array, on several threads if it is worth that.
+fn each_row(numbers: &mut [f32], width: usize, is_shared: bool, of: impl Fn(usize, &mut [f32]) + Sync) {
+    match is_shared {
+        true => {
+            let rows = numbers.par_chunks_exact_mut(width).enumerate();
+            rows.with_min_len(ROWS_OF_A_THREAD).for_each(|(row, target)| of(row, target));
+        }
+        // No other thread is woken.
+        false => numbers.chunks_exact_mut(width).enumerate().for_each(|(row, target)| of(row, target)),
     }
 }

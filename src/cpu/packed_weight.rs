@@ -362,10 +362,10 @@ fn accumulate<S: Simd, const V: usize, const M: usize>(
     tile: impl Tile,
 ) {
     for (k, weights) in panel.iter().enumerate() {
-        for m in 0..M {
+        for (m, sums) in sums.iter_mut().enumerate() {
             let x = simd.splat_f32s(tile.number(k, m));
-            for v in 0..V {
-                sums[m][v] = simd.mul_add_e_f32s(weights[v], x, sums[m][v]);
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum = simd.mul_add_e_f32s(*weight, x, *sum);
             }
         }
     }

@@ -6,6 +6,8 @@ use super::packed_slot::PackedSlot;
 use super::packed_weight::Rows;
 use crate::{Cell, Save};
 use ndarray::Array3;
+use rayon::iter::Either;
+use rayon::prelude::*;
 
 /// Rows whose pre-activations are made again at once.
 const CHUNK: usize = 256;
@@ -105,10 +107,10 @@ impl SavedSlot {
             for row in (0..count).filter(|row| is_active(first + row)) {
                 let input = &input[row * columns..][..columns];
                 if slot.norm.is_some() {
-                    self.keep_input(slot, first + row, input);
+                    self.row(slot, first + row).keep_input(input);
                 }
                 let h = &h[(first + row) * state..][..state];
-                self.keep_gates(slot, first + row, input, &gates[row * width..][..width]);
+                self.row(slot, first + row).keep_gates(slot, input, &gates[row * width..][..width]);
                 if slot.candidate.is_some() {
                     let mut h = h.to_vec();
                     let gates = &mut gates[row * width..][..width];
@@ -123,57 +125,101 @@ impl SavedSlot {
                 let operand = Rows::of_matrix(&m[..count * units], units);
                 candidate.product(slot.arch, operand, &mut candidates, threads);
                 for row in (0..count).filter(|row| is_active(first + row)) {
-                    self.keep_candidate(slot, first + row, &candidates[row * width..][..width]);
+                    let candidate = &candidates[row * width..][..width];
+                    self.row(slot, first + row).keep_candidate(slot, candidate);
                 }
             }
         }
         (self.h, self.c) = (h, c);
     }
 
-    /// Keeps a row of a step, after the recurrent product and before the update. A row that has ended stays
-    /// zero.
-    pub fn keep(&mut self, slot: &PackedSlot, row: usize, [input, gates, h, c]: [&[f32]; 4]) {
-        let units = slot.units();
-        if !self.keeps_states_alone {
-            self.keep_gates(slot, row, input, gates);
-        }
-        self.h[row * h.len()..][..h.len()].copy_from_slice(h);
-        if slot.spec.cell.cell.has_cell_state() {
-            self.c[row * units..][..units].copy_from_slice(&c[..units]);
+    /// One row.
+    pub fn row(&mut self, slot: &PackedSlot, row: usize) -> SavedRow<'_> {
+        let [a, recurrent, h, c] = SavedSlot::widths(slot);
+        SavedRow {
+            a: row_of(&mut self.a, a, row),
+            recurrent: row_of(&mut self.recurrent, recurrent, row),
+            h: row_of(&mut self.h, h, row),
+            c: row_of(&mut self.c, c, row),
         }
     }
 
-    fn keep_gates(&mut self, slot: &PackedSlot, row: usize, input: &[f32], gates: &[f32]) {
+    /// Some rows, for several threads.
+    pub fn rows(
+        &mut self,
+        slot: &PackedSlot,
+        first: usize,
+        count: usize,
+    ) -> impl IndexedParallelIterator<Item = SavedRow<'_>> {
+        let [a, recurrent, h, c] = SavedSlot::widths(slot);
+        let own = |array, width| rows_of(array, width, first, count);
+        let gates = own(&mut self.a, a).zip(own(&mut self.recurrent, recurrent));
+        let states = own(&mut self.h, h).zip(own(&mut self.c, c));
+        gates.zip(states).map(|((a, recurrent), (h, c))| SavedRow { a, recurrent, h, c })
+    }
+}
+
+/// A row of an array; none of an array that has no numbers.
+fn row_of(array: &mut [f32], width: usize, row: usize) -> &mut [f32] {
+    if array.is_empty() { &mut [] } else { &mut array[row * width..][..width] }
+}
+
+/// Rows of an array; empty ones of an array that has no numbers.
+fn rows_of(
+    array: &mut [f32],
+    width: usize,
+    first: usize,
+    count: usize,
+) -> impl IndexedParallelIterator<Item = &mut [f32]> {
+    if array.is_empty() {
+        return Either::Left((0..count).into_par_iter().map(|_| -> &mut [f32] { &mut [] }));
+    }
+    Either::Right(array[first * width..][..count * width].par_chunks_exact_mut(width))
+}
+
+/// A row of a [`SavedSlot`].
+pub struct SavedRow<'a> {
+    a: &'a mut [f32],
+    recurrent: &'a mut [f32],
+    h: &'a mut [f32],
+    c: &'a mut [f32],
+}
+
+impl SavedRow<'_> {
+    /// Keeps a row of a step, after the recurrent product and before the update. A row that has ended stays
+    /// zero.
+    pub fn keep(&mut self, slot: &PackedSlot, [input, gates, h, c]: [&[f32]; 4]) {
+        self.keep_gates(slot, input, gates);
+        self.h.copy_from_slice(h);
+        self.c.copy_from_slice(&c[..self.c.len()]);
+    }
+
+    /// Keeps the sums of both products, unless they are left to the backward pass.
+    fn keep_gates(&mut self, slot: &PackedSlot, input: &[f32], gates: &[f32]) {
+        if self.a.is_empty() {
+            return;
+        }
         let (columns, apart, units) = (slot.gate_columns(), slot.apart_columns(), slot.units());
         // The gates whose two products are added.
         let sums = slot.recurrent_gates() * units - apart;
         if slot.norm.is_none() {
-            let a = &mut self.a[row * columns..][..columns];
-            for ((a, input), gates) in a.iter_mut().zip(input).zip(&gates[..sums]) {
+            for ((a, input), gates) in self.a.iter_mut().zip(input).zip(&gates[..sums]) {
                 *a = input + gates;
             }
-            a[sums..].copy_from_slice(&input[sums..columns]);
+            self.a[sums..].copy_from_slice(&input[sums..columns]);
         }
-        self.recurrent[row * apart..][..apart].copy_from_slice(&gates[sums..sums + apart]);
+        self.recurrent.copy_from_slice(&gates[sums..sums + apart]);
     }
 
     /// Keeps a row of the input's product, before it is normalised.
-    pub fn keep_input(&mut self, slot: &PackedSlot, row: usize, product: &[f32]) {
-        if self.keeps_states_alone {
-            return;
-        }
-        let columns = slot.gate_columns();
-        self.a[row * columns..][..columns].copy_from_slice(&product[..columns]);
+    pub fn keep_input(&mut self, product: &[f32]) {
+        self.a.copy_from_slice(&product[..self.a.len()]);
     }
 
     /// Adds the candidate's product of a GRU with reset before.
-    pub fn keep_candidate(&mut self, slot: &PackedSlot, row: usize, candidate: &[f32]) {
-        if self.keeps_states_alone {
-            return;
-        }
-        let (columns, units) = (slot.gate_columns(), slot.units());
-        let a = &mut self.a[row * columns..][2 * units..columns];
-        for (a, candidate) in a.iter_mut().zip(candidate) {
+    pub fn keep_candidate(&mut self, slot: &PackedSlot, candidate: &[f32]) {
+        let first = self.a.len().min(2 * slot.units());
+        for (a, candidate) in self.a[first..].iter_mut().zip(candidate) {
             *a += candidate;
         }
     }

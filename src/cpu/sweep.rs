@@ -187,7 +187,7 @@ impl Scratch {
         if let Some(norm) = &slot.norm {
             if let Some((saved, first)) = saved {
                 let products = products.chunks_exact(columns).enumerate();
-                products.for_each(|(row, product)| saved.keep_input(slot, first + row, product));
+                products.for_each(|(row, product)| saved.row(slot, first + row).keep_input(product));
             }
             let units = slot.spec.hidden_size;
             slot.arch.dispatch(Normalise { norm, units, rows: products, columns });
@@ -205,20 +205,20 @@ impl Scratch {
     ) {
         let hidden = Rows::of_matrix(&self.h, slot.state());
         slot.recurrent.product(slot.arch, hidden, &mut self.gates, threads);
-        if let Some((saved, first)) = &mut saved {
-            self.keep(slot, index, saved, *first, is_active);
-        }
-        let first = if slot.candidate.is_some() { Stage::Reset } else { Stage::Whole };
-        self.update(slot, index, threads, first, is_active);
+        let stage = if slot.candidate.is_some() { Stage::Reset } else { Stage::Whole };
+        let kept = saved.as_mut().map(|(saved, first)| (&mut **saved, *first));
+        self.update(slot, index, threads, stage, is_active, kept);
         if let Some(candidate) = &slot.candidate {
             let reset = Rows::of_matrix(&self.m, slot.units());
             candidate.product(slot.arch, reset, &mut self.candidate, threads);
             if let Some((saved, first)) = &mut saved {
                 let rows = self.candidate.chunks_exact(candidate.columns()).enumerate();
                 let active = rows.filter(|(row, _)| is_active(*row));
-                active.for_each(|(row, candidate)| saved.keep_candidate(slot, *first + row, candidate));
+                active.for_each(|(row, candidate)| {
+                    saved.row(slot, *first + row).keep_candidate(slot, candidate);
+                });
             }
-            self.update(slot, index, threads, Stage::Candidate, is_active);
+            self.update(slot, index, threads, Stage::Candidate, is_active, None);
         }
         if let Some(projection) = &slot.projection {
             let whole = Rows::of_matrix(&self.m, slot.units());
@@ -232,27 +232,7 @@ impl Scratch {
         }
     }
 
-    /// Keeps a step of all rows for the backward pass.
-    fn keep(
-        &self,
-        slot: &PackedSlot,
-        index: usize,
-        saved: &mut SavedSlot,
-        first: usize,
-        is_active: &impl Fn(usize) -> bool,
-    ) {
-        let (columns, units) = (slot.input.columns(), slot.units());
-        let batch = self.c.len() / units;
-        let input = self.input[index * batch * columns..].chunks_exact(columns);
-        let gates = self.gates.chunks_exact(slot.recurrent.columns());
-        let states = self.h.chunks_exact(slot.state()).zip(self.c.chunks_exact(units));
-        for (row, ((input, gates), (h, c))) in input.zip(gates).zip(states).enumerate() {
-            if is_active(row) {
-                saved.keep(slot, first + row, [input, gates, h, c]);
-            }
-        }
-    }
-
+    /// Updates the rows of a step, each of which is kept before, if the call is saved.
     fn update(
         &mut self,
         slot: &PackedSlot,
@@ -260,16 +240,12 @@ impl Scratch {
         threads: usize,
         stage: Stage,
         is_active: &(impl Fn(usize) -> bool + Sync),
+        saved: Option<(&mut SavedSlot, usize)>,
     ) {
         let (columns, units) = (slot.input.columns(), slot.units());
         let batch = self.c.len() / units;
         let input = &self.input[index * batch * columns..][..batch * columns];
-        let row = |((row, input), ((gates, candidate), (h, (c, m))))| {
-            if is_active(row) {
-                let row = StepRow { input, gates, candidate, h, c, m };
-                slot.arch.dispatch(Update { slot, row, stage });
-            }
-        };
+        let update = |row: StepRow<'_>| slot.arch.dispatch(Update { slot, row, stage });
         let input = input.par_chunks_exact(columns).enumerate();
         let gates = self.gates.par_chunks_exact_mut(slot.recurrent.columns());
         let width = self.candidate.len() / batch;
@@ -277,7 +253,26 @@ impl Scratch {
         let states = self.h.par_chunks_exact_mut(slot.state());
         let cells = self.c.par_chunks_exact_mut(units).zip(self.m.par_chunks_exact_mut(units));
         let rows = input.zip(gates.zip(candidate).zip(states.zip(cells)));
-        rows.with_min_len(batch.div_ceil(threads)).for_each(row);
+        let rows = rows.map(|((index, input), ((gates, candidate), (h, (c, m))))| {
+            (index, StepRow { input, gates, candidate, h, c, m })
+        });
+        let least = batch.div_ceil(threads);
+        match saved {
+            None => rows.with_min_len(least).for_each(|(index, row)| {
+                if is_active(index) {
+                    update(row);
+                }
+            }),
+            Some((saved, first)) => {
+                let rows = rows.zip(saved.rows(slot, first, batch));
+                rows.with_min_len(least).for_each(|((index, row), mut kept)| {
+                    if is_active(index) {
+                        kept.keep(slot, [row.input, row.gates, row.h, row.c]);
+                        update(row);
+                    }
+                });
+            }
+        }
     }
 }
 
