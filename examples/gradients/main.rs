@@ -18,7 +18,7 @@ mod files;
 mod npy;
 
 use arguments::{Arguments, Device, Dtype};
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ending::Failure;
 use files::{Format, Input};
 use ndarray::{Array3, ArrayD, Axis, Ix2, Ix3};
@@ -62,6 +62,19 @@ enum Saving {
 }
 
 impl GradientArguments {
+    /// From the command line. The files are not `infer`'s in every point, and so is their help.
+    fn read() -> GradientArguments {
+        let input = "Input: .safetensors with `input` [T, N, I] and all that `infer` takes beside it, and the \
+                     gradients of the loss by the outputs: `grad_output`, `grad_h_n`, for an LSTM `grad_c_n` ...";
+        let output = "Result: .safetensors with `grad_input`, `grad_h0`, for an LSTM `grad_c0`, `grad.NAME` for \
+                      every tensor of the weights, and the outputs";
+        let mut matches = GradientArguments::command()
+            .mut_arg("input", |arg| arg.help(input))
+            .mut_arg("output", |arg| arg.help(output))
+            .get_matches();
+        GradientArguments::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// The call of an input.
     fn call<'a, T: Float>(&self, input: &'a Input<T>) -> Call<'a, T> {
         let call = input.call().outputs(self.call.outputs());
@@ -74,7 +87,7 @@ impl GradientArguments {
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
-    ending::run(|_| run(&GradientArguments::parse()).map(|()| ExitCode::SUCCESS))
+    ending::run(|_| run(&GradientArguments::read()).map(|()| ExitCode::SUCCESS))
 }
 
 fn run(all: &GradientArguments) -> Result<(), Failure> {

@@ -44,7 +44,9 @@ impl<'a, T> OutputGradients<'a, T> {
         OutputGradients::default()
     }
 
-    /// By [`Output::output`](crate::Output::output), in the shape of that array.
+    /// By [`Output::output`](crate::Output::output), in the shape of that array. Of packed sequences,
+    /// [`Packed::unpack`](crate::Packed::unpack) makes the array, time first; [`Packed::pack`](crate::Packed::pack)
+    /// packs the gradient by the input.
     #[must_use]
     pub fn output(self, gradient: &'a ArrayRef3<T>) -> Self {
         self.with(ResultArray::Output, gradient)

@@ -42,6 +42,7 @@ fn main() {
         trials.add(offer, "anything_at_once", anything::at_once);
     }
     properties::add_of_gpu(&mut trials);
+    trials.add(Offer::All, "a_lost_device_is_an_error", misuse::a_lost_device_is_an_error);
     trials.add(Offer::All, "a_loop_makes_no_object", learning::a_loop_makes_no_object);
     properties::add_of_cpu(&mut trials);
     // The reference needs no engine.

@@ -1,7 +1,7 @@
 //! Errors for saved calls and gradients that do not belong.
 
 use crate::common::case;
-use crate::engines::Outcome;
+use crate::engines::{Outcome, own_device};
 use ndarray::Array3;
 use wgpu_rnn::{Call, Config, Engine, Error, Init, OutputGradients, Rnn, Wanted, Weights};
 
@@ -55,6 +55,14 @@ pub fn is_an_error(engine: &Engine) -> Outcome {
         _ => false,
     };
     assert!(is_refused, "{:?}", found.err());
+    if engine.is_gpu() {
+        // Half a terabyte, which buffers could hold.
+        let large = one.broadcast((1 << 20, 1 << 11, 7)).unwrap();
+        let found = rnn.forward_saved(&Call::new(&large));
+        let names_both = |what: &str| what.contains(", saved (gates: ") && what.contains(" bytes, states: ");
+        let is_refused = matches!(&found, Err(Error::Memory { what, .. }) if names_both(what));
+        assert!(is_refused, "{:?}", found.err());
+    }
 
     let mut sum = rnn.backward(&mut saved(), &good()).unwrap().weights;
     let other = case(&Config::lstm(6).input_size(7), 4, 3, 69);
@@ -70,6 +78,28 @@ pub fn is_an_error(engine: &Engine) -> Outcome {
     let mut saved = rnn.forward_saved(&gru.call()).unwrap().1;
     let found = rnn.backward(&mut saved, &OutputGradients::new().c_n(&wide));
     assert!(matches!(&found, Err(Error::Argument { name: "gradients", .. })), "{found:?}");
+    Ok(())
+}
+
+/// A device that is lost between a saved call and its backward pass: the caller's own, whose loss the library is
+/// not told of, and the library's.
+pub fn a_lost_device_is_an_error(_: &Engine) -> Outcome {
+    let lstm = case(&Config::lstm(5).input_size(7), 4, 3, 71);
+    let by_output = Array3::zeros((4, 3, 5));
+    let given = OutputGradients::new().output(&by_output);
+    let (device, queue) = own_device(Default::default(), wgpu::Features::empty())?;
+    for lost in [Engine::from_device(device, queue), Engine::builder().build()?] {
+        let mut rnn = Rnn::new(&lost, lstm.weights.clone());
+        let (_, mut saved) = rnn.forward_saved(&lstm.call())?;
+        lost.device().ok_or("no GPU")?.destroy();
+        let found = rnn.backward(&mut saved, &given);
+        assert!(matches!(&found, Err(Error::DeviceLost(_))), "{found:?}");
+        let found = rnn.forward_saved(&lstm.call()).map(|(output, _)| output);
+        assert!(matches!(&found, Err(Error::DeviceLost(_))), "{found:?}");
+        rnn.set_weights(lstm.weights.clone())?;
+        let found = rnn.call(&lstm.call());
+        assert!(matches!(&found, Err(Error::DeviceLost(_))), "{found:?}");
+    }
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub fn add(trials: &mut Trials) {
     }
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
         trials.add(offer, "long_sums_equal_the_tape", long_sums);
+        trials.add(offer, "sums_over_a_large_batch_equal_the_tape", large_batch);
     }
 }
 
@@ -158,6 +159,13 @@ fn long_sums(engine: &Engine) -> Outcome {
         check(engine, &long).map_err(|failed| said(&cell.to_string(), failed))?;
     }
     Ok(())
+}
+
+/// More batch rows than a kernel's loop has turns: gradients by learned states and peepholes are sums over them.
+fn large_batch(engine: &Engine) -> Outcome {
+    let mut large = case(&Config::lstm(2).peepholes().learned_state().input_size(1), 1, 33_001, 72);
+    large.state = None;
+    check(engine, &large)
 }
 
 /// The output of a saved call is that of any other, and its gradients are the tape's.
