@@ -9,9 +9,6 @@ override HAS_LENGTHS: bool = false;
 override WRITES_OUTPUT: bool = true;
 override WRITES_CELLS: bool = false;
 
-const LANES: u32 = 64u;
-const EPSILON: f32 = 1e-5;
-
 struct Dims {
     batch: u32,
     // H.
@@ -48,29 +45,8 @@ struct Dims {
 // [N, H]
 @group(0) @binding(7) var<storage, read_write> cell_state: array<f32>;
 
-var<workgroup> partial: array<f32, LANES>;
-
-// The sum over all lanes, for all lanes.
-fn total(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    workgroupBarrier();
-    for (var distance = LANES / 2u; distance > 0u; distance /= 2u) {
-        if lane < distance {
-            partial[lane] += partial[lane + distance];
-        }
-        workgroupBarrier();
-    }
-    let sum = partial[0];
-    workgroupBarrier();
-    return sum;
-}
-
 fn read_recurrent_gates(at: u32) -> Gates {
     return vec4<f32>(recurrent_gates[at]);
-}
-
-fn sum_of(v: vec4<f32>) -> f32 {
-    return v.x + v.y + v.z + v.w;
 }
 
 @compute @workgroup_size(LANES)
@@ -105,27 +81,28 @@ fn main(
     let writes = tile < dims.batch && !is_past_the_end;
 
     let count = 4.0 * f32(dims.units);
-    var of_input = 0.0;
-    var of_recurrent = 0.0;
+    // Of the input's product, and of the recurrent one.
+    var sums = vec4<f32>();
     for (var unit = lane; unit < dims.units; unit += LANES) {
-        of_input += sum_of(read_input_gates(input_at + unit));
-        of_recurrent += sum_of(read_recurrent_gates(recurrent_at + unit));
+        sums.x += sum_of(read_input_gates(input_at + unit));
+        sums.y += sum_of(read_recurrent_gates(recurrent_at + unit));
     }
-    let input_mean = total(lane, of_input) / count;
-    let recurrent_mean = total(lane, of_recurrent) / count;
-    of_input = 0.0;
-    of_recurrent = 0.0;
+    sums = total(lane, sums) / count;
+    let input_mean = sums.x;
+    let recurrent_mean = sums.y;
+    sums = vec4<f32>();
     for (var unit = lane; unit < dims.units; unit += LANES) {
         let x = read_input_gates(input_at + unit) - input_mean;
         let h = read_recurrent_gates(recurrent_at + unit) - recurrent_mean;
-        of_input += sum_of(x * x);
-        of_recurrent += sum_of(h * h);
+        sums.x += sum_of(x * x);
+        sums.y += sum_of(h * h);
     }
-    let input_deviation = sqrt(total(lane, of_input) / count + EPSILON);
-    let recurrent_deviation = sqrt(total(lane, of_recurrent) / count + EPSILON);
+    sums = sqrt(total(lane, sums) / count + EPSILON);
+    let input_deviation = sums.x;
+    let recurrent_deviation = sums.y;
 
     // The new cell state, stored to be read again below; a row past its end keeps its old one.
-    var of_c = 0.0;
+    sums = vec4<f32>();
     for (var unit = lane; unit < dims.units; unit += LANES) {
         let at = cell_after + unit;
         if writes {
@@ -136,15 +113,15 @@ fn main(
         } else if SAVES && tile < dims.batch {
             cell_state[at] = cell_state[cell_before + unit];
         }
-        of_c += cell_state[at];
+        sums.x += cell_state[at];
     }
-    let c_mean = total(lane, of_c) / f32(dims.units);
-    of_c = 0.0;
+    let c_mean = total(lane, sums).x / f32(dims.units);
+    sums = vec4<f32>();
     for (var unit = lane; unit < dims.units; unit += LANES) {
         let c = cell_state[cell_after + unit] - c_mean;
-        of_c += c * c;
+        sums.x += c * c;
     }
-    let c_deviation = sqrt(total(lane, of_c) / f32(dims.units) + EPSILON);
+    let c_deviation = sqrt(total(lane, sums).x / f32(dims.units) + EPSILON);
 
     if tile >= dims.batch {
         return;

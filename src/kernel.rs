@@ -173,7 +173,7 @@ pub const BLOCK: usize = 8;
 /// Numbers of the K axis in one vector; K is padded to whole ones.
 pub const VECTOR: usize = 4;
 
-/// Invocations per workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `norm.wgsl`.
+/// Invocations per workgroup, along the columns: `WORKGROUP` of `prelude.wgsl` and `LANES` of `lanes.wgsl`.
 pub const WORKGROUP: u32 = 64;
 
 impl Kernel {

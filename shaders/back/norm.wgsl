@@ -5,9 +5,6 @@
 
 override PARAMETERS: u32 = 1u;
 
-const LANES: u32 = 64u;
-const EPSILON: f32 = 1e-5;
-
 // The input's product [S + 1, N, D, H] of 4 gates, and then the gradient by it
 @group(0) @binding(1) var<storage, read_write> gates: array<Vector>;
 // The recurrent product [S + 1, N, H] of 4 gates, and then the gradient by it
@@ -24,27 +21,6 @@ const EPSILON: f32 = 1e-5;
 @group(0) @binding(8) var<storage, read_write> m: array<f32>;
 
 override HAS_M: bool = false;
-
-var<workgroup> partial: array<vec4<f32>, LANES>;
-
-// The sums over all lanes, for all lanes.
-fn total(lane: u32, value: vec4<f32>) -> vec4<f32> {
-    partial[lane] = value;
-    workgroupBarrier();
-    for (var distance = LANES / 2u; distance > 0u; distance /= 2u) {
-        if lane < distance {
-            partial[lane] += partial[lane + distance];
-        }
-        workgroupBarrier();
-    }
-    let sum = partial[0];
-    workgroupBarrier();
-    return sum;
-}
-
-fn sum_of(v: vec4<f32>) -> f32 {
-    return v.x + v.y + v.z + v.w;
-}
 
 // Mean and deviation of both products, and of c.
 struct Statistics {

@@ -134,7 +134,11 @@ impl Kernel {
                     Kernel::SavedNorm(Save::States) => include_str!("../../shaders/saves/norm_states.wgsl"),
                     _ => include_str!("../../shaders/saves/norm_none.wgsl"),
                 });
-                files.extend([Equation::Lstm.file(), include_str!("../../shaders/norm.wgsl")]);
+                files.extend([
+                    Equation::Lstm.file(),
+                    include_str!("../../shaders/lanes.wgsl"),
+                    include_str!("../../shaders/norm.wgsl"),
+                ]);
             }
             Kernel::Again => files.extend([
                 include_str!("../../shaders/activation.wgsl"),

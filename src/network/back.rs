@@ -277,7 +277,11 @@ impl Back {
             Back::Norm => BackRow {
                 name: "norm back",
                 sequence_name: "",
-                wgsl: &[LSTM, include_str!("../../shaders/back/norm.wgsl")],
+                wgsl: &[
+                    LSTM,
+                    include_str!("../../shaders/lanes.wgsl"),
+                    include_str!("../../shaders/back/norm.wgsl"),
+                ],
                 arrays: const {
                     &[
                         written("gates"),
