@@ -127,7 +127,7 @@ fn networks(engines: &[Engine], arguments: &Arguments, measure: Measure) -> Resu
         }
     };
     let mut sizes = Vec::new();
-    for cell in [Cell::Vanilla(Activation::Tanh), Cell::Lstm, Cell::Gru] {
+    for cell in [Cell::Vanilla(Activation::Relu), Cell::Vanilla(Activation::Tanh), Cell::Lstm, Cell::Gru] {
         for size in [16, 64, 256, 1024] {
             for steps in [1, 10, 100, 1000, 10_000] {
                 if multiply_adds(cell, size, steps) <= most {
@@ -155,18 +155,12 @@ fn networks(engines: &[Engine], arguments: &Arguments, measure: Measure) -> Resu
         match measure {
             Measure::Forward => {
                 let truth = reference::forward(&weights.cast::<f64>(), &input.mapv(f64::from), None)?;
-                for engine in engines {
-                    for dtype in [Dtype::F32, Dtype::F16] {
-                        let rnn = match Rnn::new(engine, weights.clone()).with_dtype(dtype) {
-                            Err(Error::Unsupported { .. }) => continue,
-                            other => other?,
-                        };
-                        let ours = rnn.forward(&input, None)?;
-                        let mut distance = Distance::default();
-                        distance.all(ours.output.iter(), &numbers(truth.output.view()), false);
-                        distance.all(ours.h_n.iter(), &numbers(truth.h_n.view()), false);
-                        columns.push(distance.show());
-                    }
+                for rnn in rnns(engines, &weights)? {
+                    let ours = rnn.forward(&input, None)?;
+                    let mut distance = Distance::default();
+                    distance.all(ours.output.iter(), &numbers(truth.output.view()), false);
+                    distance.all(ours.h_n.iter(), &numbers(truth.h_n.view()), false);
+                    columns.push(distance.show());
                 }
             }
             Measure::Gradient => {
@@ -175,8 +169,7 @@ fn networks(engines: &[Engine], arguments: &Arguments, measure: Measure) -> Resu
                 let given = OutputGradients::new().output(&double);
                 let input_f64 = input.mapv(f64::from);
                 let truth = reference::backward(&weights.cast(), &Call::new(&input_f64), &given)?.1;
-                for engine in engines {
-                    let rnn = Rnn::new(engine, weights.clone());
+                for rnn in rnns(engines, &weights)? {
                     let (_, mut saved) = rnn.forward_saved(&Call::new(&input))?;
                     let ours = rnn.backward(&mut saved, &OutputGradients::new().output(&by_output))?;
                     let mut distance = Distance::default();
@@ -194,7 +187,7 @@ fn networks(engines: &[Engine], arguments: &Arguments, measure: Measure) -> Resu
     for engine in engines {
         let name: String = engine.name().chars().take_while(|letter| letter.is_alphanumeric()).collect();
         heads.push(format!("{name} f32"));
-        if measure == Measure::Forward && engine.limits().is_some_and(|limits| limits.f16) {
+        if engine.limits().is_some_and(|limits| limits.f16) {
             heads.push(format!("{name} f16"));
         }
     }
@@ -207,6 +200,18 @@ fn networks(engines: &[Engine], arguments: &Arguments, measure: Measure) -> Resu
         text += &format!("{left_out} larger ones were left out, for time\n");
     }
     Ok(text)
+}
+
+/// A network on every engine, with every type that its numbers can be stored as there.
+fn rnns(engines: &[Engine], weights: &Weights) -> Result<Vec<Rnn>> {
+    let mut rnns = Vec::new();
+    for (engine, dtype) in engines.iter().flat_map(|engine| [(engine, Dtype::F32), (engine, Dtype::F16)]) {
+        match Rnn::new(engine, weights.clone()).with_dtype(dtype) {
+            Err(Error::Unsupported { .. }) => {}
+            rnn => rnns.push(rnn?),
+        }
+    }
+    Ok(rnns)
 }
 
 fn numbers(array: ArrayView3<'_, f64>) -> Vec<f64> {
@@ -231,6 +236,11 @@ fn activations(engines: &[Engine], arguments: &Arguments) -> Result<String> {
         count(cpu_stride),
         count(stride)
     );
+    let heads = engines.iter().map(|engine| {
+        let name: String = engine.name().chars().take_while(|letter| letter.is_alphanumeric()).collect();
+        format!("{name:>36}")
+    });
+    text += &format!("{:<24} {}\n", "activation", heads.collect::<Vec<_>>().join("  "));
     let bar = bar((Activation::ALL.len() * engines.len()) as u64 * PARTS, "activations");
     for activation in Activation::ALL {
         let mut columns = Vec::new();

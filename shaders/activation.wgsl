@@ -27,8 +27,8 @@ fn activate(kind: u32, alpha: f32, beta: f32, x: f32) -> f32 {
         case 5u: { return select(x, alpha * x, x < 0.0); }  // leaky_relu
         case 6u: { return select(x, alpha * exp_m1_of_negative(min(x, 0.0)), x < 0.0); }  // elu
         case 7u: { return select(x, 0.0, x < alpha); }  // thresholded_relu
-        case 8u: { return fma(alpha, x, beta); }  // affine
-        case 9u: { return clip(fma(alpha, x, beta), 0.0, 1.0); }  // hard_sigmoid
+        case 8u: { return multiply_add(alpha, x, beta); }  // affine
+        case 9u: { return clip(multiply_add(alpha, x, beta), 0.0, 1.0); }  // hard_sigmoid
         default: { return alpha * safe_tanh(beta * x); }  // scaled_tanh
     }
 }
@@ -53,6 +53,18 @@ fn log_1p(y: f32) -> f32 {
     series = fma(series, s2, 1.0 / 5.0);
     series = fma(series, s2, 1.0 / 3.0);
     return 2.0 * fma(s * s2, series, s);
+}
+
+// a x + b with the product's rounding put back, for sums near 0, also where a driver's fma rounds twice: the
+// product of the upper halves of a and x is exact (Dekker 1971).
+fn multiply_add(a: f32, x: f32, b: f32) -> f32 {
+    let a_high = bitcast<f32>(bitcast<u32>(a) & 0xfffff000u);
+    let x_high = bitcast<f32>(bitcast<u32>(x) & 0xfffff000u);
+    let product = a * x;
+    let lost = ((a_high * x_high - product) + a_high * (x - x_high)) + (a - a_high) * x;
+    let sum = product + b;
+    // The sum of an infinite product has lost nothing.
+    return select(sum, sum + lost, abs(lost) < 1.0);
 }
 
 // A NaN stays a NaN, which clamp does not promise.

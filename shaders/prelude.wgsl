@@ -47,22 +47,30 @@ fn is_nan(value: f32) -> bool {
     return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
 
-// exp of a number that is not positive: 2^n exp(r) with |r| at most half of ln 2, since a driver's exp(x) is
-// 2^(x log2 e), whose argument's rounding alone is dozens of ulp of the result for x near -85. ln 2 comes in two
-// parts (Cody and Waite 1980).
+// exp of a number that is not positive, since a driver's exp errs by dozens of ulp: 2^n exp(r) with |r| at most
+// half of ln 2, which comes in two parts (Cody and Waite 1980), and Taylor's series up to r^7, whose rest is
+// less than 1e-8 of the sum.
 fn exp_of_negative(x: f32) -> f32 {
     // Below lies no normal float.
     let bounded = max(x, -87.33654);
     let n = round(bounded * 1.44269504);
-    let r = fma(n, -1.42860677e-6, fma(n, -0.693145752, bounded));
-    return select(exp(r) * bitcast<f32>(u32(i32(n) + 127) << 23u), 0.0, x < -87.33654);
+    // By way of an integer, lest a compiler adds up both parts of ln 2, as lavapipe's does.
+    let exponent = i32(n);
+    let r = fma(f32(exponent), -1.42860677e-6, fma(n, -0.693145752, bounded));
+    var series = 1.0 / 5040.0;
+    series = fma(series, r, 1.0 / 720.0);
+    series = fma(series, r, 1.0 / 120.0);
+    series = fma(series, r, 1.0 / 24.0);
+    series = fma(series, r, 1.0 / 6.0);
+    series = fma(series, r, 0.5);
+    let exp_r = fma(r * r, series, r) + 1.0;
+    return select(exp_r * bitcast<f32>(u32(exponent + 127) << 23u), 0.0, x < -87.33654);
 }
 
-// The logistic function by way of tanh, whose error is known: with lavapipe's exp the notebook is twice as
-// far off. The lower tail, where the sum leaves few digits, goes by way of exp after all.
+// The logistic function. A NaN stays a NaN.
 fn sigmoid(x: f32) -> f32 {
-    let tail = exp_of_negative(min(x, 0.0));
-    return select(0.5 + 0.5 * safe_tanh(0.5 * x), tail / (1.0 + tail), x < -4.0);
+    let e = exp_of_negative(-abs(x));
+    return select(select(1.0, e, x < 0.0) / (1.0 + e), x, is_nan(x));
 }
 
 // The place where the weights of a column begin in [columns / BLOCK, depth, BLOCK]; BLOCK is their stride.

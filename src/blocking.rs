@@ -135,7 +135,8 @@ impl Rnn {
         block_on(self.encode_and_wait(encoder, buffers, Wait::Here))
     }
 
-    /// Records a call, and keeps all that its backward pass needs in buffers of the library's.
+    /// Records a call as [`encode`](Rnn::encode) does, and keeps the states and pre-activations that its backward
+    /// pass needs.
     ///
     /// ```
     /// use wgpu_rnn::{BufferArray, Buffers, Config, Engine, GradientBuffers, Init, Rnn, Save, Weights};

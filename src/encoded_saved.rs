@@ -6,7 +6,8 @@ use crate::interop::check;
 use crate::network::Save;
 use crate::{Buffers, Error, GradientBuffers, Result, Rnn};
 
-/// An encoded call that was saved: the buffers that [`Rnn::encode_saved`] keeps for [`Rnn::encode_backward`].
+/// An encoded call that was saved: the states and pre-activations that [`Rnn::encode_saved`] keeps on the GPU for
+/// [`Rnn::encode_backward`].
 #[derive(Debug)]
 pub struct EncodedSaved {
     /// The network that made the saved call, and its weights.
@@ -17,8 +18,8 @@ pub struct EncodedSaved {
 
 /// # Gradients in a caller's buffers
 impl Rnn {
-    /// Records a call, and keeps all that its backward pass needs in buffers of the library's. The other rules
-    /// are those of [`encode`](Rnn::encode).
+    /// Records a call as [`encode`](Rnn::encode) does, and keeps the states and pre-activations that its backward
+    /// pass needs.
     ///
     /// # Errors
     /// The errors of [`encode_async`](Rnn::encode_async).

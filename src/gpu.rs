@@ -50,6 +50,8 @@ pub(crate) struct GpuRnn {
     /// The latest first.
     prepared: Mutex<VecDeque<(Workload, Prepared)>>,
     encoded: Mutex<VecDeque<interop::Encoded>>,
+    /// Buffers that lengths on the GPU are read back through.
+    lengths: Mutex<VecDeque<wgpu::Buffer>>,
 }
 
 /// Calls whose objects are kept.
@@ -96,6 +98,7 @@ impl GpuRnn {
             weights: DeviceWeights::default(),
             prepared: Mutex::default(),
             encoded: Mutex::default(),
+            lengths: Mutex::default(),
         }
     }
 

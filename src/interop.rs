@@ -69,9 +69,11 @@ impl<'a> BufferArray<'a> {
 /// | `lengths` | `[N]` of u32 | |
 ///
 /// Each array needs usage `STORAGE` (`lengths` needs `COPY_SRC` instead), an offset in whole numbers, and a
-/// buffer that holds the array's end rounded up to four bytes. All buffers are of the engine's device (a
-/// buffer of another wgpu instance is not recognised as such). Arrays that are written must not overlap each
-/// other. The last eight sets of buffers of each shape are kept for further calls, and so are not freed.
+/// buffer that holds the array's end rounded up to four bytes. All buffers, and the encoder, are of the engine's
+/// device: a buffer of another device is an [`Error::Gpu`](crate::Error::Gpu), an encoder of another device is
+/// refused by wgpu when it is finished, and objects of another wgpu instance make wgpu panic. Arrays that are
+/// written must not overlap each other. The last eight sets of buffers of each shape are kept for further calls,
+/// and so are not freed.
 /// [`Rnn::buffer_needs`](crate::Rnn::buffer_needs) tells sizes. Without `h_0` and `c_0` a call starts from
 /// zero, or from the learned state.
 #[derive(Clone, Debug)]
@@ -184,7 +186,7 @@ impl<'a> Buffers<'a> {
 /// The requirements of a call for one buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferNeed {
-    /// The array, as the methods of [`Buffers`] are called.
+    /// The array, as the methods of [`Buffers`] and [`GradientBuffers`] are called.
     pub name: &'static str,
     /// The shape, in the order of the network's layout.
     pub shape: Vec<usize>,
@@ -201,7 +203,7 @@ impl fmt::Display for BufferNeed {
         let BufferNeed { name, shape, bytes, usage, alignment } = self;
         write!(
             f,
-            "{name:<14} {:<16} {bytes:>12} bytes, {usage:?}, offset in {alignment}s",
+            "{name:<18} {:<16} {bytes:>12} bytes, {usage:?}, offset in {alignment}s",
             format!("{shape:?}")
         )
     }

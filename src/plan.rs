@@ -136,8 +136,8 @@ impl Plan {
     }
 
     /// Plans the packing of a network's weights: from the flat parameters, in PyTorch's order, into the
-    /// arrays that kernels read. The packing is done once, before the network's first call, and all calls of
-    /// the network share the packed weights.
+    /// arrays that kernels read. The packing is done before the first call of a network, and again after its
+    /// weights were set; all calls of the network share the packed weights.
     ///
     /// ```
     /// use wgpu_rnn::{Config, Dtype, Limits, Plan};

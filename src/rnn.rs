@@ -128,7 +128,7 @@ impl Rnn {
 
     /// Gives the network other weights, as a training loop does after each step: packed weights, buffers and
     /// pipelines are used again, and from the second time on nothing new is made. A clone, and the same network
-    /// of another dtype, keep the weights that they had; they cost this network its objects once.
+    /// of another dtype, keep the weights that they had; while there is a clone, new weights have new buffers.
     ///
     /// Encoders that calls were recorded into are to be submitted before.
     ///

@@ -84,9 +84,9 @@ impl Rnn {
     /// gradients by the call's outputs. A saved call can be used once.
     ///
     /// All gradients are f32. With [`Dtype::F16`](crate::Dtype) those by pre-activations are stored as f16: small
-    /// ones become zero, and large ones infinite. A factor on the gradients that are given (loss scaling) keeps
-    /// them between 6.1e-5 and 65,504; a gradient by weights that is not finite tells that the factor was too
-    /// large.
+    /// ones become zero, and from 65,520 on they become infinite, and all that follows from them NaN. A factor on
+    /// the gradients that are given (loss scaling) keeps them between 6.1e-5 and 65,504; a gradient by weights
+    /// that is not finite tells that the factor was too large.
     ///
     /// ```
     /// use ndarray::Array3;
@@ -108,9 +108,9 @@ impl Rnn {
     /// # Errors
     /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call of
     /// another network, engine or dtype, [`Error::WeightsChanged`] after [`set_weights`](Rnn::set_weights),
-    /// [`Error::Shape`] and [`Error::Argument`] for gradients that do not fit the call; the saved call can then be
-    /// used again. On the reference, [`Error::TooLarge`] and [`Error::Memory`] for a call whose operations no
-    /// tape holds.
+    /// [`Error::Shape`] and [`Error::Argument`] for gradients that do not fit the call, [`Error::Memory`] and
+    /// [`Error::TooLarge`] where memory is short, or where no tape of the reference holds the call. After these
+    /// errors the saved call can be used again. A future that is dropped before its end uses the saved call up.
     pub async fn backward_async(
         &self,
         saved: &mut Saved,
@@ -150,17 +150,24 @@ impl Rnn {
         };
         weights.network().check_gradients(given, outputs, size)?;
         wanted.check(weights.network())?;
-        match (&self.shared().on_engine, saved.kept.take().ok_or(Error::SavedUsed)?) {
-            (OnEngine::Cpu(cpu), Kept::Cpu(kept)) => cpu.backward(weights, kept, given, wanted),
-            (OnEngine::Gpu(gpu), Kept::Gpu(kept)) => gpu.backward(weights, *kept, given, wanted, wait).await,
-            (_, Kept::Reference(again)) => {
+        // Where memory is short, the saved call is kept.
+        match (&self.shared().on_engine, saved.kept.as_ref()) {
+            (OnEngine::Cpu(cpu), Some(Kept::Cpu(kept))) => cpu.check_backward(weights, kept.size())?,
+            (OnEngine::Gpu(_), Some(Kept::Gpu(kept))) => kept.check_backward(weights.network())?,
+            (_, Some(Kept::Reference(again))) => {
                 let mut all = reference::differentiate(weights, &again.call(), given)?.1;
                 if !wanted.has_input() {
                     all.input = Array3::zeros((0, 0, 0));
                 }
                 all.weights.clear_layers(|layer| !wanted.has_weights(layer));
-                Ok(all)
+                saved.kept = None;
+                return Ok(all);
             }
+            _ => {}
+        }
+        match (&self.shared().on_engine, saved.kept.take().ok_or(Error::SavedUsed)?) {
+            (OnEngine::Cpu(cpu), Kept::Cpu(kept)) => cpu.backward(weights, kept, given, wanted),
+            (OnEngine::Gpu(gpu), Kept::Gpu(kept)) => gpu.backward(weights, *kept, given, wanted, wait).await,
             // A network has one engine.
             _ => Err(Error::SavedElsewhere),
         }

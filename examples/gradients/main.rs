@@ -152,7 +152,7 @@ fn finish<T: Float>(
     if input.batch_sizes.is_some() && arguments.last_only {
         return Err("--last-only: expected input that is not packed, found packed".into());
     }
-    let given = given(path, tensors, &input)?;
+    let given = given(arguments, path, tensors, &input)?;
     // Packed sequences, and one alone, come time first.
     let is_unbatched = input.input.ndim() == 2;
     let is_time_first = input.batch_sizes.is_some() || is_unbatched;
@@ -203,6 +203,7 @@ fn finish<T: Float>(
 
 /// The gradients that a file has, by the names of the arrays that they are by, with three axes.
 fn given<T: Float>(
+    arguments: &Arguments,
     path: &Path,
     tensors: &Tensors,
     input: &Input<T>,
@@ -217,6 +218,15 @@ fn given<T: Float>(
                             ... beside the input";
             return Err(within(format!("expected {expected}, found a tensor named {}", quote(name))).into());
         };
+        for (is_asked, what, option) in [
+            (arguments.outputs().every_layer, layer_of(of).is_some(), "--every-layer"),
+            (arguments.outputs().cell_states, of == "cell_states", "--cell-states"),
+        ] {
+            if what && !is_asked {
+                let name = quote(name);
+                return Err(within(format!("expected {option} for the tensor {name}, found none")).into());
+            }
+        }
         let gradient = tensors.floats::<T>(name)?.expect("a name of the file");
         let is_final = ["h_n", "c_n"].contains(&of);
         let gradient = match &input.batch_sizes {
@@ -249,5 +259,6 @@ fn unpacked<T: Float>(gradient: ArrayD<T>, batch_sizes: &[usize]) -> Result<Arra
 
 /// The layer of a name like output_l0.
 fn layer_of(name: &str) -> Option<usize> {
-    name.strip_prefix("output_l")?.parse().ok()
+    let digits = name.strip_prefix("output_l")?;
+    digits.parse().ok().filter(|layer: &usize| layer.to_string() == digits)
 }

@@ -60,6 +60,7 @@ impl CpuRnn {
         // With the bytes of the other saving.
         let what = || format!("the numbers of a saved call (gates: {gates} bytes, states: {states})");
         memory::check::<f32>(what, &shape(save))?;
+        self.check_backward(weights, call.size())?;
         let mut layers = self.spare().pop().unwrap_or_default();
         let output = self.call(weights, call, Some((&mut layers, save)))?;
         let saved = CpuSaved {
@@ -72,6 +73,20 @@ impl CpuRnn {
             h_n: output.h_n.clone(),
         };
         Ok((output, saved))
+    }
+
+    /// Asks for the memory that the backward pass of a call of T steps for a batch of N works in.
+    pub fn check_backward(&self, weights: &Weights, [steps, batch]: [usize; 2]) -> Result<()> {
+        let network = weights.network();
+        let of_layer = |slots: &[SlotSpec]| {
+            // By the input, of each direction and of both; by the output; and the operands of products.
+            let input = (slots.len() + 1) * padded(slots[0].input_size);
+            let output = 2 * network.width(slots[0].layer);
+            input + output + slots.len() * (padded(slots[0].hidden_size) + padded(slots[0].state_size))
+        };
+        let widest = network.layers().map(of_layer).max().unwrap_or(0);
+        memory::check::<f32>(|| "the numbers of a backward pass".into(), &[steps, batch, widest])?;
+        memory::check::<f32>(|| "the gradients by weights".into(), &[2, weights.params().numbers.len()])
     }
 
     /// The gradients of a loss by everything that a call is made of.

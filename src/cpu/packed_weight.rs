@@ -1,4 +1,4 @@
-//! A weight matrix, packed once, and its product with rows of numbers.
+//! A weight matrix, packed for all of its products, and its product with rows of numbers.
 
 use super::aligned::{Aligned, padded};
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayViewMut2, Axis};

@@ -2,12 +2,13 @@
 
 use super::prepared::{Prepared, Turn};
 use super::staging::{assign, blank, check_lengths, read_whole, set_state, state_of};
-use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put};
+use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put, take};
 use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
+use crate::kernel::VECTOR;
 use crate::network::{Network, Outputs, Save};
 use crate::plan::{Payload, Segment, Workload};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
-use crate::{Output, Result, State, Wanted, Weights};
+use crate::{Output, Result, State, Wanted, Weights, memory};
 use ndarray::{Array3, s};
 
 /// A call that was saved: the objects that hold its numbers.
@@ -26,6 +27,14 @@ impl GpuSaved {
     /// T and N.
     pub fn size(&self) -> [usize; 2] {
         [self.used.0.steps, self.used.0.batch]
+    }
+
+    /// Asks for the host's memory of the gradients.
+    pub fn check_backward(&self, network: &Network) -> Result<()> {
+        let [steps, batch] = self.size();
+        // Read from a staging buffer, and once more in its own shape.
+        let shape = [steps, batch, 2 * network.input_size.next_multiple_of(VECTOR)];
+        memory::check::<f32>(|| "the gradient by the input".into(), &shape)
     }
 }
 
@@ -59,7 +68,10 @@ impl GpuRnn {
         check_lengths(buffer, batch)?;
         let bytes = 4 * batch as u64;
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = self.gpu.buffer("lengths", bytes, usage).await?;
+        let staging = match take(&self.lengths, |known| known.size() == bytes) {
+            Some(known) => known,
+            None => self.gpu.buffer("lengths", bytes, usage).await?,
+        };
         self.gpu
             .scoped(|| {
                 let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
@@ -68,6 +80,8 @@ impl GpuRnn {
             })
             .await?;
         let lengths: Vec<u32> = bytemuck::pod_collect_to_vec(&read_whole(&self.gpu, &staging).await?);
+        staging.unmap();
+        put(&self.lengths, staging, MAX_PREPARED);
         Ok(lengths.into_iter().map(|length| steps.min(length as usize)).collect())
     }
 

@@ -121,7 +121,7 @@ impl PreparedWay {
     }
 }
 
-/// Pipelines have no staging buffers, and the host's calls have all of them.
+/// Encoded calls have no staging buffers and use none; the host's calls have all of them.
 fn of(buffers: &[Option<wgpu::Buffer>], BufferId(id): BufferId) -> &wgpu::Buffer {
     buffers[id].as_ref().expect("a buffer that the plan uses is there")
 }

@@ -69,7 +69,11 @@ pub(super) fn placed(
         let array_name = role.name();
         let refuse = |expected: String, found: String| Error::Buffer { array: array_name, expected, found };
         let Some(shape) = role.shape(network, outputs, size) else {
-            return Err(argument(array_name, "none, for this network".into(), "an array"));
+            let expected = match role {
+                Role::ByResult(_) => "none, since the saved call gives no such result",
+                _ => "none, for this network",
+            };
+            return Err(argument(array_name, expected.into(), "an array"));
         };
         if array.dtype == Dtype::F16 && !has_f16 {
             return Err(refuse("f32, on a device without SHADER_F16".into(), "f16".into()));

@@ -18,7 +18,8 @@ use crate::{Result, Wanted};
 /// | `by_h_0`, `by_c_0` | as `h_n` and `c_n` | written |
 /// | `by_weights` | `[W]`, flat: [`Weights::places`](crate::Weights::places) | written |
 ///
-/// A gradient that is read and not given is zero. A gradient that is written and has no array is not computed.
+/// A gradient that is read and not given is zero. Without an array, the gradients by input and weights are not
+/// computed.
 /// What [`Buffers`](crate::Buffers) says of arrays holds here too; [`Rnn::gradient_buffer_needs`]
 /// tells sizes.
 ///

@@ -14,12 +14,12 @@ use crate::network::Dtype;
 use crate::weights::TensorKind;
 use std::ops::Range;
 
-/// Rows of a partial sum, at least.
-const CHUNK: u64 = 256;
+/// Rows of a partial sum: the same on every adapter, so that no bit depends on tiles and sizes of bindings.
+const CHUNK: u64 = 1024;
+const _: () = assert!(CHUNK <= MAX_TURNS);
 
-/// Workgroups that keep an adapter busy: the cores of a CPU, or a GPU.
-const SOFTWARE_GROUPS: u64 = 16;
-const GPU_GROUPS: u64 = 256;
+/// Bytes of partial sums that are there at once, unless one alone is larger.
+const PARTIAL_BYTES: u64 = 64 << 20;
 
 /// Rows of numbers; lengths in vectors of four.
 #[derive(Clone, Copy)]
@@ -66,29 +66,31 @@ impl Outer {
         }
     }
 
-    /// Rows of a partial sum. There are as many partial sums as fill the adapter, and fit into a binding; and
-    /// no loop has too many turns.
-    fn chunk(&self, limits: &Limits) -> u64 {
-        let (_, a_block, b_block) = self.blocks(limits);
-        let groups = product(&[self.a.width.div_ceil(a_block), (self.b.width + 1).div_ceil(b_block)]);
-        let wanted = if limits.is_software { SOFTWARE_GROUPS } else { GPU_GROUPS };
-        let fit = binding_bytes(limits, Dtype::F32) / product(&[Dtype::F32.bytes(), self.len()]).max(1);
-        let count = wanted.div_ceil(groups.max(1)).clamp(1, fit.max(1));
-        self.rows.div_ceil(count).clamp(CHUNK, MAX_TURNS)
+    /// Partial sums.
+    pub fn count(&self) -> u64 {
+        self.rows.div_ceil(CHUNK)
     }
 
-    /// Partial sums.
-    pub fn count(&self, limits: &Limits) -> u64 {
-        self.rows.div_ceil(self.chunk(limits))
+    /// Runs of rows whose partial sums are there at once, and fit into a binding.
+    pub fn parts(&self, limits: &Limits) -> impl Iterator<Item = Outer> + use<> {
+        let bytes = binding_bytes(limits, Dtype::F32).min(PARTIAL_BYTES);
+        let fit = bytes / product(&[Dtype::F32.bytes(), self.len()]).max(1);
+        let (whole, most) = (*self, fit.max(1).saturating_mul(CHUNK));
+        (0..whole.rows).step_by(usize::try_from(most).unwrap_or(usize::MAX)).map(move |first| {
+            let rows = (whole.rows - first).min(most);
+            let [a, b] = [whole.a, whole.b]
+                .map(|columns| Columns { offset: columns.offset + first * columns.stride, ..columns });
+            Outer { a, b, rows }
+        })
     }
 
     pub fn dispatch(&self, builder: &Builder<'_>, partial: BufferId) -> Result<Dispatch> {
-        let (a, b, chunk) = (self.a, self.b, self.chunk(builder.limits));
+        let (a, b) = (self.a, self.b);
         let (tile, a_block, b_block) = self.blocks(builder.limits);
         let b_blocks = (b.width + 1).div_ceil(b_block);
         let dims = Dims::Outer(OuterDims {
             rows: self.rows as u32,
-            chunk: chunk as u32,
+            chunk: CHUNK as u32,
             a_offset: a.offset as u32,
             a_stride: a.stride as u32,
             a_width: a.width as u32,
@@ -97,12 +99,12 @@ impl Outer {
             b_width: b.width as u32,
             b_blocks: b_blocks as u32,
         });
-        let size = (self.count(builder.limits), a.width.div_ceil(a_block) * b_blocks);
+        let size = (self.count(), a.width.div_ceil(a_block) * b_blocks);
         let arrays = [("a", a.buffer.into()), ("b", b.buffer.into()), ("partial", partial.into())];
         let mut dispatch = builder.dispatch_as(a.buffer, Kernel::Outer, tile, size, dims, &arrays)?;
         dispatch.flops = product(&[2, FOUR, FOUR, self.rows, a.width, b.width]);
         let read = product(&[FOUR, self.rows, a.width + b.width, dispatch.dtype.bytes()]);
-        dispatch.bytes = read + product(&[Dtype::F32.bytes(), self.count(builder.limits), self.len()]);
+        dispatch.bytes = read + product(&[Dtype::F32.bytes(), self.count(), self.len()]);
         Ok(dispatch)
     }
 }

@@ -52,6 +52,10 @@ impl fmt::Display for Plan {
         if let Some(SavedBytes { gates, states }) = self.saved {
             writeln!(f, "{:<26} {gates:>12}", "  kept if gates are saved")?;
             writeln!(f, "{:<26} {states:>12}", "  kept if states alone are")?;
+            let is_half = |buffer: &Buffer| buffer.content == Content::Saved && buffer.dtype == Dtype::F16;
+            if self.buffers.iter().any(is_half) {
+                writeln!(f, "  gradients by pre-activations are f16: scale the loss")?;
+            }
         }
         for (index, way) in self.ways().enumerate() {
             if index > 0 {

@@ -142,8 +142,8 @@ impl Loop {
             input: made("input"),
             lengths: buffer(engine, 12, Usage::COPY_SRC),
             output: made("output"),
-            by_input: made("gradient by input"),
-            by_weights: made("gradient by weights"),
+            by_input: made("by_input"),
+            by_weights: made("by_weights"),
         };
         let queue = engine.queue().ok_or("no GPU")?;
         let input = case.input.as_slice().ok_or("not contiguous")?;
@@ -249,21 +249,24 @@ fn misuse(engine: &Engine) -> Outcome {
     let at = |buffer| BufferArray::new(buffer);
     let given = || all.gradients();
     for (gradients, expected) in [
-        (given().by_weights(at(&small)), "gradient by weights: expected a buffer of at least "),
-        (
-            given().by_output(at(&small)),
-            "gradient by output: expected a buffer of at least 1560 bytes, found 16",
-        ),
+        (given().by_weights(at(&small)), "by_weights: expected a buffer of at least "),
+        (given().by_output(at(&small)), "by_output: expected a buffer of at least 1560 bytes, found 16"),
         (
             given().by_lower(0, at(&all.output)),
-            "gradient by lower: expected none, for this network, found an array",
+            "by_lower: expected none, since the saved call gives no such result, found an array",
         ),
-        (given().by_cell_states(at(&all.output)), "gradient by cell_states: expected none, for this network"),
-        (given().by_output_reverse(at(&all.output)), "gradient by output_reverse: expected none, for this"),
+        (
+            given().by_cell_states(at(&all.output)),
+            "by_cell_states: expected none, since the saved call gives no",
+        ),
+        (
+            given().by_output_reverse(at(&all.output)),
+            "by_output_reverse: expected none, since the saved call",
+        ),
         (given().frozen(2), "frozen: expected a layer below 2, found 2"),
         (
             given().by_h_0(at(&all.by_weights)),
-            "gradient by weights: expected a place apart from gradient by h_0, found the same one",
+            "by_weights: expected a place apart from by_h_0, found the same one",
         ),
     ] {
         refuses(&rnn, &mut saved, gradients, expected)?;

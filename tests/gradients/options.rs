@@ -4,7 +4,7 @@
 use crate::common::gradients::{Given, difference_of_gradients, difference_of_half, judge};
 use crate::common::options::{OPTIONS, Row, Setup, cells, with};
 use crate::common::{Case, case, rounded_to_half};
-use crate::engines::{Offer, Outcome, Trials, small_bindings_for_gradients};
+use crate::engines::{Offer, Outcome, Trials, own_device, small_bindings_for_gradients};
 use libtest_mimic::Failed;
 use wgpu_rnn::{
     CallGradients, Cell, Config, Directions, Dtype, Engine, Error, Plan, Rnn, Save, Schedule, Workload,
@@ -34,6 +34,7 @@ pub fn add(trials: &mut Trials) {
         trials
             .add(Offer::WebGpuDefaults, &name, move |_| in_segments(small_bindings_for_gradients()?, index));
     }
+    trials.add(Offer::WebGpuDefaults, "partial_sums_in_turn", partial_sums_in_turn);
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
         trials.add(offer, "long_sums_equal_the_tape", long_sums);
         trials.add(offer, "sums_over_a_large_batch_equal_the_tape", large_batch);
@@ -154,8 +155,8 @@ fn in_segments(engine: &Engine, index: usize) -> Outcome {
 /// More steps and rows than are summed at once, of every cell.
 fn long_sums(engine: &Engine) -> Outcome {
     for cell in Cell::ALL {
-        let mut long = case(&Config::new(cell, 5).bidirectional().input_size(3), 41, 13, 71);
-        long.lengths = Some((0..13).map(|row| 41 - 3 * row).collect());
+        let mut long = case(&Config::new(cell, 5).bidirectional().input_size(3), 90, 13, 71);
+        long.lengths = Some((0..13).map(|row| 90 - 3 * row).collect());
         check(engine, &long).map_err(|failed| said(&cell.to_string(), failed))?;
     }
     Ok(())
@@ -166,6 +167,26 @@ fn large_batch(engine: &Engine) -> Outcome {
     let mut large = case(&Config::lstm(2).peepholes().learned_state().input_size(1), 1, 33_001, 72);
     large.state = None;
     check(engine, &large)
+}
+
+/// Partial sums that do not fit into a binding at once, beside the CPU engine, since no tape is so long.
+fn partial_sums_in_turn(_: &Engine) -> Outcome {
+    // Room for all steps in one segment, and for one partial sum of 4,243,584 bytes.
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 8_450_000, ..Default::default() };
+    let (device, queue) = own_device(limits, wgpu::Features::empty())?;
+    let large = case(&Config::rnn_tanh(1028).input_size(1028), 1025, 1, 73);
+    let of = |engine: &Engine| -> Result<_, Failed> {
+        let rnn = Rnn::new(engine, large.weights.clone());
+        let (output, mut saved) = rnn.forward_saved(&large.call())?;
+        Ok(rnn.backward(&mut saved, &Given::drawn(&output, 7).gradients())?)
+    };
+    let (ours, theirs) = (of(&Engine::from_device(device, queue))?, of(&Engine::cpu())?);
+    let pairs = || ours.weights.as_slice().iter().zip(theirs.weights.as_slice());
+    let largest = pairs().fold(0.0_f32, |most, (_, number)| most.max(number.abs()));
+    match pairs().find(|(ours, theirs)| (*ours - *theirs).abs() > 1e-5 * largest) {
+        Some((ours, theirs)) => Err(format!("{ours}, and the CPU engine {theirs}").into()),
+        None => Ok(()),
+    }
 }
 
 /// The output of a saved call is that of any other, and its gradients are the tape's.

@@ -113,6 +113,12 @@ fn wrong_gradients_are_one_line() {
     fails(&[], "found a tensor named \"grad_nothing\"");
     with("grad_output", &[4, 3, 6]);
     fails(&[], "gradient by output: expected shape [4, 3, 5], found [4, 3, 6]");
+    with("grad_output_l00", &[4, 3, 5]);
+    fails(&["--every-layer"], "found a tensor named \"grad_output_l00\"");
+    with("grad_output_l0", &[4, 3, 5]);
+    fails(&[], "expected --every-layer for the tensor \"grad_output_l0\", found none");
+    with("grad_cell_states", &[4, 3, 5]);
+    fails(&[], "expected --cell-states for the tensor \"grad_cell_states\", found none");
     with("grad_output_reverse", &[4, 3, 5]);
     fails(&[], "gradients: expected those by arrays that the call gives, found one by output_reverse");
     with("grad_h_n", &[1, 3, 5]);

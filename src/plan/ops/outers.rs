@@ -26,7 +26,8 @@ pub fn lens(builder: &Builder<'_>, slot: &SlotSpec, rows: u64) -> Vec<u64> {
     let of = |width| Columns { buffer: BufferId(0), offset: 0, stride: width, width };
     let len = |(a, b): (u64, u64)| {
         let outer = Outer { a: of(a), b: of(b), rows };
-        product(&[outer.count(builder.limits), outer.len()])
+        let counts = outer.parts(builder.limits).map(|part| part.count());
+        product(&[counts.max().unwrap_or(0), outer.len()])
     };
     widths.map(len).to_vec()
 }
@@ -62,29 +63,32 @@ impl Matrix<'_> {
         outer: &Outer,
     ) -> Result<Vec<Dispatch>> {
         let slot = self.slot;
-        let mut dispatches = vec![outer.dispatch(builder, gradients.partial)?];
         let is_projection = self.kind == TensorKind::WeightHr;
         let numbers = if is_projection { 1 } else { gate_numbers(&slot.cell, true) };
-        let weight = Reduction {
-            slot: slot.index,
-            kind: self.kind,
-            rows: self.rows,
-            columns: self.columns,
-            units: if is_projection { slot.state_size } else { slot.hidden_size } as u64,
-            partial: gradients.partial,
-            offset: 0,
-            count: outer.count(builder.limits),
-            stride: outer.len(),
-            unit_stride: numbers * outer.row(),
-            gate_stride: outer.row(),
-            gates: self.gates,
-            adds: self.adds,
-        };
-        dispatches.extend(weight.dispatches(builder, &gradients.flat)?);
-        if let Some(kind) = self.bias {
-            let rows = weight.rows.clone();
-            let bias = Reduction { kind, rows, columns: 0..1, offset: outer.sum_column(), ..weight };
-            dispatches.extend(bias.dispatches(builder, &gradients.flat)?);
+        let mut dispatches = Vec::new();
+        for (index, part) in outer.parts(builder.limits).enumerate() {
+            dispatches.push(part.dispatch(builder, gradients.partial)?);
+            let weight = Reduction {
+                slot: slot.index,
+                kind: self.kind,
+                rows: self.rows.clone(),
+                columns: self.columns.clone(),
+                units: if is_projection { slot.state_size } else { slot.hidden_size } as u64,
+                partial: gradients.partial,
+                offset: 0,
+                count: part.count(),
+                stride: part.len(),
+                unit_stride: numbers * part.row(),
+                gate_stride: part.row(),
+                gates: self.gates,
+                adds: self.adds || index > 0,
+            };
+            dispatches.extend(weight.dispatches(builder, &gradients.flat)?);
+            if let Some(kind) = self.bias {
+                let rows = weight.rows.clone();
+                let bias = Reduction { kind, rows, columns: 0..1, offset: part.sum_column(), ..weight };
+                dispatches.extend(bias.dispatches(builder, &gradients.flat)?);
+            }
         }
         Ok(dispatches)
     }
