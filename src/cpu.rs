@@ -1,6 +1,6 @@
 //! The CPU engine: f32, in vectors, on threads.
 //!
-//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product, [`cell`] and
+//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product with [`rows`], [`cell`] and
 //! [`activation`] the equations, [`sweep`] a direction's way through time. It shares no equation with the
 //! reference, which judges it.
 
@@ -13,6 +13,7 @@ mod layer;
 mod outer;
 mod packed_slot;
 mod packed_weight;
+mod rows;
 mod saved;
 mod sweep;
 
@@ -24,8 +25,8 @@ pub(crate) use gradient::CpuSaved;
 use layer::Layer;
 use ndarray::{ArrayView3, ArrayViewMut3, s};
 use packed_slot::{PackedSlot, Transposed};
-use packed_weight::Rows;
 use pulp::Arch;
+use rows::Rows;
 use saved::SavedLayer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sweep::Scratch;

@@ -2,7 +2,7 @@
 
 use super::aligned::Aligned;
 use super::packed_slot::PackedSlot;
-use super::packed_weight::Rows;
+use super::rows::Rows;
 use super::saved::{SavedLayer, SavedSlot};
 use super::sweep::{Scratch, Sweep};
 use super::{shaped, view};

@@ -3,7 +3,7 @@
 use super::aligned::{Aligned, padded};
 use super::cell::{Stage, StepRow, Update};
 use super::packed_slot::PackedSlot;
-use super::packed_weight::Rows;
+use super::rows::Rows;
 use crate::{Cell, Save};
 use ndarray::Array3;
 use rayon::iter::Either;

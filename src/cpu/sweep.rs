@@ -3,7 +3,7 @@
 use super::aligned::{Aligned, padded};
 use super::cell::{Normalise, Stage, StepRow, Update};
 use super::packed_slot::PackedSlot;
-use super::packed_weight::Rows;
+use super::rows::Rows;
 use super::saved::SavedSlot;
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rayon::prelude::*;
