@@ -62,6 +62,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> std::result::Result<String, ending::Failure> {
+    // Before minutes of work.
+    if let Some(folder) = arguments.record.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(format!("--record {}: expected a folder, found none", folder.display()).into());
+    }
     let mut engines = vec![Engine::cpu()];
     if !arguments.cpu {
         engines.extend(Engine::gpu().ok());
