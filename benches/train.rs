@@ -119,7 +119,8 @@ fn peak() -> f64 {
     tries.fold(0.0, f64::max)
 }
 
-/// As many independent sums as hide the latency of a multiply-add and fit into registers; how many there were.
+/// Independent sums, as many as hide the latency of a multiply-add and fit into registers. The output is the number
+/// of multiply-adds.
 struct MultiplyAdds;
 
 impl WithSimd for MultiplyAdds {

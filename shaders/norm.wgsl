@@ -81,7 +81,7 @@ fn main(
     let writes = tile < dims.batch && !is_past_the_end;
 
     let count = 4.0 * f32(dims.units);
-    // Of the input's product, and of the recurrent one.
+    // Sums over the input's product (x) and over the recurrent one (y).
     var sums = vec4<f32>();
     for (var unit = lane; unit < dims.units; unit += LANES) {
         sums.x += sum_of(read_input_gates(input_at + unit));

@@ -24,7 +24,7 @@ pub(super) struct Encoded {
     prepared: Prepared,
     /// The learned state of each slot, for a call that is given none.
     learned: Vec<(Transfer, wgpu::Buffer)>,
-    /// Of calls and of backward passes, the latest first.
+    /// Objects by set of buffers, of calls and of backward passes, the latest first.
     bound: [VecDeque<BoundBuffers>; 2],
 }
 

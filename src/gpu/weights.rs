@@ -29,7 +29,7 @@ struct Sets {
     parameters: KnownBuffers,
     /// The change that the parameters hold.
     parameters_of: Option<u64>,
-    /// Of calls, and of saved calls.
+    /// The packed weights of calls, and of saved calls.
     sets: [Option<Packed>; 2],
 }
 
@@ -117,7 +117,7 @@ impl Sets {
             return Ok(known.clone());
         }
         check_numbers(of.weights, of.dtype)?;
-        // Where packing fails, or its future is dropped, the set is what it was: earlier calls are bound to it.
+        // The set stays as before where packing fails or its future is dropped: earlier calls are bound to it.
         let prepared = match self.sets[set as usize].as_mut().and_then(|packed| packed.packing.take()) {
             Some(prepared) => prepared,
             None => self.packing(of, set, known.as_deref()).await?,

@@ -20,8 +20,7 @@ use crate::{Result, Wanted};
 ///
 /// A gradient that is read and not given is zero. Without an array, the gradients by input and weights are not
 /// computed.
-/// What [`Buffers`](crate::Buffers) says of arrays holds here too; [`Rnn::gradient_buffer_needs`]
-/// tells sizes.
+/// The rules for arrays are those of [`Buffers`](crate::Buffers). [`Rnn::gradient_buffer_needs`] tells sizes.
 ///
 /// [`Rnn::gradient_buffer_needs`]: crate::Rnn::gradient_buffer_needs
 #[derive(Clone, Debug, Default)]

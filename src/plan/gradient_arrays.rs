@@ -208,7 +208,7 @@ impl GroupGradients {
             candidate = Some(builder.buffers.work(&format!("{name} gradient by n"), row, workload.dtype)?);
         }
         if projected.is_some() || candidate.is_some() {
-            // As the other operand of the sums over time.
+            // The type is that of the other operand of the sums over time.
             let dtype = if candidate.is_some() { workload.dtype } else { Dtype::F32 };
             m = Some(builder.over_time(&format!("{name} operand"), row, dtype)?);
         } else if slot.cell.layer_norm {

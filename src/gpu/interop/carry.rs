@@ -30,7 +30,7 @@ pub struct Region {
     columns: usize,
     /// The numbers of a row that the network has, at most `columns`.
     used: usize,
-    /// Of the plan's array: the place of a row's first number, the numbers of the part, padding included, and
+    /// Sizes of the plan's array: the place of a row's first number, the numbers of the part, padding included, and
     /// numbers from one row to the next.
     place: usize,
     width: usize,
