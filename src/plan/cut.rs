@@ -1,6 +1,7 @@
 //! The cut of arrays over time into segments that fit into bindings.
 
 use super::buffers::binding_bytes;
+use super::schedule::MAX_TURNS;
 use super::weights::{self, WeightPart, columns};
 use super::{Limits, Workload, padded, product};
 use crate::kernel::VECTOR;
@@ -21,11 +22,16 @@ const MAX_SEGMENTS: u64 = 1 << 12;
 /// The most passes of a plan, whose commands the host records: one pass per slot, segment and submit.
 const MAX_PASSES: u64 = 1 << 20;
 
+/// Rows of a partial sum over time and batch, at most, unless one time step has more.
+const CHUNK: u64 = 1024;
+
 /// How a plan's arrays over time lie in buffers.
 pub(super) struct Cut {
     pub segments: Vec<Segment>,
     /// The input's gates of all directions of a layer are computed at once, over all time steps.
     pub shares_gates: bool,
+    /// Time steps of a partial sum. A segment has a multiple of them, so that no sum depends on segments.
+    pub chunk_steps: u64,
 }
 
 impl Cut {
@@ -49,6 +55,10 @@ impl Cut {
         // A saved call keeps the state that each segment starts from, in a step of its own.
         let more = u64::from(workload.is_saved());
         let all = one.saturating_mul(network.direction_count() as u64);
+        // The limit is that of every adapter, so that its bindings do not change the bits of a sum.
+        let default = binding_bytes(&Limits::default(), dtype) / dtype.bytes();
+        let in_default = (default / product(&[batch, wide.max(one)]).max(1)).saturating_sub(more);
+        let chunk_steps = (CHUNK / batch).clamp(1, in_default.max(1));
         // The table of time steps, which a plan has where time steps are not immediate data, needs one more
         // entry than steps.
         let most = (limits.max_buffer_bytes / TABLE_STRIDE).saturating_sub(1).clamp(1, steps);
@@ -57,7 +67,10 @@ impl Cut {
         let each = if shares_gates || fits(one) {
             steps
         } else {
-            (limit / product(&[batch, wide.max(one)]).max(1)).saturating_sub(more).clamp(1, most)
+            let each = (limit / product(&[batch, wide.max(one)]).max(1)).saturating_sub(more).clamp(1, most);
+            // A saved call's sums are over whole segments.
+            let whole = each - each % chunk_steps;
+            if workload.is_saved() && whole > 0 { whole } else { each }
         };
         let segments = steps.div_ceil(each);
         let passes = (network.slots.len() as u64).saturating_mul(steps.div_ceil(each.min(256)));
@@ -67,7 +80,15 @@ impl Cut {
                 return Err(Error::TooLarge { what, needed, limit, unit, holder });
             }
         }
-        Ok(Cut { segments: Segment::cut(steps, each), shares_gates })
+        Ok(Cut { segments: Segment::cut(steps, each), shares_gates, chunk_steps })
+    }
+
+    /// Rows of a partial sum. A step of more rows than a loop has turns is summed in several.
+    pub fn chunk(&self, batch: u64) -> u64 {
+        match self.chunk_steps * batch {
+            rows if rows > MAX_TURNS => CHUNK,
+            rows => rows,
+        }
     }
 
     /// All time steps are in one segment.

@@ -35,8 +35,10 @@ pub(super) struct Gemm {
 /// Rows of numbers; lengths in vectors of four.
 pub(super) struct Source {
     buffer: BufferId,
-    /// The place where the array begins, and its row length.
+    /// The place where the array begins, and numbers from one row to the next.
     offset: u64,
+    stride: u64,
+    /// K.
     depth: u64,
 }
 
@@ -57,7 +59,12 @@ impl Target {
 impl Source {
     /// Rows that lie one after the other.
     pub fn whole(buffer: BufferId, offset: u64, depth: u64) -> Source {
-        Source { buffer, offset, depth }
+        Source { buffer, offset, stride: depth, depth }
+    }
+
+    /// A part of each row, `first` numbers after its start.
+    pub fn part(buffer: BufferId, first: u64, depth: u64, stride: u64) -> Source {
+        Source { buffer, offset: first, stride, depth }
     }
 }
 
@@ -77,7 +84,7 @@ impl Gemm {
         let tile = tiles::tile(kernel, size, dtype, &builder.workload.tuning, builder.limits)?;
         let mut dispatches = Vec::new();
         let mut weight_offset = self.weight_offset;
-        for &Source { buffer: source, offset: source_offset, depth: source_depth } in &self.sources {
+        for &Source { buffer: source, offset, stride, depth: source_depth } in &self.sources {
             for start in (0..source_depth).step_by(MAX_TURNS as usize) {
                 let depth = (source_depth - start).min(MAX_TURNS);
                 // All of them index buffers that were found to be countable in 32 bits.
@@ -86,8 +93,8 @@ impl Gemm {
                     columns: columns as u32,
                     depth: depth as u32,
                     whole_depth: whole_depth as u32,
-                    source_offset: (source_offset + start) as u32,
-                    source_stride: source_depth as u32,
+                    source_offset: (offset + start) as u32,
+                    source_stride: stride as u32,
                     weight_offset: weight_offset as u32,
                     adds: u32::from(self.adds || weight_offset > self.weight_offset),
                     direction_columns: self.columns as u32,

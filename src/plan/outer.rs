@@ -14,10 +14,6 @@ use crate::network::Dtype;
 use crate::weights::TensorKind;
 use std::ops::Range;
 
-/// Rows of a partial sum: the same on every adapter, so that no bit depends on tiles and sizes of bindings.
-const CHUNK: u64 = 1024;
-const _: () = assert!(CHUNK <= MAX_TURNS);
-
 /// Bytes of partial sums that are there at once, unless one alone is larger.
 const PARTIAL_BYTES: u64 = 64 << 20;
 
@@ -39,6 +35,8 @@ pub(super) struct Outer {
     /// The operand of their product.
     pub b: Columns,
     pub rows: u64,
+    /// Rows of a partial sum: the same on every adapter, so that no bit depends on tiles and sizes of bindings.
+    pub chunk: u64,
 }
 
 impl Outer {
@@ -68,19 +66,20 @@ impl Outer {
 
     /// Partial sums.
     pub fn count(&self) -> u64 {
-        self.rows.div_ceil(CHUNK)
+        self.rows.div_ceil(self.chunk)
     }
 
     /// Runs of rows whose partial sums are there at once, and fit into a binding.
     pub fn parts(&self, limits: &Limits) -> impl Iterator<Item = Outer> + use<> {
         let bytes = binding_bytes(limits, Dtype::F32).min(PARTIAL_BYTES);
         let fit = bytes / product(&[Dtype::F32.bytes(), self.len()]).max(1);
-        let (whole, most) = (*self, fit.max(1).saturating_mul(CHUNK));
-        (0..whole.rows).step_by(usize::try_from(most).unwrap_or(usize::MAX)).map(move |first| {
+        let (whole, most) = (*self, fit.max(1).saturating_mul(self.chunk));
+        (0..whole.rows.div_ceil(most)).map(move |index| {
+            let first = index * most;
             let rows = (whole.rows - first).min(most);
             let [a, b] = [whole.a, whole.b]
                 .map(|columns| Columns { offset: columns.offset + first * columns.stride, ..columns });
-            Outer { a, b, rows }
+            Outer { a, b, rows, ..whole }
         })
     }
 
@@ -90,7 +89,7 @@ impl Outer {
         let b_blocks = (b.width + 1).div_ceil(b_block);
         let dims = Dims::Outer(OuterDims {
             rows: self.rows as u32,
-            chunk: CHUNK as u32,
+            chunk: self.chunk as u32,
             a_offset: a.offset as u32,
             a_stride: a.stride as u32,
             a_width: a.width as u32,
@@ -122,6 +121,8 @@ pub(super) struct Reduction {
     pub offset: u64,
     pub count: u64,
     pub stride: u64,
+    /// The last partial sum is added first.
+    pub from_last: bool,
     /// Numbers from one unit and from one gate to the next, and the places of the gates.
     pub unit_stride: u64,
     pub gate_stride: u64,
@@ -141,6 +142,11 @@ impl Reduction {
             // No loop has too many turns: a later run of partial sums adds to the earlier ones.
             for first in (0..self.count).step_by(MAX_TURNS as usize) {
                 let count = (self.count - first).min(MAX_TURNS);
+                // Kernels add u32, which wraps.
+                let (skipped, stride) = match self.from_last {
+                    true => (self.count - 1 - first, (self.stride as u32).wrapping_neg()),
+                    false => (first, self.stride as u32),
+                };
                 let len = (piece.rows.len() * self.columns.len()) as u64;
                 let dims = Dims::Reduce(ReduceDims {
                     len: len as u32,
@@ -148,9 +154,9 @@ impl Reduction {
                     width: width as u32,
                     units: self.units as u32,
                     start: (piece.start + self.columns.start) as u32,
-                    offset: (self.offset + first * self.stride) as u32,
+                    offset: (self.offset + skipped * self.stride) as u32,
                     count: count as u32,
-                    stride: self.stride as u32,
+                    stride,
                     unit_stride: self.unit_stride as u32,
                     gate_stride: self.gate_stride as u32,
                     gates: self.gates,

@@ -35,6 +35,7 @@ pub fn add(trials: &mut Trials) {
             .add(Offer::WebGpuDefaults, &name, move |_| in_segments(small_bindings_for_gradients()?, index));
     }
     trials.add(Offer::WebGpuDefaults, "partial_sums_in_turn", partial_sums_in_turn);
+    trials.add(Offer::WebGpuDefaults, "segments_do_not_change_bits", segments_do_not_change_bits);
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
         trials.add(offer, "long_sums_equal_the_tape", long_sums);
         trials.add(offer, "sums_over_a_large_batch_equal_the_tape", large_batch);
@@ -187,6 +188,40 @@ fn partial_sums_in_turn(_: &Engine) -> Outcome {
         Some((ours, theirs)) => Err(format!("{ours}, and the CPU engine {theirs}").into()),
         None => Ok(()),
     }
+}
+
+/// Segments of several partial sums give the gradients of a call in one segment, to the bit.
+fn segments_do_not_change_bits(whole: &Engine) -> Outcome {
+    // Room for 17 of 45 steps of the LSTM; a partial sum is over 8 steps.
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 300 << 10, ..Default::default() };
+    let (device, queue) = own_device(limits, wgpu::Features::empty())?;
+    let small = Engine::from_device(device, queue);
+    for cell in Cell::ALL {
+        let mut case = case(&Config::new(cell, 8).num_layers(2).bidirectional().input_size(3), 45, 128, 74);
+        case.lengths = Some((0..128).map(|row| row * 45 / 127).collect());
+        let of = |engine: &Engine, save| -> Result<_, Failed> {
+            let rnn = Rnn::new(engine, case.weights.clone());
+            let (output, mut saved) = rnn.forward_saving(&case.call(), save)?;
+            Ok(rnn.backward(&mut saved, &Given::drawn(&output, 7).gradients())?)
+        };
+        for save in Save::ALL {
+            let plan = |engine: &Engine| {
+                let workload = Workload { saves: Some(save), has_lengths: true, ..Workload::new(45, 128) };
+                Plan::of(case.weights.config(), &workload, &engine.limits().expect("a GPU"))
+            };
+            let borders = plan(&small)?.passes().filter(|pass| pass.label.ends_with("border back")).count();
+            if borders == 0 || plan(whole)?.passes().any(|pass| pass.label.ends_with("border back")) {
+                return Err(format!("{cell}: {borders} borders of segments").into());
+            }
+            let (one, several) = (of(whole, save)?, of(&small, save)?);
+            if one != several {
+                let weights = one.weights.as_slice().iter().zip(several.weights.as_slice());
+                let other = weights.filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+                return Err(format!("{cell}, {save:?}: other bits, {other} of the weights' gradients").into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The output of a saved call is that of any other, and its gradients are the tape's.

@@ -79,26 +79,28 @@ pub fn backward(
         Some(group) => arrays.groups[group].slots,
         None => network.layer(layer),
     };
-    let first = &slots[0];
-    let own = columns(first, true);
-    let depth = own * slots.len() as u64;
     let time = builder.cut.segments[segment];
-    let gates = arrays.gates_back(builder, layer, first.direction, segment);
-    let gemm = Gemm {
-        sources: vec![Source::whole(gates, 0, depth)],
-        weight: builder.weight(&network.layer(layer)[..1], WeightPart::TransposedInput)?,
-        depth: Some(own * network.direction_count() as u64),
-        weight_offset: own * first.direction as u64,
-        // To the residual connection's, or to the other direction's, which comes before on the way back.
-        adds: (network.residual && layer > 0) || first.direction + slots.len() < network.direction_count(),
-        bias: None,
-        into: Target::whole(gradients.by_input(layer)[segment]),
-        rows: time.steps * builder.workload.batch as u64,
-        columns: input_depth(network, layer),
-        directions: 1,
-        segment: None,
-    };
-    let dispatches = gemm.dispatches(builder)?;
+    let own = columns(&slots[0], true);
+    let mut dispatches = Vec::new();
+    // A direction's product is a sum of its own, so that no bit depends on segments.
+    for slot in slots.iter().rev() {
+        let gates = outers::gates_of(builder, arrays, slot, segment);
+        let gemm = Gemm {
+            sources: vec![Source::part(gates.buffer, gates.offset, gates.width, gates.stride)],
+            weight: builder.weight(&network.layer(layer)[..1], WeightPart::TransposedInput)?,
+            depth: Some(own * network.direction_count() as u64),
+            weight_offset: own * slot.direction as u64,
+            // To the residual connection's, or to the other direction's, which comes before on the way back.
+            adds: (network.residual && layer > 0) || slot.direction + 1 < network.direction_count(),
+            bias: None,
+            into: Target::whole(gradients.by_input(layer)[segment]),
+            rows: time.steps * builder.workload.batch as u64,
+            columns: input_depth(network, layer),
+            directions: 1,
+            segment: None,
+        };
+        dispatches.extend(gemm.dispatches(builder)?);
+    }
     let label = format!("layer {layer} input back");
     match layer {
         0 => builder.walk.giving(label, dispatches, Gives::Input),

@@ -25,15 +25,20 @@ pub fn lens(builder: &Builder<'_>, slot: &SlotSpec, rows: u64) -> Vec<u64> {
     let widths = [(gates, vectors(padded(source))), (gates, states), (gates, units), (states, units)];
     let of = |width| Columns { buffer: BufferId(0), offset: 0, stride: width, width };
     let len = |(a, b): (u64, u64)| {
-        let outer = Outer { a: of(a), b: of(b), rows };
+        let outer = Outer { a: of(a), b: of(b), rows, chunk: chunk(builder) };
         let counts = outer.parts(builder.limits).map(|part| part.count());
         product(&[counts.max().unwrap_or(0), outer.len()])
     };
     widths.map(len).to_vec()
 }
 
+/// Rows of a partial sum.
+fn chunk(builder: &Builder<'_>) -> u64 {
+    builder.cut.chunk(builder.workload.batch as u64)
+}
+
 /// The gradients by all pre-activations of a direction in a segment.
-fn gates_of(builder: &Builder<'_>, arrays: &Arrays<'_>, slot: &SlotSpec, segment: usize) -> Columns {
+pub fn gates_of(builder: &Builder<'_>, arrays: &Arrays<'_>, slot: &SlotSpec, segment: usize) -> Columns {
     let own = columns(slot, true);
     let (count, first) = match builder.cut.shares_gates {
         true => (builder.network.direction_count() as u64, slot.direction as u64),
@@ -66,7 +71,13 @@ impl Matrix<'_> {
         let is_projection = self.kind == TensorKind::WeightHr;
         let numbers = if is_projection { 1 } else { gate_numbers(&slot.cell, true) };
         let mut dispatches = Vec::new();
-        for (index, part) in outer.parts(builder.limits).enumerate() {
+        // The order in which segments come on the way back.
+        let from_last = !slot.is_reverse;
+        let mut parts: Vec<_> = outer.parts(builder.limits).collect();
+        if from_last {
+            parts.reverse();
+        }
+        for (index, part) in parts.into_iter().enumerate() {
             dispatches.push(part.dispatch(builder, gradients.partial)?);
             let weight = Reduction {
                 slot: slot.index,
@@ -78,6 +89,7 @@ impl Matrix<'_> {
                 offset: 0,
                 count: part.count(),
                 stride: part.len(),
+                from_last,
                 unit_stride: numbers * part.row(),
                 gate_stride: part.row(),
                 gates: self.gates,
@@ -112,7 +124,7 @@ pub fn input(
             stride: source.depth,
             width: source.depth,
         };
-        let outer = Outer { a: gates_of(builder, arrays, slot, segment), b, rows };
+        let outer = Outer { a: gates_of(builder, arrays, slot, segment), b, rows, chunk: chunk(builder) };
         let matrix = Matrix {
             slot,
             kind: TensorKind::WeightIh,
@@ -138,7 +150,7 @@ pub fn recurrent(
     let own = &gradients.groups[group];
     let group = &arrays.groups[group];
     let time = builder.cut.segments[segment];
-    let rows = time.steps * builder.workload.batch as u64;
+    let (rows, chunk) = (time.steps * builder.workload.batch as u64, chunk(builder));
     let mut dispatches = Vec::new();
     for (direction, slot) in (0..).zip(group.slots) {
         let a = match arrays.recurrent_back(group, segment) {
@@ -168,15 +180,15 @@ pub fn recurrent(
         match (slot.cell.cell, slot.cell.gru_reset, operands) {
             (Cell::Gru, Reset::Before, Some(b)) => {
                 let (reset, candidate) = (0..2 * slot.hidden_size, 2 * slot.hidden_size..all.end);
-                let outer = Outer { a, b: states, rows };
+                let outer = Outer { a, b: states, rows, chunk };
                 dispatches.extend(matrix(reset, GATES_IN_ORDER).dispatches(builder, gradients, &outer)?);
-                let outer = Outer { a, b, rows };
+                let outer = Outer { a, b, rows, chunk };
                 // The third of a unit's numbers.
                 dispatches.extend(matrix(candidate, 2).dispatches(builder, gradients, &outer)?);
             }
             (cell, _, operands) => {
                 let gates = if cell == Cell::Gru { GATES_OF_PRODUCT } else { GATES_IN_ORDER };
-                let outer = Outer { a, b: states, rows };
+                let outer = Outer { a, b: states, rows, chunk };
                 dispatches.extend(matrix(all, gates).dispatches(builder, gradients, &outer)?);
                 if let (Some(b), Some(projected)) = (operands, &own.projected) {
                     let width = vectors(padded(slot.state_size));
@@ -189,7 +201,8 @@ pub fn recurrent(
                         columns: 0..slot.hidden_size,
                         ..matrix(0..0, GATES_IN_ORDER)
                     };
-                    dispatches.extend(projection.dispatches(builder, gradients, &Outer { a, b, rows })?);
+                    let outer = Outer { a, b, rows, chunk };
+                    dispatches.extend(projection.dispatches(builder, gradients, &outer)?);
                 }
             }
         }
@@ -219,6 +232,7 @@ pub fn of_batch(
             offset: offset + direction * batch * stride,
             count: batch,
             stride,
+            from_last: false,
             unit_stride: 1,
             gate_stride: 0,
             gates: GATES_IN_ORDER,
