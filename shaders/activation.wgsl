@@ -26,7 +26,7 @@ fn activate(kind: u32, alpha: f32, beta: f32, x: f32) -> f32 {
         case 4u: { return select(x, 0.0, x < 0.0) + log_1p(exp_of_negative(-abs(x))); }  // softplus
         case 5u: { return select(x, alpha * x, x < 0.0); }  // leaky_relu
         case 6u: { return select(x, alpha * exp_m1_of_negative(min(x, 0.0)), x < 0.0); }  // elu
-        case 7u: { return select(x, 0.0, x < alpha); }  // thresholded_relu
+        case 7u: { return select(x, 0.0, x <= alpha); }  // thresholded_relu
         case 8u: { return multiply_add(alpha, x, beta); }  // affine
         case 9u: { return clip(multiply_add(alpha, x, beta), 0.0, 1.0); }  // hard_sigmoid
         default: { return alpha * safe_tanh(beta * x); }  // scaled_tanh

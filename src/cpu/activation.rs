@@ -63,7 +63,7 @@ pub fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [S::f32s]
         }
         Activation::ThresholdedRelu { alpha } => {
             for x in values {
-                *x = simd.select_f32s(simd.less_than_f32s(*x, number(alpha)), zero, *x);
+                *x = simd.select_f32s(simd.less_than_or_equal_f32s(*x, number(alpha)), zero, *x);
             }
         }
         Activation::Affine { alpha, beta } => {

@@ -39,7 +39,7 @@ pub enum Activation {
         /// The limit towards minus infinity, with its sign turned.
         alpha: f32,
     },
-    /// x, or 0 below alpha
+    /// x above alpha, or 0. At alpha onnxruntime and PyTorch give 0, the text of ONNX's RNN alpha.
     ThresholdedRelu {
         /// The threshold.
         alpha: f32,

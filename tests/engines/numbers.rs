@@ -13,6 +13,7 @@ pub fn add(trials: &mut Trials) {
         &[
             ("a_nearly_shut_gate_is_right", sigmoid_tail),
             ("activations_are_right_to_their_digits", activations_digits),
+            ("a_threshold_itself_is_not_passed", threshold),
             ("a_clip_stops_a_nan_where_it_is_told_to", nan_in_clip),
             ("relu_overflows_where_the_reference_does", relu_overflows),
         ],
@@ -70,6 +71,18 @@ fn activations_digits(engine: &Engine) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// onnxruntime 1.32 and PyTorch 2.15 give 0 for alpha itself; the text of ONNX's RNN gives alpha.
+fn threshold(engine: &Engine) -> Outcome {
+    let weights = [("weight_ih_l0", 1.0_f32), ("weight_hh_l0", 0.0)];
+    let weights = weights.map(|(name, weight)| (name.to_owned(), ndarray::arr2(&[[weight]]).into_dyn()));
+    let reader = Weights::reader().activation(Activation::ThresholdedRelu { alpha: 1.0 });
+    let rnn = Rnn::new(engine, reader.from_tensors(weights)?);
+    let above = 1.0 + f32::EPSILON;
+    let input = Array3::from_shape_vec((1, 3, 1), vec![1.0 - f32::EPSILON, 1.0, above])?;
+    let output = rnn.forward(&input, None)?.output.into_raw_vec_and_offset().0;
+    if output == [0.0, 0.0, above] { Ok(()) } else { Err(format!("{output:?}").into()) }
 }
 
 /// The largest relative error of an activation: six roundings of 2^-24.
