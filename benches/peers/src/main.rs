@@ -85,6 +85,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     let (ratios, training_ratios) = (report::ratios(&rows), report::ratios(&training));
+    let json = serde_json::json!({ "adapter": adapter, "ratios": ratios, "training": training_ratios });
     let title = format!("{adapter}, {runs} runs each in turn, {:.0} s", start.elapsed().as_secs_f64());
     println!("{title}");
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../record");
@@ -95,10 +96,10 @@ fn main() -> Result<(), Failure> {
     let short: String = adapter.chars().take_while(|c| c.is_alphanumeric()).collect();
     wgpu_rnn::file::replace(
         folder.join(format!("peers-{short}.txt")),
-        format!("{title}\n{}\n\nforward and backward\n{}\n", plain(&rows), plain(&training)).as_bytes(),
+        format!("{title}\n{}\n\nforward and backward\n{}\n{json}\n", plain(&rows), plain(&training)).as_bytes(),
     )?;
     report::plot(&rows, &title, &folder.join(format!("peers-{short}.svg")))?;
-    println!("{}", serde_json::json!({ "adapter": adapter, "ratios": ratios, "training": training_ratios }));
+    println!("{json}");
     Ok(())
 }
 
