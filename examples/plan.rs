@@ -10,7 +10,7 @@ mod network;
 use clap::{Parser, ValueEnum};
 use network::Network;
 use std::process::ExitCode;
-use wgpu_rnn::{Limits, Plan, Result, Save, Workload};
+use wgpu_rnn::{Limits, Machine, Plan, Result, Save, Workload};
 
 /// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
 /// has.
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 fn plan(arguments: &Arguments) -> Result<Plan> {
     let mut limits = Limits::default();
     if arguments.cpu_adapter {
-        limits.is_software = true;
+        limits.machine = Machine::SOFTWARE;
         limits.subgroup_size = 8;
         limits.f16 = true;
     }

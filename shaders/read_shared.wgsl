@@ -18,17 +18,3 @@ fn main(
 fn column_of(group: u32, local: u32) -> u32 {
     return group * WORKGROUP + local;
 }
-
-fn accumulate_low(sum: ptr<function, Quad>, a: vec4<f32>, b: Weights) {
-    (*sum).r0 = accumulate((*sum).r0, subgroupBroadcast(a, 0u), b);
-    (*sum).r1 = accumulate((*sum).r1, subgroupBroadcast(a, 1u), b);
-    (*sum).r2 = accumulate((*sum).r2, subgroupBroadcast(a, 2u), b);
-    (*sum).r3 = accumulate((*sum).r3, subgroupBroadcast(a, 3u), b);
-}
-
-fn accumulate_high(sum: ptr<function, Quad>, a: vec4<f32>, b: Weights) {
-    (*sum).r0 = accumulate((*sum).r0, subgroupBroadcast(a, 4u), b);
-    (*sum).r1 = accumulate((*sum).r1, subgroupBroadcast(a, 5u), b);
-    (*sum).r2 = accumulate((*sum).r2, subgroupBroadcast(a, 6u), b);
-    (*sum).r3 = accumulate((*sum).r3, subgroupBroadcast(a, 7u), b);
-}

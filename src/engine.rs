@@ -4,6 +4,7 @@ use crate::cpu::Cpu;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::CacheFiles;
 use crate::gpu::{ADAPTER_NAME, Gpu, Request};
+use crate::plan::Machine;
 use crate::{Error, Result, reference};
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::PathBuf;
@@ -59,7 +60,7 @@ impl Engine {
         let is_named = builder.0.adapter_name.is_some();
         let refused = match builder.build_async().await {
             Ok(engine) => match engine.limits() {
-                Some(limits) if limits.is_software && !is_named => {
+                Some(limits) if limits.machine.is_software && !is_named => {
                     format!("{} is a software adapter, and slower than the CPU engine", engine.name())
                 }
                 _ => return engine,
@@ -97,6 +98,7 @@ impl Engine {
             adapter_name: std::env::var_os(ADAPTER_NAME).filter(|name| !name.is_empty()),
             webgpu_defaults: false,
             unchecked: false,
+            machine: None,
             #[cfg(not(target_arch = "wasm32"))]
             files: CacheFiles::default(),
         })
@@ -191,6 +193,15 @@ impl EngineBuilder {
     #[must_use]
     pub fn unchecked(mut self) -> EngineBuilder {
         self.0.unchecked = true;
+        self
+    }
+
+    /// Plans for an adapter of these speeds, instead of those of the adapter's class
+    /// ([`Machine::DISCRETE`], [`INTEGRATED`](Machine::INTEGRATED) or [`SOFTWARE`](Machine::SOFTWARE)). Results
+    /// are the same but for rounding.
+    #[must_use]
+    pub fn machine(mut self, machine: Machine) -> EngineBuilder {
+        self.0.machine = Some(machine);
         self
     }
 

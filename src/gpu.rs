@@ -252,7 +252,7 @@ impl GpuRnn {
 /// adapter.
 fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
     let on_host = |buffer: &&Buffer| {
-        limits.is_software || matches!(buffer.content, Content::Upload | Content::Download)
+        limits.machine.is_software || matches!(buffer.content, Content::Upload | Content::Download)
     };
     let bytes = plan.buffers.iter().filter(on_host).map(Buffer::bytes).fold(0, u64::saturating_add);
     // With the bytes of the other saving.

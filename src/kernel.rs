@@ -2,6 +2,11 @@
 //! can check every combination.
 
 mod files;
+mod multiply;
+mod tile;
+
+pub(crate) use multiply::unrolled;
+pub use tile::{OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP, Read, Tile};
 
 pub use crate::network::Array;
 use crate::network::{Back, Dtype, Equation, Save, read, written};
@@ -72,100 +77,6 @@ pub enum StepIndex {
     /// A uniform with a dynamic offset, where there is no immediate data (WebGPU).
     Uniform,
 }
-
-/// The batch rows that one invocation, or one workgroup, computes, and the way that the rows are read: a file
-/// of `shaders/rows/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tile {
-    /// Rows.
-    pub rows: u32,
-    /// The way that the rows are read.
-    pub read: Read,
-}
-
-/// The way that a product reads its operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Read {
-    /// Each invocation reads all of its rows and weights.
-    Each,
-    /// Eight lanes of a subgroup read the rows for each other; a subgroup must have at least eight lanes.
-    Shared,
-    /// Eight invocations have a part of K each.
-    Split,
-    /// A workgroup reads rows and weights into its own memory.
-    Workgroup,
-    /// Workgroup memory as in `Workgroup`; subgroups multiply the rows and weights as cooperative matrices of
-    /// f16.
-    Cooperative,
-}
-
-impl Read {
-    /// The letter that follows the rows in a tile's name.
-    const fn letter(self) -> &'static str {
-        match self {
-            Read::Each => "",
-            Read::Shared => "s",
-            Read::Split => "k",
-            Read::Workgroup => "w",
-            Read::Cooperative => "c",
-        }
-    }
-}
-
-impl Tile {
-    /// Every tile, smaller ones first.
-    pub const ALL: [Tile; 11] = [
-        Tile { rows: 1, read: Read::Each },
-        Tile { rows: 4, read: Read::Each },
-        Tile { rows: 8, read: Read::Each },
-        Tile { rows: 8, read: Read::Shared },
-        Tile { rows: 16, read: Read::Shared },
-        Tile { rows: 32, read: Read::Shared },
-        Tile { rows: 1, read: Read::Split },
-        Tile { rows: 4, read: Read::Split },
-        Tile { rows: 32, read: Read::Workgroup },
-        Tile { rows: 64, read: Read::Workgroup },
-        Tile { rows: 64, read: Read::Cooperative },
-    ];
-
-    /// Columns, or units, that a workgroup computes.
-    pub const fn columns(self) -> u32 {
-        match self.read {
-            Read::Each | Read::Shared => WORKGROUP,
-            Read::Split => BLOCK as u32,
-            Read::Workgroup | Read::Cooperative => 16,
-        }
-    }
-
-    /// True if the tile can read numbers of this type.
-    pub const fn reads(self, dtype: Dtype) -> bool {
-        !matches!((self.read, dtype), (Read::Cooperative, Dtype::F32))
-    }
-}
-
-impl std::str::FromStr for Tile {
-    type Err = crate::Error;
-
-    /// From its name, as plans show it: the rows, and `s`, `k`, `w` or `c`.
-    fn from_str(name: &str) -> crate::Result<Tile> {
-        Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
-            let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();
-            let (expected, found) = (names.join(", "), name.into());
-            crate::Error::Text { name: "tile", expected, found }
-        })
-    }
-}
-
-impl std::fmt::Display for Tile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.rows, self.read.letter())
-    }
-}
-
-/// The way that sums of outer products read their operands: each invocation for itself.
-pub const OUTER_EACH: Tile = Tile { rows: 1, read: Read::Each };
-/// The same, with eight lanes of a subgroup for each other.
-pub const OUTER_SHARED: Tile = Tile { rows: 8, read: Read::Shared };
 
 /// Units whose weights stand side by side: `BLOCK` of `prelude.wgsl`.
 pub const BLOCK: usize = 8;
@@ -350,6 +261,18 @@ impl Kernel {
         }
     }
 
+    /// G: the gates, or columns of a GEMM, of a product's column.
+    pub const fn gates(self) -> u32 {
+        match self {
+            Kernel::Back { is_wide: true, .. } => VECTOR as u32,
+            Kernel::Back { .. } => 1,
+            _ => match self.equation() {
+                Some(equation) => equation.width() as u32,
+                None => VECTOR as u32,
+            },
+        }
+    }
+
     /// True for many time steps in one dispatch.
     pub const fn is_sequence(self) -> bool {
         matches!(
@@ -362,15 +285,18 @@ impl Kernel {
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Gemm | Kernel::GemmInF32 => true,
-            Kernel::Step(_) | Kernel::SavedStep(..) => {
-                !matches!(tile.read, Read::Workgroup | Read::Cooperative)
+            // Few units of a wide step are one column.
+            Kernel::Back { is_sequence: true, .. } | Kernel::Back { is_wide: true, .. } => {
+                matches!(tile.read, Read::Each | Read::Shared)
             }
-            Kernel::Back { is_sequence: true, .. } => matches!(tile.read, Read::Each | Read::Shared),
-            Kernel::Back { .. } if self.has_tiles() => {
-                !matches!(tile.read, Read::Workgroup | Read::Cooperative)
+            Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back { .. } if self.has_tiles() => {
+                match tile.read {
+                    Read::Workgroup => tile.rows == 32,
+                    read => read != Read::Cooperative,
+                }
             }
             Kernel::Sequence(_) | Kernel::SavedSequence(..) => matches!(tile.read, Read::Each | Read::Shared),
-            Kernel::Outer => [OUTER_EACH, OUTER_SHARED].contains(tile),
+            Kernel::Outer => [OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP].contains(tile),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],
         })

@@ -74,7 +74,7 @@ pub use kernel::Tile;
 pub use network::{
     Activation, Cell, CellClip, Config, Directions, Dtype, Layout, Merge, Outputs, Reset, Save,
 };
-pub use plan::{Limits, Plan, SavedBytes, Schedule, Tuning, Workload};
+pub use plan::{Limits, Machine, Plan, SavedBytes, Schedule, Tuning, Workload};
 pub use rnn::Rnn;
 pub use saved::Saved;
 pub use stateful::Stateful;

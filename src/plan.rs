@@ -9,6 +9,7 @@
 mod arrays;
 mod buffers;
 mod builder;
+mod cost;
 mod cut;
 mod dims;
 mod dispatch;
@@ -30,6 +31,7 @@ mod weights;
 mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
+pub use cost::{Bound, Estimate, Machine};
 pub use dims::{
     AgainDims, BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims,
     ReduceDims, StepDims, TransposeDims,
@@ -82,8 +84,8 @@ pub struct Plan {
     /// The bytes that the call keeps for its backward pass, and would keep by the other saving; none of a call
     /// that is not saved.
     pub saved: Option<SavedBytes>,
-    /// Workgroups along one axis of a dispatch.
-    max_workgroups: u64,
+    /// The limits and speeds of the adapter.
+    limits: Limits,
 }
 
 /// Bytes that a call keeps for its backward pass, by each [`Save`](crate::Save).
@@ -210,6 +212,27 @@ impl Plan {
         self.passes().map(|pass| pass.steps().saturating_mul(of_pass(pass))).fold(0, u64::saturating_add)
     }
 
+    /// The estimated time of one of a pass's dispatches, which is repeated or not.
+    #[doc(hidden)]
+    pub fn estimate(&self, pass: &Pass, dispatch: &Dispatch) -> Estimate {
+        cost::of_dispatch(
+            dispatch,
+            pass.steps() / pass.repeats(),
+            self.workgroups(dispatch, self.steps),
+            &self.limits,
+        )
+    }
+
+    /// The time that all dispatches should take, in seconds: an estimate by the adapter's
+    /// [`Machine`](crate::Machine), without copies and the host's part.
+    pub fn seconds(&self) -> f64 {
+        let of_pass = |pass: &Pass| {
+            let of_one = |dispatch| pass.repeats() as f64 * self.estimate(pass, dispatch).seconds;
+            pass.dispatches.iter().map(of_one).sum::<f64>()
+        };
+        self.passes().map(of_pass).sum()
+    }
+
     /// Bytes of all buffers, weights and staging included.
     pub fn buffer_bytes(&self) -> u64 {
         self.buffers.iter().map(Buffer::bytes).fold(0, u64::saturating_add)
@@ -218,7 +241,7 @@ impl Plan {
     /// The workgroups of a dispatch along x, y and z, where the longest sequence has `longest` steps.
     #[doc(hidden)]
     pub fn workgroups(&self, dispatch: &Dispatch, longest: u64) -> [u32; 3] {
-        dispatch.workgroups(longest, self.max_workgroups)
+        dispatch.workgroups(longest, u64::from(self.limits.max_workgroups.max(1)))
     }
 }
 

@@ -127,7 +127,7 @@ impl Class {
 /// Tiles that may be the fastest for a product of `rows` rows; the plan's own choice comes first.
 pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option<Tile>> {
     // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
-    let is_software = limits.is_software;
+    let is_software = limits.machine.is_software;
     let is_for_gpus = move |tile: &Tile| is_software && matches!(tile.read, Read::Split | Read::Workgroup);
     let cooperates = limits.cooperative;
     let is_missing = move |tile: &Tile| !cooperates && tile.read == Read::Cooperative;

@@ -86,8 +86,14 @@ def main():
 
     print(f"{'network':<22}{'kernel':<16}{'groups':>13}{'VGPR':>5}{'spill':>6}{'LDS':>6}{'waves':>6} |"
           f"{'fma':>5}{'valu':>5}{'lds':>4}{'vmem':>5}{'salu':>5}{'share':>6}{'turns':>6}{'B/fma':>6}")
+    # A kernel of several networks was compiled for the first of them.
+    compiled_parts, printed = {}, set()
     for part in text.split('\n#### ')[1:]:
-        network, kernel, groups, multiplies = (word.strip() for word in part.split('\n')[0].split('|'))
+        network, kernel, groups, multiplies, index = (word.strip() for word in part.split('\n')[0].split('|'))
+        part = compiled_parts.setdefault(index, part)
+        if (network, kernel, groups, multiplies) in printed:
+            continue
+        printed.add((network, kernel, groups, multiplies))
 
         def statistic(name):
             return (re.findall(rf'^{name}: (\d+)', part, re.M) or ['?'])[-1]

@@ -1,7 +1,8 @@
 //! A device and its limits, and the one place where its objects are made and its errors caught.
 
 use super::pipelines::{Pipelines, STEP_INDEX_BYTES};
-use crate::{Error, Result, plan::Limits};
+use crate::plan::{Limits, Machine};
+use crate::{Error, Result};
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
@@ -45,6 +46,8 @@ pub(crate) struct Request {
     pub webgpu_defaults: bool,
     /// Kernels go without wgpu's checks.
     pub unchecked: bool,
+    /// The speeds that plans assume, instead of those of the adapter's class.
+    pub machine: Option<Machine>,
     #[cfg(not(target_arch = "wasm32"))]
     pub files: CacheFiles,
 }
@@ -78,7 +81,7 @@ impl Gpu {
                 instance.request_adapter(&options).await.map_err(none)?
             }
         };
-        let gpu = Gpu::open_best(&adapter, request).await?;
+        let gpu = Gpu::open_best(&adapter, request).await?.assuming(request.machine);
         #[cfg(not(target_arch = "wasm32"))]
         let gpu = gpu.with_files(&request.files).await;
         Ok(gpu)
@@ -137,10 +140,15 @@ impl Gpu {
     /// On a caller's device, whose callbacks stay the caller's. The settings of adapter, back ends and limits
     /// are ignored.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
-        let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked);
+        let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked).assuming(request.machine);
         #[cfg(not(target_arch = "wasm32"))]
         let gpu = pollster::block_on(gpu.with_files(&request.files)); // nothing in it waits
         gpu
+    }
+
+    fn assuming(mut self, machine: Option<Machine>) -> Gpu {
+        self.limits.machine = machine.unwrap_or(self.limits.machine);
+        self
     }
 
     fn new(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>, unchecked: bool) -> Gpu {
@@ -154,7 +162,11 @@ impl Gpu {
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_workgroups: limits.max_compute_workgroups_per_dimension,
-            is_software: info.device_type == wgpu::DeviceType::Cpu,
+            machine: match info.device_type {
+                wgpu::DeviceType::Cpu => Machine::SOFTWARE,
+                wgpu::DeviceType::DiscreteGpu => Machine::DISCRETE,
+                _ => Machine::INTEGRATED,
+            },
             subgroup_size: if features.contains(wgpu::Features::SUBGROUP) {
                 info.subgroup_min_size
             } else {

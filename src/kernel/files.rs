@@ -1,46 +1,38 @@
 //! The files of `shaders/` that each kernel is joined from.
 
-use super::{Kernel, Read, StepIndex, Tile, VECTOR};
+use super::multiply::multiply;
+use super::{Kernel, Read, StepIndex, Tile};
 use crate::network::{Dtype, Equation, Save};
+use std::borrow::Cow;
 
 impl Tile {
-    pub(super) fn wgsl(self) -> [&'static str; 3] {
-        let read = match self.read {
+    /// The way that operands are read.
+    const fn wgsl(self) -> &'static str {
+        match self.read {
             Read::Each => include_str!("../../shaders/read_each.wgsl"),
             Read::Shared => include_str!("../../shaders/read_shared.wgsl"),
-            Read::Split => include_str!("../../shaders/read_split.wgsl"),
+            Read::Split | Read::SplitWide => include_str!("../../shaders/read_split.wgsl"),
             Read::Workgroup => include_str!("../../shaders/read_workgroup.wgsl"),
             Read::Cooperative => include_str!("../../shaders/read_cooperative.wgsl"),
-        };
-        let rows = match (self.rows, self.read) {
-            (1, Read::Split) => include_str!("../../shaders/rows/split_1.wgsl"),
-            (_, Read::Split) => include_str!("../../shaders/rows/split_4.wgsl"),
-            (1, _) => include_str!("../../shaders/rows/1.wgsl"),
-            (4, _) => include_str!("../../shaders/rows/4.wgsl"),
-            (8, Read::Each) => include_str!("../../shaders/rows/8.wgsl"),
-            (8, _) => include_str!("../../shaders/rows/shared_8.wgsl"),
-            (16, _) => include_str!("../../shaders/rows/shared_16.wgsl"),
-            (32, Read::Workgroup) => include_str!("../../shaders/rows/workgroup_32.wgsl"),
-            (32, _) => include_str!("../../shaders/rows/shared_32.wgsl"),
-            (_, Read::Cooperative) => include_str!("../../shaders/rows/cooperative_64.wgsl"),
-            _ => include_str!("../../shaders/rows/workgroup_64.wgsl"),
-        };
-        [include_str!("../../shaders/rows/quad.wgsl"), read, rows]
+        }
     }
 }
 
 impl Kernel {
     /// The whole WGSL text: files, joined. Its entry point is `main`.
     pub fn wgsl(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> String {
-        self.files(tile, step_index, dtype).join("\n")
+        let mut files: Vec<Cow<'static, str>> =
+            self.files(tile, step_index, dtype).into_iter().map(Cow::Borrowed).collect();
+        if self.has_tiles() {
+            let is_gemm = matches!(self, Kernel::Gemm | Kernel::GemmInF32);
+            files.push(Cow::Owned(multiply(tile, self.gates(), is_gemm)));
+        }
+        files.join("\n")
     }
 
+    /// The files, without the text of `multiply`.
     pub(super) fn files(self, tile: Tile, step_index: StepIndex, dtype: Dtype) -> Vec<&'static str> {
-        let gates = match self {
-            Kernel::Back { is_wide: true, .. } => VECTOR,
-            Kernel::Back { .. } => 1,
-            _ => self.equation().map_or(VECTOR, Equation::width),
-        };
+        let gates = self.gates();
         let dtype = match self {
             Kernel::Carry { from: Dtype::F16, .. } | Kernel::Carry { to: Dtype::F16, .. } => Dtype::F16,
             _ => dtype,
@@ -70,7 +62,7 @@ impl Kernel {
             }
         }
         if self.has_tiles() {
-            files.extend(tile.wgsl());
+            files.extend([include_str!("../../shaders/accumulate.wgsl"), tile.wgsl()]);
         }
         if tile.read == Read::Cooperative {
             files.insert(0, include_str!("../../shaders/dtype/cooperative.wgsl"));
@@ -152,6 +144,7 @@ impl Kernel {
                 files.push(include_str!("../../shaders/outer.wgsl"));
                 files.push(match tile.read {
                     Read::Shared => include_str!("../../shaders/outer/shared.wgsl"),
+                    Read::Workgroup => include_str!("../../shaders/outer/workgroup.wgsl"),
                     _ => include_str!("../../shaders/outer/each.wgsl"),
                 });
             }

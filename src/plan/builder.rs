@@ -60,8 +60,7 @@ pub(super) fn build(network: &Network, workload: &Workload, limits: &Limits) -> 
     let schedule = builder.choice.schedule;
     let gates = gates::bytes(&builder);
     let buffers = builder.buffers.finish();
-    let max_workgroups = u64::from(limits.max_workgroups.max(1));
-    let mut plan = Plan { title, schedule, steps, buffers, forward, backward, saved: None, max_workgroups };
+    let mut plan = Plan { title, schedule, steps, buffers, forward, backward, saved: None, limits: *limits };
     let kept = plan.kept_bytes();
     plan.saved = workload.saves.map(|save| match save {
         Save::Gates => SavedBytes { gates: kept, states: kept.saturating_sub(gates) },

@@ -1,6 +1,7 @@
 //! Dispatches and passes.
 
 use super::buffers::{Binding, BufferId, PlanBuffers};
+use super::cost::Shape;
 use super::dims::Dims;
 use super::walk::{Segment, Times};
 use crate::kernel::{Kernel, Tile};
@@ -61,6 +62,8 @@ pub struct Dispatch {
     pub flops: u64,
     /// The least bytes that the dispatch reads and writes, per time step.
     pub bytes: u64,
+    /// The product, of a dispatch that has one.
+    pub shape: Option<Shape>,
 }
 
 impl Pass {
@@ -96,7 +99,7 @@ impl Dispatch {
         let (columns, tiles) = match kernel {
             // All columns in one workgroup.
             _ if kernel.is_sequence() => (1, tiles),
-            _ if kernel.has_tiles() => (columns.div_ceil(u64::from(tile.columns())), tiles),
+            _ if kernel.has_tiles() => (columns.div_ceil(u64::from(tile.columns(kernel.gates()))), tiles),
             _ => (columns, rows),
         };
         let limit = u64::from(buffers.limits().max_workgroups.max(1));
@@ -121,6 +124,7 @@ impl Dispatch {
             dims,
             flops: 0,
             bytes: 0,
+            shape: None,
         })
     }
 

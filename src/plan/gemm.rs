@@ -2,6 +2,7 @@
 
 use super::buffers::BufferId;
 use super::builder::Builder;
+use super::cost::Shape;
 use super::dims::{Dims, GemmDims};
 use super::dispatch::Dispatch;
 use super::schedule::MAX_TURNS;
@@ -81,7 +82,8 @@ impl Gemm {
             true => Kernel::Gemm,
             false => Kernel::GemmInF32,
         };
-        let tile = tiles::tile(kernel, size, dtype, &builder.workload.tuning, builder.limits)?;
+        let shape = Shape { rows: self.rows, columns, directions: 1, depth: own_depth, steps: 1, dtype };
+        let tile = tiles::tile(kernel, &shape, &builder.workload.tuning, builder.limits)?;
         let mut dispatches = Vec::new();
         let mut weight_offset = self.weight_offset;
         for &Source { buffer: source, offset, stride, depth: source_depth } in &self.sources {
@@ -111,6 +113,7 @@ impl Gemm {
                     ("input_gates", self.into.buffer.into()),
                 ];
                 let mut dispatch = builder.dispatch(kernel, tile, size, dims, &arrays)?;
+                dispatch.shape = Some(Shape { depth, ..shape });
                 let has_bias = f64::from(u8::from(self.bias.is_some()));
                 dispatch.overrides = kernel.overrides(tile, vec![("HAS_BIAS", has_bias)]);
                 dispatch.segment = self.segment;

@@ -1,5 +1,7 @@
 //! The limits of an adapter, as far as a plan depends on them.
 
+use super::Machine;
+
 /// The limits of an adapter. The default is WebGPU's, which every adapter has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -9,9 +11,8 @@ pub struct Limits {
     pub max_binding_bytes: u64,
     /// The most workgroups along one axis of a dispatch.
     pub max_workgroups: u32,
-    /// A software adapter, which computes on a CPU: reads are slow and threads few, so that each invocation
-    /// computes more rows.
-    pub is_software: bool,
+    /// The speeds of the adapter, by its class or as they were given.
+    pub machine: Machine,
     /// The least number of lanes of a subgroup; 0 where kernels cannot use subgroups.
     pub subgroup_size: u32,
     /// The largest memory of a workgroup, in bytes.
@@ -31,7 +32,7 @@ impl Default for Limits {
             max_buffer_bytes: 256 << 20,
             max_binding_bytes: 128 << 20,
             max_workgroups: 65_535,
-            is_software: false,
+            machine: Machine::INTEGRATED,
             subgroup_size: 0,
             workgroup_bytes: 16 << 10,
             workgroup_size: 256,

@@ -3,13 +3,14 @@
 
 use super::buffers::{Binding, BufferId, binding_bytes};
 use super::builder::Builder;
+use super::cost::Shape;
 use super::dims::{Dims, OuterDims, ReduceDims};
 use super::dispatch::Dispatch;
 use super::flat::{Flat, row_of};
 use super::schedule::MAX_TURNS;
 use super::{FOUR, Limits, product};
 use crate::Result;
-use crate::kernel::{Kernel, OUTER_EACH, OUTER_SHARED, Tile, WORKGROUP};
+use crate::kernel::{Kernel, OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP, Tile, WORKGROUP};
 use crate::network::Dtype;
 use crate::weights::TensorKind;
 use std::ops::Range;
@@ -57,10 +58,10 @@ impl Outer {
 
     /// The tile, and the vectors of each operand that a workgroup has.
     fn blocks(&self, limits: &Limits) -> (Tile, u64, u64) {
-        // On a software adapter reads are slow.
-        match limits.is_software && limits.subgroup_size >= 8 {
-            true => (OUTER_SHARED, 8, u64::from(WORKGROUP)),
-            false => (OUTER_EACH, 16, 16),
+        match (limits.machine.is_software, limits.subgroup_size >= 8) {
+            (true, true) => (OUTER_SHARED, 8, u64::from(WORKGROUP)),
+            (true, false) => (OUTER_EACH, 16, 16),
+            (false, _) => (OUTER_WORKGROUP, 16, 16),
         }
     }
 
@@ -102,6 +103,15 @@ impl Outer {
         let arrays = [("a", a.buffer.into()), ("b", b.buffer.into()), ("partial", partial.into())];
         let mut dispatch = builder.dispatch_as(a.buffer, Kernel::Outer, tile, size, dims, &arrays)?;
         dispatch.flops = product(&[2, FOUR, FOUR, self.rows, a.width, b.width]);
+        // The columns of a are rows of the result; the partial sums share no operand.
+        dispatch.shape = Some(Shape {
+            rows: FOUR * a.width,
+            columns: product(&[b.width + 1, self.count()]),
+            directions: self.count(),
+            depth: self.rows.div_ceil(self.count()).div_ceil(FOUR),
+            steps: 1,
+            dtype: dispatch.dtype,
+        });
         let read = product(&[FOUR, self.rows, a.width + b.width, dispatch.dtype.bytes()]);
         dispatch.bytes = read + product(&[Dtype::F32.bytes(), self.count(), self.len()]);
         Ok(dispatch)

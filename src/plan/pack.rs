@@ -52,10 +52,10 @@ pub(super) fn plan(network: &Network, dtype: Dtype, limits: &Limits, for_gradien
         }
         walk.once(format!("layer {layer} pack"), dispatches);
     }
-    let (schedule, max_workgroups) = (Schedule::Stepwise, u64::from(limits.max_workgroups.max(1)));
+    let schedule = Schedule::Stepwise;
     let (buffers, submits) = (buffers.finish(), walk.submits);
     let forward = Way { uploads: Vec::new(), submits, downloads: Vec::new() };
-    Ok(Plan { title, schedule, steps: 0, buffers, forward, backward: None, saved: None, max_workgroups })
+    Ok(Plan { title, schedule, steps: 0, buffers, forward, backward: None, saved: None, limits: *limits })
 }
 
 /// A tensor, or some row blocks of one, and how it lies in an array.

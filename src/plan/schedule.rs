@@ -1,18 +1,14 @@
 //! The schedules, and the choice of one.
 
 use super::buffers::binding_bytes;
+use super::cost::{self, Shape};
 use super::cut::{Cut, output_row};
 use super::steps::phases;
-use super::weights::{WeightPart, fit_together};
-use super::{Limits, Workload, padded, product, tiles};
+use super::weights::{WeightPart, depth, fit_together};
+use super::{FOUR, Limits, Workload, padded, product, tiles};
 use crate::kernel::{Kernel, Tile};
 use crate::network::{Cell, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
-
-/// The recurrent weights of a layer and direction that a workgroup reads again for every step in less time
-/// than a dispatch takes, in bytes: measured on lavapipe; on an NVIDIA card it should take 0.6 us, and a
-/// dispatch 2.2 (estimated, not measured).
-const SMALL_WEIGHT: u64 = 64 << 10;
 
 /// Invocations of a workgroup that has all units: whole blocks of them, and no more than is sure to be had.
 const LANES: u64 = 32;
@@ -82,13 +78,11 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
     if network.layers().all(in_sequence) {
         possible.push(Schedule::Sequence);
     }
-    let weight_bytes =
-        |slot: &SlotSpec| product(&[workload.dtype.bytes(), slot.gate_rows() as u64, slot.state_size as u64]);
-    let is_small = network.slots.iter().all(|slot| weight_bytes(slot) <= SMALL_WEIGHT);
-    // The last schedule is the best. Large networks are an exception to `Sequence`, since one workgroup reads
-    // their weights too slowly.
-    let is_good = |schedule: &Schedule| *schedule != Schedule::Sequence || is_small;
-    let best = possible.iter().copied().rfind(is_good).unwrap_or(Schedule::Stepwise);
+    // The last one of equals, since it has the fewest dispatches.
+    let seconds = |schedule| seconds(network, workload, limits, schedule, can_pair);
+    let best = possible.iter().copied().fold(Schedule::Stepwise, |best, schedule| {
+        if seconds(schedule) <= seconds(best) { schedule } else { best }
+    });
     let schedule = match (workload.tuning.schedule, workload.tuning.step) {
         (Some(Schedule::Sequence), Some(tile)) if !possible.contains(&Schedule::Sequence) => {
             let usable = tiles::usable(Kernel::Sequence(Equation::Rnn), workload.dtype, limits);
@@ -104,6 +98,45 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
         (asked, _) => asked.unwrap_or(best),
     };
     Ok(Choice { schedule, is_paired: can_pair && schedule != Schedule::Stepwise })
+}
+
+/// The estimated time of all time steps by a schedule, of the first product of each.
+fn seconds(
+    network: &Network,
+    workload: &Workload,
+    limits: &Limits,
+    schedule: Schedule,
+    can_pair: bool,
+) -> f64 {
+    let is_paired = can_pair && schedule != Schedule::Stepwise;
+    let of_layer = |slots: &[SlotSpec]| {
+        let slot = &slots[0];
+        let phases = phases(&slot.cell, schedule, workload.saves);
+        let Some((phase, of)) = phases.first().and_then(|phase| Some((phase, phase.equation.product()?)))
+        else {
+            return 0.0;
+        };
+        let (all, units) = (slots.len() as u64, phase.units(slot));
+        let shape = Shape {
+            rows: workload.batch as u64,
+            columns: product(&[all, units]),
+            directions: all,
+            depth: depth(of, slot),
+            steps: if schedule == Schedule::Sequence { workload.steps as u64 } else { 1 },
+            dtype: workload.dtype,
+        };
+        // The tile follows both directions, in every schedule.
+        let tile = match schedule {
+            Schedule::Sequence => sequence_tile(slot, is_paired, workload, limits),
+            _ => tiles::tile(phase.kernel, &shape, &workload.tuning, limits).ok(),
+        };
+        let at_once = if is_paired { all } else { 1 };
+        let shape = Shape { columns: product(&[at_once, units]), directions: at_once, ..shape };
+        let dispatches = all / at_once * (workload.steps as u64 / shape.steps);
+        let of_one = |tile| cost::of_product(phase.kernel, tile, &shape, limits).seconds;
+        dispatches as f64 * tile.map_or(f64::INFINITY, of_one)
+    };
+    network.layers().map(of_layer).sum()
 }
 
 /// Both directions of a layer can be one dispatch.
@@ -147,29 +180,28 @@ pub(super) fn sequence_tile(
     let row = product(&[2, workload.dtype.bytes(), padded(slot.state_size)]);
     let fits = |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(limits.workgroup_bytes);
     let directions = if is_paired { 2 } else { 1 };
-    let batch = workload.batch as u64;
     let usable = tiles::usable(phase.kernel, workload.dtype, limits).into_iter().filter(fits);
     match workload.tuning.step {
         Some(asked) => usable.into_iter().find(|&tile| tile == asked),
         None => {
-            let spread = spread_tiles(usable.collect(), batch, directions);
-            let columns = directions * slot.hidden_size as u64;
-            (!spread.is_empty()).then(|| tiles::best(&spread, batch, columns, limits))
+            let usable: Vec<_> = usable.collect();
+            let shape = Shape {
+                rows: workload.batch as u64,
+                columns: directions * slot.hidden_size as u64,
+                directions,
+                depth: padded(slot.state_size) / FOUR,
+                steps: workload.steps as u64,
+                dtype: workload.dtype,
+            };
+            (!usable.is_empty()).then(|| tiles::best(phase.kernel, &usable, &shape, limits))
         }
     }
-}
-
-/// The tiles by which two cores at least have something to do.
-pub(super) fn spread_tiles(mut tiles: Vec<Tile>, batch: u64, directions: u64) -> Vec<Tile> {
-    let groups = |tile: &Tile| batch.div_ceil(u64::from(tile.rows)).saturating_mul(directions);
-    tiles.retain(|tile| tile.rows == 1 || groups(tile) >= 2);
-    tiles
 }
 
 /// Invocations of a workgroup that computes all units.
 pub(super) fn sequence_workgroup(units: u64, limits: &Limits) -> u64 {
     // A software adapter has subgroups of eight, each of which costs.
-    let lanes = if limits.is_software { 8 } else { LANES };
+    let lanes = if limits.machine.is_software { 8 } else { LANES };
     let most = u64::from(limits.workgroup_size.min(MAX_WORKGROUP)) / lanes * lanes;
     units.next_multiple_of(lanes).min(most)
 }

@@ -66,10 +66,11 @@ impl fmt::Display for Plan {
         let submits = self.ways().map(|way| way.submits.len()).sum::<usize>();
         writeln!(
             f,
-            "all: {submits} submits, {} passes, {} dispatches, {} FLOP",
+            "all: {submits} submits, {} passes, {} dispatches, {} FLOP, {:.1} us estimated",
             self.passes().count(),
             self.dispatches(),
-            self.flops()
+            self.flops(),
+            1e6 * self.seconds()
         )
     }
 }
@@ -95,8 +96,8 @@ impl Plan {
             let head = format!("submit {index}");
             writeln!(
                 f,
-                "{head:<18} {:<16} {:>10} {:>14} {:>12} {:>12}",
-                "kernel/rows", "dispatches", "workgroups", "FLOP", "bytes"
+                "{head:<18} {:<16} {:>10} {:>14} {:>12} {:>12} {:>10} {:<8}",
+                "kernel/rows", "dispatches", "workgroups", "FLOP", "bytes", "est. us", "bound by"
             )?;
             if index == 0 && !way.uploads.is_empty() {
                 let (count, bytes) = (way.uploads.len(), copied(&way.uploads));
@@ -127,7 +128,12 @@ impl Plan {
             let (repeats, groups) = (pass.repeats(), format!("{x}x{y}x{z}"));
             let (flops, bytes) =
                 (pass.steps().saturating_mul(dispatch.flops), pass.steps().saturating_mul(dispatch.bytes));
-            writeln!(f, "  {label:<16} {kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12}")?;
+            let estimate = self.estimate(pass, dispatch);
+            let (time, bound) = (1e6 * repeats as f64 * estimate.seconds, estimate.bound);
+            writeln!(
+                f,
+                "  {label:<16} {kernel:<16} {repeats:>10} {groups:>14} {flops:>12} {bytes:>12} {time:>10.1} {bound}"
+            )?;
         }
         Ok(())
     }

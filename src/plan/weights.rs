@@ -264,7 +264,7 @@ pub(super) fn columns(slot: &SlotSpec, saves: bool) -> u64 {
 /// Adjacent units that an invocation computes on the way back: four where reads are slow, one where there are
 /// few invocations for a GPU.
 pub(super) fn units_together(limits: &Limits) -> u64 {
-    if limits.is_software { FOUR } else { 1 }
+    if limits.machine.is_software { FOUR } else { 1 }
 }
 
 /// The units that a product on the way back computes.

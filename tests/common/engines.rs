@@ -3,7 +3,7 @@
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::OnceLock;
-use wgpu_rnn::Engine;
+use wgpu_rnn::{Engine, Machine};
 
 pub type Outcome = Result<(), Failed>;
 
@@ -14,6 +14,8 @@ pub enum Offer {
     WebGpuDefaults,
     /// All, and kernels without wgpu's checks.
     Unchecked,
+    /// The same, with the tiles, schedules and packed weights of a discrete card.
+    Discrete,
     /// No adapter, but the CPU engine.
     Cpu,
 }
@@ -24,6 +26,7 @@ impl Offer {
             Offer::All => "adapter",
             Offer::WebGpuDefaults => "webgpu_defaults",
             Offer::Unchecked => "unchecked",
+            Offer::Discrete => "discrete",
             Offer::Cpu => "cpu",
         }
     }
@@ -36,12 +39,16 @@ impl Offer {
     pub fn engine(self) -> Result<&'static Engine, Failed> {
         static ALL: OnceLock<Result<Engine, String>> = OnceLock::new();
         static UNCHECKED: OnceLock<Result<Engine, String>> = OnceLock::new();
+        static DISCRETE: OnceLock<Result<Engine, String>> = OnceLock::new();
         static DEFAULTS: OnceLock<Result<Engine, String>> = OnceLock::new();
         static CPU: OnceLock<Result<Engine, String>> = OnceLock::new();
         let open = |builder: wgpu_rnn::EngineBuilder| builder.build().map_err(|error| error.to_string());
         let engine = match self {
             Offer::All => ALL.get_or_init(|| open(Engine::builder())),
             Offer::Unchecked => UNCHECKED.get_or_init(|| open(Engine::builder().unchecked())),
+            Offer::Discrete => {
+                DISCRETE.get_or_init(|| open(Engine::builder().machine(Machine::DISCRETE).unchecked()))
+            }
             Offer::WebGpuDefaults => DEFAULTS.get_or_init(|| open(Engine::builder().webgpu_defaults())),
             Offer::Cpu => CPU.get_or_init(|| Ok(Engine::cpu())),
         };

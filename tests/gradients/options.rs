@@ -7,7 +7,8 @@ use crate::common::{Case, case, rounded_to_half};
 use crate::engines::{Offer, Outcome, Trials, own_device, small_bindings_for_gradients};
 use libtest_mimic::Failed;
 use wgpu_rnn::{
-    CallGradients, Cell, Config, Directions, Dtype, Engine, Error, Plan, Rnn, Save, Schedule, Workload,
+    Activation, CallGradients, Cell, Config, Directions, Dtype, Engine, Error, Plan, Rnn, Save, Schedule,
+    Tile, Tuning, Workload,
 };
 
 /// Rows that are settings of a GPU, or of a device.
@@ -28,6 +29,8 @@ pub fn add(trials: &mut Trials) {
                 by_schedule(engine, index)
             });
         }
+        let name = format!("options::{}_by_units", row.name);
+        trials.add(Offer::Discrete, &name, move |engine| by_units(engine, index));
         let name = format!("options::{}_in_half", row.name);
         trials.add(Offer::All, &name, move |engine| in_half(engine, index));
         let name = format!("options::{}_in_segments", row.name);
@@ -35,6 +38,7 @@ pub fn add(trials: &mut Trials) {
             .add(Offer::WebGpuDefaults, &name, move |_| in_segments(small_bindings_for_gradients()?, index));
     }
     trials.add(Offer::WebGpuDefaults, "partial_sums_in_turn", partial_sums_in_turn);
+    trials.add(Offer::Discrete, "every_tile_by_name", every_tile);
     trials.add(Offer::WebGpuDefaults, "segments_do_not_change_bits", segments_do_not_change_bits);
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
         trials.add(offer, "long_sums_equal_the_tape", long_sums);
@@ -63,6 +67,20 @@ fn with_each_other(engine: &Engine, index: usize) -> Outcome {
         for (name, setup) in all.into_iter().skip(seed as usize % turns).step_by(turns) {
             check(engine, &setup.drawn(seed)).map_err(|failed| said(&name, failed))?;
         }
+    }
+    Ok(())
+}
+
+/// Every formula for one unit per invocation, as GPUs have them, by the tile that compiles the fastest.
+fn by_units(engine: &Engine, index: usize) -> Outcome {
+    for (name, setup) in setups(&[rows()[index]]) {
+        let case = setup.drawn(index as u32);
+        let tuning = Tuning { step: Some("1".parse()?), ..Tuning::default() };
+        let rnn = Rnn::new(engine, case.weights.clone()).with_tuning(tuning)?;
+        let (output, mut saved) = rnn.forward_saved(&case.call())?;
+        let given = Given::drawn(&output, 7);
+        let ours = rnn.backward(&mut saved, &given.gradients())?;
+        difference_of_gradients(&ours, &judge(&case, &given)).map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(())
 }
@@ -149,6 +167,34 @@ fn in_segments(engine: &Engine, index: usize) -> Outcome {
             return Err(format!("{name}: not in segments:\n{plan}").into());
         }
         check(engine, &setup.drawn(index as u32)).map_err(|failed| said(&name, failed))?;
+    }
+    Ok(())
+}
+
+/// Every tile of a step, forward and on the way back, by sizes around those of tiles and pieces of K.
+fn every_tile(engine: &Engine) -> Outcome {
+    for (cell, hidden, steps, batch) in
+        [(Cell::Lstm, 70, 2, 35), (Cell::Vanilla(Activation::Tanh), 261, 2, 9)]
+    {
+        let case = case(&Config::new(cell, hidden).bidirectional().input_size(3), steps, batch, 75);
+        let mut counted = 0;
+        for tile in Tile::ALL {
+            let tuning = Tuning { schedule: Some(Schedule::Stepwise), step: Some(tile), ..Tuning::default() };
+            let rnn = Rnn::new(engine, case.weights.clone()).with_tuning(tuning)?;
+            let (output, mut saved) = match rnn.forward_saved(&case.call()) {
+                Err(Error::Unsupported { .. }) => continue,
+                other => other?,
+            };
+            let given = Given::drawn(&output, 7);
+            let ours = rnn.backward(&mut saved, &given.gradients())?;
+            difference_of_gradients(&ours, &judge(&case, &given))
+                .map_err(|error| format!("{cell} {hidden}, tile {tile}: {error}"))?;
+            counted += 1;
+        }
+        // Each, Split, SplitWide and one of Workgroup at least.
+        if counted < 11 {
+            return Err(format!("{cell} {hidden}: {counted} tiles").into());
+        }
     }
     Ok(())
 }

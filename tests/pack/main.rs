@@ -90,7 +90,7 @@ fn all_in_place(engine: &Engine, rnn: &Rnn, weights: &Weights, dtype: Dtype) -> 
         let dtype = key.part.dtype(dtype);
         let numbers = numbers(&read(engine, &buffer)?, dtype);
         for (index, numbers) in numbers.chunks(numbers.len() / key.count).enumerate() {
-            let is_software = engine.limits().is_some_and(|limits| limits.is_software);
+            let is_software = engine.limits().is_some_and(|limits| limits.machine.is_software);
             let together = if is_software { 4 } else { 1 };
             let tensors = Tensors::new(weights, key, key.first + index, together);
             let mut written = 0;

@@ -1,7 +1,7 @@
 //! Passes and dispatches of each schedule.
 
 use wgpu_rnn::inspect::{Kernel, Payload, Step};
-use wgpu_rnn::{Cell, Config, Dtype, Error, Limits, Plan, Schedule, Tuning, Workload};
+use wgpu_rnn::{Cell, Config, Dtype, Error, Limits, Machine, Plan, Schedule, Tuning, Workload};
 
 /// A plan of a certain schedule.
 fn by(schedule: Schedule, config: &Config, steps: usize, batch: usize) -> Plan {
@@ -37,7 +37,7 @@ fn one_dispatch_a_step_and_direction() {
 /// where a submit is full; and each workgroup's state fits into its memory.
 #[test]
 fn many_steps_are_several_dispatches_with_state_that_fits() {
-    let limits = Limits { is_software: true, subgroup_size: 8, ..Limits::default() };
+    let limits = Limits { machine: Machine::SOFTWARE, subgroup_size: 8, ..Limits::default() };
     // 1,200 units in five turns, each of 300 vectors: some 20 steps per dispatch.
     for (hidden, batch, longest) in [(4, 3, 256), (300, 40, 256), (1200, 40, 30)] {
         let shape = Workload { tuning: Schedule::Sequence.into(), ..Workload::new(1000, batch) };
@@ -215,9 +215,9 @@ fn cooperative_tiles_are_for_large_products_of_f16() {
     let product = &large.passes().next().unwrap().dispatches[0];
     assert_eq!(large.workgroups(product, 100), [128 / 16, 6400 / 64, 1]);
     assert_ne!(of_gemm(&planned(Dtype::F16, 10, 4, &limits)), "64c");
-    assert_eq!(of_gemm(&planned(Dtype::F32, 100, 64, &limits)), "64w");
+    assert!(of_gemm(&planned(Dtype::F32, 100, 64, &limits)).ends_with("w"));
     let without = Limits { cooperative: false, ..limits };
-    assert_eq!(of_gemm(&planned(Dtype::F16, 100, 64, &without)), "64w");
+    assert!(of_gemm(&planned(Dtype::F16, 100, 64, &without)).ends_with("w"));
 
     let tuning = Tuning { gemm: Some("64c".parse().unwrap()), ..Tuning::default() };
     let asked = |dtype, limits: &Limits| {
@@ -227,14 +227,14 @@ fn cooperative_tiles_are_for_large_products_of_f16() {
     for (dtype, limits) in [(Dtype::F16, without), (Dtype::F32, limits)] {
         let error = asked(dtype, &limits).unwrap_err();
         assert!(matches!(error, Error::Unsupported { name: "gemm tile", .. }), "{error}");
-        assert!(error.to_string().ends_with("64w on this adapter, found 64c"), "{error}");
+        assert!(error.to_string().ends_with("128w on this adapter, found 64c"), "{error}");
     }
 }
 
 /// A step's tile is of the network, N and the adapter: no result depends on T or on the schedule through it.
 #[test]
 fn step_tiles_depend_on_neither_time_nor_schedule() {
-    let limits = Limits { is_software: false, ..Limits::default() };
+    let limits = Limits { machine: Machine::DISCRETE, ..Limits::default() };
     for (hidden_size, batch) in [(32, 1), (256, 32), (256, 200), (1024, 64)] {
         let config = Config::lstm(hidden_size).bidirectional().input_size(hidden_size);
         let mut tiles = Vec::new();

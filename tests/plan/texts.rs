@@ -37,15 +37,15 @@ fn stacked_bidirectional_gru() {
               upload                           1248  staging
               download                         2688  staging
               all                             51680
-            submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
+            submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
               upload           copy                      5                                     1248
-              layer 0 input    gemm/4k                   1          3x4x1        23040         9312
-              layer 0 both     gru sequence/1            1          1x3x2        30420        37320
-              layer 1 input    gemm/4k                   1          3x4x1        46080        12864
-                               gemm/4k                   1          3x4x1        46080        12864
-              layer 1 both     gru sequence/1            1          1x3x2        30420        37320
+              layer 0 input    gemm/4k32                 1          3x4x1        23040         9312        3.1 dispatch
+              layer 0 both     gru sequence/1            1          1x3x2        30420        37320        7.4 latency
+              layer 1 input    gemm/4k32                 1          3x4x1        46080        12864        3.1 dispatch
+                               gemm/4k32                 1          3x4x1        46080        12864        3.1 dispatch
+              layer 1 both     gru sequence/1            1          1x3x2        30420        37320        7.4 latency
               download         copy                      6                                     2688
-            all: 1 submits, 4 passes, 5 dispatches, 176040 FLOP
+            all: 1 submits, 4 passes, 5 dispatches, 176040 FLOP, 24.1 us estimated
         "#]],
     );
 }
@@ -71,14 +71,14 @@ fn long_lstm_takes_two_submits() {
               upload                           9728  staging
               download                        19328  staging
               all                            140672
-            submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
+            submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
               upload           copy                      3                                     9728
-              layer 0 input    gemm/4k                   1        1x150x1       153600        86912
-              layer 0 forward  lstm sequence/1           1          1x2x1       262144       393216
-            submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes
-              layer 0 forward  lstm sequence/1           1          1x2x1        45056        67584
+              layer 0 input    gemm/8k                   1         1x75x1       153600        86912        4.5 memory
+              layer 0 forward  lstm sequence/1           1          1x2x1       262144       393216      247.1 latency
+            submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
+              layer 0 forward  lstm sequence/1           1          1x2x1        45056        67584       44.3 latency
               download         copy                      3                                    19328
-            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP
+            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP, 295.9 us estimated
         "#]],
     );
 }
@@ -101,24 +101,24 @@ fn weights_are_packed_by_a_plan_of_their_own() {
           layer 1 weight_hh                6144  weights
           layer 1 bias_hh                  1536  weights
           all                             57756
-        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
-          layer 0 pack     pack                      1          1x5x1            0         2340
-                           pack                      1          1x5x1            0         2340
-                           pack                      1          1x1x1            0          312
-                           pack                      1          1x1x1            0          312
-                           pack                      1         1x10x1            0         4524
-                           pack                      1         1x10x1            0         4524
-                           pack                      1          1x1x1            0          312
-                           pack                      1          1x1x1            0          312
-          layer 1 pack     pack                      1         1x10x1            0         9048
-                           pack                      1         1x10x1            0         9048
-                           pack                      1          1x1x1            0          312
-                           pack                      1          1x1x1            0          312
-                           pack                      1         1x10x1            0         4524
-                           pack                      1         1x10x1            0         4524
-                           pack                      1          1x1x1            0          312
-                           pack                      1          1x1x1            0          312
-        all: 1 submits, 2 passes, 16 dispatches, 0 FLOP
+        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
+          layer 0 pack     pack                      1          1x5x1            0         2340        2.5 dispatch
+                           pack                      1          1x5x1            0         2340        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+                           pack                      1         1x10x1            0         4524        2.5 dispatch
+                           pack                      1         1x10x1            0         4524        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+          layer 1 pack     pack                      1         1x10x1            0         9048        2.6 dispatch
+                           pack                      1         1x10x1            0         9048        2.6 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+                           pack                      1         1x10x1            0         4524        2.5 dispatch
+                           pack                      1         1x10x1            0         4524        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+                           pack                      1          1x1x1            0          312        2.5 dispatch
+        all: 1 submits, 2 passes, 16 dispatches, 0 FLOP, 39.9 us estimated
     "#]];
     expected.assert_eq(&plan.to_string());
     let limits = Limits { max_buffer_bytes: 10 << 10, ..Limits::default() };
@@ -133,12 +133,12 @@ fn weights_are_packed_by_a_plan_of_their_own() {
           layer 0 weight_hh                4096  weights
           layer 0 bias_hh                  1024  weights
           all                             26592
-        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes
-          layer 0 pack     pack                      1         1x52x1            0        16016
-                           pack                      1          1x1x1            0          416
-                           pack                      1         1x13x1            0         6032
-                           pack                      1          1x1x1            0          416
-        all: 1 submits, 1 passes, 4 dispatches, 0 FLOP
+        submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
+          layer 0 pack     pack                      1         1x52x1            0        16016        2.5 dispatch
+                           pack                      1          1x1x1            0          416        2.5 dispatch
+                           pack                      1         1x13x1            0         6032        2.5 dispatch
+                           pack                      1          1x1x1            0          416        2.5 dispatch
+        all: 1 submits, 1 passes, 4 dispatches, 0 FLOP, 9.9 us estimated
     "#]];
     expected.assert_eq(&plan.to_string());
 }

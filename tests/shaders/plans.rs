@@ -5,7 +5,7 @@ use crate::{parse, translate};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use wgpu_rnn::inspect::{Equation, Kernel, Read, StepIndex, Tile};
-use wgpu_rnn::{Activation, Cell, Dtype, Error, Limits, Plan, Save, Schedule, Tuning, Workload};
+use wgpu_rnn::{Activation, Cell, Dtype, Error, Limits, Machine, Plan, Save, Schedule, Tuning, Workload};
 
 /// A pipeline: the kernel's name for reports, and what makes it another one.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +55,7 @@ fn unset(used: &Used, name: &str) -> Option<&'static str> {
 fn adapters() -> [Limits; 4] {
     let all = Limits { subgroup_size: 32, f16: true, workgroup_bytes: 32 << 10, ..Limits::default() };
     [
-        Limits { is_software: true, subgroup_size: 8, f16: true, ..Limits::default() },
+        Limits { machine: Machine::SOFTWARE, subgroup_size: 8, f16: true, ..Limits::default() },
         Limits::default(),
         all,
         Limits { cooperative: true, ..all },

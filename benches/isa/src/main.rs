@@ -9,13 +9,13 @@ mod vulkan;
 use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use vulkan::Vulkan;
-use wgpu_rnn::inspect::{Dispatch, StepIndex, WORKGROUP};
-use wgpu_rnn::{Config, Dtype, Limits, Plan, Workload};
+use wgpu_rnn::inspect::{Dispatch, StepIndex};
+use wgpu_rnn::{Config, Dtype, Limits, Machine, Plan, Save, Workload};
 
 /// Name, network, T, N, and the type that numbers are stored as.
-fn networks() -> [(&'static str, Config, usize, usize, Dtype); 9] {
+fn networks() -> [(&'static str, Config, usize, usize, Dtype); 12] {
     let lstm = |size| Config::lstm(size).input_size(size);
     let gru = Config::gru(128).input_size(128);
     let rnn = Config::rnn_tanh(64).input_size(64);
@@ -27,6 +27,9 @@ fn networks() -> [(&'static str, Config, usize, usize, Dtype); 9] {
         ("LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F32),
         ("LSTM 1024 N64 T25", lstm(1024), 25, 64, Dtype::F32),
         ("LSTM 2048 N128 T25", lstm(2048), 25, 128, Dtype::F32),
+        ("LSTM 1024 N32 T25", lstm(1024), 25, 32, Dtype::F32),
+        ("LSTM 2048 N1 T25", lstm(2048), 25, 1, Dtype::F32),
+        ("LSTM 2048 N32 T25", lstm(2048), 25, 32, Dtype::F32),
         ("BiRNN 64 N8 T50", rnn.bidirectional(), 50, 8, Dtype::F32),
         ("f16 LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F16),
     ]
@@ -41,6 +44,7 @@ fn limits() -> Limits {
         workgroup_size: 1024,
         subgroup_size: 32,
         f16: true,
+        machine: Machine::DISCRETE,
         ..Limits::default()
     }
 }
@@ -48,22 +52,31 @@ fn limits() -> Limits {
 fn main() {
     let vulkan = Vulkan::new();
     let limits = limits();
-    let mut seen = HashSet::new();
+    // Kernels that were compiled, by number.
+    let mut seen = HashMap::new();
     for (name, config, steps, batch, dtype) in networks() {
         let workload = Workload { dtype, ..Workload::new(steps, batch) };
-        let plan = Plan::of(&config, &workload, &limits).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for dispatch in plan.passes().flat_map(|pass| pass.dispatches.iter()) {
+        let planned = |workload| {
+            Plan::of(&config, &workload, &limits).unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let plan = planned(workload);
+        let saved = planned(Workload { saves: Some(Save::Gates), ..workload });
+        let back = saved.backward.iter().flat_map(|way| way.passes());
+        for dispatch in plan.passes().chain(back).flat_map(|pass| pass.dispatches.iter()) {
             let Dispatch { kernel, tile, dtype, overrides, .. } = dispatch;
-            if !seen.insert(format!("{kernel:?} {tile} {dtype:?} {overrides:?}")) {
-                continue;
-            }
             let groups = plan.workgroups(dispatch, steps as u64);
             let size = overrides.iter().find(|(name, _)| *name == "WORKGROUP");
-            let size = size.map_or(f64::from(WORKGROUP), |&(_, size)| size);
+            let size = size.map_or(f64::from(tile.invocations()), |&(_, size)| size);
             let invocations = groups.map(f64::from).iter().product::<f64>() * size;
             // Multiply-adds per invocation: of one time step, or of the whole product.
             let multiplies = dispatch.flops as f64 / 2.0 / invocations;
-            eprintln!("\n#### {name} | {} {tile} | {groups:?} | {multiplies}", kernel.name());
+            let text = format!("{kernel:?} {tile} {dtype:?} {overrides:?}");
+            let known = seen.len();
+            let index = *seen.entry(text).or_insert(known);
+            eprintln!("\n#### {name} | {} {tile} | {groups:?} | {multiplies} | {index}", kernel.name());
+            if seen.len() == known {
+                continue;
+            }
             let text = kernel.wgsl(*tile, StepIndex::Immediate, *dtype);
             vulkan.compile(&spirv(&text, overrides), dispatch.bindings.len());
         }

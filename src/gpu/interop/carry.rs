@@ -296,6 +296,7 @@ fn way<'a>(
         dims: Dims::Carry(dims),
         flops: 0,
         bytes: rows * width * (from.bytes() + to.bytes()),
+        shape: None,
     };
     let workgroups = run.plan.workgroups(&dispatch, run.plan.steps);
     let ours = if reads_theirs { transfer.buffer[0] } else { transfer.after(run.plan.steps) };

@@ -6,6 +6,7 @@ use crate::network::{Dtype, Product};
 use crate::plan::arrays::{Arrays, Group, KeptSteps};
 use crate::plan::buffers::{Binding, BufferId};
 use crate::plan::builder::Builder;
+use crate::plan::cost::Shape;
 use crate::plan::dims::{CarryDims, Dims, NormDims, StepDims};
 use crate::plan::dispatch::Dispatch;
 use crate::plan::gemm::{Gemm, Source, Target};
@@ -258,14 +259,22 @@ impl<'a> Steps<'a> {
             direction_cells: self.direction_cells as u32,
         });
         let in_one = phase.kernel.is_sequence();
+        let shape = Shape {
+            rows: self.batch,
+            columns: directions * units,
+            directions,
+            depth,
+            steps: 1,
+            dtype: workload.dtype,
+        };
         let tile = match in_one {
             // The schedule was chosen because there is one.
             true => sequence_tile(slot, group.is_paired(), workload, limits).unwrap_or(Tile::ALL[0]),
             false => {
                 // The tile follows the layer's directions, not this dispatch's: every schedule has the same.
                 let all = builder.network.direction_count() as u64;
-                let size = (self.batch, all.saturating_mul(units));
-                tiles::tile(phase.kernel, size, workload.dtype, &workload.tuning, limits)?
+                let shape = Shape { columns: all.saturating_mul(units), directions: all, ..shape };
+                tiles::tile(phase.kernel, &shape, &workload.tuning, limits)?
             }
         };
         let arrays = [
@@ -281,6 +290,7 @@ impl<'a> Steps<'a> {
         let mut dispatch = builder.dispatch(phase.kernel, tile, (self.batch, units), dims, &arrays)?;
         let row = product(&[FOUR, depth, width]);
         dispatch.directions = directions;
+        dispatch.shape = Some(shape);
         dispatch.flops =
             product(&[2, directions, self.batch, units, of.width() as u64, contracted(of, self)]);
         let numbers =

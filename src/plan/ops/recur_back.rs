@@ -7,13 +7,14 @@ use crate::network::{Back, Dtype, Equation, Merge, Operand, Product};
 use crate::plan::arrays::{Arrays, Group};
 use crate::plan::buffers::Binding;
 use crate::plan::builder::Builder;
+use crate::plan::cost::Shape;
 use crate::plan::dims::{BackDims, Dims};
 use crate::plan::dispatch::{Dispatch, Gives};
 use crate::plan::gradient_arrays::{
     GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
 };
 use crate::plan::ops::{again, outers, recur};
-use crate::plan::schedule::{MAX_TURNS, Schedule, sequence_workgroup, spread_tiles};
+use crate::plan::schedule::{MAX_TURNS, Schedule, sequence_workgroup};
 use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units, units_together};
 use crate::plan::{FOUR, padded, product, tiles};
 
@@ -191,14 +192,24 @@ impl BackSteps<'_> {
         });
         let all = network.direction_count() as u64;
         let columns = units.div_ceil(together);
-        let size = (batch, all.saturating_mul(columns));
+        let shape = Shape {
+            rows: batch,
+            columns: directions * columns,
+            directions,
+            depth,
+            steps: 1,
+            dtype: workload.dtype,
+        };
         let tile = match row.product {
             Some(_) if in_one => {
                 let usable = tiles::usable(kernel, workload.dtype, builder.limits);
-                let spread = spread_tiles(usable, batch, directions);
-                tiles::best(&spread, batch, directions * columns, builder.limits)
+                let shape = Shape { steps: workload.steps as u64, ..shape };
+                tiles::best(kernel, &usable, &shape, builder.limits)
             }
-            Some(_) => tiles::tile(kernel, size, workload.dtype, &workload.tuning, builder.limits)?,
+            Some(_) => {
+                let shape = Shape { columns: all.saturating_mul(columns), directions: all, ..shape };
+                tiles::tile(kernel, &shape, &workload.tuning, builder.limits)?
+            }
             None => Tile::ALL[0],
         };
         let or_unread = |buffer: Option<_>| buffer.map_or(unread, Binding::from);
@@ -229,6 +240,7 @@ impl BackSteps<'_> {
         let columns = if row.product.is_some() { columns } else { 1 };
         let mut dispatch = builder.dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
         dispatch.directions = directions;
+        dispatch.shape = row.product.map(|_| shape);
         let contracted = row.product.map_or(0, |of| contracted(of, slot));
         dispatch.flops = product(&[2, directions, batch, units, contracted]);
         let numbers = product(&[units, FOUR, depth])

@@ -1,0 +1,85 @@
+//! The text of `multiply`, the product of a tile: a file of `shaders/multiply/`, whose rows, columns and
+//! vectors of k are written out, since naga's loops keep a compiler from unrolling, and arrays with a changing
+//! index would live in slow memory.
+
+use super::{Read, Tile};
+
+/// Vectors of k that a workgroup reads into its memory at a time.
+pub(super) const PIECE: u32 = 4;
+
+/// Vectors of k in a turn of a loop: the loads that are in flight at once. A turn with few multiply-adds has
+/// more of them, so that its count costs little.
+pub(crate) const fn unrolled(rows: u32, gates: u32) -> u32 {
+    match rows * gates {
+        ..=8 => 8,
+        _ => 4,
+    }
+}
+
+/// The product of a tile with `gates` gates per column, or of a GEMM, whose sums end in registers.
+pub(super) fn multiply(tile: Tile, gates: u32, is_gemm: bool) -> String {
+    let (rows, lanes, columns, slices) = (tile.rows, tile.invocations(), tile.columns(gates), tile.slices());
+    let unrolled = unrolled(rows, gates);
+    let constants = |text: &str| {
+        let values = [
+            ("ROWS", rows),
+            ("COLUMNS", columns),
+            ("LANES", lanes),
+            ("SLICES", slices),
+            ("UNROLLED", unrolled),
+            ("PIECE", PIECE),
+        ];
+        values.into_iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), &value.to_string())
+        })
+    };
+    match tile.read {
+        Read::Each => repeat(
+            &constants(include_str!("../../shaders/multiply/each.wgsl")),
+            &[('j', unrolled), ('r', rows)],
+        ),
+        Read::Shared => {
+            let text = include_str!("../../shaders/multiply/shared.wgsl");
+            repeat(&constants(text), &[('e', rows / 8), ('n', 8)])
+        }
+        Read::Split | Read::SplitWide => {
+            let text = include_str!("../../shaders/multiply/split.wgsl");
+            repeat(&constants(text), &[('j', unrolled), ('r', rows), ('s', slices)])
+        }
+        Read::Workgroup => {
+            let text = include_str!("../../shaders/multiply/workgroup.wgsl");
+            let reads = |vectors: u32| (vectors * PIECE).div_ceil(lanes);
+            let own =
+                [('r', 8 * rows / lanes), ('c', columns / 8), ('i', reads(rows)), ('l', reads(columns))];
+            let pieces = match gates {
+                1 => include_str!("../../shaders/multiply/pieces_1.wgsl"),
+                2 => include_str!("../../shaders/multiply/pieces_2.wgsl"),
+                3 => include_str!("../../shaders/multiply/pieces_3.wgsl"),
+                _ => include_str!("../../shaders/multiply/pieces_4.wgsl"),
+            };
+            let end = match is_gemm {
+                true => include_str!("../../shaders/multiply/end_gemm.wgsl"),
+                false => include_str!("../../shaders/multiply/end_step.wgsl"),
+            };
+            [&repeat(&constants(text), &own), pieces, end].join("\n")
+        }
+        Read::Cooperative => include_str!("../../shaders/multiply/cooperative.wgsl").to_owned(),
+    }
+}
+
+/// The text, with each line that names indices, as `{r}`, written once for each of their values: the first
+/// index of the list changes least often.
+fn repeat(text: &str, indices: &[(char, u32)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for &(name, count) in indices {
+        let mark = format!("{{{name}}}");
+        let written = |line: String| -> Vec<String> {
+            match line.contains(&mark) {
+                true => (0..count).map(|value| line.replace(&mark, &value.to_string())).collect(),
+                false => vec![line],
+            }
+        };
+        lines = lines.into_iter().flat_map(written).collect();
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,351 @@
+//! The time that a dispatch should take: the largest of its multiply-adds, its bytes and its round trips to
+//! memory, the part of the others that is not hidden behind it, and the cost of a dispatch. Tiles and schedules are chosen by it. An estimate is no measurement.
+
+use super::dispatch::Dispatch;
+use super::product;
+use super::schedule::sequence_workgroup;
+use super::{FOUR, Limits};
+use crate::kernel::{Kernel, Read, Tile, WORKGROUP, unrolled};
+use crate::network::Dtype;
+use std::fmt;
+
+/// The speeds of a class of adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Machine {
+    /// Compute units, which work apart: each has a workgroup or several.
+    pub units: u32,
+    /// Multiply-adds that a unit does at once, one per invocation.
+    pub lanes: u32,
+    /// Invocations that a unit holds at once.
+    pub resident: u32,
+    /// Multiply-adds of all units, in millions per second.
+    pub multiply_adds: u32,
+    /// Activations of cells that all units compute, in millions per second.
+    pub activations: u32,
+    /// Bytes that the invocations of all units load from the caches of their units, or from the memory of
+    /// their workgroups, in millions per second.
+    pub loads: u32,
+    /// Bytes from the cache of all units, in millions per second.
+    pub cache: u32,
+    /// Bytes from the adapter's memory, in millions per second.
+    pub memory: u32,
+    /// The cache of all units, in bytes.
+    pub cache_bytes: u32,
+    /// The time from a load to its number, in nanoseconds.
+    pub round_trip: u32,
+    /// The time that a dispatch and the wait for it take, in nanoseconds.
+    pub dispatch: u32,
+    /// The time that the invocations of a workgroup wait for each other, in nanoseconds.
+    pub barrier: u32,
+    /// A CPU: weights lie so that an invocation computes four units on the way back, for fewer loads, and
+    /// eight lanes of a subgroup load for each other.
+    pub is_software: bool,
+}
+
+impl Machine {
+    /// A card with memory of its own, of the middle: 60 units of 64 lanes at 2.1 GHz and a cache of 4 MiB, as
+    /// AMD's RX 6800 has (RDNA 2 whitepaper: 64 bytes per clock and unit from the unit's cache, 2 KiB per clock
+    /// from the shared one); dispatch and round trip of NVIDIA's cards under Vulkan (2.2 us and 0.2 us:
+    /// kvark/meganeura 69ae7fd; arXiv:1804.06826).
+    pub const DISCRETE: Machine = Machine {
+        units: 60,
+        lanes: 64,
+        resident: 2048,
+        multiply_adds: 8_000_000,
+        activations: 400_000,
+        loads: 8_000_000,
+        cache: 2_200_000,
+        memory: 512_000,
+        cache_bytes: 4 << 20,
+        round_trip: 200,
+        dispatch: 2_200,
+        barrier: 50,
+        is_software: false,
+    };
+
+    /// A GPU that shares a CPU's memory: 12 units of 64 lanes at 2.6 GHz and two channels of memory, as AMD's
+    /// 780M has; dispatch of Apple's serial encoder (1.3 to 3.0 us in three reports).
+    pub const INTEGRATED: Machine = Machine {
+        units: 12,
+        lanes: 64,
+        resident: 2048,
+        multiply_adds: 2_000_000,
+        activations: 100_000,
+        loads: 2_000_000,
+        cache: 400_000,
+        memory: 80_000,
+        cache_bytes: 2 << 20,
+        round_trip: 250,
+        dispatch: 2_200,
+        barrier: 50,
+        is_software: false,
+    };
+
+    /// Mesa's lavapipe on two cores, fitted to twelve networks with every schedule and tile: each lane's load is
+    /// an instruction of its own, a core does one thing after the other, and a workgroup's barrier is a switch
+    /// between all of its invocations.
+    pub const SOFTWARE: Machine = Machine {
+        units: 2,
+        lanes: 8,
+        resident: 64,
+        multiply_adds: 52_000,
+        activations: 170,
+        loads: 10_200,
+        cache: 40_000,
+        memory: 15_000,
+        cache_bytes: 16 << 20,
+        round_trip: 0,
+        dispatch: 55_000,
+        barrier: 18_000,
+        is_software: true,
+    };
+}
+
+/// A product, as a dispatch computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows; of a step or a sequence, N.
+    pub rows: u64,
+    /// Columns, of all directions that the dispatch has.
+    pub columns: u64,
+    /// Directions, or other parts that share no operand.
+    pub directions: u64,
+    /// K, in vectors of four.
+    pub depth: u64,
+    /// Time steps of the dispatch.
+    pub steps: u64,
+    /// The type of the operands.
+    pub dtype: Dtype,
+}
+
+/// The resource that bounds a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Multiply-adds.
+    Compute,
+    /// Loads of invocations.
+    Loads,
+    /// Bytes from the cache of all units.
+    Cache,
+    /// Bytes from memory.
+    Memory,
+    /// Round trips to memory, one after the other.
+    Latency,
+    /// The dispatch itself.
+    Dispatch,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Bound::Compute => "compute",
+            Bound::Loads => "loads",
+            Bound::Cache => "cache",
+            Bound::Memory => "memory",
+            Bound::Latency => "latency",
+            Bound::Dispatch => "dispatch",
+        })
+    }
+}
+
+/// The estimated time of a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Seconds, the dispatch's own cost included.
+    pub seconds: f64,
+    /// The resource that takes the most of them.
+    pub bound: Bound,
+}
+
+/// All that a dispatch does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Work {
+    /// Workgroups, and invocations of each.
+    groups: u64,
+    invocations: u64,
+    /// Of a time step: multiply-adds, sums that are thrown away included; bytes that invocations load, that
+    /// workgroups load, and that are read from or written to memory.
+    multiply_adds: f64,
+    activations: f64,
+    loads: f64,
+    cache: f64,
+    memory: f64,
+    /// Round trips of an invocation, one after the other, and barriers of a workgroup; in a time step.
+    turns: u64,
+    barriers: u64,
+    steps: u64,
+    /// An invocation loads for a later turn while it multiplies.
+    reads_ahead: bool,
+}
+
+/// Vectors of k of a piece that a workgroup reads at once.
+const PIECE: u64 = 4;
+
+/// Invocations that load a number once, where all need the same.
+const SUBGROUP: f64 = 32.0;
+
+/// Round trips of a cell's update, or of a store.
+const EPILOGUE: u64 = 2;
+
+/// Cooperative matrices multiply so many times as fast (2.5 to 3.5 times elsewhere: llama.cpp#22504).
+const COOPERATIVE: f64 = 3.0;
+
+/// The most invocations of a lane that hide each other's waits: more have no room in its registers.
+const OTHERS: f64 = 4.0;
+
+/// A unit draws this many times its share of the cache's bytes, where other units draw none: 64 bytes per
+/// clock of the 27 that are its share, on NVIDIA's V100.
+const CACHE_SHARES: f64 = 2.4;
+
+/// The estimate of a product by a tile.
+pub(super) fn of_product(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Estimate {
+    limits.machine.estimate(&work(kernel, tile, shape, limits))
+}
+
+/// The estimate of a dispatch that does so many time steps; without a product, of the bytes that it moves.
+pub(super) fn of_dispatch(dispatch: &Dispatch, steps: u64, groups: [u32; 3], limits: &Limits) -> Estimate {
+    if let Some(shape) = dispatch.shape {
+        return of_product(dispatch.kernel, dispatch.tile, &Shape { steps, ..shape }, limits);
+    }
+    let bytes = dispatch.bytes as f64;
+    limits.machine.estimate(&Work {
+        groups: groups.into_iter().map(u64::from).product::<u64>().max(1),
+        invocations: u64::from(WORKGROUP),
+        multiply_adds: 0.0,
+        activations: 0.0,
+        loads: bytes,
+        cache: bytes,
+        memory: bytes,
+        turns: 1,
+        barriers: 0,
+        steps: 1,
+        reads_ahead: false,
+    })
+}
+
+fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
+    let gates = u64::from(kernel.gates());
+    let Shape { rows, columns, directions, depth, steps, dtype } = *shape;
+    let (tile_rows, slices) = (u64::from(tile.rows), u64::from(tile.slices()));
+    let of_rows = rows.div_ceil(tile_rows);
+    let in_one = kernel.is_sequence();
+    let own = columns / directions;
+    // Columns and invocations of a workgroup, workgroups side by side, and turns of a workgroup over columns.
+    let (wide, invocations, side_by_side, rounds) = match in_one {
+        true => {
+            let workgroup = sequence_workgroup(own, limits);
+            let rounds = own.div_ceil(workgroup);
+            (rounds * workgroup, workgroup, 1, rounds)
+        }
+        false => {
+            let wide = u64::from(tile.columns(kernel.gates()));
+            (wide, u64::from(tile.invocations()), own.div_ceil(wide), 1)
+        }
+    };
+    let groups = product(&[of_rows, side_by_side, directions]);
+    let bytes = dtype.bytes() as f64;
+    let whole = |numbers: &[u64]| product(numbers) as f64;
+    let mut multiply_adds = whole(&[groups, tile_rows, wide, gates, FOUR, depth]);
+    if tile.read == Read::Cooperative {
+        multiply_adds /= COOPERATIVE;
+    }
+    // Vectors that invocations load for a vector of k: of a column's weights, and of rows.
+    let of_weights = whole(&[groups, wide, depth, gates]);
+    let of_rows = whole(&[groups, wide, depth, tile_rows]);
+    let vectors = match tile.read {
+        // All invocations of a subgroup have the same rows.
+        Read::Each if !in_one && !limits.machine.is_software => of_weights + of_rows / SUBGROUP,
+        Read::Each | Read::Split | Read::SplitWide => of_weights + of_rows,
+        Read::Shared => {
+            // Each number is handed over before it is multiplied with those of all gates.
+            multiply_adds += multiply_adds / gates as f64;
+            of_weights + of_rows / 8.0
+        }
+        // From the memory of a workgroup, which gives twice as much: each invocation reads for all its sums.
+        Read::Workgroup | Read::Cooperative => {
+            let (side, apart) = (invocations / 8, wide / 8);
+            0.5 * whole(&[groups, invocations, depth, tile_rows.div_ceil(side) + apart * gates])
+        }
+    };
+    // Pieces in a workgroup's memory are f32.
+    let wide_loads = tile.read == Read::Workgroup;
+    let weights = whole(&[own, directions, gates, FOUR, depth]) * bytes;
+    let moved = whole(&[rows, directions]) * (whole(&[FOUR, depth]) + whole(&[2, own, gates])) * bytes;
+    // Weights that are read in every step stay in the cache, if they fit.
+    let stays = steps > 1 || !matches!(kernel, Kernel::Gemm | Kernel::GemmInF32 | Kernel::Outer);
+    let memory =
+        if stays && weights <= f64::from(limits.machine.cache_bytes) { moved } else { moved + weights };
+    let in_flight = match tile.read {
+        Read::Shared => 1,
+        Read::Workgroup | Read::Cooperative => PIECE,
+        Read::Each | Read::Split | Read::SplitWide => u64::from(unrolled(tile.rows, kernel.gates())),
+    };
+    Work {
+        groups,
+        invocations,
+        multiply_adds,
+        activations: match kernel {
+            Kernel::Gemm | Kernel::GemmInF32 | Kernel::Outer => 0.0,
+            // Of the gates, and of the cell state.
+            _ => whole(&[rows, own, directions, gates + 1]),
+        },
+        loads: 4.0 * vectors * if wide_loads { Dtype::F32.bytes() as f64 } else { bytes },
+        cache: whole(&[groups, FOUR, depth, wide * gates + tile_rows]) * bytes,
+        memory,
+        turns: rounds * depth.div_ceil(slices * in_flight) + EPILOGUE,
+        barriers: match tile.read {
+            _ if in_one => 2,
+            Read::Split | Read::SplitWide => 1,
+            Read::Workgroup | Read::Cooperative => 2 * depth.div_ceil(PIECE),
+            Read::Each | Read::Shared => 0,
+        },
+        steps,
+        reads_ahead: tile.read == Read::Workgroup,
+    }
+}
+
+impl Machine {
+    fn estimate(&self, work: &Work) -> Estimate {
+        let units = f64::from(self.units);
+        let groups = work.groups.max(1) as f64;
+        // The busiest unit has so many workgroups: between an even share and a whole number of them.
+        let even = groups / units;
+        let on_one = if even <= 1.0 { 1.0 } else { 0.5 * (even + even.ceil()) };
+        let busy = (on_one * work.invocations as f64 / f64::from(self.lanes)).min(1.0);
+        // Seconds of the busiest unit, for a total and the speed of all units.
+        let of_unit = |total: f64, speed: u32| total / groups * on_one / (f64::from(speed) * 1e6 / units);
+        let of_all = |total: f64, speed: u32| total / (f64::from(speed) * 1e6);
+        let invocations = work.groups.saturating_mul(work.invocations);
+        let at_once = u64::from(self.units).saturating_mul(u64::from(self.resident));
+        let waves = invocations.div_ceil(at_once.max(1)).max(1);
+        let nanoseconds = |count: u64, each: u32| 1e-9 * count as f64 * f64::from(each);
+        let barriers = nanoseconds(waves.saturating_mul(work.barriers), self.barrier);
+        let parts = [
+            (
+                Bound::Compute,
+                of_unit(work.multiply_adds, self.multiply_adds) / busy
+                    + of_unit(work.activations, self.activations),
+            ),
+            (Bound::Loads, of_unit(work.loads, self.loads)),
+            (
+                Bound::Cache,
+                of_all(work.cache, self.cache).max(of_unit(work.cache, self.cache) / CACHE_SHARES),
+            ),
+            (Bound::Memory, of_all(work.memory, self.memory)),
+            (Bound::Latency, nanoseconds(waves.saturating_mul(work.turns), self.round_trip) + barriers),
+        ];
+        let (bound, longest) = parts
+            .into_iter()
+            .fold((Bound::Dispatch, 0.0), |most, one| if one.1 > most.1 { one } else { most });
+        // A unit's other invocations hide what does not bound, as far as there are any.
+        let ahead = if work.reads_ahead { 2.0 } else { 1.0 };
+        let others = match self.is_software {
+            true => 1.0,
+            false => (ahead * on_one * work.invocations as f64 / f64::from(self.lanes)).clamp(1.0, OTHERS),
+        };
+        let rest = parts.iter().map(|part| part.1).sum::<f64>() - longest;
+        let begin = nanoseconds(1, self.dispatch);
+        let all = (longest + rest / others) * work.steps as f64;
+        Estimate { seconds: begin + all, bound: if begin > all { Bound::Dispatch } else { bound } }
+    }
+}
