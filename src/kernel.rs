@@ -287,7 +287,7 @@ impl Kernel {
             Kernel::Gemm | Kernel::GemmInF32 => true,
             // Few units of a wide step are one column.
             Kernel::Back { is_sequence: true, .. } | Kernel::Back { is_wide: true, .. } => {
-                matches!(tile.read, Read::Each | Read::Shared)
+                matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared)
             }
             Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back { .. } if self.has_tiles() => {
                 match tile.read {
@@ -295,7 +295,9 @@ impl Kernel {
                     read => read != Read::Cooperative,
                 }
             }
-            Kernel::Sequence(_) | Kernel::SavedSequence(..) => matches!(tile.read, Read::Each | Read::Shared),
+            Kernel::Sequence(_) | Kernel::SavedSequence(..) => {
+                matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared)
+            }
             Kernel::Outer => [OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP].contains(tile),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],

@@ -18,7 +18,7 @@ use std::{
 const HEADER: &str = "wgpu-rnn tunings 1";
 
 /// To be counted up whenever kernels or candidates change in such a way that old measurements mean nothing.
-const CANDIDATES: u32 = 1;
+const CANDIDATES: u32 = 2;
 
 /// More steps than these tell nothing new about a time step.
 const MOST_STEPS: usize = 32;
@@ -126,9 +126,7 @@ impl Class {
 
 /// Tiles that may be the fastest for a product of `rows` rows; the plan's own choice comes first.
 pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option<Tile>> {
-    // A CPU has neither lanes with nothing to do nor memory that is nearer than its caches.
     let is_software = limits.machine.is_software;
-    let is_for_gpus = move |tile: &Tile| is_software && matches!(tile.read, Read::Split | Read::Workgroup);
     let cooperates = limits.cooperative;
     let is_missing = move |tile: &Tile| !cooperates && tile.read == Read::Cooperative;
     let rows = rows as u64;
@@ -139,7 +137,7 @@ pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option
     };
     let sensible = Tile::ALL
         .into_iter()
-        .filter(move |tile| !is_for_gpus(tile) && !is_missing(tile) && !is_wasteful(tile));
+        .filter(move |tile| tile.suits(is_software) && !is_missing(tile) && !is_wasteful(tile));
     [None].into_iter().chain(sensible.map(Some))
 }
 

@@ -14,7 +14,7 @@ INSTRUCTION = re.compile(r'\s+((?:v|s|ds|buffer|global|flat|scratch)_\w+)(.*)')
 BYTES = {'dwordx4': 16, 'dwordx3': 12, 'dwordx2': 8, 'dword': 4, 'b128': 16, 'b96': 12, 'b64': 8, 'b32': 4}
 
 
-def compiled(family, checked):
+def compiled(family, checked, only):
     """Everything that the driver says of the kernels."""
     target = pathlib.Path(os.environ.get('CARGO_TARGET_DIR') or HERE.parents[1] / 'target')
     manifest = ['--manifest-path', HERE / 'Cargo.toml', '--target-dir', target]
@@ -32,7 +32,7 @@ def compiled(family, checked):
     )
     if checked:
         environment['CHECKED'] = '1'
-    run = subprocess.run([target / 'release/isa'], env=environment, capture_output=True, text=True)
+    run = subprocess.run([target / 'release/isa', only], env=environment, capture_output=True, text=True)
     if run.returncode:
         sys.exit((run.stderr + run.stdout)[-2000:])
     return run.stderr + run.stdout
@@ -79,8 +79,9 @@ def main():
     arguments.add_argument('family', nargs='?', default='navi21', help='a card: navi21, vega10, gfx1100')
     arguments.add_argument('--isa', metavar='FILE', help='keep the whole assembly there')
     arguments.add_argument('--checked', action='store_true', help="kernels with wgpu's checks of bounds")
+    arguments.add_argument('--only', metavar='NAME', default='', help='networks whose name has this part')
     arguments = arguments.parse_args()
-    text = compiled(arguments.family, arguments.checked)
+    text = compiled(arguments.family, arguments.checked, arguments.only)
     if arguments.isa:
         pathlib.Path(arguments.isa).write_text(text)
 

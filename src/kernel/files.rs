@@ -9,7 +9,7 @@ impl Tile {
     /// The way that operands are read.
     const fn wgsl(self) -> &'static str {
         match self.read {
-            Read::Each => include_str!("../../shaders/read_each.wgsl"),
+            Read::Each | Read::Unrolled => include_str!("../../shaders/read_each.wgsl"),
             Read::Shared => include_str!("../../shaders/read_shared.wgsl"),
             Read::Split | Read::SplitWide => include_str!("../../shaders/read_split.wgsl"),
             Read::Workgroup => include_str!("../../shaders/read_workgroup.wgsl"),

@@ -34,10 +34,11 @@ pub(super) fn multiply(tile: Tile, gates: u32, is_gemm: bool) -> String {
         })
     };
     match tile.read {
-        Read::Each => repeat(
-            &constants(include_str!("../../shaders/multiply/each.wgsl")),
-            &[('j', unrolled), ('r', rows)],
-        ),
+        Read::Each => repeat(&constants(include_str!("../../shaders/multiply/each.wgsl")), &[('r', rows)]),
+        Read::Unrolled => {
+            let text = include_str!("../../shaders/multiply/unrolled.wgsl");
+            repeat(&constants(text), &[('j', unrolled), ('r', rows)])
+        }
         Read::Shared => {
             let text = include_str!("../../shaders/multiply/shared.wgsl");
             repeat(&constants(text), &[('e', rows / 8), ('n', 8)])

@@ -19,6 +19,8 @@ pub struct Tile {
 pub enum Read {
     /// Each invocation reads all of its rows and weights.
     Each,
+    /// The same, several vectors of k at a time: a GPU waits once for all of them.
+    Unrolled,
     /// Eight lanes of a subgroup read the rows for each other; a subgroup must have at least eight lanes.
     Shared,
     /// Eight invocations have a part of K each.
@@ -37,6 +39,7 @@ impl Read {
     const fn letter(self) -> &'static str {
         match self {
             Read::Each => "",
+            Read::Unrolled => "u",
             Read::Shared => "s",
             Read::Split => "k",
             Read::SplitWide => "k32",
@@ -48,10 +51,13 @@ impl Read {
 
 impl Tile {
     /// Every tile, smaller ones first.
-    pub const ALL: [Tile; 17] = [
+    pub const ALL: [Tile; 21] = [
         Tile { rows: 1, read: Read::Each },
         Tile { rows: 4, read: Read::Each },
         Tile { rows: 8, read: Read::Each },
+        Tile { rows: 1, read: Read::Unrolled },
+        Tile { rows: 4, read: Read::Unrolled },
+        Tile { rows: 8, read: Read::Unrolled },
         Tile { rows: 8, read: Read::Shared },
         Tile { rows: 16, read: Read::Shared },
         Tile { rows: 32, read: Read::Shared },
@@ -62,6 +68,7 @@ impl Tile {
         Tile { rows: 1, read: Read::SplitWide },
         Tile { rows: 4, read: Read::SplitWide },
         Tile { rows: 8, read: Read::SplitWide },
+        Tile { rows: 16, read: Read::SplitWide },
         Tile { rows: 32, read: Read::Workgroup },
         Tile { rows: 64, read: Read::Workgroup },
         Tile { rows: 128, read: Read::Workgroup },
@@ -71,7 +78,7 @@ impl Tile {
     /// Columns of so many gates, or units, that a workgroup computes.
     pub const fn columns(self, gates: u32) -> u32 {
         match self.read {
-            Read::Each | Read::Shared => WORKGROUP,
+            Read::Each | Read::Unrolled | Read::Shared => WORKGROUP,
             Read::Split | Read::SplitWide => BLOCK as u32,
             Read::Workgroup => match gates {
                 1 => 64,
@@ -100,6 +107,17 @@ impl Tile {
         }
     }
 
+    /// True for a tile that may be the best on a software adapter, or on a GPU. A CPU has neither lanes with
+    /// nothing to do, nor memory that is nearer than its caches, nor a wait for loads; its bits do not depend
+    /// on N so.
+    pub(crate) const fn suits(self, is_software: bool) -> bool {
+        match self.read {
+            Read::Cooperative => true,
+            Read::Each | Read::Shared => is_software,
+            Read::Unrolled | Read::Split | Read::SplitWide | Read::Workgroup => !is_software,
+        }
+    }
+
     /// Bytes of a workgroup's memory that a product of so many gates needs.
     pub const fn workgroup_bytes(self, gates: u32) -> u32 {
         // vec3 takes the room of vec4.
@@ -112,7 +130,7 @@ impl Tile {
                 // A GEMM has no sums there; its largest tile has more bytes of pieces than a step has in all.
                 if self.rows == 32 { pieces + self.rows * columns * sum } else { pieces }
             }
-            Read::Each | Read::Shared | Read::Cooperative => 0,
+            Read::Each | Read::Unrolled | Read::Shared | Read::Cooperative => 0,
         }
     }
 
@@ -125,7 +143,7 @@ impl Tile {
 impl std::str::FromStr for Tile {
     type Err = Error;
 
-    /// From its name, as plans show it: the rows, and `s`, `k`, `k32`, `w` or `c`.
+    /// From its name, as plans show it: the rows, and `u`, `s`, `k`, `k32`, `w` or `c`.
     fn from_str(name: &str) -> Result<Tile> {
         Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
             let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();

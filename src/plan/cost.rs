@@ -254,8 +254,10 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
     let of_rows = whole(&[groups, wide, depth, tile_rows]);
     let vectors = match tile.read {
         // All invocations of a subgroup have the same rows.
-        Read::Each if !in_one && !limits.machine.is_software => of_weights + of_rows / SUBGROUP,
-        Read::Each | Read::Split | Read::SplitWide => of_weights + of_rows,
+        Read::Each | Read::Unrolled if !in_one && !limits.machine.is_software => {
+            of_weights + of_rows / SUBGROUP
+        }
+        Read::Each | Read::Unrolled | Read::Split | Read::SplitWide => of_weights + of_rows,
         Read::Shared => {
             // Each number is handed over before it is multiplied with those of all gates.
             multiply_adds += multiply_adds / gates as f64;
@@ -276,9 +278,12 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
     let memory =
         if stays && weights <= f64::from(limits.machine.cache_bytes) { moved } else { moved + weights };
     let in_flight = match tile.read {
-        Read::Shared => 1,
+        Read::Each | Read::Shared => 1,
         Read::Workgroup | Read::Cooperative => PIECE,
-        Read::Each | Read::Split | Read::SplitWide => u64::from(unrolled(tile.rows, kernel.gates())),
+        Read::Unrolled | Read::Split | Read::SplitWide => {
+            let gates = kernel.gates();
+            u64::from(unrolled(tile.rows, gates))
+        }
     };
     Work {
         groups,
@@ -297,7 +302,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
             _ if in_one => 2,
             Read::Split | Read::SplitWide => 1,
             Read::Workgroup | Read::Cooperative => 2 * depth.div_ceil(PIECE),
-            Read::Each | Read::Shared => 0,
+            Read::Each | Read::Unrolled | Read::Shared => 0,
         },
         steps,
         reads_ahead: tile.read == Read::Workgroup,
@@ -341,7 +346,7 @@ impl Machine {
         let ahead = if work.reads_ahead { 2.0 } else { 1.0 };
         let others = match self.is_software {
             true => 1.0,
-            false => (ahead * on_one * work.invocations as f64 / f64::from(self.lanes)).clamp(1.0, OTHERS),
+            false => (ahead * even * work.invocations as f64 / f64::from(self.lanes)).clamp(1.0, OTHERS),
         };
         let rest = parts.iter().map(|part| part.1).sum::<f64>() - longest;
         let begin = nanoseconds(1, self.dispatch);

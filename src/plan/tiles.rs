@@ -29,7 +29,7 @@ pub(super) fn usable(kernel: Kernel, dtype: Dtype, limits: &Limits) -> Vec<Tile>
     let has = |tile: &Tile| match tile.read {
         Read::Shared => limits.subgroup_size >= 8,
         Read::Cooperative => limits.cooperative && tile.reads(dtype),
-        Read::Each | Read::Split | Read::SplitWide | Read::Workgroup => {
+        Read::Each | Read::Unrolled | Read::Split | Read::SplitWide | Read::Workgroup => {
             tile.invocations() <= limits.workgroup_size
                 && tile.workgroup_bytes(kernel.gates()) <= limits.workgroup_bytes
         }
@@ -39,7 +39,8 @@ pub(super) fn usable(kernel: Kernel, dtype: Dtype, limits: &Limits) -> Vec<Tile>
 
 /// The tile with the least estimated time; the first of equals.
 pub(super) fn best(kernel: Kernel, usable: &[Tile], shape: &Shape, limits: &Limits) -> Tile {
+    let suitable = || usable.iter().copied().filter(|tile| tile.suits(limits.machine.is_software));
     let seconds = |tile: &Tile| cost::of_product(kernel, *tile, shape, limits).seconds;
-    let first = usable.first().copied().unwrap_or(Tile::ALL[0]);
-    usable.iter().copied().fold(first, |best, tile| if seconds(&tile) < seconds(&best) { tile } else { best })
+    let first = suitable().next().or(usable.first().copied()).unwrap_or(Tile::ALL[0]);
+    suitable().fold(first, |best, tile| if seconds(&tile) < seconds(&best) { tile } else { best })
 }

@@ -54,7 +54,8 @@ fn main() {
     let limits = limits();
     // Kernels that were compiled, by number.
     let mut seen = HashMap::new();
-    for (name, config, steps, batch, dtype) in networks() {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    for (name, config, steps, batch, dtype) in networks().into_iter().filter(|one| one.0.contains(&only)) {
         let workload = Workload { dtype, ..Workload::new(steps, batch) };
         let planned = |workload| {
             Plan::of(&config, &workload, &limits).unwrap_or_else(|error| panic!("{name}: {error}"))
