@@ -29,7 +29,7 @@
 //! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Rnn::set_weights`], [`Saved`], [`Save`], [`Wanted`], [`Dropout`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
 //! | serve live signals | [`Streams`], [`Stream`] |
 //! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`]; to learn there [`Rnn::encode_saved`], [`Rnn::encode_backward`], [`EncodedSaved`], [`GradientBuffers`] |
-//! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`PassTime`] |
+//! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`Machine`], [`PassTime`] |
 //! | check results | [`mod@reference`], in f32 and f64; the errors of all engines: `benches/record/accuracy-llvmpipe.txt` |
 //! | read and write arrays | [`mod@file`] |
 //! | handle errors | [`Error`], a variant per cause |
