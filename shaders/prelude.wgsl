@@ -1,7 +1,7 @@
 // Text that every kernel shares. The product kernels are joined from these files: dtype/DTYPE, prelude,
-// gates/G, rows/quad, read_KIND, rows/TILE, and then either run/once and gemm, or activation,
-// step_index/time, step_index/KIND, run/KIND, cell/NAME and step. Every K axis is padded with zeros to whole
-// vectors of four.
+// gates/G, accumulate, read_KIND, and then either run/once and gemm, or activation, step_index/time,
+// step_index/KIND, run/KIND, cell/NAME and step; the last is a file of multiply/, written out. Every K axis is
+// padded with zeros to whole vectors of four.
 
 override WORKGROUP: u32 = 64u;
 

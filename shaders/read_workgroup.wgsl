@@ -1,6 +1,4 @@
-// A workgroup reads a piece of its rows of a and of its columns of b into its own memory, sixteen k at a time,
-// and each of its invocations multiplies some rows by some columns of the pieces. For large products on GPUs;
-// on a software adapter the detour only costs.
+// The entry point of tiles in a workgroup's memory; multiply/workgroup.wgsl reads and multiplies.
 
 var<private> lane: u32;
 

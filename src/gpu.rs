@@ -182,7 +182,7 @@ impl GpuRnn {
             }
             None => {
                 let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
-                check_memory(&plan, &self.gpu.limits)?;
+                check_memory(&plan, self.gpu.is_software)?;
                 #[cfg(not(target_arch = "wasm32"))]
                 let plan =
                     if saves.is_some() { plan } else { self.tuned(weights, &workload, plan, wait).await };
@@ -250,10 +250,9 @@ impl GpuRnn {
 
 /// Asks for the memory of a plan that lies on the host: its staging buffers, and all of it on a software
 /// adapter.
-fn check_memory(plan: &Plan, limits: &Limits) -> Result<()> {
-    let on_host = |buffer: &&Buffer| {
-        limits.machine.is_software || matches!(buffer.content, Content::Upload | Content::Download)
-    };
+fn check_memory(plan: &Plan, is_software: bool) -> Result<()> {
+    let on_host =
+        |buffer: &&Buffer| is_software || matches!(buffer.content, Content::Upload | Content::Download);
     let bytes = plan.buffers.iter().filter(on_host).map(Buffer::bytes).fold(0, u64::saturating_add);
     // With the bytes of the other saving.
     let what = || match plan.saved {

@@ -5,7 +5,7 @@ mod files;
 mod multiply;
 mod tile;
 
-pub(crate) use multiply::unrolled;
+pub(crate) use multiply::{PIECE, unrolled};
 pub use tile::{OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP, Read, Tile};
 
 pub use crate::network::Array;
@@ -285,7 +285,7 @@ impl Kernel {
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
             Kernel::Gemm | Kernel::GemmInF32 => true,
-            // Few units of a wide step are one column.
+            // A wide step has four units in a column, and so few columns.
             Kernel::Back { is_sequence: true, .. } | Kernel::Back { is_wide: true, .. } => {
                 matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared)
             }

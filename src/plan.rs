@@ -31,7 +31,7 @@ mod weights;
 mod workload;
 
 pub use buffers::{Binding, Buffer, BufferId, Content};
-pub use cost::{Bound, Estimate, Machine};
+pub use cost::{Bound, Estimate, Machine, Shape};
 pub use dims::{
     AgainDims, BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims,
     ReduceDims, StepDims, TransposeDims,
@@ -223,7 +223,7 @@ impl Plan {
         )
     }
 
-    /// The time that all dispatches should take, in seconds: an estimate by the adapter's
+    /// The time that all dispatches should take, in seconds, those of the backward pass too: an estimate by the adapter's
     /// [`Machine`](crate::Machine), without copies and the host's part.
     pub fn seconds(&self) -> f64 {
         let of_pass = |pass: &Pass| {

@@ -10,7 +10,7 @@ const PIECE: u32 = {PIECE}u;
 const A_STRIDE: u32 = ROWS + 1u;
 // Rows of an invocation are so far apart, its columns eight.
 const ROWS_APART: u32 = LANES / 8u;
-// Vectors that an invocation reads lie so far apart, and as many columns as there are to read at once.
+// Vectors that an invocation reads lie so far apart. Invocations past B_LANES read what others read.
 const READS_APART: u32 = LANES / PIECE;
 const B_LANES: u32 = min(LANES, COLUMNS * PIECE);
 
@@ -33,7 +33,9 @@ fn multiply(row: u32, column: u32) {
     for (var k = 0u; k < whole; k += PIECE) {
         workgroupBarrier();
         a_piece[into_a + {i}u * READS_APART] = a_{i};
-        write_b_piece(into_b + {l}u * READS_APART, b_{l});
+        if lane < B_LANES {
+            write_b_piece(into_b + {l}u * READS_APART, b_{l});
+        }
         workgroupBarrier();
         let next = min(k + PIECE + lane % PIECE, last);
         a_{i} = read_a(from_a_{i} + next);
@@ -47,7 +49,9 @@ fn multiply(row: u32, column: u32) {
     if whole < depth() {
         workgroupBarrier();
         a_piece[into_a + {i}u * READS_APART] = a_{i};
-        write_b_piece(into_b + {l}u * READS_APART, b_{l});
+        if lane < B_LANES {
+            write_b_piece(into_b + {l}u * READS_APART, b_{l});
+        }
         workgroupBarrier();
         for (var piece = 0u; piece < depth() - whole; piece += 1u) {
             let x_{r} = a_piece[piece * A_STRIDE + own + {r}u * ROWS_APART];

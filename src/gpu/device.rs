@@ -16,6 +16,8 @@ pub(crate) struct Gpu {
     /// Adapter, back end and driver, in words.
     pub name: Arc<str>,
     pub limits: Limits,
+    /// The adapter's memory is the host's, whatever speeds its plans assume.
+    pub is_software: bool,
     pub pipelines: Pipelines,
     /// The tunings, of an engine that measures them.
     #[cfg(not(target_arch = "wasm32"))]
@@ -190,6 +192,7 @@ impl Gpu {
             queue,
             name: name.into(),
             limits,
+            is_software: info.device_type == wgpu::DeviceType::Cpu,
             pipelines,
             #[cfg(not(target_arch = "wasm32"))]
             tunings: None,

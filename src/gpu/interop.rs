@@ -89,7 +89,7 @@ impl GpuRnn {
             return Ok(encoded);
         }
         let plan = Plan::of_network(network, &workload, &self.gpu.limits)?;
-        check_memory(&plan, &self.gpu.limits)?;
+        check_memory(&plan, self.gpu.is_software)?;
         #[cfg(not(target_arch = "wasm32"))]
         let plan = if saves.is_some() { plan } else { self.tuned(weights, &workload, plan, wait).await };
         #[cfg(target_arch = "wasm32")]

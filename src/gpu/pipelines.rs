@@ -153,7 +153,9 @@ impl Pipelines {
         // `interop.rs` has found, without overflow, that they lie within their buffers, and
         // `gpu/interop/carry.rs` binds the ranges that they lie in; a binding is seen with 32 bits.
         // Cooperative matrices: each is sixteen rows of a constant stride in workgroup memory, begun at a
-        // constant or at a subgroup's own rows, of subgroups that have some (`rows/cooperative_64.wgsl`).
+        // constant or at a subgroup's own rows, of subgroups that have some (`multiply/cooperative.wgsl`).
+        // Other tiles' workgroup memory: indices are made of constants of the tile, of the invocation's number
+        // below the workgroup's size, and of counts below a piece (`multiply/`).
         // Loops: each counts up to a size, or halves a constant.
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
     }

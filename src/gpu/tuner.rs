@@ -89,6 +89,8 @@ impl Trials<'_> {
     /// candidate.
     async fn try_one(&mut self, shape: &Workload, tuning: Tuning, counts: &(dyn Fn(&Pass) -> bool + Sync)) {
         let Ok(mut plan) = self.plan(&Workload { tuning, ..*shape }) else { return };
+        // By name, since a longer call might choose another one.
+        let tuning = Tuning { schedule: Some(plan.schedule), ..tuning };
         plan.forward.submits = vec![plan.forward.submits.into_iter().flatten().filter(counts).collect()];
         if self.measured.contains(&plan) {
             return;

@@ -142,7 +142,7 @@ impl Sets {
             Set::Calls => Plan::packing_of(weights.network(), dtype, &gpu.limits)?,
             Set::SavedCalls => Plan::packing_for_gradients_of(weights.network(), dtype, &gpu.limits)?,
         };
-        check_memory(&plan, &gpu.limits)?;
+        check_memory(&plan, gpu.is_software)?;
         let buffers = self.buffers(gpu, &plan, earlier).await?;
         Prepared::new(gpu, &buffers, plan, false).await
     }

@@ -5,7 +5,7 @@
 use super::{Read, Tile};
 
 /// Vectors of k that a workgroup reads into its memory at a time.
-pub(super) const PIECE: u32 = 4;
+pub(crate) const PIECE: u32 = 4;
 
 /// Vectors of k in a turn of a loop: the loads that are in flight at once. A turn with few multiply-adds has
 /// more of them, so that its count costs little.

@@ -108,8 +108,7 @@ impl Tile {
     }
 
     /// True for a tile that may be the best on a software adapter, or on a GPU. A CPU has neither lanes with
-    /// nothing to do, nor memory that is nearer than its caches, nor a wait for loads; its bits do not depend
-    /// on N so.
+    /// nothing to do, nor memory that is nearer than its caches, nor a wait for loads; and so its bits do not depend on N.
     pub(crate) const fn suits(self, is_software: bool) -> bool {
         match self.read {
             Read::Cooperative => true,
@@ -118,7 +117,7 @@ impl Tile {
         }
     }
 
-    /// Bytes of a workgroup's memory that a product of so many gates needs.
+    /// Bytes of a workgroup's memory that a product of so many gates needs; `32w` counts as a step's.
     pub const fn workgroup_bytes(self, gates: u32) -> u32 {
         // vec3 takes the room of vec4.
         let sum = if gates == 3 { 16 } else { 4 * gates };
@@ -127,7 +126,7 @@ impl Tile {
             Read::Workgroup => {
                 let columns = self.columns(gates);
                 let pieces = 16 * PIECE * (self.rows + 1 + gates * columns);
-                // A GEMM has no sums there; its largest tile has more bytes of pieces than a step has in all.
+                // A GEMM has no sums there; steps have this tile alone.
                 if self.rows == 32 { pieces + self.rows * columns * sum } else { pieces }
             }
             Read::Each | Read::Unrolled | Read::Shared | Read::Cooperative => 0,

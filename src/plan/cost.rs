@@ -5,7 +5,7 @@ use super::dispatch::Dispatch;
 use super::product;
 use super::schedule::sequence_workgroup;
 use super::{FOUR, Limits};
-use crate::kernel::{Kernel, Read, Tile, WORKGROUP, unrolled};
+use crate::kernel::{Kernel, PIECE, Read, Tile, WORKGROUP, unrolled};
 use crate::network::Dtype;
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub struct Machine {
 
 impl Machine {
     /// A card with memory of its own, of the middle: 60 units of 64 lanes at 2.1 GHz and a cache of 4 MiB, as
-    /// AMD's RX 6800 has (RDNA 2 whitepaper: 64 bytes per clock and unit from the unit's cache, 2 KiB per clock
+    /// AMD's RX 6800 has (RDNA 2 whitepaper: 64 bytes per clock and unit from the unit's cache, 1 KiB per clock
     /// from the shared one); dispatch and round trip of NVIDIA's cards under Vulkan (2.2 us and 0.2 us:
     /// kvark/meganeura 69ae7fd; arXiv:1804.06826).
     pub const DISCRETE: Machine = Machine {
@@ -121,7 +121,7 @@ pub struct Shape {
 /// The resource that bounds a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// Multiply-adds.
+    /// Multiply-adds and activations.
     Compute,
     /// Loads of invocations.
     Loads,
@@ -129,7 +129,7 @@ pub enum Bound {
     Cache,
     /// Bytes from memory.
     Memory,
-    /// Round trips to memory, one after the other.
+    /// Round trips to memory, one after the other, and barriers.
     Latency,
     /// The dispatch itself.
     Dispatch,
@@ -158,7 +158,7 @@ pub struct Estimate {
 }
 
 /// All that a dispatch does.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct Work {
     /// Workgroups, and invocations of each.
     groups: u64,
@@ -178,9 +178,6 @@ struct Work {
     reads_ahead: bool,
 }
 
-/// Vectors of k of a piece that a workgroup reads at once.
-const PIECE: u64 = 4;
-
 /// Invocations that load a number once, where all need the same.
 const SUBGROUP: f64 = 32.0;
 
@@ -194,8 +191,8 @@ const COOPERATIVE: f64 = 3.0;
 const OTHERS: f64 = 4.0;
 
 /// A unit draws this many times its share of the cache's bytes, where other units draw none: 64 bytes per
-/// clock of the 27 that are its share, on NVIDIA's V100.
-const CACHE_SHARES: f64 = 2.4;
+/// clock, of a share of 20 on NVIDIA's V100.
+const CACHE_SHARES: f64 = 3.2;
 
 /// The estimate of a product by a tile.
 pub(super) fn of_product(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Estimate {
@@ -226,8 +223,13 @@ pub(super) fn of_dispatch(dispatch: &Dispatch, steps: u64, groups: [u32; 3], lim
 fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
     let gates = u64::from(kernel.gates());
     let Shape { rows, columns, directions, depth, steps, dtype } = *shape;
-    let (tile_rows, slices) = (u64::from(tile.rows), u64::from(tile.slices()));
-    let of_rows = rows.div_ceil(tile_rows);
+    let (tile_rows, slices) = match (kernel, tile.read) {
+        // Vectors of a are four rows each.
+        (Kernel::Outer, Read::Shared) => (32, 1),
+        (Kernel::Outer, _) => (64, 1),
+        _ => (u64::from(tile.rows), u64::from(tile.slices())),
+    };
+    let row_groups = rows.div_ceil(tile_rows);
     let in_one = kernel.is_sequence();
     let own = columns / directions;
     // Columns and invocations of a workgroup, workgroups side by side, and turns of a workgroup over columns.
@@ -238,11 +240,14 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
             (rounds * workgroup, workgroup, 1, rounds)
         }
         false => {
-            let wide = u64::from(tile.columns(kernel.gates()));
+            let wide = match (kernel, tile.read) {
+                (Kernel::Outer, Read::Each) => 16,
+                _ => u64::from(tile.columns(kernel.gates())),
+            };
             (wide, u64::from(tile.invocations()), own.div_ceil(wide), 1)
         }
     };
-    let groups = product(&[of_rows, side_by_side, directions]);
+    let groups = product(&[row_groups, side_by_side, directions]);
     let bytes = dtype.bytes() as f64;
     let whole = |numbers: &[u64]| product(numbers) as f64;
     let mut multiply_adds = whole(&[groups, tile_rows, wide, gates, FOUR, depth]);
@@ -279,7 +284,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
         if stays && weights <= f64::from(limits.machine.cache_bytes) { moved } else { moved + weights };
     let in_flight = match tile.read {
         Read::Each | Read::Shared => 1,
-        Read::Workgroup | Read::Cooperative => PIECE,
+        Read::Workgroup | Read::Cooperative => u64::from(PIECE),
         Read::Unrolled | Read::Split | Read::SplitWide => {
             let gates = kernel.gates();
             u64::from(unrolled(tile.rows, gates))
@@ -301,7 +306,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
         barriers: match tile.read {
             _ if in_one => 2,
             Read::Split | Read::SplitWide => 1,
-            Read::Workgroup | Read::Cooperative => 2 * depth.div_ceil(PIECE),
+            Read::Workgroup | Read::Cooperative => 2 * depth.div_ceil(u64::from(PIECE)),
             Read::Each | Read::Unrolled | Read::Shared => 0,
         },
         steps,
@@ -311,15 +316,17 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
 
 impl Machine {
     fn estimate(&self, work: &Work) -> Estimate {
-        let units = f64::from(self.units);
+        // A speed of 0 is taken as the least.
+        let units = f64::from(self.units.max(1));
         let groups = work.groups.max(1) as f64;
         // The busiest unit has so many workgroups: between an even share and a whole number of them.
         let even = groups / units;
         let on_one = if even <= 1.0 { 1.0 } else { 0.5 * (even + even.ceil()) };
-        let busy = (on_one * work.invocations as f64 / f64::from(self.lanes)).min(1.0);
+        let busy = (on_one * work.invocations as f64 / f64::from(self.lanes.max(1))).min(1.0);
         // Seconds of the busiest unit, for a total and the speed of all units.
-        let of_unit = |total: f64, speed: u32| total / groups * on_one / (f64::from(speed) * 1e6 / units);
-        let of_all = |total: f64, speed: u32| total / (f64::from(speed) * 1e6);
+        let of_unit =
+            |total: f64, speed: u32| total / groups * on_one / (f64::from(speed.max(1)) * 1e6 / units);
+        let of_all = |total: f64, speed: u32| total / (f64::from(speed.max(1)) * 1e6);
         let invocations = work.groups.saturating_mul(work.invocations);
         let at_once = u64::from(self.units).saturating_mul(u64::from(self.resident));
         let waves = invocations.div_ceil(at_once.max(1)).max(1);
@@ -346,7 +353,9 @@ impl Machine {
         let ahead = if work.reads_ahead { 2.0 } else { 1.0 };
         let others = match self.is_software {
             true => 1.0,
-            false => (ahead * even * work.invocations as f64 / f64::from(self.lanes)).clamp(1.0, OTHERS),
+            false => {
+                (ahead * even * work.invocations as f64 / f64::from(self.lanes.max(1))).clamp(1.0, OTHERS)
+            }
         };
         let rest = parts.iter().map(|part| part.1).sum::<f64>() - longest;
         let begin = nanoseconds(1, self.dispatch);

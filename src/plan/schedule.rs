@@ -14,7 +14,8 @@ use crate::{Error, Result};
 const LANES: u64 = 32;
 const MAX_WORKGROUP: u32 = 256;
 
-/// The most turns of all loops of an invocation: lavapipe ends the loops, silently, after 65,535 turns.
+/// The most turns of all loops of an invocation, where loops in loops may add a quarter: lavapipe ends the
+/// loops, silently, after 65,535 turns. The files of `multiply/` take a vector of k to be below 65,536.
 pub(super) const MAX_TURNS: u64 = 32_768;
 
 /// The way that the time steps of a layer become dispatches.
@@ -100,7 +101,7 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
     Ok(Choice { schedule, is_paired: can_pair && schedule != Schedule::Stepwise })
 }
 
-/// The estimated time of all time steps by a schedule, of the first product of each.
+/// The estimated time of all time steps of the forward pass by a schedule, of the first product of each.
 fn seconds(
     network: &Network,
     workload: &Workload,
@@ -131,8 +132,12 @@ fn seconds(
             _ => tiles::tile(phase.kernel, &shape, &workload.tuning, limits).ok(),
         };
         let at_once = if is_paired { all } else { 1 };
-        let shape = Shape { columns: product(&[at_once, units]), directions: at_once, ..shape };
-        let dispatches = all / at_once * (workload.steps as u64 / shape.steps);
+        let steps = match (schedule, tile) {
+            (Schedule::Sequence, Some(tile)) => sequence_steps(slot, tile, limits).min(shape.steps),
+            _ => 1,
+        };
+        let shape = Shape { columns: product(&[at_once, units]), directions: at_once, steps, ..shape };
+        let dispatches = all / at_once * (workload.steps as u64).div_ceil(steps);
         let of_one = |tile| cost::of_product(phase.kernel, tile, &shape, limits).seconds;
         dispatches as f64 * tile.map_or(f64::INFINITY, of_one)
     };

@@ -74,11 +74,11 @@ fn long_lstm_takes_two_submits() {
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
               upload           copy                      3                                     9728
               layer 0 input    gemm/8k                   1         1x75x1       153600        86912        4.5 memory
-              layer 0 forward  lstm sequence/1u          1          1x2x1       262144       393216      247.1 latency
+              layer 0 forward  lstm sequence/1u          1          1x2x1       262144       393216      243.8 latency
             submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
-              layer 0 forward  lstm sequence/1u          1          1x2x1        45056        67584       44.3 latency
+              layer 0 forward  lstm sequence/1u          1          1x2x1        45056        67584       43.7 latency
               download         copy                      3                                    19328
-            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP, 295.9 us estimated
+            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP, 292.0 us estimated
         "#]],
     );
 }
