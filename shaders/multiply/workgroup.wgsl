@@ -29,8 +29,7 @@ fn multiply(row: u32, column: u32) {
     var a_{i} = read_a(from_a_{i} + min(lane % PIECE, last));
     var b_{l} = read_b(from_b_{l}, min(lane % PIECE, last));
     var sum_{r}_{c} = Gates();
-    let whole = depth() / PIECE * PIECE;
-    for (var k = 0u; k < whole; k += PIECE) {
+    for (var k = 0u; k < depth(); k += PIECE) {
         workgroupBarrier();
         a_piece[into_a + {i}u * READS_APART] = a_{i};
         if lane < B_LANES {
@@ -40,20 +39,8 @@ fn multiply(row: u32, column: u32) {
         let next = min(k + PIECE + lane % PIECE, last);
         a_{i} = read_a(from_a_{i} + next);
         b_{l} = read_b(from_b_{l}, next);
-        for (var piece = 0u; piece < PIECE; piece += 1u) {
-            let x_{r} = a_piece[piece * A_STRIDE + own + {r}u * ROWS_APART];
-            let w_{c} = read_b_piece(piece * GATES * COLUMNS + lane % 8u + {c}u * 8u);
-            sum_{r}_{c} = accumulate(sum_{r}_{c}, x_{r}, w_{c});
-        }
-    }
-    if whole < depth() {
-        workgroupBarrier();
-        a_piece[into_a + {i}u * READS_APART] = a_{i};
-        if lane < B_LANES {
-            write_b_piece(into_b + {l}u * READS_APART, b_{l});
-        }
-        workgroupBarrier();
-        for (var piece = 0u; piece < depth() - whole; piece += 1u) {
+        let count = min(PIECE, depth() - k);
+        for (var piece = 0u; piece < count; piece += 1u) {
             let x_{r} = a_piece[piece * A_STRIDE + own + {r}u * ROWS_APART];
             let w_{c} = read_b_piece(piece * GATES * COLUMNS + lane % 8u + {c}u * 8u);
             sum_{r}_{c} = accumulate(sum_{r}_{c}, x_{r}, w_{c});
