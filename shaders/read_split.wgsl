@@ -1,5 +1,5 @@
-// SLICES invocations share a column, and each takes every so many vectors of k: for batches so small that a GPU
-// has too few invocations otherwise. A workgroup has a block of eight columns, whose weights it reads in the
+// SLICES invocations share a column, and each takes a part of K: for batches so small that a GPU has too few
+// invocations otherwise. A workgroup has a block of eight columns, whose weights it reads in the
 // order in which they lie.
 
 var<workgroup> partial: array<Gates, SLICES * ROWS * BLOCK>;

@@ -223,7 +223,7 @@ impl Plan {
         )
     }
 
-    /// The time that all dispatches should take, in seconds, those of the backward pass too: an estimate by the adapter's
+    /// The estimated time of all dispatches, those of the backward pass too, in seconds: by the adapter's
     /// [`Machine`](crate::Machine), without copies and the host's part.
     pub fn seconds(&self) -> f64 {
         let of_pass = |pass: &Pass| {

@@ -8,8 +8,8 @@ fn multiply(row: u32, column: u32) {
     let at_b = b_at(column) + first * BLOCK;
     let at_{r} = a_at(row + {r}u) + first;
     var sum_{r} = Gates();
-    // All slices have vectors in each of these turns: the loop counts alike in all lanes, which keeps the count
-    // in scalar registers. Past them some slices have fewer vectors than others.
+    // All slices have vectors in each of these turns: the loop counts alike in all lanes, which keeps the
+    // count in scalar registers. Past them some slices have fewer vectors than others.
     let whole = depth() / (UNROLLED * SLICES) * (UNROLLED * SLICES);
     for (var k = 0u; k < whole; k += UNROLLED * SLICES) {
         // A bound that a compiler sees lets it put the rest of an address into an instruction.

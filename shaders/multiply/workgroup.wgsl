@@ -1,12 +1,12 @@
-// A workgroup reads a piece of its rows of a and of its columns of b into its own memory, sixteen k at a time,
-// and each of its invocations multiplies some rows by some columns of the pieces, while its next vectors are
-// on their way. A sum bears the numbers of its row and column. The memory is used by neighbours side by side.
+// A workgroup reads a piece of its rows of a and of its columns of b into its own memory, sixteen k at a
+// time, and each of its invocations multiplies some rows by some columns of the pieces, while its next vectors
+// are on their way. A sum bears the numbers of its row and column. The memory is used by neighbours side by side.
 const ROWS: u32 = {ROWS}u;
 const COLUMNS: u32 = {COLUMNS}u;
 const LANES: u32 = {LANES}u;
 // Vectors of k at a time.
 const PIECE: u32 = {PIECE}u;
-// From one vector of k to the next: a number more than a piece has, lest all vectors of a row lie in one bank.
+// Vectors from one k to the next: one more than rows, lest all vectors of a row lie in one bank.
 const A_STRIDE: u32 = ROWS + 1u;
 // Rows of an invocation are so far apart, its columns eight.
 const ROWS_APART: u32 = LANES / 8u;

@@ -1,5 +1,5 @@
-// A workgroup computes sixteen vectors of a by sixteen vectors of b: it reads a piece of PIECE rows of both into
-// its own memory, and each of its 8 x 8 invocations multiplies two vectors by two. The next rows are on their
+// A workgroup computes sixteen vectors of a by sixteen vectors of b. It reads a piece of PIECE rows of both
+// into its own memory, and each of its 8 x 8 invocations multiplies two vectors by two. The next rows are on their
 // way meanwhile.
 
 const LANES: u32 = 64u;

@@ -108,7 +108,8 @@ impl Tile {
     }
 
     /// True for a tile that may be the best on a software adapter, or on a GPU. A CPU has neither lanes with
-    /// nothing to do, nor memory that is nearer than its caches, nor a wait for loads; and so its bits do not depend on N.
+    /// nothing to do, nor memory that is nearer than its caches, nor a wait for loads. So its bits do not
+    /// depend on N.
     pub(crate) const fn suits(self, is_software: bool) -> bool {
         match self.read {
             Read::Cooperative => true,

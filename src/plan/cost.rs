@@ -1,5 +1,6 @@
-//! The time that a dispatch should take: the largest of its multiply-adds, its bytes and its round trips to
-//! memory, the part of the others that is not hidden behind it, and the cost of a dispatch. Tiles and schedules are chosen by it. An estimate is no measurement.
+//! The estimated time of a dispatch: the longest of the times of its multiply-adds, bytes and round trips, the
+//! part of the other times that is not hidden behind the longest, and the cost of a dispatch. Tiles and
+//! schedules are chosen by the estimate, which is no measurement.
 
 use super::dispatch::Dispatch;
 use super::product;
@@ -44,8 +45,8 @@ pub struct Machine {
 
 impl Machine {
     /// A card with memory of its own, of the middle: 60 units of 64 lanes at 2.1 GHz and a cache of 4 MiB, as
-    /// AMD's RX 6800 has (RDNA 2 whitepaper: 64 bytes per clock and unit from the unit's cache, 1 KiB per clock
-    /// from the shared one); dispatch and round trip of NVIDIA's cards under Vulkan (2.2 us and 0.2 us:
+    /// AMD's RX 6800 has (RDNA 2 whitepaper: 64 bytes per clock and unit from the unit's cache, 1 KiB per
+    /// clock from the shared one); dispatch and round trip of NVIDIA's cards under Vulkan (2.2 us and 0.2 us:
     /// kvark/meganeura 69ae7fd; arXiv:1804.06826).
     pub const DISCRETE: Machine = Machine {
         units: 60,
@@ -81,9 +82,9 @@ impl Machine {
         is_software: false,
     };
 
-    /// Mesa's lavapipe on two cores, fitted to twelve networks with every schedule and tile: each lane's load is
-    /// an instruction of its own, a core does one thing after the other, and a workgroup's barrier is a switch
-    /// between all of its invocations.
+    /// Mesa's lavapipe on two cores, fitted to twelve networks with every schedule and tile
+    /// (`benches/record/decisions.md`): each lane's load is an instruction of its own, a core does one thing
+    /// after the other, and a workgroup's barrier is a switch between all of its invocations.
     pub const SOFTWARE: Machine = Machine {
         units: 2,
         lanes: 8,
@@ -163,10 +164,10 @@ struct Work {
     /// Workgroups, and invocations of each.
     groups: u64,
     invocations: u64,
-    /// Of a time step: multiply-adds, sums that are thrown away included; bytes that invocations load, that
-    /// workgroups load, and that are read from or written to memory.
+    /// Multiply-adds of a time step, sums that are thrown away included; activations.
     multiply_adds: f64,
     activations: f64,
+    /// Bytes of a time step: that invocations load, that workgroups load, that memory gives or takes.
     loads: f64,
     cache: f64,
     memory: f64,
@@ -285,10 +286,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
     let in_flight = match tile.read {
         Read::Each | Read::Shared => 1,
         Read::Workgroup | Read::Cooperative => u64::from(PIECE),
-        Read::Unrolled | Read::Split | Read::SplitWide => {
-            let gates = kernel.gates();
-            u64::from(unrolled(tile.rows, gates))
-        }
+        Read::Unrolled | Read::Split | Read::SplitWide => u64::from(unrolled(tile.rows, kernel.gates())),
     };
     Work {
         groups,
@@ -296,7 +294,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
         multiply_adds,
         activations: match kernel {
             Kernel::Gemm | Kernel::GemmInF32 | Kernel::Outer => 0.0,
-            // Of the gates, and of the cell state.
+            // Gates and the cell state.
             _ => whole(&[rows, own, directions, gates + 1]),
         },
         loads: 4.0 * vectors * if wide_loads { Dtype::F32.bytes() as f64 } else { bytes },
