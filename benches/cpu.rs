@@ -9,9 +9,22 @@ use wgpu_rnn::{Config, Engine, Init, Rnn, Weights, mxnet};
 const RUNS: usize = 60;
 
 fn main() -> wgpu_rnn::Result<()> {
+    if std::env::var("IN").is_ok() {
+        return rayon::join(run, || ()).0;
+    }
+    run()
+}
+
+fn run() -> wgpu_rnn::Result<()> {
     let bilstm = |size: usize| Config::lstm(size).bidirectional().input_size(size);
     let shapes = [
         ("LSTM 256", Config::lstm(256).input_size(256), 25, 1),
+        ("LSTM 128", Config::lstm(128).input_size(128), 512, 1),
+        ("LSTM 128", Config::lstm(128).input_size(128), 1, 1),
+        ("LSTM 256", Config::lstm(256).input_size(256), 1, 1),
+        ("BiLSTM 256", bilstm(256).input_size(640), 50, 1),
+        ("BiLSTM 256", bilstm(256).input_size(640), 200, 1),
+        ("BiLSTM 256", bilstm(256).input_size(640), 500, 1),
         ("BiLSTM 128", bilstm(128), 100, 16),
         ("BiLSTM 256", bilstm(256), 50, 16),
         ("LSTM 512", Config::lstm(512).input_size(512), 50, 32),

@@ -13,9 +13,12 @@ mod layer;
 mod outer;
 mod packed_slot;
 mod packed_weight;
+mod parts;
 mod rows;
 mod saved;
 mod sweep;
+mod team;
+mod track;
 
 use crate::call::{Checked, ResultArray, Results, Source};
 use crate::network::{Network, SlotSpec};
@@ -24,12 +27,13 @@ use aligned::Aligned;
 pub(crate) use gradient::CpuSaved;
 use layer::Layer;
 use ndarray::{ArrayView3, ArrayViewMut3, s};
-use packed_slot::{PackedSlot, Transposed};
+use packed_slot::{PackedSlot, Share, Transposed};
+use parts::Parts;
 use pulp::Arch;
 use rows::Rows;
 use saved::SavedLayer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use sweep::Scratch;
+use track::Scratch;
 
 /// The CPU that networks run on.
 #[derive(Debug)]
@@ -61,6 +65,8 @@ pub(crate) fn activate(activation: Activation, numbers: &mut [f32]) {
 pub(crate) struct CpuRnn {
     cpu: Arc<Cpu>,
     slots: Packed<PackedSlot>,
+    /// The shares of each layer, direction by direction, if some call has shared units out.
+    shares: Packed<Vec<PackedSlot>>,
     /// The same for backward passes.
     transposed: Packed<Transposed>,
     /// One workspace for each call of the largest number that ran at once.
@@ -69,9 +75,10 @@ pub(crate) struct CpuRnn {
     spare: Mutex<Vec<Vec<SavedLayer>>>,
 }
 
-/// The weights of all slots in an order of their own, packed by the first call that needs them.
+/// The weights of all slots or layers in an order of their own, packed by the first call that needs them, for
+/// a number of threads.
 #[derive(Debug)]
-struct Packed<T>(Mutex<Option<Arc<Vec<T>>>>);
+struct Packed<T>(Mutex<Option<(usize, Arc<Vec<T>>)>>);
 
 impl<T> Default for Packed<T> {
     fn default() -> Packed<T> {
@@ -80,16 +87,21 @@ impl<T> Default for Packed<T> {
 }
 
 impl<T> Packed<T> {
-    fn of(&self, weights: &Weights, pack: impl Fn(&SlotSpec) -> T) -> Arc<Vec<T>> {
-        let make = || Arc::new(weights.network().slots.iter().map(pack).collect());
-        self.lock().get_or_insert_with(make).clone()
+    fn of(&self, threads: usize, pack: impl FnOnce() -> Vec<T>) -> Arc<Vec<T>> {
+        let mut packed = self.lock();
+        if let Some((_, weights)) = packed.as_ref().filter(|(packed_for, _)| *packed_for == threads) {
+            return weights.clone();
+        }
+        let weights = Arc::new(pack());
+        *packed = Some((threads, weights.clone()));
+        weights
     }
 
     fn free(&self) {
         *self.lock() = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Vec<T>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(usize, Arc<Vec<T>>)>> {
         // A panic while weights were packed leaves none.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,9 +125,9 @@ struct Workspace {
 
 impl CpuRnn {
     pub fn new(cpu: &Arc<Cpu>) -> CpuRnn {
-        let (slots, transposed) = (Packed::default(), Packed::default());
+        let (slots, shares, transposed) = (Packed::default(), Packed::default(), Packed::default());
         let (workspaces, spare) = (Mutex::default(), Mutex::default());
-        CpuRnn { cpu: cpu.clone(), slots, transposed, workspaces, spare }
+        CpuRnn { cpu: cpu.clone(), slots, shares, transposed, workspaces, spare }
     }
 
     /// Frees the memory of earlier calls, and the packed weights.
@@ -123,6 +135,7 @@ impl CpuRnn {
         self.workspaces().clear();
         self.spare().clear();
         self.slots.free();
+        self.shares.free();
         self.transposed.free();
     }
 
@@ -130,6 +143,7 @@ impl CpuRnn {
     pub fn weights_changed(&mut self) {
         self.workspaces().iter_mut().for_each(|workspace| workspace.slots = None);
         self.slots.free();
+        self.shares.free();
         self.transposed.free();
     }
 
@@ -163,7 +177,18 @@ impl CpuRnn {
     }
 
     fn slots(&self, weights: &Weights) -> Arc<Vec<PackedSlot>> {
-        self.slots.of(weights, |slot| PackedSlot::pack(self.cpu.arch, weights, slot))
+        let pack = |spec| PackedSlot::pack(self.cpu.arch, weights, spec, Share::whole(spec));
+        self.slots.of(1, || weights.network().slots.iter().map(pack).collect())
+    }
+
+    /// The slots of each layer, shared out among `threads` threads a direction.
+    fn shares(&self, weights: &Weights, threads: usize) -> Arc<Vec<Vec<PackedSlot>>> {
+        let pack = |spec: &SlotSpec| -> Vec<PackedSlot> {
+            let shares = Share::all(spec, threads);
+            shares.map(|share| PackedSlot::pack(self.cpu.arch, weights, spec, share)).collect()
+        };
+        let layer = |specs: &[SlotSpec]| specs.iter().flat_map(pack).collect();
+        self.shares.of(threads, || weights.network().layers().map(layer).collect())
     }
 
     fn compute(
@@ -189,7 +214,6 @@ impl CpuRnn {
         let (mut h_n, mut c_n) = (initial.h, initial.c);
         let mut results = Results::new(network, call, &self.cpu.name)?;
         let Workspace { slots, input, sequences, directions_apart, scratches, .. } = workspace;
-        let slots = slots.get_or_insert_with(|| self.slots(weights));
         let [mut source, mut target] = sequences.each_mut();
         let given = match Rows::of_sequence(call.input.view()) {
             Some(_) => call.input.view(),
@@ -198,8 +222,14 @@ impl CpuRnn {
                 view(input, call.input.dim())
             }
         };
-        for (specs, slots) in network.layers().zip(slots.chunks_exact(directions)) {
+        for specs in network.layers() {
             let own = &specs[0];
+            let parts = Parts::of(specs, steps, batch, saved.is_none());
+            let shared = (parts.shares > 1).then(|| self.shares(weights, parts::threads_of(specs)));
+            let slots = match &shared {
+                Some(shared) => &shared[own.layer],
+                None => &slots.get_or_insert_with(|| self.slots(weights))[own.index..][..directions],
+            };
             let is_top = own.layer + 1 == network.num_layers;
             // The sequence of the layer below lies in the workspace, also where it is given back.
             let below =
@@ -225,6 +255,7 @@ impl CpuRnn {
             }
             Layer {
                 slots,
+                parts,
                 lengths: call.lengths.as_deref(),
                 merge: network.merge,
                 adds_input: network.residual && own.layer > 0,

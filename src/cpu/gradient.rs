@@ -3,9 +3,9 @@
 use super::CpuRnn;
 use super::aligned::padded;
 use super::back::{Back, SlotGradients};
-use super::layer::parts;
 use super::outer::OuterSum;
 use super::packed_slot::Transposed;
+use super::parts::Parts;
 use super::saved::{SavedLayer, SavedSlot};
 use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, add_last, pieces};
 use crate::network::{Merge, Network, Outputs, SlotSpec};
@@ -99,7 +99,8 @@ impl CpuRnn {
     ) -> Result<CallGradients> {
         let network = weights.network();
         let slots = self.slots(weights);
-        let transposed = self.transposed.of(weights, |spec| Transposed::pack(self.cpu.arch, weights, spec));
+        let pack = |spec| Transposed::pack(self.cpu.arch, weights, spec);
+        let transposed = self.transposed.of(1, || network.slots.iter().map(pack).collect());
         let [steps, batch] = saved.size;
         let mut state = network.final_gradients(given, saved.h_n.dim().1)?;
         if saved.outputs.last_only {
@@ -118,7 +119,7 @@ impl CpuRnn {
             let by_direction =
                 by_direction(network, layer, by_output.as_ref(), kept.directions_apart.as_ref());
             let own = &slots[first..first + specs.len()];
-            let (count, threads) = parts(own, steps, batch, false);
+            let Parts { count, threads, .. } = Parts::of(specs, steps, batch, false);
             let below = kept.below.view().into_shape_with_order((steps * batch, spec.input_size));
             let below = below.expect("a layer's input in one piece");
             let mut states = state.h.slice_mut(s![first..first + specs.len(), .., ..]);

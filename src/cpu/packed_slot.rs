@@ -1,6 +1,6 @@
-//! One layer and direction: its weights as the engine reads them, and its settings.
+//! One layer and direction, or a share of its units: weights as the engine reads them, and settings.
 
-use super::aligned::{Aligned, padded};
+use super::aligned::{Aligned, LINE, padded};
 use super::packed_weight::PackedWeight;
 use crate::network::SlotSpec;
 use crate::weights::TensorKind;
@@ -9,10 +9,44 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, s};
 use pulp::Arch;
 use std::ops::Range;
 
+/// Units below which a direction is not shared out.
+const LEAST_UNITS: usize = 64;
+
+/// The units that one thread computes, and the part of the hidden state that comes of them or that the same
+/// thread projects, in whole lines.
+#[derive(Clone, Debug)]
+pub struct Share {
+    pub units: Range<usize>,
+    pub states: Range<usize>,
+}
+
+impl Share {
+    /// All units of a direction.
+    pub fn whole(spec: &SlotSpec) -> Share {
+        Share { units: 0..spec.hidden_size, states: 0..spec.state_size }
+    }
+
+    /// All shares of a direction, `most` at most. A layer normalisation is over all units of a direction,
+    /// which then has one share.
+    pub fn all(spec: &SlotSpec, most: usize) -> impl ExactSizeIterator<Item = Share> {
+        let (size, state) = (spec.hidden_size, spec.state_size);
+        let count = if spec.cell.layer_norm { 1 } else { most.min(size.min(state) / LEAST_UNITS).max(1) };
+        (0..count).map(move |index| {
+            let range = |size: usize| {
+                let bound = |index: usize| (padded(size) / LINE * index / count * LINE).min(size);
+                bound(index)..bound(index + 1)
+            };
+            Share { units: range(size), states: range(state) }
+        })
+    }
+}
+
 #[derive(Debug)]
 pub struct PackedSlot {
     pub arch: Arch,
+    /// H and P are those of the share.
     pub spec: SlotSpec,
+    pub share: Share,
     /// W_ih x + b_ih
     pub input: PackedWeight,
     /// W_hh h + b_hh; of a GRU with reset before, those of r and z alone.
@@ -37,15 +71,19 @@ pub struct Norm {
 }
 
 impl PackedSlot {
-    pub fn pack(arch: Arch, weights: &Weights, spec: &SlotSpec) -> PackedSlot {
+    pub fn pack(arch: Arch, weights: &Weights, spec: &SlotSpec, share: Share) -> PackedSlot {
         let slot = weights.slot(spec.index);
         let (gates, units) = (spec.cell.cell.gates(), spec.hidden_size);
+        let Share { units: own, states } = share.clone();
         let lines = |kind: TensorKind, blocks: usize, added: Option<ArrayView1<'_, f32>>| {
             let numbers = slot.vector(kind)?;
-            let mut lines = Aligned::zeros(blocks * padded(units));
-            for (index, &number) in numbers.iter().enumerate() {
-                let more = added.map_or(0.0, |added| added[index]);
-                lines[index / units * padded(units) + index % units] = number + more;
+            let stride = padded(own.len());
+            let mut lines = Aligned::zeros(blocks * stride);
+            for block in 0..blocks {
+                for (place, unit) in own.clone().enumerate() {
+                    let index = block * units + unit;
+                    lines[block * stride + place] = numbers[index] + added.map_or(0.0, |added| added[index]);
+                }
             }
             Some(lines)
         };
@@ -64,7 +102,7 @@ impl PackedSlot {
             Some(_) => [None, None],
             None => [slot.bias_ih(), slot.bias_hh()],
         };
-        let pack = |weight, bias, gates| PackedWeight::pack(arch, weight, bias, gates);
+        let pack = |weight, bias, gates| PackedWeight::pack(arch, weight, bias, gates, own.clone());
         // The row blocks of each recurrent product: of all gates, or of some and then of the others.
         let mut recurrent = Cell::products(&spec.cell).map(|gates: Range<usize>| {
             let rows = Slice::from(gates.start * units..gates.end * units);
@@ -73,14 +111,27 @@ impl PackedSlot {
         });
         PackedSlot {
             arch,
-            spec: spec.clone(),
+            spec: SlotSpec { hidden_size: own.len(), state_size: states.len(), ..spec.clone() },
+            share,
             input: pack(slot.weight_ih(), bias_ih, gates),
             recurrent: recurrent.next().expect("every cell has a recurrent product"),
             candidate: recurrent.next(),
-            projection: slot.matrix(TensorKind::WeightHr).map(|weight| pack(weight, None, 1)),
+            projection: slot
+                .matrix(TensorKind::WeightHr)
+                .map(|weight| PackedWeight::pack(arch, weight, None, 1, states.clone())),
             peepholes: lines(TensorKind::Peephole, 3, None),
             norm,
         }
+    }
+
+    /// The product after the update: of a GRU's candidate with reset before, or of a projection.
+    pub fn second_product(&self) -> Option<&PackedWeight> {
+        self.candidate.as_ref().or(self.projection.as_ref())
+    }
+
+    /// True if other threads have more of the units.
+    pub fn is_shared(&self) -> bool {
+        self.spec.state_size < self.recurrent.depth()
     }
 
     /// Hp: H in whole lines.
@@ -118,7 +169,7 @@ impl Transposed {
                 let first = place * padded(units);
                 columns.slice_mut(s![.., first..first + units]).assign(&own.t());
             }
-            PackedWeight::pack(arch, columns.view(), None, 1)
+            PackedWeight::pack(arch, columns.view(), None, 1, 0..columns.nrows())
         };
         let mut recurrent = Cell::products(&spec.cell).map(|gates| transposed(slot.weight_hh(), gates));
         Transposed {
@@ -127,7 +178,7 @@ impl Transposed {
             candidate: recurrent.next(),
             projection: slot
                 .matrix(TensorKind::WeightHr)
-                .map(|weight| PackedWeight::pack(arch, weight.t(), None, 1)),
+                .map(|weight| PackedWeight::pack(arch, weight.t(), None, 1, 0..weight.ncols())),
         }
     }
 }

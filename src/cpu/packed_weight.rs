@@ -4,6 +4,7 @@ use super::aligned::{Aligned, padded};
 use super::rows::{Columns, Rows};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
 
 /// Rows that are multiplied at a time.
 const TILE: usize = 6;
@@ -17,7 +18,7 @@ const fn vectors(lanes: usize) -> usize {
     if lanes == 8 { 2 } else { 4 }
 }
 
-/// Gates of H units over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of
+/// Gates of H units, or of some of these units, over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of
 /// gate g, where Hp is H in whole lines.
 #[derive(Debug, Default)]
 pub struct PackedWeight {
@@ -31,26 +32,30 @@ pub struct PackedWeight {
 }
 
 impl PackedWeight {
+    /// Packs some units of each gate.
     pub fn pack(
         arch: Arch,
         weight: ArrayView2<'_, f32>,
         bias: Option<ArrayView1<'_, f32>>,
         gates: usize,
+        units: Range<usize>,
     ) -> PackedWeight {
         let (rows, depth) = weight.dim();
-        let units = rows / gates;
-        let stride = padded(units);
+        let size = rows / gates;
+        let stride = padded(units.len());
         let width = lanes(arch) * vectors(lanes(arch));
         let columns = (gates * stride).next_multiple_of(width);
         let mut panels = Aligned::zeros(columns * depth);
         let mut padded_bias = Aligned::zeros(columns);
-        for (index, row) in weight.rows().into_iter().enumerate() {
-            let column = index / units * stride + index % units;
-            let first = column / width * width * depth + column % width;
-            for (k, &number) in row.iter().enumerate() {
-                panels[first + k * width] = number;
+        for gate in 0..gates {
+            for (place, unit) in units.clone().enumerate() {
+                let (index, column) = (gate * size + unit, gate * stride + place);
+                let first = column / width * width * depth + column % width;
+                for (k, &number) in weight.row(index).iter().enumerate() {
+                    panels[first + k * width] = number;
+                }
+                padded_bias[column] = bias.map_or(0.0, |bias| bias[index]);
             }
-            padded_bias[column] = bias.map_or(0.0, |bias| bias[index]);
         }
         PackedWeight { panels, bias: padded_bias, depth, columns, width }
     }
@@ -79,6 +84,11 @@ impl PackedWeight {
     /// The length of a row of the product.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// K.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Bytes that are read.

@@ -1,0 +1,119 @@
+//! A team: threads that go through time together, each with some units of one direction. After each product's
+//! update the members tell each other their part of the next product's operand.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Turns of a loop that waits, before the processor is given to other threads.
+const PATIENCE: usize = 10_000;
+
+/// Set in [`Team::door`] once nobody may come any more.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// What the members of a team have in common.
+#[derive(Debug)]
+pub struct Team {
+    /// The members that have come; the leader is there from the beginning.
+    door: AtomicUsize,
+    /// The exchanges that each member has begun, each in a cache line of its own.
+    begun: Vec<Turns>,
+    /// The operands of two exchanges that follow each other, `[N, width]`, two floats in each number.
+    operands: [Vec<AtomicU64>; 2],
+}
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Turns(AtomicUsize);
+
+impl Team {
+    /// A team of at most `size` members, whose operands have at most `numbers` numbers.
+    pub fn new(size: usize, numbers: usize) -> Team {
+        let operand = || (0..numbers.div_ceil(2)).map(|_| AtomicU64::new(0)).collect();
+        let begun = (0..size).map(|_| Turns::default()).collect();
+        Team { door: AtomicUsize::new(1), begun, operands: [operand(), operand()] }
+    }
+
+    /// The place of one more member; none if the team has begun without it.
+    pub fn join(&self) -> Option<usize> {
+        let come = |come| (come & CLOSED == 0).then_some(come + 1);
+        self.door.fetch_update(Ordering::AcqRel, Ordering::Acquire, come).ok()
+    }
+
+    /// Lets nobody in any more.
+    pub fn close(&self) {
+        self.door.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+}
+
+/// A member on its way through time. One that panics holds up none of the others.
+#[derive(Debug)]
+pub struct Member<'a> {
+    team: &'a Team,
+    place: usize,
+    /// How many there are.
+    members: usize,
+    /// The exchanges so far.
+    turn: usize,
+}
+
+impl<'a> Member<'a> {
+    pub fn new(team: &'a Team, place: usize) -> Member<'a> {
+        Member { team, place, members: 0, turn: 0 }
+    }
+
+    /// Waits until the team is closed, and returns how many members there are.
+    pub fn begin(&mut self) -> usize {
+        wait(|| self.team.door.load(Ordering::Acquire) & CLOSED != 0);
+        self.members = self.team.door.load(Ordering::Acquire) & !CLOSED;
+        self.members
+    }
+
+    /// The operand that all members write their numbers into, and read when all have called
+    /// [`wait`](Member::wait).
+    ///
+    /// A member writes it again two exchanges later, when the others have begun the one between and so have
+    /// read it.
+    pub fn operand(&self) -> &'a [AtomicU64] {
+        &self.team.operands[self.turn % 2]
+    }
+
+    /// Waits for what the others write.
+    pub fn wait(&mut self) {
+        self.turn += 1;
+        self.team.begun[self.place].0.store(self.turn, Ordering::Release);
+        for other in &self.team.begun[..self.members] {
+            wait(|| other.0.load(Ordering::Acquire) >= self.turn);
+        }
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        self.team.close();
+        self.team.begun[self.place].0.store(usize::MAX, Ordering::Release);
+    }
+}
+
+/// Waits until something is so, which another thread that runs will soon make so.
+fn wait(is_so: impl Fn() -> bool) {
+    let mut turns = 0;
+    while !is_so() {
+        turns += 1;
+        if turns < PATIENCE { std::hint::spin_loop() } else { std::thread::yield_now() }
+    }
+}
+
+/// Writes numbers from place `first` on.
+pub fn write(operand: &[AtomicU64], first: usize, numbers: &[f32]) {
+    let pairs = numbers.as_chunks::<2>().0;
+    for (place, &pair) in operand[first / 2..].iter().zip(pairs) {
+        place.store(bytemuck::cast(pair), Ordering::Relaxed);
+    }
+}
+
+/// Reads numbers from place `first` on.
+pub fn read(operand: &[AtomicU64], first: usize, numbers: &mut [f32]) {
+    let pairs = numbers.as_chunks_mut::<2>().0;
+    for (place, pair) in operand[first / 2..].iter().zip(pairs) {
+        *pair = bytemuck::cast(place.load(Ordering::Relaxed));
+    }
+}
