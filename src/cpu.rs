@@ -6,6 +6,7 @@
 
 mod activation;
 mod aligned;
+mod arch;
 mod back;
 mod cell;
 mod gradient;
@@ -45,7 +46,7 @@ pub(crate) struct Cpu {
 impl Cpu {
     /// The vectors that this machine has, and rayon's threads.
     pub fn new() -> Cpu {
-        let arch = Arch::new();
+        let arch = arch::arch();
         let counted =
             |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let [lanes, threads] =
@@ -57,7 +58,7 @@ impl Cpu {
 /// The activation of numbers in place, sixteen at a time; fewer at the end stay as they are.
 pub(crate) fn activate(activation: Activation, numbers: &mut [f32]) {
     let whole = numbers.len() / 16 * 16;
-    Arch::new().dispatch(activation::Activate(activation, &mut numbers[..whole]));
+    arch::arch().dispatch(activation::Activate(activation, &mut numbers[..whole]));
 }
 
 /// A network on the CPU: its weights as they are read, and the memory that calls work in.

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Case, case};
+use rayon::prelude::*;
 use wgpu_rnn::{Activation, Cell, Config, Engine, Output, Outputs, Reset, Rnn};
 
 /// The answer to a case, computed by a pool of `threads` threads.
@@ -20,6 +21,13 @@ fn their_number_changes_no_bit() {
         (rows.layer_norm(), 6, 5),
         (Config::gru(97).bidirectional().gru_reset(Reset::Before).input_size(50), 7, 13),
         (Config::new(Cell::Vanilla(Activation::Tanh), 200).input_size(60), 9, 7),
+        // Units that threads share, for few rows.
+        (Config::lstm(256).input_size(30), 70, 1),
+        (Config::lstm(200).bidirectional().input_size(30).peepholes().cell_clip(-0.5, 0.5), 30, 2),
+        (Config::lstm(333).input_size(30).coupled_input_forget().num_layers(2), 9, 1),
+        (Config::gru(260).input_size(30), 9, 1),
+        (Config::new(Cell::Vanilla(Activation::Relu), 300).input_size(30), 20, 3),
+        (Config::lstm(256).input_size(30).layer_norm(), 9, 1),
         // Weights that threads share.
         (shared.clone(), 4, 19),
         (shared.proj_size(390).bidirectional(), 3, 11),
@@ -39,6 +47,29 @@ fn their_number_changes_no_bit() {
             }
         }
     }
+}
+
+#[test]
+fn calls_at_once_change_no_bit() {
+    let case = case(&Config::lstm(200).input_size(30).num_layers(2), 40, 1, 9);
+    let alone = with_threads(1, &case);
+    let rnn = Rnn::new(&Engine::cpu(), case.weights.clone());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    // Calls by threads of the pool, which lead teams and join others' teams, and by threads outside.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                pool.install(|| {
+                    (0..40).into_par_iter().for_each(|_| {
+                        assert_eq!(rnn.call(&case.call()).unwrap().output, alone.output);
+                    });
+                });
+            });
+            scope.spawn(|| {
+                (0..40).for_each(|_| assert_eq!(rnn.call(&case.call()).unwrap().output, alone.output))
+            });
+        }
+    });
 }
 
 #[test]

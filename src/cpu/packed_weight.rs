@@ -91,23 +91,26 @@ impl PackedWeight {
         self.depth
     }
 
-    /// Bytes that are read.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.panels)
-    }
-
     /// `[rows, columns]`: each row times the matrix, and the bias, on `threads` threads. A row's result does
     /// not depend on other rows.
     pub fn product(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize) {
+        self.product_in_turn(arch, rows, out, threads, 0);
+    }
+
+    /// The same, of a weight that is read at every step: every second turn reads the panels from the last one
+    /// on, which are still in the cache.
+    pub fn product_in_turn(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize, turn: usize) {
         let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
-        self.some_columns(arch, Left::Rows(rows), 0, out, (threads, false));
+        let order = Order { adds: false, descends: turn % 2 == 1 };
+        self.some_columns(arch, Left::Rows(rows), 0, out, threads, order);
     }
 
     /// The transpose of some columns times the matrix, added to what `out` holds, without a bias: the products
     /// of each [`DEPTH`] numbers of K are added up before they are added to the others.
     pub fn add_product(&self, arch: Arch, columns: Columns<'_>, out: &mut [f32], threads: usize) {
         let out = ArrayViewMut2::from_shape((columns.width, self.columns), out).expect("made as long");
-        self.some_columns(arch, Left::Columns(columns), 0, out, (threads, true));
+        let order = Order { adds: true, descends: false };
+        self.some_columns(arch, Left::Columns(columns), 0, out, threads, order);
     }
 
     fn some_columns(
@@ -116,7 +119,8 @@ impl PackedWeight {
         left: Left<'_>,
         first: usize,
         out: ArrayViewMut2<'_, f32>,
-        (threads, adds): (usize, bool),
+        threads: usize,
+        order: Order,
     ) {
         let panels = out.ncols() / self.width;
         let threads = threads.min(panels);
@@ -125,14 +129,14 @@ impl PackedWeight {
             let columns = panels * half / threads * self.width;
             let (one, other) = out.split_at(Axis(1), columns);
             rayon::join(
-                || self.some_columns(arch, left, first, one, (half, adds)),
-                || self.some_columns(arch, left, first + columns, other, (threads - half, adds)),
+                || self.some_columns(arch, left, first, one, half, order),
+                || self.some_columns(arch, left, first + columns, other, threads - half, order),
             );
         } else {
             let end = first + out.ncols();
             let panels = &self.panels[first * self.depth..end * self.depth];
             let bias = &self.bias[first..end];
-            arch.dispatch(Multiply { panels, bias, depth: self.depth, left, out, adds });
+            arch.dispatch(Multiply { panels, bias, depth: self.depth, left, out, order });
         }
     }
 }
@@ -174,8 +178,15 @@ struct Multiply<'a> {
     depth: usize,
     left: Left<'a>,
     out: ArrayViewMut2<'a, f32>,
+    order: Order,
+}
+
+#[derive(Clone, Copy)]
+struct Order {
     /// True to add to `out`, and leave the bias out.
     adds: bool,
+    /// True to begin with the last panel.
+    descends: bool,
 }
 
 impl WithSimd for Multiply<'_> {
@@ -194,15 +205,18 @@ impl Multiply<'_> {
         let (left, count) = (self.left, self.left.count());
         // Blocks as even as can be: 16 rows are 6, 5 and 5.
         let blocks = count.div_ceil(TILE);
-        let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0.chunks_exact(self.depth);
+        let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0;
         let biases = S::as_simd_f32s(self.bias).0.as_chunks::<V>().0;
-        for (index, (panel, bias)) in panels.zip(biases).enumerate() {
+        let Order { adds, descends } = self.order;
+        for turn in 0..biases.len() {
+            let index = if descends { biases.len() - 1 - turn } else { turn };
+            let (panel, bias) = (&panels[index * self.depth..][..self.depth], &biases[index]);
             let column = index * V * S::F32_LANES;
             for (part, panel) in panel.chunks(DEPTH).enumerate() {
                 let k = part * DEPTH;
                 for block in 0..blocks {
                     let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
-                    let (out, at) = (&mut self.out, (first, column, k, self.adds));
+                    let (out, at) = (&mut self.out, (first, column, k, adds));
                     match end - first {
                         1 => tile::<S, V, 1>(simd, panel, bias, &left, out, at),
                         2 => tile::<S, V, 2>(simd, panel, bias, &left, out, at),

@@ -276,7 +276,7 @@ impl Scratch {
     ) {
         let hidden = if slot.is_shared() { &self.all_h } else { &self.h };
         let hidden = Rows::of_matrix(hidden, padded(slot.recurrent.depth()));
-        slot.recurrent.product(slot.arch, hidden, &mut self.gates, threads);
+        slot.recurrent.product_in_turn(slot.arch, hidden, &mut self.gates, threads, index);
         let stage = if slot.candidate.is_some() { Stage::Reset } else { Stage::Whole };
         self.update(slot, index, threads, stage, is_active, saved);
     }
