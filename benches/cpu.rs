@@ -9,13 +9,6 @@ use wgpu_rnn::{Config, Engine, Init, Rnn, Weights, mxnet};
 const RUNS: usize = 60;
 
 fn main() -> wgpu_rnn::Result<()> {
-    if std::env::var("IN").is_ok() {
-        return rayon::join(run, || ()).0;
-    }
-    run()
-}
-
-fn run() -> wgpu_rnn::Result<()> {
     let bilstm = |size: usize| Config::lstm(size).bidirectional().input_size(size);
     let shapes = [
         ("LSTM 256", Config::lstm(256).input_size(256), 25, 1),
