@@ -57,9 +57,9 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     on: Option<Processor>,
 
-    /// Only configurations whose names contain this
-    #[arg(long, value_name = "PART", default_value = "")]
-    only: String,
+    /// Only configurations whose names contain one of these
+    #[arg(long, value_name = "PART", value_delimiter = ',', default_value = "")]
+    only: Vec<String>,
 
     /// The folder for tables and plots
     #[arg(long, value_name = "FOLDER")]
@@ -124,7 +124,7 @@ fn part(
     let more = if arguments.cudnn { configuration::for_cudnn() } else { Vec::new() };
     let is_chosen = |one: &Configuration| {
         let is_measured = processor == Processor::Adapter || measure::has_cpu_peers(one);
-        one.name.contains(&arguments.only) && is_measured
+        is_measured && arguments.only.iter().any(|part| one.name.contains(part))
     };
     let chosen: Vec<_> = CONFIGURATIONS.into_iter().chain(more).filter(is_chosen).collect();
     let trained = chosen.iter().filter(|one| TRAINING.contains(&one.name));

@@ -38,7 +38,7 @@ pub struct Pace {
 
 /// A round has so many turns, however long they take, and ends after so much time otherwise.
 const LEAST_TURNS: usize = 3;
-const ROUND: Duration = Duration::from_secs(40);
+const ROUND: Duration = Duration::from_secs(15);
 
 /// How many times as long a number of threads takes that is not measured again.
 const CLEARLY: f64 = 1.2;
