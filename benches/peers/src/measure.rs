@@ -40,9 +40,6 @@ pub struct Pace {
 const LEAST_TURNS: usize = 3;
 const ROUND: Duration = Duration::from_secs(15);
 
-/// How many times as long a number of threads takes that is not measured again.
-const CLEARLY: f64 = 1.2;
-
 /// The most runs in a turn.
 const MOST_RUNS: f64 = 2_000.0;
 
@@ -109,16 +106,14 @@ fn contender<'a>(
     Contender { prepare, row: Row::new(case.configuration.name, peer, by, threads) }
 }
 
-/// Measures all groups, round by round. Of a peer with several numbers of threads, those that are clearly slower
-/// than the fastest are left out of later rounds, and the fastest remains at the end.
+/// Measures all groups, round by round.
 pub fn measure(case: &Case, mut groups: Vec<Group<'_>>, pace: &Pace) -> Vec<Row> {
-    for round in 0..pace.rounds {
+    for _ in 0..pace.rounds {
         for group in &mut groups {
             sit(case, group, pace);
         }
-        let is_last = round + 1 == pace.rounds;
-        keep_fastest(&mut groups, if is_last { 1.0 } else { CLEARLY });
     }
+    keep_fastest(&mut groups);
     let mut rows: Vec<Row> = groups.into_iter().flatten().map(|one| one.row).collect();
     let ours: Vec<_> = rows.iter().filter(|row| row.is_ours()).map(|row| (row.peer, row.median())).collect();
     for row in rows.iter_mut().filter(|row| !row.is_ours() && row.failure.is_none()) {
@@ -128,12 +123,12 @@ pub fn measure(case: &Case, mut groups: Vec<Group<'_>>, pace: &Pace) -> Vec<Row>
     rows
 }
 
-/// Keeps of each peer the contenders that do not take more than `margin` times as long as its fastest.
-fn keep_fastest(groups: &mut [Group<'_>], margin: f64) {
+/// Keeps the fastest of a peer that was measured with several numbers of threads.
+fn keep_fastest(groups: &mut [Group<'_>]) {
     let rows = groups.iter().flatten().map(|one| (one.row.peer, one.row.median()));
     let medians: Vec<(&str, f64)> = rows.collect();
     let is_beaten =
-        |row: &Row| medians.iter().any(|(peer, median)| *peer == row.peer && margin * median < row.median());
+        |row: &Row| medians.iter().any(|(peer, median)| *peer == row.peer && *median < row.median());
     groups.iter_mut().for_each(|group| group.retain(|one| !is_beaten(&one.row)));
 }
 
