@@ -2,9 +2,10 @@
 //!
 //!     cargo bench --bench growth
 //!
-//! Time is the median of some calls after the first, in the faster of two rounds over everything. Bytes on the adapter are those of the plan: all buffers,
-//! weights and staging included. Bytes on the CPU are the most that the first call holds at once, on one thread:
-//! packed weights, working memory and results. `power` is the exponent since the row before: 1 is linear.
+//! Time is the median of the calls of half a second after the first call, in the fastest of three rounds. Bytes on
+//! the adapter are those of the plan: all buffers, weights and staging included. Bytes on the CPU are the most
+//! that the first call holds at once, on one thread: packed weights, working memory and results. `power` is the
+//! exponent since the row before: 1 is linear. `benches/record/growth.md` gives the reasons where it is not 1.
 //! Table and plot go to `benches/record/`.
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,10 +32,10 @@ const BASE: Size = Size { steps: 100, batch: 1, hidden: 128, layers: 1 };
 /// I.
 const FEATURES: usize = 128;
 
-const ROUNDS: usize = 2;
+/// Rounds over everything.
+const ROUNDS: usize = 3;
 
-/// Calls of each in a round: so many at least, and more for so long.
-const LEAST_CALLS: usize = 3;
+/// The time of the calls of each in a round; one call at least.
 const MEASURED: Duration = Duration::from_millis(500);
 
 /// The name of an axis, its values, and the base with such a value.
@@ -134,7 +135,7 @@ fn measure(engine: &Engine, value: usize, size: Size) -> Result<Point, Failure> 
     let rnn = Rnn::new(engine, weights);
     rnn.forward(&input, None)?;
     let (mut times, start) = (Vec::new(), Instant::now());
-    while times.len() < LEAST_CALLS || start.elapsed() < MEASURED {
+    while times.is_empty() || start.elapsed() < MEASURED {
         let start = Instant::now();
         rnn.forward(&input, None)?;
         times.push(start.elapsed());

@@ -91,7 +91,7 @@ fn main() -> Result<(), Failure> {
         let engine = Engine::gpu()?;
         let turns = if arguments.quick { 5 } else { arguments.runs };
         let short: String = engine.name().chars().take_while(|c| c.is_alphanumeric()).collect();
-        let title = format!("{}, {turns} runs in turn", engine.name());
+        let title = format!("{}, up to {turns} runs in turn", engine.name());
         let pace = Pace { rounds: 1, turns, turn: Duration::ZERO };
         parts.push(part(Processor::Adapter, short, title, &arguments, &pace, Some(&engine))?);
         adapter = Some(engine.name().to_owned());
