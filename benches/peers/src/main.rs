@@ -84,6 +84,9 @@ struct Part {
 fn main() -> Result<(), Failure> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let arguments = Arguments::parse();
+    if arguments.on == Some(Processor::Cpu) && arguments.python.is_none() {
+        return Err("--on cpu needs --python PROGRAM: the peers on the CPU are in Python".into());
+    }
     let is_on = |processor| arguments.on.is_none_or(|on| on == processor);
     let mut parts = Vec::new();
     let mut adapter = None;

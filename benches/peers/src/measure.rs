@@ -153,6 +153,7 @@ fn sit(case: &Case, group: &mut Group<'_>, pace: &Pace) {
                 let runs = 1e3 * pace.turn.as_secs_f64() / (ms * case.configuration.calls());
                 *count = runs.clamp(1.0, MOST_RUNS) as usize;
                 if *count > 1 {
+                    // A failure comes again in the turns.
                     let _ = made.run(*count);
                 }
             }
