@@ -170,12 +170,14 @@ fn table(lines: &[Line]) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// A name, and the number of a point.
+type Quantity = (&'static str, fn(&Point) -> f64);
+
 /// A column for each axis: ms above, bytes below, all axes logarithmic.
 fn plot(lines: &[Line], path: &Path) -> Result<(), Failure> {
     let root = SVGBackend::new(path, (1_400, 700)).into_drawing_area();
     root.fill(&WHITE)?;
-    let quantities: [(&str, fn(&Point) -> f64); 2] =
-        [("ms", |point| point.ms), ("bytes", |point| point.bytes)];
+    let quantities: [Quantity; 2] = [("ms", |point| point.ms), ("bytes", |point| point.bytes)];
     let panels = root.split_evenly((quantities.len(), AXES.len()));
     for (panel, area) in panels.iter().enumerate() {
         let axis = AXES[panel % AXES.len()].name;
