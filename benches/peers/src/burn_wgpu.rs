@@ -4,9 +4,9 @@ use crate::case::Case;
 use crate::peer::{Failure, Prepared, timed};
 use burn::module::Param;
 use burn::nn::gru::{BiGru, BiGruConfig};
-use burn::nn::{BiLstm, BiLstmConfig, GateController, Linear, Lstm, LstmConfig};
+use burn::nn::{BiLstm, BiLstmConfig, GateController, Linear, Lstm, LstmConfig, LstmState};
 use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
-use ndarray::{Array2, Array3, ArrayD, Ix1, Ix2, s};
+use ndarray::{Array2, Array3, ArrayD, ArrayView3, Axis, Ix1, Ix2, concatenate, s};
 use std::time::Duration;
 use wgpu_rnn::{Cell, Directions};
 
@@ -20,10 +20,14 @@ struct Burn {
     layers: Vec<Module>,
     input: Array3<f32>,
     by_output: Option<Array3<f32>>,
+    is_streamed: bool,
     device: Device,
 }
 
 pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
+    if case.lengths.is_some() {
+        return Err("takes no lengths".into());
+    }
     let device = Device::wgpu(DeviceKind::DefaultDevice);
     let device = if case.by_output.is_some() { device.autodiff() } else { device };
     let configuration = &case.configuration;
@@ -57,7 +61,8 @@ pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
         });
     }
     let (input, by_output) = (case.input.clone(), case.by_output.clone());
-    Ok(Box::new(Burn { layers, input, by_output, device }))
+    let is_streamed = configuration.is_streamed;
+    Ok(Box::new(Burn { layers, input, by_output, is_streamed, device }))
 }
 
 fn set_lstm(lstm: &mut Lstm, case: &Case, layer: usize, direction: usize, device: &Device) {
@@ -94,33 +99,58 @@ fn set_linear(linear: &mut Linear, weight: ArrayD<f32>, bias: ArrayD<f32>, index
     linear.bias = Some(Param::from_tensor(Tensor::<1>::from_data(bias, device)));
 }
 
-impl Prepared for Burn {
-    fn run(&mut self) -> Result<(Array3<f32>, Duration), Failure> {
-        timed(|| {
-            let tensor = |array: &Array3<f32>| {
-                let (steps, batch, width) = array.dim();
-                let data = TensorData::new(array.iter().copied().collect(), [steps, batch, width]);
-                Tensor::<3>::from_data(data, &self.device)
+impl Burn {
+    fn to_device(&self, array: ArrayView3<'_, f32>) -> Tensor<3> {
+        let (steps, batch, width) = array.dim();
+        let data = TensorData::new(array.iter().copied().collect(), [steps, batch, width]);
+        Tensor::<3>::from_data(data, &self.device)
+    }
+
+    fn to_host(sequence: Tensor<3>) -> Result<Array3<f32>, Failure> {
+        let [steps, batch, width] = sequence.dims();
+        let numbers = sequence.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+        Ok(Array3::from_shape_vec((steps, batch, width), numbers)?)
+    }
+
+    fn whole(&self) -> Result<Array3<f32>, Failure> {
+        let input = self.to_device(self.input.view());
+        let input = if self.by_output.is_some() { input.require_grad() } else { input };
+        let mut sequence = input.clone();
+        for layer in &self.layers {
+            sequence = match layer {
+                Module::Lstm(module) => module.forward(sequence, None).0,
+                Module::BiLstm(module) => module.forward(sequence, None).0,
+                Module::BiGru(module) => module.forward(sequence, None).0,
             };
-            let input = tensor(&self.input);
-            let input = if self.by_output.is_some() { input.require_grad() } else { input };
-            let mut sequence = input.clone();
-            for layer in &self.layers {
-                sequence = match layer {
-                    Module::Lstm(module) => module.forward(sequence, None).0,
-                    Module::BiLstm(module) => module.forward(sequence, None).0,
-                    Module::BiGru(module) => module.forward(sequence, None).0,
-                };
-            }
-            if let Some(by_output) = &self.by_output {
-                // The loss whose gradient by the output that is.
-                let loss = (sequence * tensor(by_output)).sum();
-                let gradients = loss.backward();
-                sequence = input.grad(&gradients).ok_or("no gradient by the input")?;
-            }
-            let [steps, batch, width] = sequence.dims();
-            let numbers = sequence.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
-            Ok(Array3::from_shape_vec((steps, batch, width), numbers)?)
-        })
+        }
+        if let Some(by_output) = &self.by_output {
+            // The loss whose gradient by the output that is.
+            let loss = (sequence * self.to_device(by_output.view())).sum();
+            let gradients = loss.backward();
+            sequence = input.grad(&gradients).ok_or("no gradient by the input")?;
+        }
+        Burn::to_host(sequence)
+    }
+
+    /// A step per call, with the state on the device.
+    fn by_steps(&self) -> Result<Array3<f32>, Failure> {
+        let [Module::Lstm(module)] = self.layers.as_slice() else {
+            return Err("streams no such network".into());
+        };
+        let mut state: Option<LstmState<2>> = None;
+        let mut outputs = Vec::new();
+        for step in self.input.axis_chunks_iter(Axis(0), 1) {
+            let (output, next) = module.forward(self.to_device(step), state);
+            outputs.push(Burn::to_host(output)?);
+            state = Some(next);
+        }
+        let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
+        Ok(concatenate(Axis(0), &views)?)
+    }
+}
+
+impl Prepared for Burn {
+    fn run(&mut self, count: usize) -> Result<(Array3<f32>, Vec<Duration>), Failure> {
+        timed(count, || if self.is_streamed { self.by_steps() } else { self.whole() })
     }
 }

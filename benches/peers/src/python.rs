@@ -17,19 +17,26 @@ struct Process {
     _folder: tempfile::TempDir,
 }
 
-/// `peer` is a name that `peers.py` knows.
-pub fn prepare(python: &Path, peer: &str, case: &Case) -> Result<Box<dyn Prepared>, Failure> {
+/// `peer` is a name that `peers.py` knows. With 0 threads it takes as many as it wants.
+pub fn prepare(python: &Path, peer: &str, threads: usize, case: &Case) -> Result<Box<dyn Prepared>, Failure> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("case.safetensors");
     let tensors = case.tensors();
     let views = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.view()));
     wgpu_rnn::file::save_tensors(&path, views)?;
     let file = folder.path().join("output.safetensors");
-    let script = script();
+    let task = serde_json::json!({
+        "peer": peer,
+        "threads": threads,
+        "cell": case.configuration.cell.name(),
+        "layers": case.configuration.num_layers,
+        "streamed": case.configuration.is_streamed,
+        "case": path,
+        "output": file,
+    });
     let mut child = Command::new(python)
-        .arg(script)
-        .args([peer, case.configuration.cell.name(), &case.configuration.num_layers.to_string()])
-        .args([&path, &file])
+        .arg(script())
+        .arg(task.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -39,7 +46,7 @@ pub fn prepare(python: &Path, peer: &str, case: &Case) -> Result<Box<dyn Prepare
     let mut process = Process { child, input, output: BufReader::new(output), file, _folder: folder };
     match process.line()?.as_str() {
         "ready" => Ok(Box::new(process)),
-        other => Err(format!("{peer}: {other}").into()),
+        other => Err(other.into()),
     }
 }
 
@@ -61,12 +68,14 @@ impl Process {
 }
 
 impl Prepared for Process {
-    fn run(&mut self) -> Result<(Array3<f32>, Duration), Failure> {
-        writeln!(self.input, "run")?;
-        let seconds: f64 = self.line()?.parse()?;
+    fn run(&mut self, count: usize) -> Result<(Array3<f32>, Vec<Duration>), Failure> {
+        writeln!(self.input, "{count}")?;
+        let line = self.line()?;
+        let seconds: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
+        let seconds = seconds.map_err(|_| line.clone())?;
         let mut tensors = wgpu_rnn::file::load_tensors(&self.file)?;
         let output = tensors.remove("output").ok_or("no output")?.into_dimensionality::<Ix3>()?;
-        Ok((output, Duration::from_secs_f64(seconds)))
+        Ok((output, seconds.into_iter().map(Duration::from_secs_f64).collect()))
     }
 }
 

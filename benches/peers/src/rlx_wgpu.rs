@@ -19,6 +19,12 @@ struct Rlx {
 
 pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
     let configuration = case.configuration;
+    if case.lengths.is_some() {
+        return Err("takes no lengths".into());
+    }
+    if configuration.is_streamed {
+        return Err("carries a state on the host alone".into());
+    }
     let (steps, batch, features) = case.input.dim();
     let width = configuration.directions.count() * configuration.size;
     let all = |kind: &str| -> Vec<f32> {
@@ -50,18 +56,18 @@ pub fn prepare(case: &Case) -> Result<Box<dyn Prepared>, Failure> {
 }
 
 impl Prepared for Rlx {
-    fn run(&mut self) -> Result<(Array3<f32>, Duration), Failure> {
+    fn run(&mut self, count: usize) -> Result<(Array3<f32>, Vec<Duration>), Failure> {
         let (steps, batch, _) = self.input.dim();
         // Its order of axes is its own affair, and not timed.
         let input: Vec<f32> = self.input.view().permuted_axes([1, 0, 2]).iter().copied().collect();
         let mut output = Vec::new();
-        let (_, time) = timed(|| {
+        let (_, times) = timed(count, || {
             let mut feed: Vec<(&str, &[f32])> = vec![("x", &input)];
             feed.extend(self.weights.iter().map(|(name, numbers)| (*name, numbers.as_slice())));
             output = self.graph.run(&feed).remove(0);
             Ok(Array3::zeros((0, 0, 0)))
         })?;
         let output = Array3::from_shape_vec((batch, steps, self.width), output)?;
-        Ok((output.permuted_axes([1, 0, 2]).as_standard_layout().into_owned(), time))
+        Ok((output.permuted_axes([1, 0, 2]).as_standard_layout().into_owned(), times))
     }
 }
