@@ -40,6 +40,8 @@
 mod blocking;
 #[cfg(not(target_arch = "wasm32"))]
 mod cache;
+#[cfg(not(target_arch = "wasm32"))]
+mod calibration;
 mod call;
 mod cpu;
 mod encoded_saved;

@@ -1,10 +1,11 @@
 //! The fastest schedules and tiles, by adapter, network and size; `gpu/tuner.rs` measures them.
 
 use crate::cache::{self, CacheFile};
+use crate::calibration::{Calibration, Sample};
 use crate::kernel::{Read, Tile};
 use crate::network::{Layout, Network};
 use crate::plan::{Limits, Workload};
-use crate::{Plan, Result, Schedule, Tuning};
+use crate::{Machine, Plan, Result, Schedule, Tuning};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -26,6 +27,10 @@ const MOST_STEPS: usize = 32;
 /// Nor more than these about the input's product.
 const MOST_GEMM_STEPS: usize = 256;
 
+/// The word of a line with the constants of an adapter: nanoseconds of a dispatch, and percent of the estimate
+/// that everything else takes.
+const CALIBRATION: &str = "calibration";
+
 /// The word for a choice that is left to the plan.
 const LEFT: &str = "-";
 
@@ -33,41 +38,75 @@ const LEFT: &str = "-";
 #[derive(Debug)]
 pub(crate) struct Tunings {
     file: Option<CacheFile>,
-    known: Mutex<KnownTunings>,
+    /// The machine that candidates are planned for, so that a calibration changes no choice that was measured.
+    machine: Machine,
+    known: Mutex<Known>,
+    /// The candidates that this engine has run.
+    samples: Mutex<Vec<Sample>>,
     measured: AtomicU64,
 }
 
-type KnownTunings = BTreeMap<String, Tuning>;
+/// The lines of a file.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    /// By [`Class`].
+    tunings: BTreeMap<String, Tuning>,
+    /// By engine.
+    calibrations: BTreeMap<String, Calibration>,
+}
 
 impl Tunings {
     /// In memory alone, if there is no path.
-    pub fn open(path: Option<PathBuf>) -> Tunings {
+    pub fn open(path: Option<PathBuf>, machine: Machine) -> Tunings {
         let file = path.map(|path| CacheFile::new(path, HEADER));
         let known = file.as_ref().and_then(CacheFile::read).map(|body| parse(&body)).unwrap_or_default();
-        Tunings { file, known: Mutex::new(known), measured: AtomicU64::new(0) }
+        let (known, samples) = (Mutex::new(known), Mutex::default());
+        Tunings { file, machine, known, samples, measured: AtomicU64::new(0) }
+    }
+
+    /// The limits that candidates are planned for.
+    pub fn limits(&self, limits: &Limits) -> Limits {
+        Limits { machine: self.machine, ..limits.clone() }
+    }
+
+    /// The machine with the constants that were measured on an engine; none if no measurement is known.
+    pub fn calibrated(&self, engine: &str) -> Option<Machine> {
+        let calibration = *self.known().calibrations.get(&calibration_key(engine))?;
+        Some(calibration.of(self.machine))
     }
 
     /// The tuning of a class, as this engine or another engine with the same file has measured it.
     pub fn get(&self, class: &Class) -> Option<Tuning> {
-        if let Some(&tuning) = self.known().get(&class.key) {
+        if let Some(&tuning) = self.known().tunings.get(&class.key) {
             return Some(tuning);
         }
         let others = parse(&self.file.as_ref()?.read()?);
         let mut known = self.known();
-        for (key, tuning) in others {
-            known.entry(key).or_insert(tuning);
+        for (key, tuning) in others.tunings {
+            known.tunings.entry(key).or_insert(tuning);
         }
-        known.get(&class.key).copied()
+        known.tunings.get(&class.key).copied()
     }
 
-    /// Keeps a tuning that was measured.
-    pub fn put(&self, class: &Class, tuning: Tuning) {
+    /// Keeps a tuning that was measured, and what all candidates so far say of the adapter.
+    pub fn put(&self, engine: &str, class: &Class, tuning: Tuning, samples: &[Sample]) {
         self.measured.fetch_add(1, Ordering::Relaxed);
-        self.known().insert(class.key.clone(), tuning);
+        let calibration = {
+            let mut all = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend_from_slice(samples);
+            Calibration::fit(&self.machine, &all)
+        };
+        let add = |known: &mut Known| {
+            known.tunings.insert(class.key.clone(), tuning);
+            if let Some(calibration) = calibration {
+                known.calibrations.insert(calibration_key(engine), calibration);
+            }
+        };
+        add(&mut self.known());
         let Some(file) = &self.file else { return };
         file.update(|old| {
             let mut all = old.map(parse).unwrap_or_default();
-            all.insert(class.key.clone(), tuning);
+            add(&mut all);
             show(&all).into_bytes()
         });
     }
@@ -78,7 +117,7 @@ impl Tunings {
     }
 
     /// The measured tunings. A poisoned table is whole: only an insert is done under its lock.
-    fn known(&self) -> MutexGuard<'_, KnownTunings> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,20 +181,39 @@ pub(crate) fn tiles(rows: usize, limits: &Limits) -> impl Iterator<Item = Option
 }
 
 /// The whole lines that say something.
-fn parse(body: &[u8]) -> KnownTunings {
-    let lines = body.split_inclusive(|&byte| byte == b'\n').map(|line| {
-        let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
-        let mut columns = line.rsplitn(4, '\t');
-        let step = named(columns.next()?)?;
-        let gemm = named(columns.next()?)?;
-        let schedule = named(columns.next()?)?;
-        Some((columns.next()?.to_owned(), Tuning { schedule, gemm, step }))
-    });
-    let (good, bad): (Vec<_>, Vec<_>) = lines.partition(Option::is_some);
-    if !bad.is_empty() {
-        log::warn!("{} lines of the file of tunings are ignored", bad.len());
+fn parse(body: &[u8]) -> Known {
+    let (mut known, mut ignored) = (Known::default(), 0);
+    for line in body.split_inclusive(|&byte| byte == b'\n') {
+        let text = line.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
+        if text.and_then(|line| known.add(line)).is_none() {
+            ignored += 1;
+        }
     }
-    good.into_iter().flatten().collect()
+    if ignored > 0 {
+        log::warn!("{ignored} lines of the file of tunings are ignored");
+    }
+    known
+}
+
+impl Known {
+    /// Takes in a line; none for a line that says nothing.
+    fn add(&mut self, line: &str) -> Option<()> {
+        let mut columns = line.rsplitn(4, '\t');
+        let (last, third, second) = (columns.next()?, columns.next()?, columns.next()?);
+        let key = columns.next()?.to_owned();
+        if second == CALIBRATION {
+            let calibration = Calibration { dispatch: third.parse().ok()?, percent: last.parse().ok()? };
+            self.calibrations.insert(key, calibration);
+        } else {
+            let tuning = Tuning { schedule: named(second)?, gemm: named(third)?, step: named(last)? };
+            self.tunings.insert(key, tuning);
+        }
+        Some(())
+    }
+}
+
+fn calibration_key(engine: &str) -> String {
+    cache::one_line(&format!("{engine}; wgpu-rnn {}.{CANDIDATES}", env!("CARGO_PKG_VERSION")))
 }
 
 /// The value that a column names; none for a name that is unknown.
@@ -163,9 +221,12 @@ fn named<T: std::str::FromStr>(name: &str) -> Option<Option<T>> {
     if name == LEFT { Some(None) } else { name.parse().ok().map(Some) }
 }
 
-fn show(known: &KnownTunings) -> String {
+fn show(known: &Known) -> String {
     let mut lines = String::new();
-    for (key, tuning) in known {
+    for (key, Calibration { dispatch, percent }) in &known.calibrations {
+        lines += &format!("{key}\t{CALIBRATION}\t{dispatch}\t{percent}\n");
+    }
+    for (key, tuning) in &known.tunings {
         lines += &format!("{key}\t{}\n", columns(tuning));
     }
     lines

@@ -21,12 +21,13 @@ fn main() {
         return work(Path::new(folder), units.parse().expect("a number of units")).expect("the child's work");
     }
     let mut trials = Trials::new();
-    let tests: [(&str, Test); 10] = [
+    let tests: [(&str, Test); 11] = [
         ("every_network_is_measured_once_and_right", measured_once),
         ("a_second_engine_measures_nothing", second_engine),
         ("a_tuning_of_ones_own_is_not_measured", own_tuning),
         ("broken_tunings_are_measured_anew", broken_tunings),
         ("impossible_tunings_are_measured_anew", impossible_tunings),
+        ("constants_are_calibrated", calibrated),
         ("tunings_without_a_folder", tunings_without_folder),
         ("pipelines_are_restored", pipelines_restored),
         ("broken_pipelines_are_made_anew", broken_pipelines),
@@ -113,7 +114,7 @@ fn second_engine() -> Outcome {
     let untuned = Engine::builder().tuned_with(&file).webgpu_defaults().build()?;
     answer(&untuned, &case)?;
     expect("other kernels", inspect::tunings_measured(&untuned), 1)?;
-    expect("lines", std::fs::read_to_string(&file)?.lines().count(), 3)?;
+    expect("tunings", tunings_in(&std::fs::read_to_string(&file)?), 2)?;
     Ok(())
 }
 
@@ -125,6 +126,11 @@ fn own_tuning() -> Outcome {
     answer(&Engine::gpu()?, &case)?;
     expect("an engine as it comes", inspect::tunings_measured(&Engine::gpu()?), 0)?;
     Ok(())
+}
+
+/// The lines of a file that are neither the header nor a calibration.
+fn tunings_in(text: &str) -> usize {
+    text.lines().skip(1).filter(|line| !line.contains("\tcalibration\t")).count()
 }
 
 /// A file that a tuned engine has written for a case.
@@ -158,7 +164,7 @@ fn broken_tunings() -> Outcome {
     let text = String::from_utf8(good.clone())?;
     expect("the adapter in a line", text.contains(&format!("\n{}", tuned_with(&file)?.name())), true)?;
     let other_version = text.replacen("tunings 1", "tunings 2", 1);
-    let other_driver = text.replacen("Vulkan", "Vulcan", 1);
+    let other_driver = text.replace("Vulkan", "Vulcan");
     let garbage: Vec<u8> = (0..9_999_u32).map(|index| (index * index / 7) as u8).collect();
     let cases: [(&str, &[u8], u64); 5] = [
         ("another version", other_version.as_bytes(), 1),
@@ -202,6 +208,39 @@ fn impossible_tunings() -> Outcome {
     let engine = open()?;
     answer(&engine, &case)?;
     expect("subgroups that are not there", inspect::tunings_measured(&engine), 1)?;
+    Ok(())
+}
+
+/// The constants that measurements have corrected are those of the next engine, and change no choice.
+fn calibrated() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("tunings");
+    let machine = |engine: &Engine| engine.limits().map(|limits| limits.machine).ok_or("no limits");
+    let case = case(&small(5), 1, 1, 37);
+    let text = String::from_utf8(written(&file, &case)?)?;
+    let line = text.lines().find(|line| line.contains("\tcalibration\t")).ok_or("no calibration")?;
+    let (key, numbers) = line.split_once("\tcalibration\t").ok_or("no key")?;
+    let (dispatch, percent) = numbers.split_once('\t').ok_or("no numbers")?;
+    let (dispatch, percent): (u32, u32) = (dispatch.parse()?, percent.parse()?);
+    let assumed = machine(&Engine::gpu()?)?;
+    let found = machine(&tuned_with(&file)?)?;
+    expect("the cost of a dispatch", found.dispatch, dispatch)?;
+    let speed = f64::from(assumed.multiply_adds) * 100.0 / f64::from(percent);
+    expect("multiply-adds", found.multiply_adds, speed.round() as u32)?;
+    // Other numbers, by hand.
+    let with = |numbers: &str| text.replace(line, &format!("{key}\tcalibration\t{numbers}"));
+    let output = answer(&tuned_with(&file)?, &case)?.output;
+    for (numbers, expected) in [("1234\t250", 1234), ("1234\tx", assumed.dispatch)] {
+        std::fs::write(&file, with(numbers))?;
+        let engine = tuned_with(&file)?;
+        expect(numbers, machine(&engine)?.dispatch, expected)?;
+        expect("the same bits", answer(&engine, &case)?.output == output, true)?;
+        expect("no choice is measured anew", inspect::tunings_measured(&engine), 0)?;
+    }
+    // A machine by name stays as it is.
+    std::fs::write(&file, with("1234\t250"))?;
+    let named = Engine::builder().machine(assumed).tuned_with(&file).build()?;
+    expect("a machine by name", machine(&named)?, assumed)?;
     Ok(())
 }
 
@@ -304,7 +343,7 @@ fn work(folder: &Path, units: usize) -> Result<(), String> {
 /// After all of them have worked in the folder, at once: both files are good, and most choices are there.
 fn is_whole(folder: &Path, units: std::ops::Range<usize>, fewest: usize) -> Outcome {
     let text = std::fs::read_to_string(folder.join("tunings"))?;
-    let lines = text.lines().count() - 1;
+    let lines = tunings_in(&text);
     if lines < fewest || lines > units.len() || !text.ends_with('\n') {
         return Err(format!("{lines} lines of {}:\n{text}", units.len()).into());
     }

@@ -85,7 +85,7 @@ impl Gpu {
         };
         let gpu = Gpu::open_best(&adapter, request).await?.assuming(request.machine);
         #[cfg(not(target_arch = "wasm32"))]
-        let gpu = gpu.with_files(&request.files).await;
+        let gpu = gpu.with_files(request).await;
         Ok(gpu)
     }
 
@@ -129,9 +129,14 @@ impl Gpu {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    async fn with_files(mut self, files: &CacheFiles) -> Gpu {
+    async fn with_files(mut self, request: &Request) -> Gpu {
+        let files = &request.files;
         if files.is_tuned {
-            self.tunings = Some(crate::tuner::Tunings::open(files.tunings.clone()));
+            let tunings = crate::tuner::Tunings::open(files.tunings.clone(), self.limits.machine);
+            if request.machine.is_none() {
+                self.limits.machine = tunings.calibrated(&self.tuner_key()).unwrap_or(self.limits.machine);
+            }
+            self.tunings = Some(tunings);
         }
         if let Some(path) = &files.pipelines {
             self.pipelines.cache_file = super::pipeline_cache::PipelineCache::open(&self, path.clone()).await;
@@ -144,8 +149,14 @@ impl Gpu {
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue, request: &Request) -> Gpu {
         let gpu = Gpu::new(device, queue, Arc::default(), request.unchecked).assuming(request.machine);
         #[cfg(not(target_arch = "wasm32"))]
-        let gpu = pollster::block_on(gpu.with_files(&request.files)); // nothing in it waits
+        let gpu = pollster::block_on(gpu.with_files(request)); // nothing in it waits
         gpu
+    }
+
+    /// The adapter, driver and kernels that measurements are of.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tuner_key(&self) -> String {
+        format!("{}{}", self.name, self.pipelines.description())
     }
 
     fn assuming(mut self, machine: Option<Machine>) -> Gpu {

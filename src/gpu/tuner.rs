@@ -5,8 +5,9 @@ use super::{
     GpuRnn, Longest, Wait,
     prepared::{Prepared, Turn},
 };
+use crate::calibration::Sample;
 use crate::kernel::Kernel;
-use crate::plan::{Pass, Plan, Tuning, Workload};
+use crate::plan::{Limits, Pass, Plan, Tuning, Workload};
 use crate::{Error, Result, Schedule, Weights, tuner};
 use std::time::{Duration, Instant};
 
@@ -26,10 +27,10 @@ impl GpuRnn {
         let asked = shape.tuning;
         let is_open = asked.schedule.is_none() && asked.gemm.is_none() && asked.step.is_none();
         let Some(tunings) = self.gpu.tunings.as_ref().filter(|_| is_open) else { return own };
-        let (network, limits) = (weights.network(), &self.gpu.limits);
-        let engine = format!("{}{}", self.gpu.name, self.gpu.pipelines.description());
-        let Ok(class) = tuner::Class::of(network, shape, limits, &engine) else { return own };
-        let planned = |tuning: Tuning| Plan::of_network(network, &Workload { tuning, ..*shape }, limits);
+        let (network, limits) = (weights.network(), tunings.limits(&self.gpu.limits));
+        let engine = self.gpu.tuner_key();
+        let Ok(class) = tuner::Class::of(network, shape, &limits, &engine) else { return own };
+        let planned = |tuning: Tuning| Plan::of_network(network, &Workload { tuning, ..*shape }, &limits);
         if let Some(tuning) = tunings.get(&class) {
             match planned(tuning) {
                 Ok(plan) => return plan,
@@ -37,13 +38,23 @@ impl GpuRnn {
             }
         }
         let start = Instant::now();
-        let mut trials = Trials { network: self, weights, wait, measured: Vec::new(), best: None };
+        let mut trials = Trials {
+            network: self,
+            weights,
+            limits: &limits,
+            wait,
+            measured: Vec::new(),
+            samples: Vec::new(),
+            empty: Duration::ZERO,
+            best: None,
+        };
+        trials.empty(&class.steps).await;
         trials.gemm(&class.gemm, &class.steps).await;
         trials.steps(&class.steps).await;
         let Some((tuning, _)) = trials.best else { return own };
         let (names, seconds) = (tuner::columns(&tuning).replace('\t', " "), start.elapsed().as_secs_f64());
         log::info!("{}: {names}, of {} in {seconds:.2} s", own.title, trials.measured.len());
-        tunings.put(&class, tuning);
+        tunings.put(&engine, &class, tuning, &trials.samples);
         planned(tuning).unwrap_or(own)
     }
 }
@@ -52,14 +63,25 @@ impl GpuRnn {
 struct Trials<'a> {
     network: &'a GpuRnn,
     weights: &'a Weights,
+    limits: &'a Limits,
     /// The way to wait for the GPU: on this thread, or elsewhere.
     wait: Wait,
     /// The plans that were run, since different names may mean the same plan.
     measured: Vec<Plan>,
+    samples: Vec<Sample>,
+    /// The time of a submission without a dispatch, which no estimate has.
+    empty: Duration,
     best: Option<(Tuning, Duration)>,
 }
 
 impl Trials<'_> {
+    /// Measures a submission without a dispatch.
+    async fn empty(&mut self, shape: &Workload) {
+        let Ok(mut plan) = self.plan(shape) else { return };
+        plan.forward.submits = vec![Vec::new()];
+        self.empty = self.time(plan, shape).await.unwrap_or_default();
+    }
+
     /// Measures the input's products, which do not depend on the schedule, and products of a time step that
     /// are the same kernel.
     async fn gemm(&mut self, long: &Workload, short: &Workload) {
@@ -67,7 +89,7 @@ impl Trials<'_> {
         let in_steps =
             self.plan(short).is_ok_and(|plan| plan.passes().any(|p| p.times.is_some() && is_gemm(p)));
         let shape = if in_steps { short } else { long };
-        for gemm in tuner::tiles(shape.steps.saturating_mul(shape.batch), &self.network.gpu.limits) {
+        for gemm in tuner::tiles(shape.steps.saturating_mul(shape.batch), self.limits) {
             self.try_one(shape, Tuning { gemm, ..shape.tuning }, &is_gemm).await;
         }
     }
@@ -78,7 +100,7 @@ impl Trials<'_> {
         let own = Tuning { gemm, ..shape.tuning };
         let schedules = [None].into_iter().chain(Schedule::ALL.into_iter().map(Some));
         for schedule in schedules {
-            for step in tuner::tiles(shape.batch, &self.network.gpu.limits) {
+            for step in tuner::tiles(shape.batch, self.limits) {
                 let tuning = Tuning { schedule, step, ..own };
                 self.try_one(shape, tuning, &|pass| pass.times.is_some()).await;
             }
@@ -97,9 +119,15 @@ impl Trials<'_> {
         }
         self.measured.push(plan.clone());
         let names = tuner::columns(&tuning).replace('\t', " ");
+        let (dispatches, seconds) = (plan.dispatches(), plan.seconds());
         match self.time(plan, shape).await {
             Ok(time) => {
                 log::debug!("{names}: {time:?}");
+                let estimated = seconds - 1e-9 * dispatches as f64 * f64::from(self.limits.machine.dispatch);
+                let measured = time.saturating_sub(self.empty).as_secs_f64();
+                if measured > 0.0 {
+                    self.samples.push(Sample { dispatches, estimated, measured });
+                }
                 if self.best.is_none_or(|(_, best)| time < best.mul_f64(FASTER)) {
                     self.best = Some((tuning, time));
                 }
@@ -109,7 +137,7 @@ impl Trials<'_> {
     }
 
     fn plan(&self, shape: &Workload) -> Result<Plan, Error> {
-        Plan::of_network(self.weights.network(), shape, &self.network.gpu.limits)
+        Plan::of_network(self.weights.network(), shape, self.limits)
     }
 
     /// The fastest time on an input of zeros, since new buffers hold zeros.
