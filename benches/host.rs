@@ -10,13 +10,17 @@
 //! dispatches that they are more.
 //!
 //! `encode` is the same on a caller's encoder and buffers, from `Rnn::encode` to the finished command buffer,
-//! without a submit.
+//! without a submit. `saved` and `backward` are a call that keeps gates and its backward pass.
 
 use ndarray::Array3;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use wgpu_rnn::{BufferArray, Buffers, Config, Engine, Init, Plan, Rnn, Schedule, Weights, Workload};
+use wgpu_rnn::inspect::dispatches_recorded;
+use wgpu_rnn::{
+    BufferArray, Buffers, Call, Config, Engine, GradientBuffers, Init, OutputGradients, Rnn, Save, Schedule,
+    Weights,
+};
 
 /// Calls of each, of which median and fastest are told: the adapter of a machine without a GPU works on the
 /// host's own cores, and takes the time of the thread that has given it work.
@@ -37,89 +41,129 @@ fn main() -> Result<(), Failure> {
     let engines = [("noop", Engine::from_device(device, queue)), ("adapter", Engine::gpu()?)];
     println!("adapter: {}; wgpu 30; {RUNS} calls, us, median (fastest)", engines[1].1.name());
     println!(
-        "{:<8} {:<7} {:<9} {:>10} {:>16} {:>16} {:>16}",
+        "{:<8} {:<16} {:<9} {:>10} {:>16} {:>16} {:>16}",
         "on", "what", "schedule", "dispatches", "T 1", "T 128", "a dispatch"
     );
     for (on, engine) in &engines {
-        let ways: [(&str, Measure); 2] = [("call", host_time), ("encode", encode_time)];
-        for (what, measure, schedule) in ways
-            .into_iter()
-            .flat_map(|(what, measure)| [Schedule::Stepwise, Schedule::Paired].map(|s| (what, measure, s)))
-        {
-            let (short, few) = measure(engine, schedule, 1)?;
-            let (long, many) = measure(engine, schedule, STEPS)?;
-            let each = [0, 1].map(|which| (long[which] - short[which]) / (many - few));
-            let cells = [(short, 1), (long, 1), (each, 2)]
-                .map(|([median, fastest], digits)| format!("{median:.digits$} ({fastest:.digits$})"));
-            let [short, long, each] = cells;
-            println!("{on:<8} {what:<7} {:<9} {many:>10} {short:>16} {long:>16} {each:>16}", schedule.name());
+        let ways: [([&str; 2], Measure); 3] =
+            [(["call", ""], call), (["saved", "backward"], saved_call), (["encode", ""], encoded_call)];
+        let encoded_saved: ([&str; 2], Measure) = (["encode saved", "encode backward"], encoded_saved_call);
+        for (names, measure) in ways.into_iter().chain([encoded_saved]) {
+            for schedule in [Schedule::Stepwise, Schedule::Paired] {
+                let rnn =
+                    Rnn::new(engine, Weights::init(&config(), &Init::pytorch())?).with_tuning(schedule)?;
+                let (short, long) = (measure(engine, &rnn, 1)?, measure(engine, &rnn, STEPS)?);
+                for ((what, short), long) in names.into_iter().zip(short).zip(long) {
+                    let many = long.dispatches;
+                    let each = [0, 1]
+                        .map(|which| (long.times[which] - short.times[which]) / (many - short.dispatches));
+                    let cells = [(short.times, 1), (long.times, 1), (each, 2)]
+                        .map(|([median, fastest], digits)| format!("{median:.digits$} ({fastest:.digits$})"));
+                    let [short, long, each] = cells;
+                    let schedule = schedule.name();
+                    println!("{on:<8} {what:<16} {schedule:<9} {many:>10} {short:>16} {long:>16} {each:>16}");
+                }
+            }
         }
     }
     Ok(())
 }
 
 /// Microseconds, median and fastest, and dispatches.
-type Measure = fn(&Engine, Schedule, usize) -> Result<([f64; 2], f64), Failure>;
-
-/// The same for a call that is encoded.
-fn encode_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f64; 2], f64), Failure> {
-    let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
-    let config = config();
-    let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?).with_tuning(schedule)?;
-    let buffer = |numbers: usize| {
-        let (size, usage) = (4 * numbers as u64, wgpu::BufferUsages::STORAGE);
-        device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
-    };
-    let (input, output) = (buffer(steps * 4), buffer(steps * 8));
-    let buffers = Buffers::new(steps, 1, BufferArray::new(&input)).output(BufferArray::new(&output));
-    let mut times: Vec<Duration> = Vec::new();
-    for run in 0..=RUNS {
-        let start = Instant::now();
-        let mut encoder = device.create_command_encoder(&Default::default());
-        rnn.encode(&mut encoder, &buffers)?;
-        let commands = encoder.finish();
-        if run > 0 {
-            times.push(start.elapsed());
-        }
-        queue.submit([commands]);
-        device.poll(wgpu::PollType::wait_indefinitely())?;
-    }
-    Ok(summary(times, &config, engine, schedule, steps)?)
+struct Measured {
+    times: [f64; 2],
+    dispatches: f64,
 }
+
+/// Of a call, and of its backward pass, if it has one.
+type Measure = fn(&Engine, &Rnn, usize) -> Result<Vec<Measured>, Failure>;
 
 fn config() -> Config {
     Config::lstm(4).bidirectional().input_size(4)
 }
 
-fn summary(
-    mut times: Vec<Duration>,
-    config: &Config,
-    engine: &Engine,
-    schedule: Schedule,
-    steps: usize,
-) -> wgpu_rnn::Result<([f64; 2], f64)> {
-    times.sort();
-    let workload = Workload { tuning: schedule.into(), ..Workload::new(steps, 1) };
-    let plan = Plan::of(config, &workload, &engine.limits().unwrap_or_default())?;
-    Ok(([RUNS / 2, 0].map(|run| 1e6 * times[run].as_secs_f64()), plan.dispatches() as f64))
+/// The times of some parts that `run` takes in turn, each with the dispatches that are recorded so far.
+fn measure(mut run: impl FnMut() -> Result<Vec<(Duration, u64)>, Failure>) -> Result<Vec<Measured>, Failure> {
+    run()?;
+    let runs = (0..RUNS).map(|_| run()).collect::<Result<Vec<_>, _>>()?;
+    let part = |index: usize| {
+        let mut times: Vec<Duration> = runs.iter().map(|parts| parts[index].0).collect();
+        times.sort();
+        let times = [RUNS / 2, 0].map(|run| 1e6 * times[run].as_secs_f64());
+        Measured { times, dispatches: runs[0][index].1 as f64 }
+    };
+    Ok((0..runs[0].len()).map(part).collect())
 }
 
-/// Of a call on the host.
-fn host_time(engine: &Engine, schedule: Schedule, steps: usize) -> Result<([f64; 2], f64), Failure> {
-    let config = config();
-    let rnn = Rnn::new(engine, Weights::init(&config, &Init::pytorch())?).with_tuning(schedule)?;
+/// Polls a call once, which is as far as it goes without a wait, and then to its end.
+fn to_submit<T>(
+    engine: &Engine,
+    call: impl Future<Output = wgpu_rnn::Result<T>>,
+) -> Result<(T, (Duration, u64)), Failure> {
+    let (start, before) = (Instant::now(), dispatches_recorded(engine));
+    let mut call = pin!(call);
+    let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let part = (start.elapsed(), dispatches_recorded(engine) - before);
+    let answer = match polled {
+        Poll::Ready(answer) => answer?,
+        Poll::Pending => pollster::block_on(call)?,
+    };
+    Ok((answer, part))
+}
+
+fn call(engine: &Engine, rnn: &Rnn, steps: usize) -> Result<Vec<Measured>, Failure> {
     let input = Array3::<f32>::ones((steps, 1, 4));
-    rnn.forward(&input, None)?;
-    let mut times: Vec<Duration> = Vec::new();
-    for _ in 0..RUNS {
-        let start = Instant::now();
-        let mut call = pin!(rnn.forward_async(&input, None));
-        let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        times.push(start.elapsed());
-        match polled {
-            Poll::Ready(output) => drop(output?),
-            Poll::Pending => drop(pollster::block_on(call)?),
-        }
-    }
-    Ok(summary(times, &config, engine, schedule, steps)?)
+    measure(|| Ok(vec![to_submit(engine, rnn.forward_async(&input, None))?.1]))
+}
+
+fn saved_call(engine: &Engine, rnn: &Rnn, steps: usize) -> Result<Vec<Measured>, Failure> {
+    let (input, by) = (Array3::<f32>::ones((steps, 1, 4)), Array3::<f32>::ones((steps, 1, 8)));
+    let (call, by) = (Call::new(&input), OutputGradients::new().output(&by));
+    measure(|| {
+        let ((_, mut saved), forward) = to_submit(engine, rnn.forward_saving_async(&call, Save::Gates))?;
+        let (_, backward) = to_submit(engine, rnn.backward_async(&mut saved, &by))?;
+        Ok(vec![forward, backward])
+    })
+}
+
+/// Records commands, and times them without their submit.
+fn recorded<T>(
+    engine: &Engine,
+    record: impl FnOnce(&mut wgpu::CommandEncoder) -> wgpu_rnn::Result<T>,
+) -> Result<(T, (Duration, u64)), Failure> {
+    let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
+    let (start, before) = (Instant::now(), dispatches_recorded(engine));
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let made = record(&mut encoder)?;
+    let commands = encoder.finish();
+    let part = (start.elapsed(), dispatches_recorded(engine) - before);
+    queue.submit([commands]);
+    device.poll(wgpu::PollType::wait_indefinitely())?;
+    Ok((made, part))
+}
+
+fn buffer(engine: &Engine, numbers: usize) -> Result<wgpu::Buffer, Failure> {
+    let (size, usage) = (4 * numbers as u64, wgpu::BufferUsages::STORAGE);
+    let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+    Ok(engine.device().ok_or("no GPU")?.create_buffer(&descriptor))
+}
+
+fn encoded_call(engine: &Engine, rnn: &Rnn, steps: usize) -> Result<Vec<Measured>, Failure> {
+    let (input, output) = (buffer(engine, steps * 4)?, buffer(engine, steps * 8)?);
+    let buffers = Buffers::new(steps, 1, BufferArray::new(&input)).output(BufferArray::new(&output));
+    measure(|| Ok(vec![recorded(engine, |encoder| rnn.encode(encoder, &buffers))?.1]))
+}
+
+fn encoded_saved_call(engine: &Engine, rnn: &Rnn, steps: usize) -> Result<Vec<Measured>, Failure> {
+    let [input, by_input] = [buffer(engine, steps * 4)?, buffer(engine, steps * 4)?];
+    let [output, by_output] = [buffer(engine, steps * 8)?, buffer(engine, steps * 8)?];
+    let buffers = Buffers::new(steps, 1, BufferArray::new(&input)).output(BufferArray::new(&output));
+    let by = GradientBuffers::new().by_output(BufferArray::new(&by_output));
+    let by = by.by_input(BufferArray::new(&by_input));
+    measure(|| {
+        let save = |encoder: &mut wgpu::CommandEncoder| rnn.encode_saved(encoder, &buffers, Save::Gates);
+        let (mut saved, forward) = recorded(engine, save)?;
+        let (_, backward) = recorded(engine, |encoder| rnn.encode_backward(encoder, &mut saved, &by))?;
+        Ok(vec![forward, backward])
+    })
 }

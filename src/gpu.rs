@@ -2,7 +2,7 @@
 //!
 //! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
 //! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between host
-//! and GPU, [`gradient`] those of a backward pass, [`interop`] callers' own buffers, [`resident`] states that
+//! and GPU, [`rows`] their numbers, [`gradient`] those of a backward pass, [`interop`] callers' own buffers, [`resident`] states that
 //! stay on the GPU. [`tuner`] measures schedules and tiles, [`timing`] the time of each pass. [`numbers`]
 //! converts f32 to and from f16. [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that
 //! cooperative matrices are right.
@@ -19,6 +19,7 @@ mod pipeline_cache;
 mod pipelines;
 mod prepared;
 mod resident;
+mod rows;
 mod staging;
 mod timing;
 #[cfg(not(target_arch = "wasm32"))]
@@ -87,8 +88,17 @@ pub(crate) struct Longest<'a> {
     pub steps: u64,
     pub lengths: Option<&'a wgpu::Buffer>,
     pub resident: Option<&'a Resident>,
+    /// The state to start from is zero, and so is not brought in.
+    pub starts_from_zero: bool,
     /// The gradients of a backward pass; all, if none.
     pub wanted: Option<&'a Wanted>,
+}
+
+impl Longest<'_> {
+    /// With all arrays of the host's.
+    pub fn of(steps: u64) -> Self {
+        Longest { steps, lengths: None, resident: None, starts_from_zero: false, wanted: None }
+    }
 }
 
 impl GpuRnn {
@@ -171,7 +181,6 @@ impl GpuRnn {
         };
         // A saved call keeps a state in every step.
         let steps = if saves.is_some() { call.steps() } else { call.longest() };
-        let longest = Longest { steps: steps as u64, lengths, resident, wanted: None };
         // Objects in use are out of the pool: a call that fails, or is dropped half-way, leaves nothing
         // half-done in the pool.
         let known = take(&self.prepared, |(known, _)| *known == workload);
@@ -194,10 +203,14 @@ impl GpuRnn {
         };
         // After the plan, which refuses a call that is too large.
         let initial = match call.state {
-            None if resident.is_none() => Some(weights.initial_state(call.batch())?),
+            None if resident.is_none() && network.slots[0].cell.has_learned_state => {
+                Some(weights.initial_state(call.batch())?)
+            }
             _ => None,
         };
         let state = call.state.or(initial.as_ref());
+        let starts_from_zero = state.is_none() && resident.is_none();
+        let longest = Longest { lengths, resident, starts_from_zero, ..Longest::of(steps as u64) };
         if let Err(refused) = prepared.write(&self.gpu, call, state, &longest, network) {
             // Nothing was submitted.
             put(&self.prepared, (workload, prepared), MAX_PREPARED);

@@ -5,6 +5,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::Array3;
 use std::cell::RefCell;
 use std::sync::Once;
+use wgpu_rnn::inspect::{Payload, Transfer};
 use wgpu_rnn::{Call, Cell, Config, Dtype, Engine, Init, Packed, Plan, Rnn, Schedule, Weights, Workload};
 
 /// Counts of requests to wgpu. All requests come from, and are logged in, the thread of the call.
@@ -17,6 +18,8 @@ struct Asked {
     dispatches: u64,
     /// Bytes of each copy.
     copies: Vec<u64>,
+    /// Buffers that were cleared, in part or as a whole.
+    clears: u64,
 }
 
 thread_local! {
@@ -49,6 +52,8 @@ impl Asked {
             self.passes += 1;
         } else if line.starts_with("ComputePass::dispatch") {
             self.dispatches += 1;
+        } else if line.starts_with("CommandEncoder::clear_buffer") {
+            self.clears += 1;
         } else if let Some(copy) = line.strip_prefix("CommandEncoder::copy_buffer_to_buffer") {
             // "... -> Id(3,1) Some(80)bytes"
             let size = copy.rsplit_once("Some(").and_then(|(_, size)| size.strip_suffix(")bytes"));
@@ -113,6 +118,39 @@ fn can(engine: &Engine, config: &Config, schedule: Option<Schedule>) -> bool {
     Plan::of(config, &workload, &engine.limits().unwrap()).is_ok()
 }
 
+fn is_state(transfer: &&Transfer) -> bool {
+    matches!(transfer.what, Payload::Hidden { .. } | Payload::Cell { .. })
+}
+
+/// A call without a state uploads its input and nothing else; with a state, the state too.
+#[test]
+fn a_state_of_zeros_is_not_uploaded() {
+    let engine = engine();
+    let (steps, batch) = (5, 3);
+    let config = Config::lstm(12).bidirectional().input_size(8);
+    let rnn = new(&engine, &config);
+    let input = Array3::<f32>::ones((steps, batch, 8));
+    let state = rnn.forward(&input, None).unwrap().state();
+    let plan = plan(&engine, &config, steps, batch, None);
+    let down: u64 = plan.forward.downloads.iter().map(Transfer::bytes).sum();
+    let up = |state| asked(|| drop(rnn.forward(&input, state).unwrap())).copies.iter().sum::<u64>() - down;
+    assert_eq!(up(None), (4 * steps * batch * 8) as u64);
+    assert_eq!(up(Some(&state)), (4 * (steps * batch * 8 + 4 * batch * 12)) as u64);
+}
+
+/// The input goes straight from the caller's array into a staging buffer: a steady call has no copy of its own.
+#[test]
+fn a_call_holds_no_copy_of_its_input() {
+    let engine = engine();
+    let (steps, batch, width) = (5, 3, 4096);
+    let rnn = new(&engine, &Config::lstm(12).input_size(width));
+    let input = Array3::<f32>::ones((steps, batch, width));
+    rnn.forward(&input, None).unwrap();
+    let counted = allocation_counter::measure(|| drop(rnn.forward(&input, None).unwrap()));
+    let bytes = (4 * steps * batch * width) as u64;
+    assert!(counted.bytes_total < bytes / 2, "{counted:?} beside {bytes} bytes of input");
+}
+
 #[test]
 fn a_call_is_what_the_plan_says() {
     let engine = engine();
@@ -124,14 +162,12 @@ fn a_call_is_what_the_plan_says() {
                 let plan = plan(&engine, &config, steps, batch, schedule);
                 let input = Array3::<f32>::ones((steps, batch, 7));
                 let asked = asked(|| drop(rnn.forward(&input, None).unwrap()));
-                let copies: Vec<u64> = plan
-                    .forward
-                    .uploads
-                    .iter()
-                    .chain(&plan.forward.downloads)
-                    .map(|transfer| 4 * transfer.len)
-                    .collect();
+                // A state of zeros is cleared on the device.
+                let (states, rest): (Vec<_>, Vec<_>) = plan.forward.uploads.iter().partition(is_state);
+                let copied = rest.into_iter().chain(&plan.forward.downloads);
+                let copies: Vec<u64> = copied.map(|transfer| 4 * transfer.len).collect();
                 assert_eq!(asked.copies, copies, "{}", plan.title);
+                assert_eq!(asked.clears, states.len() as u64, "{}", plan.title);
                 assert_eq!(asked.dispatches, plan.dispatches(), "{}", plan.title);
                 assert_eq!(asked.passes, plan.passes().count() as u64, "{}", plan.title);
                 assert_eq!(asked.submits, plan.forward.submits.len() as u64, "{}", plan.title);
@@ -237,8 +273,9 @@ fn a_short_call_copies_and_computes_less() {
         let (whole, short) = (with(&[9, 2, 5]), with(&[4, 2, 1]));
         let workload = Workload { has_lengths: true, tuning: schedule.into(), ..Workload::new(9, 3) };
         let plan = Plan::of(&config, &workload, &engine.limits().unwrap()).unwrap();
-        let all = plan.forward.uploads.iter().chain(&plan.forward.downloads);
-        let bytes: Vec<u64> = all.map(|transfer| 4 * transfer.len_within(4)).collect();
+        let brought = plan.forward.uploads.iter().filter(|transfer| !is_state(transfer));
+        let bytes: Vec<u64> =
+            brought.chain(&plan.forward.downloads).map(|transfer| 4 * transfer.len_within(4)).collect();
         assert_eq!(short.copies, bytes);
         assert!(short.copies.iter().sum::<u64>() < whole.copies.iter().sum());
         let a_step = match plan.schedule {

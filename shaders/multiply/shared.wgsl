@@ -1,5 +1,5 @@
 // An invocation computes some eights of rows of a column; eight lanes of a subgroup read eight rows for each
-// other.
+// other. The function ends in a file of its own: rows_written or rows_looped.
 const ROWS: u32 = {ROWS}u;
 
 fn multiply(row: u32, column: u32) {
@@ -11,5 +11,3 @@ fn multiply(row: u32, column: u32) {
         let a_{e} = read_a(at_{e} + k);
         sum_{e}_{n} = accumulate(sum_{e}_{n}, subgroupBroadcast(a_{e}, {n}u), b);
     }
-    epilogue(row + 8u * {e}u + {n}u, column, sum_{e}_{n});
-}

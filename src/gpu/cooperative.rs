@@ -133,7 +133,7 @@ async fn product(
             numbers::store(&numbers(buffer.len), buffer.dtype, &mut bytes, "a")?;
             gpu.queue.write_buffer(run.buffer(source), 0, &bytes);
         }
-        let longest = Longest { steps: steps as u64, lengths: None, resident: None, wanted: None };
+        let longest = Longest::of(steps as u64);
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         run.record_submit(&mut encoder, Turn::Forward, 0, &longest, None);
         encoder.copy_buffer_to_buffer(run.buffer(target), 0, &staging, 0, planned.bytes());
@@ -141,7 +141,9 @@ async fn product(
         Ok(())
     })
     .await??;
-    let mut found = numbers::load(&read_whole(gpu, &staging).await?, planned.dtype);
+    let (bytes, dtype) = (read_whole(gpu, &staging).await?, planned.dtype);
+    let numbers = bytes.chunks_exact(dtype.bytes() as usize).map(|bytes| numbers::number(bytes, dtype));
+    let mut found: Vec<f32> = numbers.collect();
     found.truncate(planned.len as usize);
     Ok(found)
 }

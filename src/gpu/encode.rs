@@ -81,9 +81,12 @@ impl Prepared {
                 (from, offset) = (state, 0);
             }
             let to = self.buffer(transfer.buffer[0]);
+            let to_at = transfer.dtype.bytes() * transfer.buffer_offset;
             let bytes = transfer.bytes_within(longest.steps);
-            if bytes > 0 {
-                let to_at = transfer.dtype.bytes() * transfer.buffer_offset;
+            let is_state = matches!(transfer.what, Payload::Hidden { .. } | Payload::Cell { .. });
+            if bytes > 0 && (transfer.what == Payload::Zeros || (is_state && longest.starts_from_zero)) {
+                encoder.clear_buffer(to, to_at, Some(bytes));
+            } else if bytes > 0 {
                 encoder.copy_buffer_to_buffer(from, offset, to, to_at, bytes);
             }
         }

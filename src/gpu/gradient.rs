@@ -1,15 +1,16 @@
 //! Saved calls and their backward passes.
 
 use super::prepared::{Prepared, Turn};
-use super::staging::{assign, blank, check_lengths, read_whole, set_state, state_of};
-use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, numbers, put, take};
+use super::rows::{self, Ends};
+use super::staging::{check_lengths, read_whole, set_state, state_of};
+use super::{GpuRnn, Longest, MAX_PREPARED, Setup, Wait, put, take};
 use crate::call::{Checked, OutputGradients, ResultArray, Source, pieces};
 use crate::kernel::VECTOR;
-use crate::network::{Network, Outputs, Save};
+use crate::network::{Dtype, Network, Outputs, Save};
 use crate::plan::{Payload, Segment, Workload};
 use crate::weights::{CallGradients, Gradients, Params, TensorKind};
 use crate::{Output, Result, State, Wanted, Weights, memory};
-use ndarray::{Array3, s};
+use ndarray::{Array3, ArrayView3, s};
 
 /// A call that was saved: the objects that hold its numbers.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl GpuRnn {
         let GpuSaved { used: (workload, prepared), lengths, starts_from_learned } = saved;
         let by_final = network.final_gradients(given, workload.batch)?;
         let steps = workload.steps as u64;
-        let longest = Longest { steps, lengths: None, resident: None, wanted: Some(wanted) };
+        let longest = Longest { wanted: Some(wanted), ..Longest::of(steps) };
         prepared.write_gradients(&self.gpu, network, given, &by_final, lengths.as_deref())?;
         prepared.submit(&self.gpu, Turn::Backward, &longest, None).await?;
         prepared.wait(&self.gpu, Turn::Backward, wait).await?;
@@ -127,31 +128,39 @@ impl Prepared {
             let mut view = gpu.mapped(self.buffer(staging).get_mapped_range_mut(..))?;
             for transfer in way.uploads.iter().filter(|transfer| transfer.staging == staging) {
                 let (first, len) = (transfer.staging_offset as usize, transfer.len as usize);
-                let mut numbers = vec![0.0; len];
+                let mut to = view.slice(first..first + 4 * len);
+                let ends = |Segment { first, .. }: Segment| {
+                    lengths.map(|lengths| Ends { lengths, first_step: first as usize })
+                };
                 match transfer.what {
                     Payload::Hidden { .. } | Payload::Cell { .. } => {
-                        if let Some(state) = state_of(network, by_final, transfer.what) {
-                            numbers = state;
+                        match state_of(network, by_final, transfer.what) {
+                            Some(state) => rows::write(to, state, Dtype::F32, None, "")?,
+                            None => to.fill(0),
                         }
                     }
                     Payload::OutputGradient(layer, segment) => {
-                        output_gradient(network, given, layer, segment, &mut numbers);
-                        blank_segment(&mut numbers, lengths, segment);
+                        to.fill(0);
+                        let mut to = Columns { to, segment, ends: ends(segment) };
+                        output_gradient(network, given, layer, &mut to)?;
                     }
                     Payload::CellGradient { slot, count, segment } => {
-                        cell_gradient(network, given, (slot, count), segment, &mut numbers);
-                        blank_segment(&mut numbers, lengths, segment);
+                        to.fill(0);
+                        let mut to = Columns { to, segment, ends: ends(segment) };
+                        cell_gradient(network, given, (slot, count), &mut to)?;
                     }
                     Payload::FinalGradient(piece) => {
+                        to.fill(0);
                         if let Some(by) = given.of(piece.array) {
                             let columns = piece.first_column..piece.first_column + piece.width;
                             let by = network.layout.swap(by);
-                            add_columns(&mut numbers, LAST, by.slice(s![.., .., columns]), 0);
+                            let mut to = Columns { to, segment: LAST, ends: None };
+                            to.write(0, by.slice(s![.., .., columns]))?;
                         }
                     }
+                    // Zeros are cleared on the device.
                     _ => {}
                 }
-                view.slice(first..first + 4 * len).copy_from_slice(bytemuck::cast_slice(&numbers));
             }
         }
         Ok(())
@@ -176,17 +185,17 @@ impl Prepared {
             for transfer in way.downloads.iter().filter(|transfer| transfer.staging == staging) {
                 let first = transfer.staging_offset as usize;
                 let bytes = &view[first..first + transfer.bytes() as usize];
-                let numbers = numbers::load(bytes, transfer.dtype);
                 match transfer.what {
                     Payload::InputGradient(_) if !wanted.has_input() => {}
                     Payload::InputGradient(Segment { first, steps }) => {
                         let steps = first as usize..(first + steps) as usize;
-                        assign(input.slice_mut(s![steps, .., ..]), &numbers);
+                        rows::read(bytes, transfer.dtype, input.slice_mut(s![steps, .., ..]), None);
                     }
                     Payload::WeightGradients { first } => {
-                        params.numbers[first..first + numbers.len()].copy_from_slice(&numbers);
+                        let into = &mut params.numbers[first..first + transfer.len as usize];
+                        bytemuck::cast_slice_mut(into).copy_from_slice(bytes);
                     }
-                    what => set_state(network, &mut state, what, &numbers),
+                    what => set_state(network, &mut state, what, bytes, transfer.dtype),
                 }
             }
             drop(view);
@@ -199,9 +208,19 @@ impl Prepared {
 /// The one step of an output that is the last one alone.
 const LAST: Segment = Segment { first: 0, steps: 1 };
 
-fn blank_segment(numbers: &mut [f32], lengths: Option<&[usize]>, Segment { first, steps }: Segment) {
-    if let Some(lengths) = lengths {
-        blank(numbers, lengths, first as usize..(first + steps) as usize);
+/// Rows of an upload buffer, for some steps of a gradient.
+struct Columns<'a> {
+    to: wgpu::WriteOnly<'a, [u8]>,
+    segment: Segment,
+    ends: Option<Ends<'a>>,
+}
+
+impl Columns<'_> {
+    /// Writes the steps of an array, from a column on.
+    fn write(&mut self, first: usize, by: ArrayView3<'_, f32>) -> Result<()> {
+        let Segment { first: first_step, steps } = self.segment;
+        let by = by.slice(s![first_step as usize..(first_step + steps) as usize, .., ..]);
+        rows::write_columns(&mut self.to, first, by, Dtype::F32, self.ends, "")
     }
 }
 
@@ -210,9 +229,8 @@ fn output_gradient(
     network: &Network,
     given: &OutputGradients<'_>,
     layer: usize,
-    segment: Segment,
-    numbers: &mut [f32],
-) {
+    to: &mut Columns<'_>,
+) -> Result<()> {
     // Of every layer, since a lower layer is asked for only where all are.
     let outputs = Outputs { every_layer: true, ..Outputs::default() };
     let own = pieces(network, outputs).filter(|piece| network.slots[piece.slot].layer == layer);
@@ -222,8 +240,9 @@ fn output_gradient(
         let slot = &network.slots[piece.slot];
         let first = slot.direction * slot.state_size.next_multiple_of(crate::kernel::VECTOR);
         let columns = piece.first_column..piece.first_column + piece.width;
-        add_columns(numbers, segment, by.slice(s![.., .., columns]), first);
+        to.write(first, by.slice(s![.., .., columns]))?;
     }
+    Ok(())
 }
 
 /// Some steps of the gradient by the last layer's cell states of some slots.
@@ -231,26 +250,10 @@ fn cell_gradient(
     network: &Network,
     given: &OutputGradients<'_>,
     (slot, count): (usize, usize),
-    segment: Segment,
-    numbers: &mut [f32],
-) {
-    let Some(by) = given.of(ResultArray::CellStates) else { return };
+    to: &mut Columns<'_>,
+) -> Result<()> {
+    let Some(by) = given.of(ResultArray::CellStates) else { return Ok(()) };
     let (by, first) = (network.layout.swap(by), &network.slots[slot]);
     let columns = first.direction * first.hidden_size..(first.direction + count) * first.hidden_size;
-    add_columns(numbers, segment, by.slice(s![.., .., columns]), 0);
-}
-
-/// Writes the steps of an array into rows of numbers, from a column on.
-fn add_columns(numbers: &mut [f32], segment: Segment, by: ndarray::ArrayView3<'_, f32>, first: usize) {
-    let steps = segment.first as usize..(segment.first + segment.steps) as usize;
-    let (batch, width) = (by.dim().1, numbers.len() / (steps.len() * by.dim().1));
-    let by = by.slice(s![steps, .., ..]);
-    let mut rows = numbers.chunks_exact_mut(width);
-    for row in
-        by.outer_iter().flat_map(|step| (0..batch).map(move |n| step.index_axis_move(ndarray::Axis(0), n)))
-    {
-        if let Some(target) = rows.next() {
-            target[first..].iter_mut().zip(row).for_each(|(target, number)| *target = *number);
-        }
-    }
+    to.write(0, by.slice(s![.., .., columns]))
 }

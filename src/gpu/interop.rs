@@ -193,7 +193,7 @@ impl Encoded {
     /// Records all passes, and counts their dispatches.
     fn record_passes(&self, encoder: &mut wgpu::CommandEncoder, turn: Turn, wanted: Option<&Wanted>) -> u64 {
         let run = &self.prepared;
-        let longest = Longest { steps: run.plan.steps, lengths: None, resident: None, wanted };
+        let longest = Longest { wanted, ..Longest::of(run.plan.steps) };
         let submits = 0..run.way(turn).0.submits.len();
         submits.map(|submit| run.record_submit(encoder, turn, submit, &longest, None)).sum()
     }
@@ -221,7 +221,7 @@ async fn learned(
     for transfer in &plan.forward.uploads {
         if let Some(numbers) = super::staging::state_of(weights.network(), &state, transfer.what) {
             let mut bytes = vec![0; transfer.bytes() as usize];
-            super::numbers::store(&numbers, transfer.dtype, &mut bytes, "learned state")?;
+            super::rows::write((&mut bytes[..]).into(), numbers, transfer.dtype, None, "learned state")?;
             let buffer = gpu.filled("learned state", &bytes, wgpu::BufferUsages::COPY_SRC).await?;
             learned.push((*transfer, buffer));
         }

@@ -40,12 +40,10 @@ pub(super) fn store(numbers: &[f32], dtype: Dtype, bytes: &mut [u8], name: &str)
     Ok(())
 }
 
-/// Reads numbers of a type.
-pub(super) fn load(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+/// Reads a number of a type from as many bytes as it has.
+pub(super) fn number(bytes: &[u8], dtype: Dtype) -> f32 {
     match dtype {
-        Dtype::F32 => bytemuck::pod_collect_to_vec(bytes),
-        Dtype::F16 => {
-            bytes.chunks_exact(2).map(|two| f16::from_ne_bytes([two[0], two[1]]).to_f32()).collect()
-        }
+        Dtype::F32 => bytemuck::pod_read_unaligned(bytes),
+        Dtype::F16 => f16::from_ne_bytes([bytes[0], bytes[1]]).to_f32(),
     }
 }

@@ -1,6 +1,6 @@
 //! States that stay on the GPU between calls, a row for each sequence of the batch.
 
-use super::{Gpu, numbers, staging};
+use super::{Gpu, rows, staging};
 use crate::network::{Dtype, Network};
 use crate::plan::{Payload, Plan, Transfer};
 use crate::{Result, State, Weights};
@@ -30,7 +30,7 @@ impl Resident {
                 continue;
             };
             let mut bytes = vec![0; transfer.bytes() as usize];
-            numbers::store(&numbers, transfer.dtype, &mut bytes, "h_0")?;
+            rows::write((&mut bytes[..]).into(), numbers, transfer.dtype, None, "h_0")?;
             let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
             let buffer = gpu.filled("states that stay", &bytes, usage).await?;
             let row = transfer.len / batch as u64 * transfer.dtype.bytes();
@@ -49,10 +49,10 @@ impl Resident {
         let mut bytes = Vec::new();
         for held in &self.states {
             // All of them are states, of a network that has them.
-            let numbers = staging::state_of(network, state, held.what).unwrap_or_default();
+            let Some(numbers) = staging::state_of(network, state, held.what) else { continue };
             let first = bytes.len();
             bytes.resize(first + held.row as usize, 0);
-            numbers::store(&numbers, held.dtype, &mut bytes[first..], "h_0")?;
+            rows::write((&mut bytes[first..]).into(), numbers, held.dtype, None, "h_0")?;
         }
         // A buffer that is mapped tells of a lost device, which a queue does not.
         let staging = gpu.filled("new state", &bytes, wgpu::BufferUsages::COPY_SRC).await?;
@@ -90,7 +90,7 @@ impl Resident {
         for held in &self.states {
             let (row, after) = rest.split_at(held.row as usize);
             rest = after;
-            staging::set_state(network, &mut state, held.what, &numbers::load(row, held.dtype));
+            staging::set_state(network, &mut state, held.what, row, held.dtype);
         }
         Ok(state)
     }

@@ -1,15 +1,14 @@
 //! The transfers between host and GPU, through buffers that are mapped in turn and made once.
 
 use super::prepared::{Prepared, Turn};
-use super::{Gpu, Longest, Wait, numbers};
+use super::rows::{self, Ends};
+use super::{Gpu, Longest, Wait};
 use crate::call::{Checked, Results};
-use crate::kernel::VECTOR;
-use crate::network::{Dtype, Network, SlotSpec};
+use crate::network::{Dtype, Network};
 use crate::plan::{Payload, Transfer};
 use crate::{Error, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
-use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, s};
-use std::ops::Range;
+use ndarray::{ArrayView3, s};
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
@@ -30,43 +29,29 @@ impl Prepared {
                 let first = transfer.staging_offset as usize;
                 let bytes = transfer.bytes_within(longest.steps) as usize;
                 let mut to = view.slice(first..first + bytes);
-                let mut put = |numbers: &[f32], name: &str| match transfer.dtype {
-                    Dtype::F32 => {
-                        to.copy_from_slice(bytemuck::cast_slice(numbers));
-                        Ok(())
-                    }
-                    dtype => {
-                        let mut stored = vec![0; bytes];
-                        numbers::store(numbers, dtype, &mut stored, name)?;
-                        to.copy_from_slice(&stored);
-                        Ok(())
-                    }
-                };
                 match transfer.what {
                     Payload::Lengths => {
-                        let lengths = call.lengths.iter().flatten().map(|&length| length as u32);
-                        let lengths: Vec<u32> = lengths.collect();
                         // Lengths that are on the GPU already are not the host's to write.
-                        if longest.lengths.is_none() {
-                            to.copy_from_slice(bytemuck::cast_slice(&lengths));
+                        let lengths = call.lengths.iter().flatten().filter(|_| longest.lengths.is_none());
+                        for (place, &length) in (0..).step_by(4).zip(lengths) {
+                            to.slice(place..place + 4).copy_from_slice(bytemuck::bytes_of(&(length as u32)));
                         }
                     }
                     Payload::Hidden { .. } | Payload::Cell { .. } => {
-                        // None where it stays on the GPU.
+                        // None where it is zero, or stays on the GPU.
                         if let Some(numbers) = state.and_then(|state| state_of(network, state, transfer.what))
                         {
-                            put(&numbers, "h_0")?;
+                            rows::write(to, numbers, transfer.dtype, None, "h_0")?;
                         }
                     }
                     Payload::Input(segment) => {
-                        let first = segment.first as usize;
-                        let end = first + segment.steps_within(longest.steps) as usize;
-                        let mut numbers = padded(call.input.slice(s![first..end, .., ..]));
-                        // In a sum over time, a zero does not undo a NaN.
-                        if transfer.dtype != Dtype::F32 || self.plan.backward.is_some() {
-                            blank_past_ends(&mut numbers, call, first..end);
-                        }
-                        put(&numbers, "input")?;
+                        let first_step = segment.first as usize;
+                        let end = first_step + segment.steps_within(longest.steps) as usize;
+                        // In a sum over time, a zero does not undo a NaN; and no check refuses a zero.
+                        let blanks = transfer.dtype != Dtype::F32 || self.plan.backward.is_some();
+                        let ends = ends(call, first_step).filter(|_| blanks);
+                        let steps = call.input.slice(s![first_step..end, .., ..]);
+                        rows::write(to, steps, transfer.dtype, ends, "input")?;
                     }
                     Payload::Dropout => {
                         let words = call.dropout.map(|dropout| dropout.words()).unwrap_or_default();
@@ -109,25 +94,21 @@ impl Prepared {
             for transfer in transfers.filter(|transfer| !stays(transfer)) {
                 let first = transfer.staging_offset as usize;
                 let len = transfer.len_within(longest.steps) * transfer.dtype.bytes();
-                let mut numbers = numbers::load(&view[first..first + len as usize], transfer.dtype);
-                if let Payload::Result(piece, segment) = transfer.what {
-                    let steps = match segment {
-                        Some(segment) => {
-                            let first = segment.first as usize;
-                            let steps = first..first + segment.steps_within(longest.steps) as usize;
-                            // There a saved call keeps the state that a sequence has reached.
-                            if self.plan.backward.is_some() {
-                                blank_past_ends(&mut numbers, call, steps.clone());
-                            }
-                            steps
-                        }
-                        None => 0..1,
-                    };
-                    if let Some(columns) = results.piece_mut(&piece) {
-                        assign(columns.slice_move(s![steps, .., ..]), &numbers);
-                    }
-                } else {
-                    set_state(network, &mut state, transfer.what, &numbers);
+                let bytes = &view[first..first + len as usize];
+                let Payload::Result(piece, segment) = transfer.what else {
+                    set_state(network, &mut state, transfer.what, bytes, transfer.dtype);
+                    continue;
+                };
+                let (first_step, steps) = match segment {
+                    Some(segment) => (segment.first as usize, segment.steps_within(longest.steps) as usize),
+                    None => (0, 1),
+                };
+                // Past its end a saved call keeps the state that a sequence has reached.
+                let blanks = segment.is_some() && self.plan.backward.is_some();
+                let ends = ends(call, first_step).filter(|_| blanks);
+                if let Some(columns) = results.piece_mut(&piece) {
+                    let into = columns.slice_move(s![first_step..first_step + steps, .., ..]);
+                    rows::read(bytes, transfer.dtype, into, ends);
                 }
             }
             drop(view);
@@ -137,34 +118,30 @@ impl Prepared {
     }
 }
 
-/// A slot's part of a state as the plan's buffers hold it; none for a payload that is no state.
-pub(super) fn state_of(network: &Network, state: &State, what: Payload) -> Option<Vec<f32>> {
-    match what {
-        Payload::Hidden { slot } => {
-            let h = state.h.slice(s![slot, .., ..network.slots[slot].state_size]);
-            Some(padded(h.insert_axis(Axis(0))))
-        }
-        Payload::Cell { slot } => {
-            // A plan with cell states belongs to a network that has them.
-            let c = state.c.as_ref().expect("the network has cell states");
-            let c = c.slice(s![slot, .., ..network.slots[slot].cell_state_size()]);
-            Some(c.iter().copied().collect())
-        }
-        _ => None,
-    }
+/// A slot's part of a state, `[1, N, H]`; none for a payload that is no state.
+pub(super) fn state_of<'a>(
+    network: &Network,
+    state: &'a State,
+    what: Payload,
+) -> Option<ArrayView3<'a, f32>> {
+    let (array, slot, size) = match what {
+        Payload::Hidden { slot } => (Some(&state.h), slot, network.slots[slot].state_size),
+        Payload::Cell { slot } => (state.c.as_ref(), slot, network.slots[slot].cell_state_size()),
+        _ => return None,
+    };
+    // A plan with cell states belongs to a network that has them.
+    array.map(|array| array.slice(s![slot..=slot, .., ..size]))
 }
 
-/// Sets a slot's part of a state from the numbers of a plan's buffer; a payload that is no state sets
-/// nothing.
-pub(super) fn set_state(network: &Network, state: &mut State, what: Payload, numbers: &[f32]) {
-    let (array, slot, size): (_, _, fn(&SlotSpec) -> usize) = match what {
-        Payload::Hidden { slot } => (Some(&mut state.h), slot, |spec| spec.state_size),
-        Payload::Cell { slot } => (state.c.as_mut(), slot, SlotSpec::cell_state_size),
+/// Sets a slot's part of a state from the bytes of a plan's buffer; a payload that is no state sets nothing.
+pub(super) fn set_state(network: &Network, state: &mut State, what: Payload, bytes: &[u8], dtype: Dtype) {
+    let (array, slot, size) = match what {
+        Payload::Hidden { slot } => (Some(&mut state.h), slot, network.slots[slot].state_size),
+        Payload::Cell { slot } => (state.c.as_mut(), slot, network.slots[slot].cell_state_size()),
         _ => return,
     };
     if let Some(array) = array {
-        let size = size(&network.slots[slot]);
-        assign(array.slice_mut(s![slot..=slot, .., ..size]), numbers);
+        rows::read(bytes, dtype, array.slice_mut(s![slot..=slot, .., ..size]), None);
     }
 }
 
@@ -189,43 +166,9 @@ pub(super) async fn read_whole(gpu: &Gpu, buffer: &wgpu::Buffer) -> Result<Vec<u
     Ok(view.to_vec())
 }
 
-/// Rows of numbers, padded to whatever length they have, into an array.
-pub(super) fn assign(mut into: ArrayViewMut3<'_, f32>, numbers: &[f32]) {
-    let (a, b, width) = into.dim();
-    if a * b == 0 {
-        return;
-    }
-    // The plan has as many numbers as the shape, and padding.
-    let rows = numbers.len() / (a * b);
-    let from = ArrayView2::from_shape((a * b, rows), numbers).expect("as many numbers as the shape has");
-    for (index, mut step) in into.outer_iter_mut().enumerate() {
-        step.assign(&from.slice(s![index * b..(index + 1) * b, ..width]));
-    }
-}
-
-/// The numbers of an array with its last axis padded with zeros to whole vectors.
-fn padded(array: ArrayView3<'_, f32>) -> Vec<f32> {
-    let (a, b, width) = array.dim();
-    let mut padded = Array3::zeros((a, b, width.next_multiple_of(VECTOR)));
-    padded.slice_mut(s![.., .., ..width]).assign(&array);
-    padded.into_raw_vec_and_offset().0
-}
-
-/// Zeroes the numbers past the ends of sequences: no result depends on them, and no check refuses them.
-fn blank_past_ends(numbers: &mut [f32], call: &Checked<'_, f32>, steps: Range<usize>) {
-    let Some(lengths) = &call.lengths else { return };
-    blank(numbers, lengths, steps);
-}
-
-/// Zeroes the numbers of steps past the ends of sequences of these lengths.
-pub(super) fn blank(numbers: &mut [f32], lengths: &[usize], steps: Range<usize>) {
-    let batch = lengths.len();
-    let width = numbers.len() / (steps.len() * batch).max(1);
-    for (index, line) in numbers.chunks_exact_mut(width.max(1)).enumerate() {
-        if steps.start + index / batch >= lengths[index % batch] {
-            line.fill(0.0);
-        }
-    }
+/// The ends of a call's sequences, for rows from a time step on.
+fn ends<'a>(call: &'a Checked<'_, f32>, first_step: usize) -> Option<Ends<'a>> {
+    call.lengths.as_deref().map(|lengths| Ends { lengths, first_step })
 }
 
 /// Maps buffers, once the submitted work is done. All buffers can be mapped, unless the device is lost.

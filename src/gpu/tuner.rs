@@ -145,7 +145,7 @@ impl Trials<'_> {
         let gpu = &self.network.gpu;
         let on_gpu = self.network.weights.of(gpu, self.weights, shape.dtype, false).await?;
         let run = Prepared::new(gpu, &on_gpu, plan, true).await?;
-        let longest = Longest { steps: shape.steps as u64, lengths: None, resident: None, wanted: None };
+        let longest = Longest::of(shape.steps as u64);
         let mut fastest = Duration::MAX;
         for index in 0..=RUNS {
             let start = Instant::now();

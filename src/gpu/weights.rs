@@ -150,8 +150,7 @@ impl Sets {
     /// Brings the flat parameters to the device, and packs them.
     async fn submit(&mut self, of: Of<'_>, prepared: &Prepared) -> Result<()> {
         self.upload(of).await?;
-        let longest = Longest { steps: 0, lengths: None, resident: None, wanted: None };
-        prepared.submit(of.gpu, Turn::Forward, &longest, None).await
+        prepared.submit(of.gpu, Turn::Forward, &Longest::of(0), None).await
     }
 
     /// The buffers of a packing: those that are there, and new ones.

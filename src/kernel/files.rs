@@ -1,6 +1,6 @@
 //! The files of `shaders/` that each kernel is joined from.
 
-use super::multiply::multiply;
+use super::multiply::{End, multiply};
 use super::{Kernel, Read, StepIndex, Tile};
 use crate::network::{Dtype, Equation, Save};
 use std::borrow::Cow;
@@ -24,8 +24,12 @@ impl Kernel {
         let mut files: Vec<Cow<'static, str>> =
             self.files(tile, step_index, dtype).into_iter().map(Cow::Borrowed).collect();
         if self.has_tiles() {
-            let is_gemm = matches!(self, Kernel::Gemm | Kernel::GemmInF32);
-            files.push(Cow::Owned(multiply(tile, self.gates(), is_gemm)));
+            let end = match self {
+                Kernel::Gemm | Kernel::GemmInF32 => End::Gemm,
+                Kernel::Step(_) | Kernel::SavedStep(..) => End::Step,
+                _ => End::Other,
+            };
+            files.push(Cow::Owned(multiply(tile, self.gates(), end)));
         }
         files.join("\n")
     }

@@ -16,8 +16,20 @@ pub(crate) const fn unrolled(rows: u32, gates: u32) -> u32 {
     }
 }
 
-/// The product of a tile with `gates` gates per column, or of a GEMM, whose sums end in registers.
-pub(super) fn multiply(tile: Tile, gates: u32, is_gemm: bool) -> String {
+/// The ways of a product's sums to the epilogue.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum End {
+    /// Of a GEMM: in registers.
+    Gemm,
+    /// Of one time step.
+    Step,
+    /// Of many time steps, whose loops have no turns to spare, and of steps back, which have a loop of their
+    /// own.
+    Other,
+}
+
+/// The product of a tile with `gates` gates per column.
+pub(super) fn multiply(tile: Tile, gates: u32, end: End) -> String {
     let (rows, lanes, columns, slices) = (tile.rows, tile.invocations(), tile.columns(gates), tile.slices());
     let unrolled = unrolled(rows, gates);
     let constants = |text: &str| {
@@ -41,7 +53,11 @@ pub(super) fn multiply(tile: Tile, gates: u32, is_gemm: bool) -> String {
         }
         Read::Shared => {
             let text = include_str!("../../shaders/multiply/shared.wgsl");
-            repeat(&constants(text), &[('e', rows / 8), ('n', 8)])
+            let ends = match end {
+                End::Gemm | End::Step => include_str!("../../shaders/multiply/rows_looped.wgsl"),
+                End::Other => include_str!("../../shaders/multiply/rows_written.wgsl"),
+            };
+            repeat(&constants(&[text, ends].concat()), &[('e', rows / 8), ('n', 8)])
         }
         Read::Split | Read::SplitWide => {
             let text = include_str!("../../shaders/multiply/split.wgsl");
@@ -58,9 +74,9 @@ pub(super) fn multiply(tile: Tile, gates: u32, is_gemm: bool) -> String {
                 3 => include_str!("../../shaders/multiply/pieces_3.wgsl"),
                 _ => include_str!("../../shaders/multiply/pieces_4.wgsl"),
             };
-            let end = match is_gemm {
-                true => include_str!("../../shaders/multiply/end_gemm.wgsl"),
-                false => include_str!("../../shaders/multiply/end_step.wgsl"),
+            let end = match end {
+                End::Gemm => include_str!("../../shaders/multiply/end_gemm.wgsl"),
+                End::Step | End::Other => include_str!("../../shaders/multiply/end_step.wgsl"),
             };
             [&repeat(&constants(text), &own), pieces, end].join("\n")
         }
