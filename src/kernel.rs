@@ -284,7 +284,7 @@ impl Kernel {
     /// The tiles that the kernel can have.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
-            Kernel::Gemm | Kernel::GemmInF32 => true,
+            Kernel::Gemm | Kernel::GemmInF32 => tile.read != Read::Kept,
             // A wide step has four units in a column, and so few columns.
             Kernel::Back { is_sequence: true, .. } | Kernel::Back { is_wide: true, .. } => {
                 matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared)
@@ -292,12 +292,13 @@ impl Kernel {
             Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back { .. } if self.has_tiles() => {
                 match tile.read {
                     Read::Workgroup => tile.rows == 32,
-                    read => read != Read::Cooperative,
+                    read => !matches!(read, Read::Cooperative | Read::Kept),
                 }
             }
-            Kernel::Sequence(_) | Kernel::SavedSequence(..) => {
-                matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared)
+            Kernel::Sequence(_) => {
+                matches!(tile.read, Read::Each | Read::Unrolled | Read::Kept | Read::Shared)
             }
+            Kernel::SavedSequence(..) => matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared),
             Kernel::Outer => [OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP].contains(tile),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],

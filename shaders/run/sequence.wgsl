@@ -28,6 +28,7 @@ fn run(local: u32, group: vec3<u32>, groups: vec3<u32>) {
         next_hidden[i] = a_next[(direction * dims.batch + row) * dims.stride + i % (DEPTH * 4u)];
     }
     workgroupBarrier();
+    keep(column_of(0u, local));
     let steps = time_steps();
     for (var step = 0u; step < steps; step += 1u) {
         taken = step;

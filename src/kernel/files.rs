@@ -9,7 +9,7 @@ impl Tile {
     /// The way that operands are read.
     const fn wgsl(self) -> &'static str {
         match self.read {
-            Read::Each | Read::Unrolled => include_str!("../../shaders/read_each.wgsl"),
+            Read::Each | Read::Unrolled | Read::Kept => include_str!("../../shaders/read_each.wgsl"),
             Read::Shared => include_str!("../../shaders/read_shared.wgsl"),
             Read::Split | Read::SplitWide => include_str!("../../shaders/read_split.wgsl"),
             Read::Workgroup => include_str!("../../shaders/read_workgroup.wgsl"),
@@ -30,6 +30,9 @@ impl Kernel {
                 _ => End::Other,
             };
             files.push(Cow::Owned(multiply(tile, self.gates(), end)));
+            if tile.read != Read::Kept {
+                files.push(Cow::Borrowed(include_str!("../../shaders/multiply/keep_none.wgsl")));
+            }
         }
         files.join("\n")
     }

@@ -51,6 +51,10 @@ pub(super) fn multiply(tile: Tile, gates: u32, end: End) -> String {
             let text = include_str!("../../shaders/multiply/unrolled.wgsl");
             repeat(&constants(text), &[('j', unrolled), ('r', rows)])
         }
+        Read::Kept => {
+            let text = include_str!("../../shaders/multiply/kept.wgsl");
+            repeat(&constants(text), &[('j', tile.most_depth(gates) as u32), ('r', rows)])
+        }
         Read::Shared => {
             let text = include_str!("../../shaders/multiply/shared.wgsl");
             let ends = match end {

@@ -5,6 +5,10 @@ use super::{BLOCK, WORKGROUP};
 use crate::network::Dtype;
 use crate::{Error, Result};
 
+/// Registers of an invocation that hold weights: half of the 256 that an invocation of AMD's and NVIDIA's cards
+/// has, and an eighth for the third gate of a GRU, so that 48 of its units fit.
+pub(super) const KEPT_REGISTERS: u32 = 144;
+
 /// The batch rows that one invocation, or one workgroup, computes, and the way that the rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
@@ -21,6 +25,8 @@ pub enum Read {
     Each,
     /// The same, several vectors of k at a time: a GPU waits once for all of them.
     Unrolled,
+    /// Each invocation keeps the weights of a column in registers through all time steps of a sequence.
+    Kept,
     /// Eight lanes of a subgroup read the rows for each other; a subgroup must have at least eight lanes.
     Shared,
     /// Eight invocations have a part of K each.
@@ -40,6 +46,7 @@ impl Read {
         match self {
             Read::Each => "",
             Read::Unrolled => "u",
+            Read::Kept => "r",
             Read::Shared => "s",
             Read::Split => "k",
             Read::SplitWide => "k32",
@@ -51,13 +58,15 @@ impl Read {
 
 impl Tile {
     /// Every tile, smaller ones first.
-    pub const ALL: [Tile; 21] = [
+    pub const ALL: [Tile; 23] = [
         Tile { rows: 1, read: Read::Each },
         Tile { rows: 4, read: Read::Each },
         Tile { rows: 8, read: Read::Each },
         Tile { rows: 1, read: Read::Unrolled },
         Tile { rows: 4, read: Read::Unrolled },
         Tile { rows: 8, read: Read::Unrolled },
+        Tile { rows: 1, read: Read::Kept },
+        Tile { rows: 4, read: Read::Kept },
         Tile { rows: 8, read: Read::Shared },
         Tile { rows: 16, read: Read::Shared },
         Tile { rows: 32, read: Read::Shared },
@@ -78,7 +87,7 @@ impl Tile {
     /// Columns of so many gates, or units, that a workgroup computes.
     pub const fn columns(self, gates: u32) -> u32 {
         match self.read {
-            Read::Each | Read::Unrolled | Read::Shared => WORKGROUP,
+            Read::Each | Read::Unrolled | Read::Kept | Read::Shared => WORKGROUP,
             Read::Split | Read::SplitWide => BLOCK as u32,
             Read::Workgroup => match gates {
                 1 => 64,
@@ -98,6 +107,15 @@ impl Tile {
         }
     }
 
+    /// The most vectors of K of which an invocation can hold the weights of so many gates in registers; without
+    /// bound where it holds none.
+    pub const fn most_depth(self, gates: u32) -> u64 {
+        match (self.read, gates) {
+            (Read::Kept, _) => KEPT_REGISTERS as u64 / (4 * gates as u64),
+            _ => u64::MAX,
+        }
+    }
+
     /// Invocations of a workgroup, unless it has all units.
     pub const fn invocations(self) -> u32 {
         match self.read {
@@ -114,7 +132,7 @@ impl Tile {
         match self.read {
             Read::Cooperative => true,
             Read::Each | Read::Shared => is_software,
-            Read::Unrolled | Read::Split | Read::SplitWide | Read::Workgroup => !is_software,
+            Read::Unrolled | Read::Kept | Read::Split | Read::SplitWide | Read::Workgroup => !is_software,
         }
     }
 
@@ -130,7 +148,7 @@ impl Tile {
                 // A GEMM has no sums there; steps have this tile alone.
                 if self.rows == 32 { pieces + self.rows * columns * sum } else { pieces }
             }
-            Read::Each | Read::Unrolled | Read::Shared | Read::Cooperative => 0,
+            Read::Each | Read::Unrolled | Read::Kept | Read::Shared | Read::Cooperative => 0,
         }
     }
 
@@ -143,7 +161,7 @@ impl Tile {
 impl std::str::FromStr for Tile {
     type Err = Error;
 
-    /// From its name, as plans show it: the rows, and `u`, `s`, `k`, `k32`, `w` or `c`.
+    /// From its name, as plans show it: the rows, and `u`, `r`, `s`, `k`, `k32`, `w` or `c`.
     fn from_str(name: &str) -> Result<Tile> {
         Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
             let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();

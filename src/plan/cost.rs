@@ -255,15 +255,17 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
     if tile.read == Read::Cooperative {
         multiply_adds /= COOPERATIVE;
     }
-    // Vectors that invocations load for a vector of k: of a column's weights, and of rows.
-    let of_weights = whole(&[groups, wide, depth, gates]);
+    // Vectors that invocations load for a vector of k: of a column's weights, and of rows. Kept weights are
+    // loaded once for all steps.
+    let is_kept = tile.read == Read::Kept;
+    let of_weights = if is_kept { 0.0 } else { whole(&[groups, wide, depth, gates]) };
     let of_rows = whole(&[groups, wide, depth, tile_rows]);
     let vectors = match tile.read {
         // All invocations of a subgroup have the same rows.
         Read::Each | Read::Unrolled if !in_one && !limits.machine.is_software => {
             of_weights + of_rows / SUBGROUP
         }
-        Read::Each | Read::Unrolled | Read::Split | Read::SplitWide => of_weights + of_rows,
+        Read::Each | Read::Unrolled | Read::Kept | Read::Split | Read::SplitWide => of_weights + of_rows,
         Read::Shared => {
             // Each number is handed over before it is multiplied with those of all gates.
             multiply_adds += multiply_adds / gates as f64;
@@ -284,7 +286,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
     let memory =
         if stays && weights <= f64::from(limits.machine.cache_bytes) { moved } else { moved + weights };
     let in_flight = match tile.read {
-        Read::Each | Read::Shared => 1,
+        Read::Each | Read::Shared | Read::Kept => 1,
         Read::Workgroup | Read::Cooperative => u64::from(PIECE),
         Read::Unrolled | Read::Split | Read::SplitWide => u64::from(unrolled(tile.rows, kernel.gates())),
     };
@@ -298,14 +300,14 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
             _ => whole(&[rows, own, directions, gates + 1]),
         },
         loads: 4.0 * vectors * if wide_loads { Dtype::F32.bytes() as f64 } else { bytes },
-        cache: whole(&[groups, FOUR, depth, wide * gates + tile_rows]) * bytes,
+        cache: whole(&[groups, FOUR, depth, if is_kept { 0 } else { wide * gates } + tile_rows]) * bytes,
         memory,
-        turns: rounds * depth.div_ceil(slices * in_flight) + EPILOGUE,
+        turns: if is_kept { 0 } else { rounds * depth.div_ceil(slices * in_flight) } + EPILOGUE,
         barriers: match tile.read {
             _ if in_one => 2,
             Read::Split | Read::SplitWide => 1,
             Read::Workgroup | Read::Cooperative => 2 * depth.div_ceil(u64::from(PIECE)),
-            Read::Each | Read::Unrolled | Read::Shared => 0,
+            Read::Each | Read::Unrolled | Read::Kept | Read::Shared => 0,
         },
         steps,
         reads_ahead: tile.read == Read::Workgroup,

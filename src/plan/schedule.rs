@@ -6,7 +6,7 @@ use super::cut::{Cut, output_row};
 use super::steps::phases;
 use super::weights::{WeightPart, depth, fit_together};
 use super::{FOUR, Limits, Workload, padded, product, tiles};
-use crate::kernel::{Kernel, Tile};
+use crate::kernel::{Kernel, Read, Tile};
 use crate::network::{Cell, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
@@ -183,7 +183,14 @@ pub(super) fn sequence_tile(
         return None;
     }
     let row = product(&[2, workload.dtype.bytes(), padded(slot.state_size)]);
-    let fits = |tile: &Tile| u64::from(tile.rows).saturating_mul(row) <= u64::from(limits.workgroup_bytes);
+    let is_one_turn = slot.hidden_size as u64 <= sequence_workgroup(slot.hidden_size as u64, limits);
+    let fits = |tile: &Tile| {
+        let has_room = u64::from(tile.rows).saturating_mul(row) <= u64::from(limits.workgroup_bytes);
+        // An invocation has the weights of one column.
+        let has_registers =
+            is_one_turn && padded(slot.state_size) / FOUR <= tile.most_depth(phase.kernel.gates());
+        has_room && (tile.read != Read::Kept || has_registers)
+    };
     let directions = if is_paired { 2 } else { 1 };
     let usable = tiles::usable(phase.kernel, workload.dtype, limits).into_iter().filter(fits);
     match workload.tuning.step {

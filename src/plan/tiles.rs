@@ -29,7 +29,7 @@ pub(super) fn usable(kernel: Kernel, dtype: Dtype, limits: &Limits) -> Vec<Tile>
     let has = |tile: &Tile| match tile.read {
         Read::Shared => limits.subgroup_size >= 8,
         Read::Cooperative => limits.cooperative && tile.reads(dtype),
-        Read::Each | Read::Unrolled | Read::Split | Read::SplitWide | Read::Workgroup => {
+        Read::Each | Read::Unrolled | Read::Kept | Read::Split | Read::SplitWide | Read::Workgroup => {
             tile.invocations() <= limits.workgroup_size
                 && tile.workgroup_bytes(kernel.gates()) <= limits.workgroup_bytes
         }

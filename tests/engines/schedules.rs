@@ -70,6 +70,10 @@ fn every_tile(engine: &Engine) -> Outcome {
         (Schedule::Stepwise, Cell::Gru, 9, 70, 3, 23),
         (Schedule::Sequence, Cell::Vanilla(Activation::Tanh), 67, 33, 2, 65),
         (Schedule::Stepwise, Cell::Lstm, 3, 3, 1, 1),
+        // Weights that stay in registers: all that fit, and fewer.
+        (Schedule::Sequence, Cell::Lstm, 35, 5, 7, 6),
+        (Schedule::Sequence, Cell::Gru, 41, 5, 7, 3),
+        (Schedule::Sequence, Cell::Vanilla(Activation::Relu), 125, 5, 4, 1),
         // Whole turns of every split of K, and vectors past them.
         (Schedule::Stepwise, Cell::Lstm, 530, 1035, 1, 3),
     ] {
@@ -82,8 +86,9 @@ fn every_tile(engine: &Engine) -> Outcome {
                 Schedule::Sequence => Kernel::Sequence(Equation::Gru),
                 _ => Kernel::Step(Equation::Gru),
             };
-            let step = of_steps.tiles().find(|&one| one == tile);
-            let tuning = Tuning { schedule: Some(schedule), gemm: Some(tile), step };
+            let named = |kernel: Kernel| kernel.tiles().find(|&one| one == tile);
+            let (gemm, step) = (named(Kernel::Gemm), named(of_steps));
+            let tuning = Tuning { schedule: Some(schedule), gemm, step };
             let rnn = rnn.clone().with_tuning(tuning)?;
             let what = format!("{cell:?} {hidden}, {}, tile {tile}", schedule.name());
             match rnn.call(&case.call()) {

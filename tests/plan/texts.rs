@@ -40,12 +40,12 @@ fn stacked_bidirectional_gru() {
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
               upload           copy                      5                                     1248
               layer 0 input    gemm/4k32                 1          3x4x1        23040         9312        3.1 dispatch
-              layer 0 both     gru sequence/1u           1          1x3x2        30420        37320        7.4 latency
+              layer 0 both     gru sequence/1r           1          1x3x2        30420        37320        5.5 latency
               layer 1 input    gemm/4k32                 1          3x4x1        46080        12864        3.1 dispatch
                                gemm/4k32                 1          3x4x1        46080        12864        3.1 dispatch
-              layer 1 both     gru sequence/1u           1          1x3x2        30420        37320        7.4 latency
+              layer 1 both     gru sequence/1r           1          1x3x2        30420        37320        5.5 latency
               download         copy                      6                                     2688
-            all: 1 submits, 4 passes, 5 dispatches, 176040 FLOP, 24.1 us estimated
+            all: 1 submits, 4 passes, 5 dispatches, 176040 FLOP, 20.3 us estimated
         "#]],
     );
 }
@@ -74,11 +74,11 @@ fn long_lstm_takes_two_submits() {
             submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
               upload           copy                      3                                     9728
               layer 0 input    gemm/8k                   1         1x75x1       153600        86912        4.5 memory
-              layer 0 forward  lstm sequence/1u          1          1x2x1       262144       393216      243.8 latency
+              layer 0 forward  lstm sequence/1r          1          1x2x1       262144       393216      163.7 latency
             submit 1           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
-              layer 0 forward  lstm sequence/1u          1          1x2x1        45056        67584       43.7 latency
+              layer 0 forward  lstm sequence/1r          1          1x2x1        45056        67584       30.0 latency
               download         copy                      3                                    19328
-            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP, 292.0 us estimated
+            all: 2 submits, 3 passes, 3 dispatches, 460800 FLOP, 198.1 us estimated
         "#]],
     );
 }

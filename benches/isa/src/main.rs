@@ -15,7 +15,7 @@ use wgpu_rnn::inspect::{Dispatch, StepIndex};
 use wgpu_rnn::{Config, Dtype, Limits, Machine, Plan, Save, Workload};
 
 /// Name, network, T, N, and the type that numbers are stored as.
-fn networks() -> [(&'static str, Config, usize, usize, Dtype); 12] {
+fn networks() -> [(&'static str, Config, usize, usize, Dtype); 14] {
     let lstm = |size| Config::lstm(size).input_size(size);
     let gru = Config::gru(128).input_size(128);
     let rnn = Config::rnn_tanh(64).input_size(64);
@@ -31,6 +31,8 @@ fn networks() -> [(&'static str, Config, usize, usize, Dtype); 12] {
         ("LSTM 2048 N1 T25", lstm(2048), 25, 1, Dtype::F32),
         ("LSTM 2048 N32 T25", lstm(2048), 25, 32, Dtype::F32),
         ("BiRNN 64 N8 T50", rnn.bidirectional(), 50, 8, Dtype::F32),
+        ("LSTM 32 N1 T200", lstm(32), 200, 1, Dtype::F32),
+        ("GRU 48 N4 T200", Config::gru(48).input_size(48), 200, 4, Dtype::F32),
         ("f16 LSTM 512 N32 T50", lstm(512), 50, 32, Dtype::F16),
     ]
 }
