@@ -295,10 +295,9 @@ impl Kernel {
                     read => !matches!(read, Read::Cooperative | Read::Kept),
                 }
             }
-            Kernel::Sequence(_) => {
+            Kernel::Sequence(_) | Kernel::SavedSequence(..) => {
                 matches!(tile.read, Read::Each | Read::Unrolled | Read::Kept | Read::Shared)
             }
-            Kernel::SavedSequence(..) => matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared),
             Kernel::Outer => [OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP].contains(tile),
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],

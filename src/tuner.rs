@@ -66,7 +66,7 @@ impl Tunings {
 
     /// The limits that candidates are planned for.
     pub fn limits(&self, limits: &Limits) -> Limits {
-        Limits { machine: self.machine, ..limits.clone() }
+        Limits { machine: self.machine, ..*limits }
     }
 
     /// The machine with the constants that were measured on an engine; none if no measurement is known.

@@ -39,6 +39,7 @@ pub fn add(trials: &mut Trials) {
     }
     trials.add(Offer::WebGpuDefaults, "partial_sums_in_turn", partial_sums_in_turn);
     trials.add(Offer::Discrete, "every_tile_by_name", every_tile);
+    trials.add(Offer::Discrete, "weights_that_stay_put", weights_that_stay_put);
     trials.add(Offer::WebGpuDefaults, "segments_do_not_change_bits", segments_do_not_change_bits);
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
         trials.add(offer, "long_sums_equal_the_tape", long_sums);
@@ -195,6 +196,29 @@ fn every_tile(engine: &Engine) -> Outcome {
         if counted < 11 {
             return Err(format!("{cell} {hidden}: {counted} tiles").into());
         }
+    }
+    Ok(())
+}
+
+/// Small networks, whose weights stay in registers for a whole sequence.
+fn weights_that_stay_put(engine: &Engine) -> Outcome {
+    let networks = [
+        (Config::lstm(21).bidirectional().peepholes(), 7, 3),
+        (Config::gru(37).num_layers(2), 5, 1),
+        (Config::rnn_tanh(9).bidirectional(), 6, 11),
+    ];
+    for (index, (config, steps, batch)) in networks.into_iter().enumerate() {
+        let mut case = case(&config.input_size(3), steps, batch, 76);
+        case.lengths = Some((0..batch).map(|row| steps - row % 2).collect());
+        let limits = engine.limits().ok_or("no limits")?;
+        for saves in [None, Some(Save::Gates), Some(Save::States)] {
+            let workload = Workload { saves, ..Workload::new(steps, batch) };
+            let plan = Plan::of(case.weights.config(), &workload, &limits)?.to_string();
+            if !plan.contains("sequence/1r") && !plan.contains("sequence/4r") {
+                return Err(format!("network {index}:\n{plan}").into());
+            }
+        }
+        check(engine, &case).map_err(|failed| said(&format!("network {index}"), failed))?;
     }
     Ok(())
 }
