@@ -14,7 +14,7 @@ INSTRUCTION = re.compile(r'\s+((?:v|s|ds|buffer|global|flat|scratch)_\w+)(.*)')
 BYTES = {'dwordx4': 16, 'dwordx3': 12, 'dwordx2': 8, 'dword': 4, 'b128': 16, 'b96': 12, 'b64': 8, 'b32': 4}
 
 
-def compiled(family, checked, only):
+def compiled(family, checked, only, tiles):
     """Everything that the driver says of the kernels."""
     target = pathlib.Path(os.environ.get('CARGO_TARGET_DIR') or HERE.parents[1] / 'target')
     manifest = ['--manifest-path', HERE / 'Cargo.toml', '--target-dir', target]
@@ -32,6 +32,8 @@ def compiled(family, checked, only):
     )
     if checked:
         environment['CHECKED'] = '1'
+    if tiles:
+        environment['TILES'] = '1'
     run = subprocess.run([target / 'release/isa', only], env=environment, capture_output=True, text=True)
     if run.returncode:
         sys.exit((run.stderr + run.stdout)[-2000:])
@@ -80,19 +82,21 @@ def main():
     arguments.add_argument('--isa', metavar='FILE', help='keep the whole assembly there')
     arguments.add_argument('--checked', action='store_true', help="kernels with wgpu's checks of bounds")
     arguments.add_argument('--only', metavar='NAME', default='', help='networks whose name has this part')
+    arguments.add_argument('--tiles', action='store_true', help='the steps by every tile, not by the chosen one')
     arguments = arguments.parse_args()
-    text = compiled(arguments.family, arguments.checked, arguments.only)
+    text = compiled(arguments.family, arguments.checked, arguments.only, arguments.tiles)
     if arguments.isa:
         pathlib.Path(arguments.isa).write_text(text)
 
     print(f"{'network':<22}{'kernel':<16}{'groups':>13}{'VGPR':>5}{'spill':>6}{'LDS':>6}{'waves':>6} |"
-          f"{'fma':>5}{'valu':>5}{'lds':>4}{'vmem':>5}{'salu':>5}{'share':>6}{'turns':>6}{'B/fma':>6}")
+          f"{'fma':>5}{'valu':>5}{'lds':>4}{'vmem':>5}{'salu':>5}{'share':>6}{'turns':>6}{'B/fma':>6}{'est. us':>8}")
     # A kernel of several networks was compiled for the first of them.
     compiled_parts, printed = {}, set()
     for part in text.split('\n#### ')[1:]:
-        network, kernel, groups, multiplies, index = (word.strip() for word in part.split('\n')[0].split('|'))
+        network, kernel, groups, multiplies, estimate, index = (word.strip() for word in part.split('\n')[0].split('|'))
         part = compiled_parts.setdefault(index, part)
-        if (network, kernel, groups, multiplies) in printed:
+        is_step = kernel.split()[0] not in ('gemm', 'outer', 'reduce')
+        if (network, kernel, groups, multiplies) in printed or arguments.tiles and not is_step:
             continue
         printed.add((network, kernel, groups, multiplies))
 
@@ -107,7 +111,8 @@ def main():
         print(f"{network:<22}{kernel:<16}{groups:>13}{statistic('VGPRs'):>5}{spills:>6}"
               f"{statistic('LDS size'):>6}{statistic('Subgroups per SIMD'):>6} |"
               f"{fma:>5}{loop['valu']:>5}{loop['lds']:>4}{loop['vmem']:>5}{loop['salu']:>5}"
-              f"{share:>5.0f}%{float(multiplies) / max(1, fma):>6.0f}{loop['bytes'] / max(1, fma):>6.2f}")
+              f"{share:>5.0f}%{float(multiplies) / max(1, fma):>6.0f}{loop['bytes'] / max(1, fma):>6.2f}"
+              f"{float(estimate):>8.1f}")
 
 
 if __name__ == '__main__':

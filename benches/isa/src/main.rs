@@ -12,7 +12,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::HashMap;
 use vulkan::Vulkan;
 use wgpu_rnn::inspect::{Dispatch, StepIndex};
-use wgpu_rnn::{Config, Dtype, Limits, Machine, Plan, Save, Workload};
+use wgpu_rnn::{Config, Dtype, Limits, Machine, Plan, Save, Schedule, Tile, Tuning, Workload};
 
 /// Name, network, T, N, and the type that numbers are stored as.
 fn networks() -> [(&'static str, Config, usize, usize, Dtype); 14] {
@@ -51,21 +51,39 @@ fn limits() -> Limits {
     }
 }
 
+/// A tile by name, for the steps.
+fn by_name(tile: Tile) -> Tuning {
+    Tuning { schedule: Some(Schedule::Stepwise), step: Some(tile), gemm: None }
+}
+
 fn main() {
     let vulkan = Vulkan::new();
     let limits = limits();
     // Kernels that were compiled, by number.
     let mut seen = HashMap::new();
     let only = std::env::args().nth(1).unwrap_or_default();
-    for (name, config, steps, batch, dtype) in networks().into_iter().filter(|one| one.0.contains(&only)) {
-        let workload = Workload { dtype, ..Workload::new(steps, batch) };
-        let planned = |workload| {
-            Plan::of(&config, &workload, &limits).unwrap_or_else(|error| panic!("{name}: {error}"))
-        };
-        let plan = planned(workload);
-        let saved = planned(Workload { saves: Some(Save::Gates), ..workload });
-        let back = saved.backward.iter().flat_map(|way| way.passes());
-        for dispatch in plan.passes().chain(back).flat_map(|pass| pass.dispatches.iter()) {
+    // The plan's own choice, or every tile by name.
+    let tunings = match std::env::var_os("TILES") {
+        None => vec![Tuning::default()],
+        Some(_) => Tile::ALL.into_iter().map(by_name).collect(),
+    };
+    let chosen = networks().into_iter().filter(|one| one.0.contains(&only));
+    let tuned = chosen.flat_map(|one| tunings.iter().map(move |&tuning| (one.clone(), tuning)));
+    for ((name, config, steps, batch, dtype), tuning) in tuned {
+        let workload = Workload { dtype, tuning, ..Workload::new(steps, batch) };
+        let planned = |workload| Plan::of(&config, &workload, &limits);
+        let (plan, saved) =
+            match (planned(workload), planned(Workload { saves: Some(Save::Gates), ..workload })) {
+                (Ok(plan), Ok(saved)) => (plan, saved),
+                // Not every network can have every tile.
+                (Err(_), _) | (_, Err(_)) if tuning != Tuning::default() => continue,
+                (Err(error), _) | (_, Err(error)) => panic!("{name}: {error}"),
+            };
+        let back = saved.backward.iter().flat_map(|way| way.passes()).map(|pass| (&saved, pass));
+        let all = plan.passes().map(|pass| (&plan, pass)).chain(back);
+        for (plan, pass, dispatch) in
+            all.flat_map(|(plan, pass)| pass.dispatches.iter().map(move |dispatch| (plan, pass, dispatch)))
+        {
             let Dispatch { kernel, tile, dtype, overrides, .. } = dispatch;
             let groups = plan.workgroups(dispatch, steps as u64);
             let size = overrides.iter().find(|(name, _)| *name == "WORKGROUP");
@@ -76,7 +94,11 @@ fn main() {
             let text = format!("{kernel:?} {tile} {dtype:?} {overrides:?}");
             let known = seen.len();
             let index = *seen.entry(text).or_insert(known);
-            eprintln!("\n#### {name} | {} {tile} | {groups:?} | {multiplies} | {index}", kernel.name());
+            let estimate = 1e6 * plan.estimate(pass, dispatch).seconds;
+            let kernel_name = kernel.name();
+            eprintln!(
+                "\n#### {name} | {kernel_name} {tile} | {groups:?} | {multiplies} | {estimate} | {index}"
+            );
             if seen.len() == known {
                 continue;
             }
