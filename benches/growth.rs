@@ -2,11 +2,11 @@
 //!
 //!     cargo bench --bench growth
 //!
-//! Time is the median of the calls of half a second after the first call, in the fastest of three rounds. Bytes on
-//! the adapter are those of the plan: all buffers, weights and staging included. Bytes on the CPU are the most
-//! that the first call holds at once, on one thread: packed weights, working memory and results. `power` is the
-//! exponent since the row before: 1 is linear. `benches/record/growth.md` gives the reasons where it is not 1.
-//! Table and plot go to `benches/record/`.
+//! Time is the median of the calls of half a second after the first call, in the fastest of three rounds.
+//! Bytes on the adapter are those of the plan: all buffers, weights and staging included. Bytes on the CPU
+//! are the most that the first call holds at once, on one thread: packed weights, working memory and
+//! results. `power` is the exponent since the row before: 1 is linear. `benches/record/growth.md` gives the
+//! reasons where it is not 1. Table and plot go to `benches/record/`.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use plotters::prelude::*;

@@ -75,7 +75,7 @@ struct Measured {
     dispatches: f64,
 }
 
-/// Of a call, and of its backward pass, if it has one.
+/// Measures a call, and its backward pass if it has one.
 type Measure = fn(&Engine, &Rnn, usize) -> Result<Vec<Measured>, Failure>;
 
 fn config() -> Config {

@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(fitted(5e-6, 0.5), Some(Calibration { dispatch: 5_000, percent: 50 }));
         assert_eq!(fitted(1.5e-6, 2.0), Some(Calibration { dispatch: 1_500, percent: 200 }));
         // A dispatch that costs nothing is taken as the least.
-        let free = fitted(0.0, 1.0).unwrap();
+        let free = fitted(0.0, 1.0).expect("a fit");
         assert_eq!(free.dispatch, 138);
         assert!((90..=100).contains(&free.percent), "{free:?}");
     }

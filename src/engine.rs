@@ -256,11 +256,12 @@ impl EngineBuilder {
     /// ```
     ///
     /// The file is text: adapter, driver, network and size; schedule; tile of the input's products; tile of
-    /// the time steps; with tabs between. A line per adapter has the word `calibration`, the nanoseconds of a
-    /// dispatch, and the time of everything else in percent of the estimate, as the candidates had them: the
-    /// next engine that names the file estimates by these ([`Machine`](crate::Machine)), unless it is given
-    /// another [`machine`](EngineBuilder::machine). A file that is missing, broken or cannot be written is logged, and
-    /// the engine measures for itself. A file with other contents is replaced.
+    /// the time steps; with tabs between. A line per adapter has the word `calibration`, the
+    /// nanoseconds of a dispatch, and the time of everything else in percent of the estimate, as the
+    /// candidates had them: the next engine that names the file estimates by these
+    /// ([`Machine`](crate::Machine)), unless it is given another [`machine`](EngineBuilder::machine). A
+    /// file that is missing, broken or cannot be written is logged, and the engine measures for itself.
+    /// A file with other contents is replaced.
     #[must_use]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn tuned_with(mut self, file: impl Into<PathBuf>) -> EngineBuilder {

@@ -1,11 +1,11 @@
 //! The GPU engine: a plan made real with wgpu.
 //!
 //! [`device`] owns the device, [`pipelines`] its pipelines, [`weights`] the weights as kernels read them,
-//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between host
-//! and GPU, [`rows`] their numbers, [`gradient`] those of a backward pass, [`interop`] callers' own buffers, [`resident`] states that
-//! stay on the GPU. [`tuner`] measures schedules and tiles, [`timing`] the time of each pass. [`numbers`]
-//! converts f32 to and from f16. [`pipeline_cache`] keeps pipelines in a file, and `cooperative` checks that
-//! cooperative matrices are right.
+//! [`prepared`] the objects of one plan, [`encode`] the commands, [`staging`] the arrays that cross between
+//! host and GPU, [`rows`] their numbers, [`gradient`] those of a backward pass, [`interop`] callers' own
+//! buffers, [`resident`] states that stay on the GPU. [`tuner`] measures schedules and tiles, [`timing`]
+//! the time of each pass. [`numbers`] converts f32 to and from f16. [`pipeline_cache`] keeps pipelines in a
+//! file, and `cooperative` checks that cooperative matrices are right.
 
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;
@@ -95,7 +95,7 @@ pub(crate) struct Longest<'a> {
 }
 
 impl Longest<'_> {
-    /// With all arrays of the host's.
+    /// A call whose arrays are all the host's.
     pub fn of(steps: u64) -> Self {
         Longest { steps, lengths: None, resident: None, starts_from_zero: false, wanted: None }
     }

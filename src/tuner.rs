@@ -27,8 +27,8 @@ const MOST_STEPS: usize = 32;
 /// Nor more than these about the input's product.
 const MOST_GEMM_STEPS: usize = 256;
 
-/// The word of a line with the constants of an adapter: nanoseconds of a dispatch, and percent of the estimate
-/// that everything else takes.
+/// The word of a line with the constants of an adapter: nanoseconds of a dispatch, and the time of everything
+/// else in percent of the estimate.
 const CALIBRATION: &str = "calibration";
 
 /// The word for a choice that is left to the plan.
@@ -38,7 +38,7 @@ const LEFT: &str = "-";
 #[derive(Debug)]
 pub(crate) struct Tunings {
     file: Option<CacheFile>,
-    /// The machine that candidates are planned for, so that a calibration changes no choice that was measured.
+    /// The machine that candidates are planned for: a calibration changes no choice that was measured.
     machine: Machine,
     known: Mutex<Known>,
     /// The candidates that this engine has run.

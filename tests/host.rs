@@ -138,7 +138,7 @@ fn a_state_of_zeros_is_not_uploaded() {
     assert_eq!(up(Some(&state)), (4 * (steps * batch * 8 + 4 * batch * 12)) as u64);
 }
 
-/// The input goes straight from the caller's array into a staging buffer: a steady call has no copy of its own.
+/// The input goes straight from the caller's array into a staging buffer: a steady call makes no copy.
 #[test]
 fn a_call_holds_no_copy_of_its_input() {
     let engine = engine();

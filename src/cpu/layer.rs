@@ -6,7 +6,7 @@ use super::parts::Parts;
 use super::rows::Rows;
 use super::saved::{SavedLayer, SavedSlot};
 use super::sweep::Sweep;
-use super::track::Scratch;
+use super::track::{Scratch, Span};
 use super::{shaped, view};
 use crate::Save;
 use crate::network::Merge;
@@ -75,18 +75,20 @@ impl Layer<'_> {
         let pass = Sweep {
             slots: self.slots,
             shares,
-            // Inputs that are not so have been copied.
-            input: Rows::of_sequence(self.below).expect("a sequence in one piece"),
-            first_row: 0,
-            steps,
-            lengths: self.lengths,
+            span: Span {
+                // An input in several pieces has been copied.
+                input: Rows::of_sequence(self.below).expect("a sequence in one piece"),
+                first_row: 0,
+                steps,
+                lengths: self.lengths,
+                threads,
+            },
             output,
             cell_states: self.cell_states,
             h: self.h,
             c: self.c,
             saved: self.saved.as_mut().map(|saved| &mut saved.slots[..]),
             scratches: &mut scratches[..count * shares],
-            threads,
         };
         if threads > 1 {
             // On one of the pool's threads, which the others help at every step.

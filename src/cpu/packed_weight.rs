@@ -18,8 +18,8 @@ const fn vectors(lanes: usize) -> usize {
     if lanes == 8 { 2 } else { 4 }
 }
 
-/// Gates of H units, or of some of these units, over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of the product is unit j of
-/// gate g, where Hp is H in whole lines.
+/// Gates of H units, or of some of these units, over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of
+/// the product is unit j of gate g, where Hp is H in whole lines.
 #[derive(Debug, Default)]
 pub struct PackedWeight {
     /// `[panels, K, width]`, zero where there is no unit.
@@ -97,8 +97,8 @@ impl PackedWeight {
         self.product_in_turn(arch, rows, out, threads, 0);
     }
 
-    /// The same, of a weight that is read at every step: every second turn reads the panels from the last one
-    /// on, which are still in the cache.
+    /// A product whose weight is read at every time step. Odd turns read the panels from the last one on: the
+    /// panels that the turn before read last are still in the cache.
     pub fn product_in_turn(&self, arch: Arch, rows: Rows<'_>, out: &mut [f32], threads: usize, turn: usize) {
         let out = ArrayViewMut2::from_shape((rows.count, self.columns), out).expect("made as long");
         let order = Order { adds: false, descends: turn % 2 == 1 };

@@ -2,10 +2,9 @@
 
 use super::aligned::padded;
 use super::packed_slot::PackedSlot;
-use super::rows::Rows;
 use super::saved::SavedSlot;
 use super::team::{Member, Team};
-use super::track::{Scratch, Track, walk};
+use super::track::{Scratch, Span, Track, walk};
 use ndarray::{ArrayViewMut, ArrayViewMut3, Axis, Dimension, s};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,14 +14,8 @@ pub struct Sweep<'a> {
     pub slots: &'a [PackedSlot],
     /// The shares of a direction: the members of its team.
     pub shares: usize,
-    /// `[T, N, I]` of the whole batch.
-    pub input: Rows<'a>,
-    /// The first of its rows in the batch.
-    pub first_row: usize,
-    pub steps: usize,
-    /// The lengths of the whole batch.
-    pub lengths: Option<&'a [usize]>,
-    /// `[T, N, D*P]` of its rows, as the next ones; zero where a row has ended.
+    pub span: Span<'a>,
+    /// `[T, N, D*P]` of its rows, as the next ones; zero past the end of a sequence.
     pub output: Option<ArrayViewMut3<'a, f32>>,
     /// `[T, N, D*H]`
     pub cell_states: Option<ArrayViewMut3<'a, f32>>,
@@ -32,10 +25,8 @@ pub struct Sweep<'a> {
     pub c: Option<ArrayViewMut3<'a, f32>>,
     /// Numbers for the backward pass, one entry per direction; the rows of a direction are then not split.
     pub saved: Option<&'a mut [SavedSlot]>,
-    /// One scratch per part that the sweep is split into, and share.
+    /// One scratch for each share of each part that the sweep is split into.
     pub scratches: &'a mut [Scratch],
-    /// The threads that share the work of each step of a part.
-    pub threads: usize,
 }
 
 impl<'a> Sweep<'a> {
@@ -73,36 +64,19 @@ impl<'a> Sweep<'a> {
         let (slots, other_slots) =
             if directions > 1 { self.slots.split_at(self.shares) } else { (self.slots, self.slots) };
         let (saved, other_saved) = self.saved.map(|saved| saved.split_at_mut(1)).unzip();
-        let Sweep { shares, input, first_row, steps, lengths, threads, .. } = self;
-        let one = Sweep {
-            slots,
-            shares,
-            input,
-            first_row,
-            steps,
-            lengths,
-            output,
-            cell_states,
-            h,
-            c,
-            saved,
-            scratches,
-            threads,
-        };
+        let Sweep { shares, span, .. } = self;
+        let other_span = Span { first_row: span.first_row + rows, ..span };
+        let one = Sweep { slots, shares, span, output, cell_states, h, c, saved, scratches };
         let other = Sweep {
             slots: other_slots,
             shares,
-            input,
-            first_row: first_row + rows,
-            steps,
-            lengths,
+            span: other_span,
             output: other_output,
             cell_states: other_cell_states,
             h: other_h,
             c: other_c,
             saved: other_saved,
             scratches: other_scratches,
-            threads,
         };
         (one, other)
     }
@@ -113,30 +87,20 @@ impl<'a> Sweep<'a> {
         let own = |size: usize| s![.., .., direction * size..(direction + 1) * size];
         Track {
             slot,
-            input: self.input,
-            first_row: self.first_row,
-            steps: self.steps,
-            lengths: self.own_lengths(),
+            span: self.span,
             output: self.output.as_mut().map(|output| output.slice_mut(own(slot.spec.state_size))),
             cell_states: self.cell_states.as_mut().map(|c| c.slice_mut(own(slot.spec.hidden_size))),
             h: self.h.index_axis_mut(Axis(0), direction),
             c: self.c.as_mut().map(|c| c.index_axis_mut(Axis(0), direction)),
             saved: self.saved.as_mut().map(|saved| &mut saved[direction]),
             scratch: &mut self.scratches[0],
-            threads: self.threads,
         }
-    }
-
-    /// The lengths of its rows.
-    fn own_lengths(&self) -> Option<&'a [usize]> {
-        self.lengths.map(|lengths| &lengths[self.first_row..][..self.h.dim().1])
     }
 
     /// One direction, each share of it by a member of a team. A thread that comes too late is not waited for:
     /// the leader then has its share too.
     fn team(self) {
-        let lengths = self.own_lengths();
-        let Sweep { slots, shares, input, first_row, steps, .. } = self;
+        let Sweep { slots, shares, span, .. } = self;
         let h = self.h.index_axis_move(Axis(0), 0);
         let widest = slots[0].recurrent.depth().max(slots[0].second_product().map_or(0, |m| m.depth()));
         let team = Team::new(shares, h.nrows() * padded(widest));
@@ -152,17 +116,13 @@ impl<'a> Sweep<'a> {
                 let (units, state) = (slot.spec.hidden_size, slot.spec.state_size);
                 Mutex::new(Some(Track {
                     slot,
-                    input,
-                    first_row,
-                    steps,
-                    lengths,
+                    span,
                     output: output.as_mut().map(|all| all.take(state)),
                     cell_states: cell_states.as_mut().map(|all| all.take(units)),
                     h: states.take(state),
                     c: cells.as_mut().map(|c| c.take(units)),
                     saved: None,
                     scratch,
-                    threads: 1,
                 }))
             })
             .collect();

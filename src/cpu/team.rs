@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Turns of a loop that waits, before the processor is given to other threads.
 const PATIENCE: usize = 10_000;
 
-/// Set in [`Team::door`] once nobody may come any more.
+/// The bit of [`Team::door`] that is set once the team is closed.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
-/// What the members of a team have in common.
+/// The memory that the members of a team share.
 #[derive(Debug)]
 pub struct Team {
     /// The members that have come; the leader is there from the beginning.
@@ -38,7 +38,7 @@ impl Team {
         self.door.fetch_update(Ordering::AcqRel, Ordering::Acquire, come).ok()
     }
 
-    /// Lets nobody in any more.
+    /// Closes the team: no more members may come.
     pub fn close(&self) {
         self.door.fetch_or(CLOSED, Ordering::AcqRel);
     }
@@ -49,7 +49,7 @@ impl Team {
 pub struct Member<'a> {
     team: &'a Team,
     place: usize,
-    /// How many there are.
+    /// The number of members.
     members: usize,
     /// The exchanges so far.
     turn: usize,
@@ -76,7 +76,7 @@ impl<'a> Member<'a> {
         &self.team.operands[self.turn % 2]
     }
 
-    /// Waits for what the others write.
+    /// Waits until all members have written their numbers.
     pub fn wait(&mut self) {
         self.turn += 1;
         self.team.begun[self.place].0.store(self.turn, Ordering::Release);
@@ -93,7 +93,7 @@ impl Drop for Member<'_> {
     }
 }
 
-/// Waits until something is so, which another thread that runs will soon make so.
+/// Waits until a condition holds that a running thread will soon make true.
 fn wait(is_so: impl Fn() -> bool) {
     let mut turns = 0;
     while !is_so() {

@@ -33,16 +33,32 @@ pub struct Scratch {
     all_m: Aligned,
 }
 
-/// A direction, or a share of its units, over some rows of the batch. Rows do not depend on each other.
-pub struct Track<'a> {
-    pub slot: &'a PackedSlot,
+/// The time steps and batch rows of a track, and its input.
+#[derive(Clone, Copy)]
+pub struct Span<'a> {
     /// `[T, N, I]` of the whole batch.
     pub input: Rows<'a>,
     /// The first of its rows in the batch.
     pub first_row: usize,
     pub steps: usize,
-    /// The lengths of its rows.
+    /// The lengths of the whole batch.
     pub lengths: Option<&'a [usize]>,
+    /// The threads that share the work of each step.
+    pub threads: usize,
+}
+
+impl Span<'_> {
+    /// True for a row whose sequence has not ended at time step `t`.
+    fn is_active(&self, t: usize) -> impl Fn(usize) -> bool + Sync + use<'_> {
+        let Span { lengths, first_row, .. } = *self;
+        move |row| lengths.is_none_or(|lengths| t < lengths[first_row + row])
+    }
+}
+
+/// A direction, or a share of its units, over some rows of the batch. Rows do not depend on each other.
+pub struct Track<'a> {
+    pub slot: &'a PackedSlot,
+    pub span: Span<'a>,
     /// `[T, N, P]` of its rows and units, as the next ones; zero where a row has ended.
     pub output: Option<ArrayViewMut3<'a, f32>>,
     /// `[T, N, H]`
@@ -54,8 +70,6 @@ pub struct Track<'a> {
     /// Numbers for the backward pass, of a direction with all of its rows and units.
     pub saved: Option<&'a mut SavedSlot>,
     pub scratch: &'a mut Scratch,
-    /// The threads that share the work of each step.
-    pub threads: usize,
 }
 
 /// Time steps whose input is multiplied at once.
@@ -140,12 +154,14 @@ impl Track<'_> {
         self.h.nrows()
     }
 
-    /// The longest sequence.
+    /// The length of its longest sequence.
     fn longest(&self) -> usize {
-        self.lengths.map_or(self.steps, |lengths| lengths.iter().copied().max().unwrap_or_default())
+        let Span { lengths, first_row, steps, .. } = self.span;
+        let own = lengths.map(|lengths| &lengths[first_row..][..self.batch()]);
+        own.map_or(steps, |lengths| lengths.iter().copied().max().unwrap_or_default())
     }
 
-    /// The time steps of a chunk.
+    /// The number of time steps of a chunk.
     fn chunk_steps(&self) -> usize {
         CHUNK.div_ceil(self.batch()).min(self.longest())
     }
@@ -161,29 +177,29 @@ impl Track<'_> {
     /// The input's gates of a chunk.
     fn products(&mut self, chunk: Chunk) {
         let batch = self.batch();
-        let rows = self.input.part(chunk.first, chunk.count, self.first_row, batch);
+        let rows = self.span.input.part(chunk.first, chunk.count, self.span.first_row, batch);
         let saved = self.saved.as_mut().map(|saved| (&mut **saved, chunk.first * batch));
-        self.scratch.products(self.slot, rows, self.threads, saved);
+        self.scratch.products(self.slot, rows, self.span.threads, saved);
     }
 
-    /// The recurrent product of time step `t`, whose input is the chunk's step `index`, and the update of all
-    /// rows that have not ended.
+    /// The recurrent product of time step `t`, whose input is the chunk's step `index`, and the update of the
+    /// rows whose sequences have not ended.
     fn recurrent(&mut self, t: usize, index: usize) {
         let batch = self.batch();
         let saved = self.saved.as_mut().map(|saved| (&mut **saved, t * batch));
-        self.scratch.recurrent(self.slot, index, self.threads, &is_active(self.lengths, t), saved);
+        self.scratch.recurrent(self.slot, index, self.span.threads, &self.span.is_active(t), saved);
     }
 
     /// The product after the update: of a GRU's candidate with reset before, or of a projection.
     fn second(&mut self, t: usize, index: usize) {
         let batch = self.batch();
         let saved = self.saved.as_mut().map(|saved| (&mut **saved, t * batch));
-        self.scratch.second(self.slot, index, self.threads, &is_active(self.lengths, t), saved);
+        self.scratch.second(self.slot, index, self.span.threads, &self.span.is_active(t), saved);
     }
 
-    /// The results of time step `t`.
+    /// Writes the results of time step `t` where the caller gets them.
     fn store(&mut self, t: usize) {
-        let is_active = is_active(self.lengths, t);
+        let is_active = self.span.is_active(t);
         if let Some(output) = &mut self.output {
             store(&self.scratch.h, output.index_axis_mut(Axis(0), t), &is_active);
         }
@@ -192,7 +208,7 @@ impl Track<'_> {
         }
     }
 
-    /// The final state.
+    /// Writes the final state where the caller gets it.
     fn finish(&mut self) {
         store(&self.scratch.h, self.h.view_mut(), |_| true);
         if let Some(c) = &mut self.c {
@@ -201,16 +217,11 @@ impl Track<'_> {
     }
 }
 
-/// Whether a row has not ended at time step `t`.
-fn is_active(lengths: Option<&[usize]>, t: usize) -> impl Fn(usize) -> bool + Sync {
-    move |row| lengths.is_none_or(|lengths| t < lengths[row])
-}
-
 impl Scratch {
     fn begin(&mut self, slot: &PackedSlot, batch: usize) {
         let columns = PackedWeight::columns;
         self.gates.resize(batch * slot.recurrent.columns());
-        // Never without a length, so that it has rows.
+        // A width of one where no product is, so that there are rows.
         self.candidate.resize(batch * slot.candidate.as_ref().map_or(1, columns));
         self.projected.resize(batch * slot.projection.as_ref().map_or(0, columns));
         self.h.resize(batch * slot.state());

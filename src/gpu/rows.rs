@@ -105,7 +105,7 @@ pub(super) fn read(bytes: &[u8], dtype: Dtype, mut into: ArrayViewMut3<'_, f32>,
     }
 }
 
-/// From one row to the next.
+/// The bytes from one row to the next.
 fn row_bytes(bytes: usize, (a, b, _): (usize, usize, usize), size: usize) -> usize {
     bytes / (a * b * size).max(1) * size
 }

@@ -19,12 +19,12 @@ pub(crate) const fn unrolled(rows: u32, gates: u32) -> u32 {
 /// The ways of a product's sums to the epilogue.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum End {
-    /// Of a GEMM: in registers.
+    /// The end of a GEMM: sums stay in registers.
     Gemm,
-    /// Of one time step.
+    /// The end of one time step's product.
     Step,
-    /// Of many time steps, whose loops have no turns to spare, and of steps back, which have a loop of their
-    /// own.
+    /// The end of a sequence's product, whose loops have no turns to spare, and of the products on the way
+    /// back, which have a loop of their own.
     Other,
 }
 

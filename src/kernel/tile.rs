@@ -5,8 +5,8 @@ use super::{BLOCK, WORKGROUP};
 use crate::network::Dtype;
 use crate::{Error, Result};
 
-/// Registers of an invocation that hold weights: half of the 256 that an invocation of AMD's and NVIDIA's cards
-/// has, and an eighth for the third gate of a GRU, so that 48 of its units fit.
+/// The most registers of an invocation that hold weights, of the 256 that AMD's and NVIDIA's cards have: so
+/// many that 48 units of a GRU fit.
 pub(super) const KEPT_REGISTERS: u32 = 144;
 
 /// The batch rows that one invocation, or one workgroup, computes, and the way that the rows are read.
@@ -107,8 +107,8 @@ impl Tile {
         }
     }
 
-    /// The most vectors of K of which an invocation can hold the weights of so many gates in registers; without
-    /// bound where it holds none.
+    /// The most vectors of K whose weights an invocation can keep in registers, for so many gates; without
+    /// bound for a tile that keeps none.
     pub const fn most_depth(self, gates: u32) -> u64 {
         match (self.read, gates) {
             (Read::Kept, _) => KEPT_REGISTERS as u64 / (4 * gates as u64),

@@ -90,7 +90,7 @@ pub const CONFIGURATIONS: [Configuration; 16] = [
 pub const TRAINING: [&str; 4] =
     ["BiLSTM 128 N16 T100", "BiLSTM 256 N16 T50", "BiGRU 128 N16 T100", "LSTM 512 N32 T50"];
 
-/// What cuDNN is known by, for an NVIDIA card: Baidu's DeepBench, and a network of speech recognition.
+/// PyTorch with cuDNN, by the type that numbers are computed in.
 pub const CUDNN: &[&str] = &["cudnn-f32", "cudnn-tf32", "cudnn-f16"];
 
 /// Cell, H, T and each N of DeepBench's recurrent layers, forward: the training list, and then the server's
@@ -153,7 +153,7 @@ const DEEPBENCH: [(Cell, usize, usize, &[usize]); 53] = [
     (Cell::Lstm, 256, 150, &[1]),
 ];
 
-/// Those of an NVIDIA card.
+/// The networks that are measured beside cuDNN: Baidu's DeepBench, and a network of speech recognition.
 pub fn for_cudnn() -> Vec<Configuration> {
     let mut all = vec![Configuration {
         num_layers: 4,
