@@ -163,6 +163,8 @@ fn earlier_calls_leave_nothing_behind(engine: &Engine) -> Outcome {
         };
         for case in [
             of(6, 3, Some(vec![4, 6, 0])),
+            // In the buffers of the call before.
+            of(6, 3, Some(vec![5, 1, 6])),
             of(6, 3, None),
             of(9, 2, Some(vec![1, 5])),
             of(3, 4, Some(vec![3, 0, 2, 1])),
