@@ -213,7 +213,8 @@ fn parts_of_k(engine: &Engine) -> Outcome {
         Config::gru(37),
         Config::gru(37).gru_reset(Reset::Before),
     ] {
-        let mut case = case(&config.clone().bidirectional().input_size(3), 3, 35, 76);
+        let config = config.bidirectional().input_size(3);
+        let mut case = case(&config, 3, 35, 76);
         case.lengths = Some((0..35).map(|row| row % 4).collect());
         for tile in Tile::ALL.into_iter().filter(|tile| tile.parts() > 1) {
             let mut first: Option<CallGradients> = None;
@@ -225,6 +226,11 @@ fn parts_of_k(engine: &Engine) -> Outcome {
                     Err(Error::Unsupported { name: "schedule", .. }) => continue,
                     other => other?,
                 };
+                let workload = Workload { saves: Some(Save::Gates), tuning, ..Workload::new(3, 35) };
+                let plan = Plan::of(&config, &workload, &engine.limits().ok_or("no GPU")?)?;
+                if !plan.passes().any(|pass| pass.dispatches.iter().any(|one| one.tile == tile)) {
+                    return Err(format!("{what}: not in parts:\n{plan}").into());
+                }
                 let given = Given::drawn(&output, 7);
                 let ours = rnn.backward(&mut saved, &given.gradients())?;
                 match &first {
