@@ -93,7 +93,8 @@ fn k_is_in_parts_where_that_is_faster() {
             assert!(asked.to_string() == name && other >= seconds, "{tile} {seconds}, {name} {other}");
         }
     }
-    let (tile, ..) = step_back(128, 16, None, &limits);
+    // The product alone would be faster in parts.
+    let (tile, ..) = step_back(192, 64, None, &limits);
     assert_eq!(tile.parts(), 1, "{tile}");
     // The gates of two steps fit, 2 MiB; both carried gradients with eight sums of parts do not, 2.5 MiB.
     for (bytes, expected) in [(9 << 18, "32w"), (10 << 18, "32w8")] {
