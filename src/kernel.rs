@@ -6,7 +6,7 @@ mod multiply;
 mod tile;
 
 pub(crate) use multiply::{PIECE, unrolled};
-pub use tile::{OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP, Read, Tile};
+pub use tile::{OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP, PARTS, Read, Tile};
 
 pub use crate::network::Array;
 use crate::network::{Back, Dtype, Equation, Save, read, written};
@@ -35,8 +35,8 @@ pub enum Kernel {
         phase: Back,
         /// An invocation computes four units, and not one.
         is_wide: bool,
-        /// Many time steps in one dispatch.
-        is_sequence: bool,
+        /// What one dispatch does of it.
+        run: Run,
     },
     /// The update of a layer-normalised LSTM.
     Norm,
@@ -67,6 +67,17 @@ pub enum Kernel {
     Reduce,
     /// Dropout between layers.
     Drop,
+}
+
+/// What one dispatch does on the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Run {
+    /// A time step; by a tile with parts of K, the sums of each part.
+    Step,
+    /// Many time steps.
+    Sequence,
+    /// The formula of a time step, over the sums of so many parts of K.
+    Sums(u32),
 }
 
 /// The way that a kernel gets the time step.
@@ -119,8 +130,11 @@ impl Kernel {
         let back = Back::ALL.into_iter().flat_map(|phase| {
             let widths = if phase.row().product.is_some() { vec![false, true] } else { vec![false] };
             widths.into_iter().flat_map(move |is_wide| {
-                let runs = if phase.is_whole() { vec![false, true] } else { vec![false] };
-                runs.into_iter().map(move |is_sequence| Kernel::Back { phase, is_wide, is_sequence })
+                let sequence = phase.is_whole().then_some(Run::Sequence);
+                let has_parts = !is_wide && phase.row().product.is_some();
+                let sums = PARTS.into_iter().filter(move |_| has_parts).map(Run::Sums);
+                let runs = [Run::Step].into_iter().chain(sequence).chain(sums);
+                runs.map(move |run| Kernel::Back { phase, is_wide, run })
             })
         });
         forward.chain(saved).chain(back).chain(others).chain(carries)
@@ -133,7 +147,8 @@ impl Kernel {
             Kernel::GemmInF32 => "gemm in f32",
             Kernel::Step(equation) | Kernel::SavedStep(equation, _) => equation.name(),
             Kernel::Sequence(equation) | Kernel::SavedSequence(equation, _) => equation.sequence_name(),
-            Kernel::Back { phase, is_sequence: true, .. } => phase.row().sequence_name,
+            Kernel::Back { phase, run: Run::Sequence, .. } => phase.row().sequence_name,
+            Kernel::Back { run: Run::Sums(_), .. } => "sums back",
             Kernel::Back { phase, .. } => phase.row().name,
             Kernel::Norm | Kernel::SavedNorm(_) => "norm",
             Kernel::Again => "again",
@@ -277,21 +292,23 @@ impl Kernel {
     pub const fn is_sequence(self) -> bool {
         matches!(
             self,
-            Kernel::Sequence(_) | Kernel::SavedSequence(..) | Kernel::Back { is_sequence: true, .. }
+            Kernel::Sequence(_) | Kernel::SavedSequence(..) | Kernel::Back { run: Run::Sequence, .. }
         )
     }
 
     /// The tiles that the kernel can have.
     pub fn tiles(self) -> impl Iterator<Item = Tile> {
         Tile::ALL.into_iter().filter(move |tile| match self {
-            Kernel::Gemm | Kernel::GemmInF32 => tile.read != Read::Kept,
+            Kernel::Gemm | Kernel::GemmInF32 => tile.read != Read::Kept && tile.parts() == 1,
             // A wide step has four units in a column, and so few columns.
-            Kernel::Back { is_sequence: true, .. } | Kernel::Back { is_wide: true, .. } => {
+            Kernel::Back { run: Run::Sequence, .. } | Kernel::Back { is_wide: true, .. } => {
                 matches!(tile.read, Read::Each | Read::Unrolled | Read::Shared)
             }
+            Kernel::Back { run: Run::Sums(_), .. } => *tile == Tile::ALL[0],
             Kernel::Step(_) | Kernel::SavedStep(..) | Kernel::Back { .. } if self.has_tiles() => {
                 match tile.read {
                     Read::Workgroup => tile.rows == 32,
+                    Read::Parts(_) => matches!(self, Kernel::Back { .. }),
                     read => !matches!(read, Read::Cooperative | Read::Kept),
                 }
             }
@@ -302,6 +319,16 @@ impl Kernel {
             // These kernels have no rows of their own.
             _ => *tile == Tile::ALL[0],
         })
+    }
+
+    /// The kernel that adds the parts of K of this one's product, by a tile that has some.
+    pub const fn sums(self, tile: Tile) -> Option<Kernel> {
+        match (self, tile.read) {
+            (Kernel::Back { phase, is_wide, run: Run::Step }, Read::Parts(parts)) => {
+                Some(Kernel::Back { phase, is_wide, run: Run::Sums(parts) })
+            }
+            _ => None,
+        }
     }
 
     /// The equation of a kernel that computes time steps.

@@ -7,6 +7,7 @@
 //! network's calls read.
 
 mod arrays;
+mod back_product;
 mod buffers;
 mod builder;
 mod cost;

@@ -35,6 +35,8 @@ struct Dims {
     carry_sums: u32,
     // The length of one such sum, of all directions.
     sum_len: u32,
+    // The place in carry where the sums of parts of K begin.
+    carry_parts: u32,
     // Row length of the gradient by the output, the place in a row where this direction begins, and the
     // length of one direction's part of a row.
     gradient_stride: u32,

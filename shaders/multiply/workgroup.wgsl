@@ -26,20 +26,21 @@ fn multiply(row: u32, column: u32) {
     let into_b = lane % PIECE * GATES * COLUMNS + lane % B_LANES / PIECE;
     // A vector past the end of K is the last one, and is not multiplied: a branch would wait for its load.
     let last = depth() - 1u;
-    var a_{i} = read_a(from_a_{i} + min(lane % PIECE, last));
-    var b_{l} = read_b(from_b_{l}, min(lane % PIECE, last));
+    let start = first_k();
+    var a_{i} = read_a(from_a_{i} + min(start + lane % PIECE, last));
+    var b_{l} = read_b(from_b_{l}, min(start + lane % PIECE, last));
     var sum_{r}_{c} = Gates();
-    for (var k = 0u; k < depth(); k += PIECE) {
+    for (var k = 0u; k < own_depth(); k += PIECE) {
         workgroupBarrier();
         a_piece[into_a + {i}u * READS_APART] = a_{i};
         if lane < B_LANES {
             write_b_piece(into_b + {l}u * READS_APART, b_{l});
         }
         workgroupBarrier();
-        let next = min(k + PIECE + lane % PIECE, last);
+        let next = min(start + k + PIECE + lane % PIECE, last);
         a_{i} = read_a(from_a_{i} + next);
         b_{l} = read_b(from_b_{l}, next);
-        let count = min(PIECE, depth() - k);
+        let count = min(PIECE, left_of_k(k));
         for (var piece = 0u; piece < count; piece += 1u) {
             let x_{r} = a_piece[piece * A_STRIDE + own + {r}u * ROWS_APART];
             let w_{c} = read_b_piece(piece * GATES * COLUMNS + lane % 8u + {c}u * 8u);

@@ -1,7 +1,7 @@
 //! The files of `shaders/` that each kernel is joined from.
 
-use super::multiply::{End, multiply};
-use super::{Kernel, Read, StepIndex, Tile};
+use super::multiply::{End, multiply, sums};
+use super::{Kernel, Read, Run, StepIndex, Tile};
 use crate::network::{Dtype, Equation, Save};
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ impl Tile {
             Read::Each | Read::Unrolled | Read::Kept => include_str!("../../shaders/read_each.wgsl"),
             Read::Shared => include_str!("../../shaders/read_shared.wgsl"),
             Read::Split | Read::SplitWide => include_str!("../../shaders/read_split.wgsl"),
-            Read::Workgroup => include_str!("../../shaders/read_workgroup.wgsl"),
+            Read::Workgroup | Read::Parts(_) => include_str!("../../shaders/read_workgroup.wgsl"),
             Read::Cooperative => include_str!("../../shaders/read_cooperative.wgsl"),
         }
     }
@@ -29,7 +29,10 @@ impl Kernel {
                 Kernel::Step(_) | Kernel::SavedStep(..) => End::Step,
                 _ => End::Other,
             };
-            files.push(Cow::Owned(multiply(tile, self.gates(), end)));
+            files.push(Cow::Owned(match self {
+                Kernel::Back { run: Run::Sums(parts), .. } => sums(parts),
+                _ => multiply(tile, self.gates(), end),
+            }));
             if tile.read != Read::Kept {
                 files.push(Cow::Borrowed(include_str!("../../shaders/multiply/keep_none.wgsl")));
             }
@@ -111,19 +114,25 @@ impl Kernel {
                 files.extend(saves(equation, save));
                 files.extend([equation.file(), step]);
             }
-            Kernel::Back { phase, is_wide, is_sequence } => {
+            Kernel::Back { phase, is_wide, run } => {
                 files.push(include_str!("../../shaders/slope.wgsl"));
                 files.push(include_str!("../../shaders/back/place.wgsl"));
                 files.extend(phase.row().wgsl);
                 if self.has_tiles() {
-                    files.push(match is_sequence {
-                        true => include_str!("../../shaders/run/back_sequence.wgsl"),
-                        false => include_str!("../../shaders/run/back_once.wgsl"),
+                    let is_part = tile.parts() > 1;
+                    files.push(match run {
+                        Run::Sequence => include_str!("../../shaders/run/back_sequence.wgsl"),
+                        Run::Step if is_part => include_str!("../../shaders/run/back_part.wgsl"),
+                        Run::Step | Run::Sums(_) => include_str!("../../shaders/run/back_once.wgsl"),
                     });
                     files.push(match is_wide {
                         true => include_str!("../../shaders/units/4.wgsl"),
+                        false if is_part => include_str!("../../shaders/units/part.wgsl"),
                         false => include_str!("../../shaders/units/1.wgsl"),
                     });
+                    if is_part || matches!(run, Run::Sums(_)) {
+                        files.push(include_str!("../../shaders/back/parts.wgsl"));
+                    }
                     files.push(include_str!("../../shaders/back.wgsl"));
                 }
             }

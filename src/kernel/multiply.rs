@@ -40,6 +40,7 @@ pub(super) fn multiply(tile: Tile, gates: u32, end: End) -> String {
             ("SLICES", slices),
             ("UNROLLED", unrolled),
             ("PIECE", PIECE),
+            ("PARTS", tile.parts()),
         ];
         values.into_iter().fold(text.to_owned(), |text, (name, value)| {
             text.replace(&format!("{{{name}}}"), &value.to_string())
@@ -67,7 +68,7 @@ pub(super) fn multiply(tile: Tile, gates: u32, end: End) -> String {
             let text = include_str!("../../shaders/multiply/split.wgsl");
             repeat(&constants(text), &[('j', unrolled), ('r', rows), ('s', slices)])
         }
-        Read::Workgroup => {
+        Read::Workgroup | Read::Parts(_) => {
             let text = include_str!("../../shaders/multiply/workgroup.wgsl");
             let reads = |vectors: u32| (vectors * PIECE).div_ceil(lanes);
             let own =
@@ -78,14 +79,25 @@ pub(super) fn multiply(tile: Tile, gates: u32, end: End) -> String {
                 3 => include_str!("../../shaders/multiply/pieces_3.wgsl"),
                 _ => include_str!("../../shaders/multiply/pieces_4.wgsl"),
             };
+            let is_part = tile.parts() > 1;
             let end = match end {
-                End::Gemm => include_str!("../../shaders/multiply/end_gemm.wgsl"),
-                End::Step | End::Other => include_str!("../../shaders/multiply/end_step.wgsl"),
+                End::Step | End::Other if !is_part => include_str!("../../shaders/multiply/end_step.wgsl"),
+                _ => include_str!("../../shaders/multiply/end_gemm.wgsl"),
             };
-            [&repeat(&constants(text), &own), pieces, end].join("\n")
+            let k = match is_part {
+                true => include_str!("../../shaders/multiply/k_part.wgsl"),
+                false => include_str!("../../shaders/multiply/k_whole.wgsl"),
+            };
+            [&repeat(&constants(text), &own), pieces, end, &constants(k)].join("\n")
         }
         Read::Cooperative => include_str!("../../shaders/multiply/cooperative.wgsl").to_owned(),
     }
+}
+
+/// The text in the place of `multiply` where the sums of parts of K are added.
+pub(super) fn sums(parts: u32) -> String {
+    let text = include_str!("../../shaders/multiply/sums.wgsl").replace("{PARTS}", &parts.to_string());
+    repeat(&text, &[('s', parts)])
 }
 
 /// The text, with each line that names indices, as `{r}`, written once for each of their values: the first

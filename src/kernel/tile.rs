@@ -18,6 +18,9 @@ pub struct Tile {
     pub read: Read,
 }
 
+/// The parts of K that tiles can have.
+pub const PARTS: [u32; 2] = [4, 8];
+
 /// The way that a product reads its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Read {
@@ -35,6 +38,9 @@ pub enum Read {
     SplitWide,
     /// A workgroup reads rows and weights into its own memory.
     Workgroup,
+    /// The same on the way back, with K in so many parts, each a workgroup's: another dispatch adds their sums. On
+    /// the way forward K is whole.
+    Parts(u32),
     /// Workgroup memory as in `Workgroup`; subgroups multiply the rows and weights as cooperative matrices of
     /// f16.
     Cooperative,
@@ -51,6 +57,8 @@ impl Read {
             Read::Split => "k",
             Read::SplitWide => "k32",
             Read::Workgroup => "w",
+            Read::Parts(4) => "w4",
+            Read::Parts(_) => "w8",
             Read::Cooperative => "c",
         }
     }
@@ -58,7 +66,7 @@ impl Read {
 
 impl Tile {
     /// Every tile, smaller ones first.
-    pub const ALL: [Tile; 23] = [
+    pub const ALL: [Tile; 25] = [
         Tile { rows: 1, read: Read::Each },
         Tile { rows: 4, read: Read::Each },
         Tile { rows: 8, read: Read::Each },
@@ -81,6 +89,8 @@ impl Tile {
         Tile { rows: 32, read: Read::Workgroup },
         Tile { rows: 64, read: Read::Workgroup },
         Tile { rows: 128, read: Read::Workgroup },
+        Tile { rows: 32, read: Read::Parts(PARTS[0]) },
+        Tile { rows: 32, read: Read::Parts(PARTS[1]) },
         Tile { rows: 64, read: Read::Cooperative },
     ];
 
@@ -89,7 +99,7 @@ impl Tile {
         match self.read {
             Read::Each | Read::Unrolled | Read::Kept | Read::Shared => WORKGROUP,
             Read::Split | Read::SplitWide => BLOCK as u32,
-            Read::Workgroup => match gates {
+            Read::Workgroup | Read::Parts(_) => match gates {
                 1 => 64,
                 2 => 32,
                 _ => 16,
@@ -116,6 +126,19 @@ impl Tile {
         }
     }
 
+    /// The tile with K whole.
+    pub(crate) const fn whole(self) -> Tile {
+        match self.read {
+            Read::Parts(_) => Tile { read: Read::Workgroup, ..self },
+            _ => self,
+        }
+    }
+
+    /// Workgroups that share rows and columns, and have a part of K each.
+    pub const fn parts(self) -> u32 {
+        if let Read::Parts(parts) = self.read { parts } else { 1 }
+    }
+
     /// Invocations of a workgroup, unless it has all units.
     pub const fn invocations(self) -> u32 {
         match self.read {
@@ -132,7 +155,12 @@ impl Tile {
         match self.read {
             Read::Cooperative => true,
             Read::Each | Read::Shared => is_software,
-            Read::Unrolled | Read::Kept | Read::Split | Read::SplitWide | Read::Workgroup => !is_software,
+            Read::Unrolled
+            | Read::Kept
+            | Read::Split
+            | Read::SplitWide
+            | Read::Workgroup
+            | Read::Parts(_) => !is_software,
         }
     }
 
@@ -142,11 +170,14 @@ impl Tile {
         let sum = if gates == 3 { 16 } else { 4 * gates };
         match self.read {
             Read::Split | Read::SplitWide => self.slices() * self.rows * BLOCK as u32 * sum,
-            Read::Workgroup => {
+            Read::Workgroup | Read::Parts(_) => {
                 let columns = self.columns(gates);
                 let pieces = 16 * PIECE * (self.rows + 1 + gates * columns);
-                // A GEMM has no sums there; steps have this tile alone.
-                if self.rows == 32 { pieces + self.rows * columns * sum } else { pieces }
+                // A GEMM and parts of K have no sums there; steps have this tile alone.
+                match (self.rows, self.read) {
+                    (32, Read::Workgroup) => pieces + self.rows * columns * sum,
+                    _ => pieces,
+                }
             }
             Read::Each | Read::Unrolled | Read::Kept | Read::Shared | Read::Cooperative => 0,
         }
@@ -161,7 +192,7 @@ impl Tile {
 impl std::str::FromStr for Tile {
     type Err = Error;
 
-    /// From its name, as plans show it: the rows, and `u`, `r`, `s`, `k`, `k32`, `w` or `c`.
+    /// From its name, as plans show it: the rows, and `u`, `r`, `s`, `k`, `k32`, `w`, `w4`, `w8` or `c`.
     fn from_str(name: &str) -> Result<Tile> {
         Tile::ALL.into_iter().find(|tile| tile.to_string() == name).ok_or_else(|| {
             let names: Vec<_> = Tile::ALL.iter().map(Tile::to_string).collect();

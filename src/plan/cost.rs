@@ -6,7 +6,7 @@ use super::dispatch::Dispatch;
 use super::product;
 use super::schedule::sequence_workgroup;
 use super::{FOUR, Limits};
-use crate::kernel::{Kernel, PIECE, Read, Tile, WORKGROUP, unrolled};
+use crate::kernel::{Kernel, PIECE, Read, Run, Tile, WORKGROUP, unrolled};
 use crate::network::Dtype;
 use std::fmt;
 
@@ -185,6 +185,10 @@ const SUBGROUP: f64 = 32.0;
 /// Round trips of a cell's update, or of a store.
 const EPILOGUE: u64 = 2;
 
+/// Numbers that the formula of an LSTM's unit moves on the way back: gates and both carried gradients, each read
+/// and written; the state and the gradient by the output.
+const FORMULA: f64 = 14.0;
+
 /// Cooperative matrices multiply so many times as fast (2.5 to 3.5 times elsewhere: llama.cpp#22504).
 const COOPERATIVE: f64 = 3.0;
 
@@ -195,9 +199,28 @@ const OTHERS: f64 = 4.0;
 /// clock, of a share of 20 on NVIDIA's V100.
 const CACHE_SHARES: f64 = 3.2;
 
-/// The estimate of a product by a tile.
+/// The estimate of a product by a tile, or of the dispatch that adds its parts.
 pub(super) fn of_product(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Estimate {
-    limits.machine.estimate(&work(kernel, tile, shape, limits))
+    let work = match kernel {
+        Kernel::Back { run: Run::Sums(parts), .. } => of_sums(parts, shape),
+        _ => work(kernel, tile, shape, limits),
+    };
+    limits.machine.estimate(&work)
+}
+
+/// The estimated seconds of a product by a tile, in all dispatches that it takes.
+pub(super) fn seconds(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> f64 {
+    let sums = kernel.sums(tile).map(|sums| of_product(sums, Tile::ALL[0], shape, limits).seconds);
+    of_product(kernel, tile, shape, limits).seconds + sums.unwrap_or(0.0)
+}
+
+/// The sums of parts of K are read, and the formula's numbers are moved while no product hides them.
+fn of_sums(parts: u32, shape: &Shape) -> Work {
+    let numbers = product(&[shape.rows, shape.columns]) as f64;
+    let bytes = numbers * (f64::from(parts) + FORMULA) * Dtype::F32.bytes() as f64;
+    let own = shape.columns / shape.directions;
+    let groups = product(&[shape.rows, shape.directions, own.div_ceil(u64::from(WORKGROUP))]);
+    Work { activations: 2.0 * numbers, turns: 1 + EPILOGUE, ..of_bytes(bytes, groups) }
 }
 
 /// The estimate of a dispatch that does so many time steps; without a product, of the bytes that it moves.
@@ -205,9 +228,14 @@ pub(super) fn of_dispatch(dispatch: &Dispatch, steps: u64, groups: [u32; 3], lim
     if let Some(shape) = dispatch.shape {
         return of_product(dispatch.kernel, dispatch.tile, &Shape { steps, ..shape }, limits);
     }
-    let bytes = dispatch.bytes as f64;
-    limits.machine.estimate(&Work {
-        groups: groups.into_iter().map(u64::from).product::<u64>().max(1),
+    let groups = groups.into_iter().map(u64::from).product::<u64>().max(1);
+    limits.machine.estimate(&of_bytes(dispatch.bytes as f64, groups))
+}
+
+/// Bytes that are moved, and a wait for them.
+fn of_bytes(bytes: f64, groups: u64) -> Work {
+    Work {
+        groups,
         invocations: u64::from(WORKGROUP),
         multiply_adds: 0.0,
         activations: 0.0,
@@ -218,12 +246,14 @@ pub(super) fn of_dispatch(dispatch: &Dispatch, steps: u64, groups: [u32; 3], lim
         barriers: 0,
         steps: 1,
         reads_ahead: false,
-    })
+    }
 }
 
 fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
-    let gates = u64::from(kernel.gates());
-    let Shape { rows, columns, directions, depth, steps, dtype } = *shape;
+    let (gates, parts) = (u64::from(kernel.gates()), u64::from(tile.parts()));
+    let Shape { rows, columns, directions, depth: whole_depth, steps, dtype } = *shape;
+    // K of a workgroup.
+    let depth = whole_depth.div_ceil(parts);
     let (tile_rows, slices) = match (kernel, tile.read) {
         // Vectors of a are four rows each.
         (Kernel::Outer, Read::Shared) => (32, 1),
@@ -248,7 +278,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
             (wide, u64::from(tile.invocations()), own.div_ceil(wide), 1)
         }
     };
-    let groups = product(&[row_groups, side_by_side, directions]);
+    let groups = product(&[row_groups, side_by_side, directions, parts]);
     let bytes = dtype.bytes() as f64;
     let whole = |numbers: &[u64]| product(numbers) as f64;
     let mut multiply_adds = whole(&[groups, tile_rows, wide, gates, FOUR, depth]);
@@ -272,22 +302,24 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
             of_weights + of_rows / 8.0
         }
         // From the memory of a workgroup, which gives twice as much: each invocation reads for all its sums.
-        Read::Workgroup | Read::Cooperative => {
+        Read::Workgroup | Read::Parts(_) | Read::Cooperative => {
             let (side, apart) = (invocations / 8, wide / 8);
             0.5 * whole(&[groups, invocations, depth, tile_rows.div_ceil(side) + apart * gates])
         }
     };
     // Pieces in a workgroup's memory are f32.
-    let wide_loads = tile.read == Read::Workgroup;
-    let weights = whole(&[own, directions, gates, FOUR, depth]) * bytes;
-    let moved = whole(&[rows, directions]) * (whole(&[FOUR, depth]) + whole(&[2, own, gates])) * bytes;
+    let wide_loads = tile.whole().read == Read::Workgroup;
+    let weights = whole(&[own, directions, gates, FOUR, whole_depth]) * bytes;
+    let results = if parts > 1 { parts } else { 2 };
+    let in_row = whole(&[FOUR, whole_depth]) + whole(&[results, own, gates]);
+    let moved = whole(&[rows, directions]) * in_row * bytes;
     // Weights that are read in every step stay in the cache, if they fit.
     let stays = steps > 1 || !matches!(kernel, Kernel::Gemm | Kernel::GemmInF32 | Kernel::Outer);
     let memory =
         if stays && weights <= f64::from(limits.machine.cache_bytes) { moved } else { moved + weights };
     let in_flight = match tile.read {
         Read::Each | Read::Shared | Read::Kept => 1,
-        Read::Workgroup | Read::Cooperative => u64::from(PIECE),
+        Read::Workgroup | Read::Parts(_) | Read::Cooperative => u64::from(PIECE),
         Read::Unrolled | Read::Split | Read::SplitWide => u64::from(unrolled(tile.rows, kernel.gates())),
     };
     Work {
@@ -296,6 +328,7 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
         multiply_adds,
         activations: match kernel {
             Kernel::Gemm | Kernel::GemmInF32 | Kernel::Outer => 0.0,
+            _ if parts > 1 => 0.0,
             // Gates and the cell state.
             _ => whole(&[rows, own, directions, gates + 1]),
         },
@@ -306,11 +339,11 @@ fn work(kernel: Kernel, tile: Tile, shape: &Shape, limits: &Limits) -> Work {
         barriers: match tile.read {
             _ if in_one => 2,
             Read::Split | Read::SplitWide => 1,
-            Read::Workgroup | Read::Cooperative => 2 * depth.div_ceil(u64::from(PIECE)),
+            Read::Workgroup | Read::Parts(_) | Read::Cooperative => 2 * depth.div_ceil(u64::from(PIECE)),
             Read::Each | Read::Unrolled | Read::Kept | Read::Shared => 0,
         },
         steps,
-        reads_ahead: tile.read == Read::Workgroup,
+        reads_ahead: wide_loads,
     }
 }
 

@@ -129,6 +129,8 @@ pub struct BackDims {
     pub carry_sums: u32,
     /// The length of one such sum.
     pub sum_len: u32,
+    /// The place there where the sums of parts of K begin.
+    pub carry_parts: u32,
     /// Row length of the gradient by the output.
     pub gradient_stride: u32,
     /// The place in such a row where this direction begins.

@@ -3,6 +3,7 @@
 use super::buffers::{Binding, BufferId, PlanBuffers};
 use super::cost::Shape;
 use super::dims::Dims;
+use super::product;
 use super::walk::{Segment, Times};
 use crate::kernel::{Kernel, Tile};
 use crate::network::Dtype;
@@ -99,7 +100,10 @@ impl Dispatch {
         let (columns, tiles) = match kernel {
             // All columns in one workgroup.
             _ if kernel.is_sequence() => (1, tiles),
-            _ if kernel.has_tiles() => (columns.div_ceil(u64::from(tile.columns(kernel.gates()))), tiles),
+            _ if kernel.has_tiles() => {
+                let side_by_side = columns.div_ceil(u64::from(tile.columns(kernel.gates())));
+                (product(&[side_by_side, u64::from(tile.parts())]), tiles)
+            }
             _ => (columns, rows),
         };
         let limit = u64::from(buffers.limits().max_workgroups.max(1));

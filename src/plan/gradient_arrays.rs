@@ -1,11 +1,12 @@
 //! The arrays of a backward pass, beside those that the call has kept.
 
 use super::arrays::{Arrays, Group};
+use super::back_product::BackProduct;
 use super::buffers::BufferId;
 use super::builder::Builder;
 use super::flat::Flat;
 use super::ops::outers;
-use super::{FOUR, padded, product};
+use super::{FOUR, Workload, padded, product};
 use crate::Result;
 use crate::network::{Back, Dtype, Merge, Network, Operand, SlotSpec};
 use crate::weights::Table;
@@ -43,11 +44,7 @@ pub(super) struct FinalGradients {
 pub(super) struct GroupGradients {
     /// The gradients that go from step to step: by h `[D, N, H']`, by c `[D, N, H]`, and sums over time.
     pub carry: BufferId,
-    /// The places of c and of the sums, and the length of one sum.
-    pub cells: u64,
-    pub sums: u64,
-    pub sum_len: u64,
-    pub sum_count: u64,
+    pub places: Carried,
     /// By the projection's result, `[D, S, N, P']`, and by a layer-normalised cell's m, `[S, N, H']`; behind
     /// the last of them, by c of every step.
     pub projected: Option<Vec<BufferId>>,
@@ -56,6 +53,32 @@ pub(super) struct GroupGradients {
     pub candidate: Option<BufferId>,
     /// The operand of the projection or of the candidate's product, `[D, S, N, H']`.
     pub m: Option<Vec<BufferId>>,
+}
+
+/// The places in the array of carried gradients.
+pub(super) struct Carried {
+    /// By c.
+    pub cells: u64,
+    /// Sums over time, the length of one, and their number.
+    pub sums: u64,
+    pub sum_len: u64,
+    pub sum_count: u64,
+    /// The end of these, where the sums of parts of K begin.
+    pub len: u64,
+}
+
+impl Carried {
+    /// Of the directions of a group.
+    pub fn of(workload: &Workload, slots: &[SlotSpec]) -> Carried {
+        let (slot, directions, batch) = (&slots[0], slots.len() as u64, workload.batch as u64);
+        let cells = product(&[directions, batch, padded(slot.state_size)]);
+        let sum_len = product(&[directions, batch, slot.hidden_size as u64]);
+        let sums = cells + if slot.cell.cell.has_cell_state() { sum_len } else { 0 };
+        let peepholes = if slot.cell.peepholes { 3 } else { 0 };
+        let sum_count = peepholes + if slot.cell.layer_norm { NORM_SUMS } else { 0 };
+        let len = sums.saturating_add(product(&[sum_count, sum_len]));
+        Carried { cells, sums, sum_len, sum_count, len }
+    }
 }
 
 /// The gradient by the output of a direction, as its steps read it.
@@ -181,25 +204,26 @@ impl GroupGradients {
     fn new(builder: &mut Builder<'_>, group: &Group<'_>) -> Result<GroupGradients> {
         let (network, workload, slot) = (builder.network, builder.workload, group.slot());
         let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);
-        let units = slot.hidden_size as u64;
-        let cells = product(&[directions, batch, padded(slot.state_size)]);
-        let sum_len = product(&[directions, batch, units]);
-        let sums = cells + if slot.cell.cell.has_cell_state() { sum_len } else { 0 };
-        let peepholes = if slot.cell.peepholes { 3 } else { 0 };
-        let sum_count = peepholes + if slot.cell.layer_norm { NORM_SUMS } else { 0 };
-        let name = format!("slot {}", slot.index);
-        let len = sums.saturating_add(product(&[sum_count, sum_len]));
-        let carry = builder.buffers.work(&format!("{name} carried gradients"), len, Dtype::F32)?;
+        let places = Carried::of(workload, group.slots);
         let phases = Back::of(&slot.cell);
+        let mut parts = 0;
+        for &phase in &phases {
+            // A sequence has no parts, but what ends its steps may have.
+            let made = BackProduct::of(builder, group.slots, phase, true)?;
+            parts = made.map_or(0, |made| made.sums_of_parts()).max(parts);
+        }
+        let name = format!("slot {}", slot.index);
+        let len = places.len.saturating_add(parts);
+        let carry = builder.buffers.work(&format!("{name} carried gradients"), len, Dtype::F32)?;
         let has = |operand: Operand| phases.iter().any(|phase| phase.row().operand == operand);
         let row = product(&[directions, batch, padded(slot.hidden_size)]);
         let (mut projected, mut by_m, mut candidate, mut m) = (None, None, None, None);
         let is_top = slot.layer + 1 == network.num_layers;
-        let tail = if is_top && workload.outputs.cell_states { sum_len } else { 0 };
+        let tail = if is_top && workload.outputs.cell_states { places.sum_len } else { 0 };
         if has(Operand::Projected) {
             let tail = if slot.cell.layer_norm { 0 } else { tail };
             let name = format!("{name} gradient by projection");
-            projected = Some(builder.over_time(&name, cells + tail, Dtype::F32)?);
+            projected = Some(builder.over_time(&name, places.cells + tail, Dtype::F32)?);
         }
         if slot.cell.layer_norm {
             by_m = Some(builder.over_time(&format!("{name} gradient by m"), row + tail, Dtype::F32)?);
@@ -216,7 +240,7 @@ impl GroupGradients {
             let unused = builder.buffers.work(&format!("{name} unused"), 1, Dtype::F32)?;
             m = Some(vec![unused; builder.cut.segments.len()]);
         }
-        Ok(GroupGradients { carry, cells, sums, sum_len, sum_count, projected, by_m, candidate, m })
+        Ok(GroupGradients { carry, places, projected, by_m, candidate, m })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::cost::{self, Shape};
 use super::{Limits, Tuning};
-use crate::kernel::{Kernel, Read, Tile};
+use crate::kernel::{Kernel, Read, Run, Tile};
 use crate::network::Dtype;
 use crate::{Error, Result};
 
@@ -10,7 +10,9 @@ use crate::{Error, Result};
 pub(super) fn tile(kernel: Kernel, shape: &Shape, tuning: &Tuning, limits: &Limits) -> Result<Tile> {
     let (name, asked) = match kernel {
         Kernel::Gemm | Kernel::GemmInF32 => ("gemm tile", tuning.gemm),
-        _ => ("step tile", tuning.step),
+        // K is in parts on the way back alone.
+        Kernel::Back { run: Run::Step, .. } => ("step tile", tuning.step),
+        _ => ("step tile", tuning.step.map(Tile::whole)),
     };
     let usable = usable(kernel, shape.dtype, limits);
     match asked {
@@ -29,7 +31,13 @@ pub(super) fn usable(kernel: Kernel, dtype: Dtype, limits: &Limits) -> Vec<Tile>
     let has = |tile: &Tile| match tile.read {
         Read::Shared => limits.subgroup_size >= 8,
         Read::Cooperative => limits.cooperative && tile.reads(dtype),
-        Read::Each | Read::Unrolled | Read::Kept | Read::Split | Read::SplitWide | Read::Workgroup => {
+        Read::Each
+        | Read::Unrolled
+        | Read::Kept
+        | Read::Split
+        | Read::SplitWide
+        | Read::Workgroup
+        | Read::Parts(_) => {
             tile.invocations() <= limits.workgroup_size
                 && tile.workgroup_bytes(kernel.gates()) <= limits.workgroup_bytes
         }
@@ -40,7 +48,7 @@ pub(super) fn usable(kernel: Kernel, dtype: Dtype, limits: &Limits) -> Vec<Tile>
 /// The tile with the least estimated time; the first of equals.
 pub(super) fn best(kernel: Kernel, usable: &[Tile], shape: &Shape, limits: &Limits) -> Tile {
     let suitable = || usable.iter().copied().filter(|tile| tile.suits(limits.machine.is_software));
-    let seconds = |tile: &Tile| cost::of_product(kernel, *tile, shape, limits).seconds;
+    let seconds = |tile: &Tile| cost::seconds(kernel, *tile, shape, limits);
     let first = suitable().next().or(usable.first().copied()).unwrap_or(Tile::ALL[0]);
     suitable().fold(first, |best, tile| if seconds(&tile) < seconds(&best) { tile } else { best })
 }

@@ -233,14 +233,20 @@ pub(super) fn backward(
             let len = product(&[batch, padded(slot.state_size)]);
             let cells = product(&[batch, slot.cell_state_size() as u64]);
             let hidden = (Payload::Hidden { slot: slot.index }, direction * len, len);
-            let cell = (Payload::Cell { slot: slot.index }, own.cells + direction * cells, cells);
+            let cell = (Payload::Cell { slot: slot.index }, own.places.cells + direction * cells, cells);
             for (what, first, len) in [hidden, cell].into_iter().filter(|(.., len)| *len > 0) {
                 up.place(builder, what, [own.carry; 2], first, len);
                 down.place(builder, what, [own.carry; 2], first, len);
             }
         }
-        if own.sum_count > 0 {
-            up.place(builder, Payload::Zeros, [own.carry; 2], own.sums, own.sum_count * own.sum_len);
+        if own.places.sum_count > 0 {
+            up.place(
+                builder,
+                Payload::Zeros,
+                [own.carry; 2],
+                own.places.sums,
+                own.places.sum_count * own.places.sum_len,
+            );
         }
     }
     for (&segment, &buffer) in segments.iter().zip(gradients.by_input(0)) {

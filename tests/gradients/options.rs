@@ -7,8 +7,8 @@ use crate::common::{Case, case, rounded_to_half};
 use crate::engines::{Offer, Outcome, Trials, own_device, small_bindings_for_gradients};
 use libtest_mimic::Failed;
 use wgpu_rnn::{
-    Activation, CallGradients, Cell, Config, Directions, Dtype, Engine, Error, Plan, Rnn, Save, Schedule,
-    Tile, Tuning, Workload,
+    Activation, CallGradients, Cell, Config, Directions, Dtype, Engine, Error, Plan, Reset, Rnn, Save,
+    Schedule, Tile, Tuning, Workload,
 };
 
 /// Rows that are settings of a GPU, or of a device.
@@ -40,6 +40,7 @@ pub fn add(trials: &mut Trials) {
     trials.add(Offer::WebGpuDefaults, "partial_sums_in_turn", partial_sums_in_turn);
     trials.add(Offer::Discrete, "every_tile_by_name", every_tile);
     trials.add(Offer::Discrete, "weights_that_stay_put", weights_that_stay_put);
+    trials.add(Offer::Discrete, "parts_of_k_are_added_in_their_order", parts_of_k);
     trials.add(Offer::WebGpuDefaults, "segments_do_not_change_bits", segments_do_not_change_bits);
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
         trials.add(offer, "long_sums_equal_the_tape", long_sums);
@@ -192,8 +193,8 @@ fn every_tile(engine: &Engine) -> Outcome {
                 .map_err(|error| format!("{cell} {hidden}, tile {tile}: {error}"))?;
             counted += 1;
         }
-        // Each, Split, SplitWide and one of Workgroup at least.
-        if counted < 11 {
+        // Each, Split, SplitWide, one of Workgroup and parts of it at least.
+        if counted < 13 {
             return Err(format!("{cell} {hidden}: {counted} tiles").into());
         }
     }
@@ -219,6 +220,52 @@ fn weights_that_stay_put(engine: &Engine) -> Outcome {
             }
         }
         check(engine, &case).map_err(|failed| said(&format!("network {index}"), failed))?;
+    }
+    Ok(())
+}
+
+/// Every phase of the way back by tiles with parts of K: the tape's gradients, with lengths, in f32 and by all
+/// schedules that have them with the same bits. K fills neither parts nor pieces, rows no tile.
+fn parts_of_k(engine: &Engine) -> Outcome {
+    let lstm = || Config::lstm(37);
+    for config in [
+        Config::new(Cell::Vanilla(Activation::Tanh), 70),
+        lstm().peepholes(),
+        lstm().proj_size(30),
+        lstm().layer_norm(),
+        lstm().proj_size(30).layer_norm(),
+        Config::gru(37),
+        Config::gru(37).gru_reset(Reset::Before),
+    ] {
+        let config = config.bidirectional().input_size(3);
+        let mut case = case(&config, 3, 35, 76);
+        case.lengths = Some((0..35).map(|row| row % 4).collect());
+        for tile in Tile::ALL.into_iter().filter(|tile| tile.parts() > 1) {
+            let mut first: Option<CallGradients> = None;
+            for schedule in [Schedule::Stepwise, Schedule::Paired] {
+                let what = format!("{config:?}, tile {tile}, {}", schedule.name());
+                let tuning = Tuning { schedule: Some(schedule), step: Some(tile), gemm: None };
+                let rnn = Rnn::new(engine, case.weights.clone()).with_tuning(tuning)?;
+                let (output, mut saved) = match rnn.forward_saved(&case.call()) {
+                    Err(Error::Unsupported { name: "schedule", .. }) => continue,
+                    other => other?,
+                };
+                let workload = Workload { saves: Some(Save::Gates), tuning, ..Workload::new(3, 35) };
+                let plan = Plan::of(&config, &workload, &engine.limits().ok_or("no GPU")?)?;
+                if !plan.passes().any(|pass| pass.dispatches.iter().any(|one| one.tile == tile)) {
+                    return Err(format!("{what}: not in parts:\n{plan}").into());
+                }
+                let given = Given::drawn(&output, 7);
+                let ours = rnn.backward(&mut saved, &given.gradients())?;
+                match &first {
+                    None => difference_of_gradients(&ours, &judge(&case, &given))
+                        .map_err(|error| format!("{what}: {error}"))?,
+                    Some(first) if *first == ours => {}
+                    Some(_) => return Err(format!("{what}: other bits").into()),
+                }
+                first = first.or(Some(ours));
+            }
+        }
     }
     Ok(())
 }

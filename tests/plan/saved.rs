@@ -1,6 +1,7 @@
 //! Plans of saved calls: the numbers that they keep, and their dispatches.
 
-use wgpu_rnn::{Config, Limits, Plan, Save, SavedBytes, Schedule, Workload};
+use wgpu_rnn::inspect::{Kernel, Run, Tile};
+use wgpu_rnn::{Config, Limits, Machine, Plan, Save, SavedBytes, Schedule, Tuning, Workload};
 
 const STEPS: usize = 10;
 const BATCH: usize = 3;
@@ -54,4 +55,51 @@ fn the_way_back_has_as_many_dispatches() {
     let projected = Config::lstm(UNITS).proj_size(5).input_size(8);
     let found = steps_of(&plan(&projected, Save::Gates, Schedule::Stepwise));
     assert_eq!(found, (2 * steps, 2 * steps + 1));
+}
+
+/// The tile and workgroups of an LSTM's product on the way back, and the estimated seconds of a step there.
+fn step_back(hidden_size: usize, batch: usize, step: Option<Tile>, limits: &Limits) -> (Tile, u64, f64) {
+    let tuning = Tuning { step, ..Schedule::Stepwise.into() };
+    let workload = Workload { saves: Some(Save::Gates), tuning, ..Workload::new(25, batch) };
+    let plan = Plan::of(&Config::lstm(hidden_size).input_size(hidden_size), &workload, limits).unwrap();
+    let is_back = |pass: &&wgpu_rnn::inspect::Pass| pass.label == "layer 0 forward back";
+    let pass = plan.passes().find(is_back).expect("there is a way back");
+    let product = &pass.dispatches[0];
+    assert!(matches!(product.kernel, Kernel::Back { run: Run::Step, .. }), "{plan}");
+    // Parts of K, and they alone, are added by another dispatch.
+    let sums = product.kernel.sums(product.tile);
+    let kernels: Vec<_> = pass.dispatches.iter().map(|dispatch| dispatch.kernel).collect();
+    assert_eq!(kernels, [product.kernel].into_iter().chain(sums).collect::<Vec<_>>(), "{plan}");
+    let seconds = pass.dispatches.iter().map(|dispatch| plan.estimate(pass, dispatch).seconds).sum();
+    let groups = plan.workgroups(product, 25).into_iter().map(u64::from).product();
+    (product.tile, groups, seconds)
+}
+
+/// Large steps on the way back have K in parts, which give every unit of a large GPU two workgroups. A step that
+/// a dispatch more would slow down has K whole, and so has one whose sums of parts do not fit into a binding.
+#[test]
+fn k_is_in_parts_where_that_is_faster() {
+    let limits = Limits { machine: Machine::DISCRETE, ..Limits::default() };
+    for (hidden_size, batch) in [(1024, 64), (2048, 32)] {
+        let (tile, groups, seconds) = step_back(hidden_size, batch, None, &limits);
+        assert!(tile.parts() > 1 && groups >= 2 * u64::from(limits.machine.units), "{tile}, {groups} groups");
+        for name in ["8u", "16k", "32w", "32w4", "32w8"] {
+            let (asked, _, other) = step_back(hidden_size, batch, Some(name.parse().unwrap()), &limits);
+            println!(
+                "LSTM {hidden_size} N {batch}: {name} {:.1} us, {tile} {:.1} us",
+                1e6 * other,
+                1e6 * seconds
+            );
+            assert!(asked.to_string() == name && other >= seconds, "{tile} {seconds}, {name} {other}");
+        }
+    }
+    // The product alone would be faster in parts.
+    let (tile, ..) = step_back(192, 64, None, &limits);
+    assert_eq!(tile.parts(), 1, "{tile}");
+    // The gates of two steps fit, 2 MiB; both carried gradients with eight sums of parts do not, 2.5 MiB.
+    for (bytes, expected) in [(9 << 18, "32w"), (10 << 18, "32w8")] {
+        let narrow = Limits { max_binding_bytes: bytes, ..limits };
+        let (tile, ..) = step_back(64, 1024, Some("32w8".parse().unwrap()), &narrow);
+        assert_eq!(tile.to_string(), expected);
+    }
 }

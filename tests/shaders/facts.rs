@@ -97,6 +97,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("carry_cells", offset_of!(BackDims, carry_cells)),
                 ("carry_sums", offset_of!(BackDims, carry_sums)),
                 ("sum_len", offset_of!(BackDims, sum_len)),
+                ("carry_parts", offset_of!(BackDims, carry_parts)),
                 ("gradient_stride", offset_of!(BackDims, gradient_stride)),
                 ("gradient_offset", offset_of!(BackDims, gradient_offset)),
                 ("direction_gradient", offset_of!(BackDims, direction_gradient)),

@@ -164,8 +164,14 @@ fn used() -> Vec<Used> {
                 .into_iter()
                 .flat_map(|save| dtypes(&limits).into_iter().map(move |dtype| (save, dtype)))
             {
-                let workload = Workload { saves: Some(save), dtype, ..setup.workload() };
-                add(Plan::of(&setup.config, &workload, &limits));
+                for step in [None].into_iter().chain(Tile::ALL.map(Some)) {
+                    if step.is_none_or(|tile| tile.parts() > 1) {
+                        let tuning = Tuning { schedule: Some(Schedule::Stepwise), step, gemm: None };
+                        let tuning = if step.is_some() { tuning } else { Tuning::default() };
+                        let workload = Workload { saves: Some(save), dtype, tuning, ..setup.workload() };
+                        add(Plan::of(&setup.config, &workload, &limits));
+                    }
+                }
             }
         }
     }

@@ -241,8 +241,8 @@ pub fn of_batch(
         // Sums over time, the gates of a tensor one after the other.
         let over_time = |kind, gates: usize, first: u64| Reduction {
             units,
-            gate_stride: own.sum_len,
-            ..sum(kind, gates * slot.hidden_size, own.sums + first * own.sum_len, units)
+            gate_stride: own.places.sum_len,
+            ..sum(kind, gates * slot.hidden_size, own.places.sums + first * own.places.sum_len, units)
         };
         let mut reductions = Vec::new();
         if slot.cell.layer_norm {
@@ -262,7 +262,7 @@ pub fn of_batch(
         let first = if slot.cell.layer_norm { NORM_SUMS } else { 0 };
         reductions.push(over_time(TensorKind::Peephole, 3, first));
         let learned_h = sum(TensorKind::InitialH, slot.state_size, 0, states);
-        let learned_c = sum(TensorKind::InitialC, slot.cell_state_size(), own.cells, units);
+        let learned_c = sum(TensorKind::InitialC, slot.cell_state_size(), own.places.cells, units);
         reductions.extend([learned_h, learned_c]);
         for reduction in reductions {
             dispatches.extend(reduction.dispatches(builder, &gradients.flat)?);

@@ -2,21 +2,21 @@
 //! and step.
 
 use crate::Result;
-use crate::kernel::{Kernel, Tile};
+use crate::kernel::{Kernel, Run, Tile};
 use crate::network::{Back, Dtype, Equation, Merge, Operand, Product};
 use crate::plan::arrays::{Arrays, Group};
+use crate::plan::back_product::BackProduct;
 use crate::plan::buffers::Binding;
 use crate::plan::builder::Builder;
-use crate::plan::cost::Shape;
 use crate::plan::dims::{BackDims, Dims};
 use crate::plan::dispatch::{Dispatch, Gives};
 use crate::plan::gradient_arrays::{
     GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
 };
 use crate::plan::ops::{again, outers, recur};
-use crate::plan::schedule::{MAX_TURNS, Schedule, sequence_workgroup};
-use crate::plan::weights::{WeightPart, columns, transposed_depth, transposed_units, units_together};
-use crate::plan::{FOUR, padded, product, tiles};
+use crate::plan::schedule::{MAX_TURNS, sequence_workgroup};
+use crate::plan::weights::{WeightPart, columns, transposed_depth, units_together};
+use crate::plan::{FOUR, padded, product};
 
 pub fn backward(
     builder: &mut Builder<'_>,
@@ -48,8 +48,10 @@ pub fn backward(
     again::gates(builder, arrays, gradients, index, segment)?;
     let steps = BackSteps { arrays, gradients, group, own, segment };
     let phases = Back::of(&slot.cell);
-    let dispatches: Vec<Dispatch> =
-        phases.iter().map(|&phase| steps.dispatch(builder, phase, false)).collect::<Result<_>>()?;
+    let mut dispatches = Vec::new();
+    for &phase in &phases {
+        dispatches.extend(steps.dispatches(builder, phase, false)?);
+    }
     let is_paired = group.is_paired();
     let way = if is_paired { "both" } else { ["forward", "reverse"][usize::from(slot.is_reverse)] };
     let label = format!("layer {} {way} back", slot.layer);
@@ -66,9 +68,9 @@ pub fn backward(
     builder.walk.steps(&label, dispatches, time, order, at_once);
     let is_last = segments.last() == Some(&segment);
     if is_last {
-        let end = steps.dispatch(builder, phases[0], true)?;
+        let end = steps.dispatches(builder, phases[0], true)?;
         let at = if slot.is_reverse && !is_paired { time.steps - 1 } else { 0 };
-        builder.walk.one_step(&format!("layer {} {way} start", slot.layer), vec![end], time, at, is_paired);
+        builder.walk.one_step(&format!("layer {} {way} start", slot.layer), end, time, at, is_paired);
     }
     let mut sums = outers::recurrent(builder, arrays, gradients, index, segment)?;
     if is_last {
@@ -89,19 +91,17 @@ struct BackSteps<'a> {
 }
 
 impl BackSteps<'_> {
-    /// A phase of a time step; with `ends`, its product alone, after all time steps.
-    fn dispatch(&self, builder: &mut Builder<'_>, phase: Back, ends: bool) -> Result<Dispatch> {
+    /// A phase of a time step; with `ends`, its product alone, after all time steps. Where K is in parts, their
+    /// sums are added by a dispatch of its own, which has the same arrays and the formula.
+    fn dispatches(&self, builder: &mut Builder<'_>, phase: Back, ends: bool) -> Result<Vec<Dispatch>> {
         let (group, own, segment) = (self.group, self.own, self.segment);
         let (network, workload, slot) = (builder.network, builder.workload, group.slot());
         let (row, cell) = (phase.row(), &slot.cell);
-        // Of a product alone, one step.
-        let in_one = builder.choice.schedule == Schedule::Sequence && phase.is_whole() && !ends;
-        let together = if row.product.is_some() { units_together(builder.limits) } else { 1 };
-        let kernel = Kernel::Back { phase, is_wide: together > 1, is_sequence: in_one };
+        let made = BackProduct::of(builder, group.slots, phase, ends)?;
         let time = builder.cut.segments[segment];
         let (directions, batch) = (group.slots.len() as u64, workload.batch as u64);
-        let (units, depth) = match row.product {
-            Some(of) => (transposed_units(of, slot), transposed_depth(of, slot)),
+        let (units, depth) = match &made {
+            Some(made) => (made.units, made.shape.depth),
             None => (slot.hidden_size as u64, 0),
         };
         recur::check_depth(builder, depth)?;
@@ -176,9 +176,10 @@ impl BackSteps<'_> {
                 false => group.direction_output[segment],
             } as u32,
             carry_stride: states as u32,
-            carry_cells: own.cells as u32,
-            carry_sums: own.sums as u32,
-            sum_len: own.sum_len as u32,
+            carry_cells: own.places.cells as u32,
+            carry_sums: own.places.sums as u32,
+            sum_len: own.places.sum_len as u32,
+            carry_parts: own.places.len as u32,
             gradient_stride: gradient_rows.0 as u32,
             gradient_offset: gradient_rows.1 as u32,
             direction_gradient: states as u32,
@@ -190,28 +191,6 @@ impl BackSteps<'_> {
             m_stride: m_row as u32,
             direction_m: (rows * m_row) as u32,
         });
-        let all = network.direction_count() as u64;
-        let columns = units.div_ceil(together);
-        let shape = Shape {
-            rows: batch,
-            columns: directions * columns,
-            directions,
-            depth,
-            steps: 1,
-            dtype: workload.dtype,
-        };
-        let tile = match row.product {
-            Some(_) if in_one => {
-                let usable = tiles::usable(kernel, workload.dtype, builder.limits);
-                let shape = Shape { steps: workload.steps as u64, ..shape };
-                tiles::best(kernel, &usable, &shape, builder.limits)
-            }
-            Some(_) => {
-                let shape = Shape { columns: all.saturating_mul(columns), directions: all, ..shape };
-                tiles::tile(kernel, &shape, &workload.tuning, builder.limits)?
-            }
-            None => Tile::ALL[0],
-        };
         let or_unread = |buffer: Option<_>| buffer.map_or(unread, Binding::from);
         let a_next = match phase {
             Back::Projection => over_time(&own.projected).or(over_time(&own.by_m)),
@@ -236,16 +215,6 @@ impl BackSteps<'_> {
             ("a_next", or_unread(a_next)),
             ("m", or_unread(over_time(&own.m))),
         ];
-        // A workgroup has all units of a kernel without a product.
-        let columns = if row.product.is_some() { columns } else { 1 };
-        let mut dispatch = builder.dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
-        dispatch.directions = directions;
-        dispatch.shape = row.product.map(|_| shape);
-        let contracted = row.product.map_or(0, |of| contracted(of, slot));
-        dispatch.flops = product(&[2, directions, batch, units, contracted]);
-        let numbers = product(&[units, FOUR, depth])
-            .saturating_add(product(&[batch, FOUR * depth + 4 * FOUR * gates_columns]));
-        dispatch.bytes = product(&[Dtype::F32.bytes(), directions, numbers]);
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let mut overrides = cell.options();
         overrides.extend([
@@ -261,13 +230,40 @@ impl BackSteps<'_> {
             ("HAS_M", flag(cell.has_projection)),
             ("BACK", 1.0),
         ]);
-        if in_one {
+        if let Some(BackProduct { shape, .. }) = made.as_ref().filter(|made| made.kernel.is_sequence()) {
+            let columns = shape.columns / directions;
             let workgroup = sequence_workgroup(columns, builder.limits);
             overrides.push(("WORKGROUP", workgroup as f64));
             overrides.push(("TURNS", columns.div_ceil(workgroup) as f64));
         }
-        dispatch.overrides = kernel.overrides(tile, overrides);
-        Ok(dispatch)
+        let one = |kernel: Kernel, tile: Tile, columns: u64, flops: u64, numbers: u64| {
+            let mut dispatch = builder.dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
+            dispatch.directions = directions;
+            dispatch.shape = made.as_ref().map(|made| made.shape);
+            dispatch.flops = flops;
+            dispatch.bytes = product(&[Dtype::F32.bytes(), directions, numbers]);
+            dispatch.overrides = kernel.overrides(tile, overrides.clone());
+            Ok(dispatch)
+        };
+        let of_formula = product(&[batch, 4 * FOUR * gates_columns]);
+        let (Some(BackProduct { kernel, tile, shape, .. }), Some(of)) = (&made, row.product) else {
+            // A workgroup has all units of a kernel without a product.
+            let kernel = Kernel::Back { phase, is_wide: false, run: Run::Step };
+            return Ok(vec![one(kernel, Tile::ALL[0], 1, 0, of_formula)?]);
+        };
+        let (kernel, tile, columns) = (*kernel, *tile, shape.columns / directions);
+        let flops = product(&[2, directions, batch, units, contracted(of, slot)]);
+        let operands = product(&[units, FOUR, depth]).saturating_add(product(&[batch, FOUR * depth]));
+        Ok(match kernel.sums(tile) {
+            None => vec![one(kernel, tile, columns, flops, operands.saturating_add(of_formula))?],
+            Some(sums) => {
+                let of_parts = product(&[u64::from(tile.parts()), batch, units]);
+                vec![
+                    one(kernel, tile, columns, flops, operands.saturating_add(of_parts))?,
+                    one(sums, Tile::ALL[0], columns, 0, of_parts.saturating_add(of_formula))?,
+                ]
+            }
+        })
     }
 }
 
