@@ -224,10 +224,11 @@ fn weights_that_stay_put(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// Every phase of the way back by tiles with parts of K: the tape's gradients, with lengths, in f32 and by all
-/// schedules that have them with the same bits. K fills neither parts nor pieces, rows no tile.
+/// Every phase of the way back by tiles with parts of K: the tape's gradients, with lengths, in both types, and by
+/// all schedules that have them with the same bits. K fills neither parts nor pieces, rows no tile.
 fn parts_of_k(engine: &Engine) -> Outcome {
     let lstm = || Config::lstm(37);
+    let has_f16 = engine.limits().is_some_and(|limits| limits.f16);
     for config in [
         Config::new(Cell::Vanilla(Activation::Tanh), 70),
         lstm().peepholes(),
@@ -237,35 +238,47 @@ fn parts_of_k(engine: &Engine) -> Outcome {
         Config::gru(37),
         Config::gru(37).gru_reset(Reset::Before),
     ] {
-        let config = config.bidirectional().input_size(3);
-        let mut case = case(&config, 3, 35, 76);
+        let mut case = case(&config.bidirectional().input_size(3), 3, 35, 76);
         case.lengths = Some((0..35).map(|row| row % 4).collect());
-        for tile in Tile::ALL.into_iter().filter(|tile| tile.parts() > 1) {
-            let mut first: Option<CallGradients> = None;
-            for schedule in [Schedule::Stepwise, Schedule::Paired] {
-                let what = format!("{config:?}, tile {tile}, {}", schedule.name());
-                let tuning = Tuning { schedule: Some(schedule), step: Some(tile), gemm: None };
-                let rnn = Rnn::new(engine, case.weights.clone()).with_tuning(tuning)?;
-                let (output, mut saved) = match rnn.forward_saved(&case.call()) {
-                    Err(Error::Unsupported { name: "schedule", .. }) => continue,
-                    other => other?,
-                };
-                let workload = Workload { saves: Some(Save::Gates), tuning, ..Workload::new(3, 35) };
-                let plan = Plan::of(&config, &workload, &engine.limits().ok_or("no GPU")?)?;
-                if !plan.passes().any(|pass| pass.dispatches.iter().any(|one| one.tile == tile)) {
-                    return Err(format!("{what}: not in parts:\n{plan}").into());
-                }
-                let given = Given::drawn(&output, 7);
-                let ours = rnn.backward(&mut saved, &given.gradients())?;
-                match &first {
-                    None => difference_of_gradients(&ours, &judge(&case, &given))
-                        .map_err(|error| format!("{what}: {error}"))?,
-                    Some(first) if *first == ours => {}
-                    Some(_) => return Err(format!("{what}: other bits").into()),
-                }
-                first = first.or(Some(ours));
+        let half = has_f16.then(|| (Dtype::F16, rounded_to_half(&case)));
+        for (dtype, case) in [(Dtype::F32, case)].into_iter().chain(half) {
+            for tile in Tile::ALL.into_iter().filter(|tile| tile.parts() > 1) {
+                parts_by(engine, &case, dtype, tile)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// A tile with parts of K by the schedules that have it.
+fn parts_by(engine: &Engine, case: &Case, dtype: Dtype, tile: Tile) -> Outcome {
+    let config = case.weights.config();
+    let mut first: Option<CallGradients> = None;
+    for schedule in [Schedule::Stepwise, Schedule::Paired] {
+        let what = format!("{config:?}, tile {tile}, {dtype:?}, {}", schedule.name());
+        let tuning = Tuning { schedule: Some(schedule), step: Some(tile), gemm: None };
+        let rnn = Rnn::new(engine, case.weights.clone()).with_dtype(dtype)?.with_tuning(tuning)?;
+        let (output, mut saved) = match rnn.forward_saved(&case.call()) {
+            Err(Error::Unsupported { name: "schedule", .. }) => continue,
+            other => other?,
+        };
+        let workload = Workload { saves: Some(Save::Gates), tuning, dtype, ..Workload::new(3, 35) };
+        let plan = Plan::of(config, &workload, &engine.limits().ok_or("no GPU")?)?;
+        if !plan.passes().any(|pass| pass.dispatches.iter().any(|one| one.tile == tile)) {
+            return Err(format!("{what}: not in parts:\n{plan}").into());
+        }
+        let given = Given::drawn(&output, 7);
+        let ours = rnn.backward(&mut saved, &given.gradients())?;
+        let difference = match dtype {
+            Dtype::F32 => difference_of_gradients,
+            Dtype::F16 => difference_of_half,
+        };
+        match &first {
+            None => difference(&ours, &judge(case, &given)).map_err(|error| format!("{what}: {error}"))?,
+            Some(first) if *first == ours => {}
+            Some(_) => return Err(format!("{what}: other bits").into()),
+        }
+        first = first.or(Some(ours));
     }
     Ok(())
 }
