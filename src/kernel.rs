@@ -1,6 +1,7 @@
 //! The kernels: the files of `shaders/` that each is joined from, and its arrays. Knows no GPU, so that tests
 //! can check every combination.
 
+mod arrays;
 mod files;
 mod multiply;
 mod tile;
@@ -9,7 +10,7 @@ pub(crate) use multiply::{PIECE, unrolled};
 pub use tile::{OUTER_EACH, OUTER_SHARED, OUTER_WORKGROUP, PARTS, Read, Tile};
 
 pub use crate::network::Array;
-use crate::network::{Back, Dtype, Equation, Save, read, written};
+use crate::network::{Back, Dtype, Equation, Save};
 use std::collections::HashSet;
 
 /// A kernel; one file of `shaders/`.
@@ -67,6 +68,31 @@ pub enum Kernel {
     Reduce,
     /// Dropout between layers.
     Drop,
+    /// The softmax cross-entropy, and its gradient.
+    CrossEntropy,
+    /// A loss that is a sum over numbers, and its gradient.
+    Elementwise,
+    /// A phase of connectionist temporal classification.
+    Ctc(Ctc),
+    /// The sums of rows of losses.
+    Total,
+    /// The sums of squares of blocks of gradients.
+    Squares,
+    /// The norm of all gradients, and their factor.
+    NormOfAll,
+    /// One step of an optimiser.
+    Update,
+}
+
+/// The phases of connectionist temporal classification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ctc {
+    /// Predictions become logarithms of probabilities.
+    Logs,
+    /// The probabilities of beginnings and ends of paths, and the loss.
+    Paths,
+    /// The gradient.
+    Gradient,
 }
 
 /// What one dispatch does on the way back.
@@ -113,6 +139,15 @@ impl Kernel {
             Kernel::Outer,
             Kernel::Reduce,
             Kernel::Drop,
+            Kernel::CrossEntropy,
+            Kernel::Elementwise,
+            Kernel::Ctc(Ctc::Logs),
+            Kernel::Ctc(Ctc::Paths),
+            Kernel::Ctc(Ctc::Gradient),
+            Kernel::Total,
+            Kernel::Squares,
+            Kernel::NormOfAll,
+            Kernel::Update,
         ];
         let steps = || Equation::ALL.into_iter().filter(|equation| equation.is_step());
         let in_one = || Equation::ALL.into_iter().filter(|equation| equation.is_whole());
@@ -160,81 +195,15 @@ impl Kernel {
             Kernel::Outer => "outer",
             Kernel::Reduce => "reduce",
             Kernel::Drop => "drop",
-        }
-    }
-
-    /// The storage buffers, from binding 1 on.
-    pub const fn arrays(self) -> &'static [Array] {
-        const GEMM: &[Array] = &[read("a"), read("b"), read("parameters"), written("input_gates")];
-        const STEP: &[Array] = &[
-            read("input_gates"),
-            read("b"),
-            read("parameters"),
-            read("a"),
-            read("lengths"),
-            written("a_next"),
-            written("output"),
-            written("cell_state"),
-        ];
-        const SAVED_STEP: &[Array] = &[
-            written("input_gates"),
-            read("b"),
-            read("parameters"),
-            read("a"),
-            read("lengths"),
-            written("a_next"),
-            written("output"),
-            written("cell_state"),
-        ];
-        const NORM: &[Array] = &[
-            read("input_gates"),
-            read("recurrent_gates"),
-            read("parameters"),
-            read("lengths"),
-            written("a_next"),
-            written("output"),
-            written("cell_state"),
-        ];
-        const SAVED_NORM: &[Array] = &[
-            read("input_gates"),
-            read("recurrent_gates"),
-            read("parameters"),
-            read("lengths"),
-            written("a_next"),
-            written("output"),
-            written("cell_state"),
-            written("recurrent"),
-        ];
-        const COMBINE: &[Array] = &[read("a"), written("b")];
-        const CARRY: &[Array] = &[read("source"), written("into")];
-        const CARRY_BLANKING: &[Array] = &[read("source"), written("into"), read("lengths")];
-        const PACK: &[Array] = &[read("flat"), written("packed")];
-        const OUTER: &[Array] = &[read("a"), read("b"), written("partial")];
-        const AGAIN: &[Array] = &[read("gates"), read("states"), written("m")];
-        const DROP: &[Array] = &[read("dropout"), written("into")];
-        const REDUCE: &[Array] = &[read("partial"), written("flat")];
-        match self {
-            Kernel::Gemm | Kernel::GemmInF32 => GEMM,
-            Kernel::Step(_) | Kernel::Sequence(_) => STEP,
-            Kernel::SavedStep(equation, save) | Kernel::SavedSequence(equation, save) => {
-                // A step that keeps no gates only reads.
-                match save {
-                    Save::Gates if !equation.row().saves.is_empty() => SAVED_STEP,
-                    _ => STEP,
-                }
-            }
-            Kernel::Back { phase, .. } => phase.row().arrays,
-            Kernel::Norm => NORM,
-            Kernel::SavedNorm(Save::Gates) => SAVED_NORM,
-            Kernel::SavedNorm(Save::States) => NORM,
-            Kernel::Again => AGAIN,
-            Kernel::Combine | Kernel::CombineInF32 => COMBINE,
-            Kernel::Carry { blanks: false, .. } => CARRY,
-            Kernel::Carry { blanks: true, .. } => CARRY_BLANKING,
-            Kernel::Pack | Kernel::Transpose => PACK,
-            Kernel::Outer => OUTER,
-            Kernel::Reduce => REDUCE,
-            Kernel::Drop => DROP,
+            Kernel::CrossEntropy => "cross entropy",
+            Kernel::Elementwise => "elementwise loss",
+            Kernel::Ctc(Ctc::Logs) => "ctc logs",
+            Kernel::Ctc(Ctc::Paths) => "ctc paths",
+            Kernel::Ctc(Ctc::Gradient) => "ctc gradient",
+            Kernel::Total => "total",
+            Kernel::Squares => "squares",
+            Kernel::NormOfAll => "norm of all",
+            Kernel::Update => "update",
         }
     }
 

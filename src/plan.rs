@@ -19,6 +19,8 @@ mod gates;
 mod gemm;
 mod gradient_arrays;
 mod limits;
+mod maker;
+mod objective;
 mod ops;
 mod outer;
 mod pack;
@@ -27,20 +29,24 @@ mod show;
 mod steps;
 mod tiles;
 mod transfers;
+mod update;
 mod walk;
 mod weights;
 mod workload;
 
-pub use buffers::{Binding, Buffer, BufferId, Content};
+pub use buffers::{Binding, Buffer, BufferId, Content, Given};
 pub use cost::{Bound, Estimate, Machine, Shape};
 pub use dims::{
-    AgainDims, BackDims, CarryDims, CombineDims, Dims, DropDims, GemmDims, NormDims, OuterDims, PackDims,
-    ReduceDims, StepDims, TransposeDims,
+    AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, Dims, DropDims, ElementwiseDims,
+    GemmDims, NormDims, NormOfAllDims, OuterDims, PackDims, ReduceDims, SquaresDims, StepDims, TotalDims,
+    TransposeDims, UpdateDims,
 };
 pub use dispatch::{Dispatch, Gives, Pass};
 pub use limits::Limits;
+pub(crate) use objective::{LinearHead, NUMBERS_LEN, Objective, PlannedLoss, REPORT_LEN};
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
+pub(crate) use update::Update;
 pub use walk::{Segment, Step, Times};
 pub use weights::{KernelWeight, WeightPart};
 pub use workload::{Tuning, Workload};

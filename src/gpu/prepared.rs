@@ -70,7 +70,9 @@ impl Prepared {
                 continue;
             }
             buffers.push(Some(match buffer.content {
-                Content::Weight(_) | Content::Parameters { .. } => known[&buffer.content].clone(),
+                Content::Weight(_) | Content::Parameters { .. } | Content::Given(_) => {
+                    known[&buffer.content].clone()
+                }
                 Content::Upload | Content::Download | Content::Work | Content::Saved => {
                     let made = gpu.buffer(&buffer.name, buffer.bytes(), usage).await;
                     made.map_err(|error| needing(error, &plan))?

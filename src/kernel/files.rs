@@ -1,7 +1,7 @@
 //! The files of `shaders/` that each kernel is joined from.
 
 use super::multiply::{End, multiply, sums};
-use super::{Kernel, Read, Run, StepIndex, Tile};
+use super::{Ctc, Kernel, Read, Run, StepIndex, Tile};
 use crate::network::{Dtype, Equation, Save};
 use std::borrow::Cow;
 
@@ -92,6 +92,7 @@ impl Kernel {
         let stored = include_str!("../../shaders/result/stored.wgsl");
         let in_f32 = include_str!("../../shaders/result/f32.wgsl");
         let none = include_str!("../../shaders/saves/none.wgsl");
+        let numbers = include_str!("../../shaders/train/numbers.wgsl");
         let saves = |equation: Equation, save: Save| match (save, equation.row().saves) {
             (Save::States, _) | (_, "") => [include_str!("../../shaders/saves/states.wgsl"), ""],
             (Save::Gates, own) => [include_str!("../../shaders/saves/gates.wgsl"), own],
@@ -166,6 +167,29 @@ impl Kernel {
             }
             Kernel::Reduce => files.push(include_str!("../../shaders/reduce.wgsl")),
             Kernel::Drop => files.push(include_str!("../../shaders/drop.wgsl")),
+            Kernel::CrossEntropy => files.extend([numbers, include_str!("../../shaders/train/cross_entropy.wgsl")]),
+            Kernel::Elementwise => files.extend([numbers, include_str!("../../shaders/train/elementwise.wgsl")]),
+            Kernel::Ctc(phase) => {
+                files.push(numbers);
+                files.push(include_str!("../../shaders/train/ctc.wgsl"));
+                if phase != Ctc::Logs {
+                    files.push(include_str!("../../shaders/train/ctc_targets.wgsl"));
+                }
+                files.push(match phase {
+                    Ctc::Logs => include_str!("../../shaders/train/ctc_logs.wgsl"),
+                    Ctc::Paths => include_str!("../../shaders/train/ctc_paths.wgsl"),
+                    Ctc::Gradient => include_str!("../../shaders/train/ctc_gradient.wgsl"),
+                });
+            }
+            Kernel::Total | Kernel::Squares | Kernel::NormOfAll => {
+                files.extend([numbers, include_str!("../../shaders/lanes.wgsl")]);
+                files.push(match self {
+                    Kernel::Total => include_str!("../../shaders/train/total.wgsl"),
+                    Kernel::Squares => include_str!("../../shaders/train/squares.wgsl"),
+                    _ => include_str!("../../shaders/train/norm_of_all.wgsl"),
+                });
+            }
+            Kernel::Update => files.extend([numbers, include_str!("../../shaders/train/update.wgsl")]),
             Kernel::Carry { from, to, blanks } => {
                 files.push(match from {
                     Dtype::F32 => include_str!("../../shaders/carry/from_f32.wgsl"),

@@ -48,6 +48,39 @@ pub enum Content {
         /// The place in the table of the first number.
         first: usize,
     },
+    /// An array of a training step that several plans share.
+    Given(Given),
+}
+
+/// An array of a training step that several plans share. Flat arrays are numbered; the last is the head's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Given {
+    /// The results that the head reads: rows of features.
+    Features,
+    /// The gradients by them.
+    ByFeatures,
+    /// The targets, as the loss reads them.
+    Targets,
+    /// The weights of classes.
+    ClassWeights,
+    /// The numbers that a step is told.
+    Numbers,
+    /// The numbers that a step tells.
+    Report,
+    /// The head's weight as products read it.
+    HeadWeight,
+    /// The same of the way back.
+    HeadWeightBack,
+    /// The head's bias as products read it.
+    HeadBias,
+    /// The gradients by the head's parameters.
+    HeadGradients,
+    /// Flat parameters.
+    Parameters(usize),
+    /// The gradients by them.
+    Gradients(usize),
+    /// An optimiser's array beside them.
+    State(usize, usize),
 }
 
 /// A buffer as a kernel sees it: all of it, or a part.
@@ -119,6 +152,12 @@ impl<'a> PlanBuffers<'a> {
     /// A buffer of flat parameters, from number `first` on. Kernels may bind parts of the buffer.
     pub fn parameters(&mut self, name: &str, first: usize, len: u64) -> Result<BufferId> {
         self.add(name, Content::Parameters { first }, len, Dtype::F32, self.limits.max_buffer_bytes)
+    }
+
+    /// An array that several plans share. Kernels may bind parts of the buffer.
+    pub fn given(&mut self, given: Given, len: u64) -> Result<BufferId> {
+        let name = format!("{given:?}");
+        self.add(&name, Content::Given(given), len, Dtype::F32, self.limits.max_buffer_bytes)
     }
 
     /// A weight, of which there is one buffer. Kernels may see parts of it.

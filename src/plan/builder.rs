@@ -8,6 +8,7 @@ use super::dims::Dims;
 use super::dispatch::Dispatch;
 use super::gates;
 use super::gradient_arrays::GradientArrays;
+use super::maker::Maker;
 use super::ops::{self, Op};
 use super::schedule::{self, Choice};
 use super::walk::Walk;
@@ -123,8 +124,7 @@ impl<'a> Builder<'a> {
         weights::weight(&mut self.buffers, self.network, self.limits, slots, part, self.workload.dtype)
     }
 
-    /// A dispatch over rows and columns, which a kernel without tiles counts in workgroups; of arrays that are
-    /// stored as the workload's type.
+    /// A dispatch of arrays that are stored as the workload's type.
     pub fn dispatch(
         &self,
         kernel: Kernel,
@@ -133,7 +133,7 @@ impl<'a> Builder<'a> {
         dims: Dims,
         arrays: &[(&str, Binding)],
     ) -> Result<Dispatch> {
-        Dispatch::over(kernel, tile, self.workload.dtype, size, dims, arrays, &self.buffers)
+        self.maker().dispatch(kernel, tile, size, dims, arrays)
     }
 
     /// The same of arrays that are stored as the type of one of them: of gradients, f32.
@@ -146,7 +146,12 @@ impl<'a> Builder<'a> {
         dims: Dims,
         arrays: &[(&str, Binding)],
     ) -> Result<Dispatch> {
-        let dtype = self.buffers.get(stored).dtype;
-        Dispatch::over(kernel, tile, dtype, size, dims, arrays, &self.buffers)
+        self.maker().dispatch_as(stored, kernel, tile, size, dims, arrays)
+    }
+
+    /// The maker of the plan's dispatches.
+    pub fn maker(&self) -> Maker<'_> {
+        let Workload { dtype, tuning, .. } = *self.workload;
+        Maker { buffers: &self.buffers, dtype, tuning }
     }
 }

@@ -1,10 +1,10 @@
 //! A GEMM: sources side by side, times a weight, and a bias.
 
 use super::buffers::BufferId;
-use super::builder::Builder;
 use super::cost::Shape;
 use super::dims::{Dims, GemmDims};
 use super::dispatch::Dispatch;
+use super::maker::Maker;
 use super::schedule::MAX_TURNS;
 use super::walk::Segment;
 use super::weights::Weight;
@@ -72,18 +72,18 @@ impl Source {
 impl Gemm {
     /// One dispatch per source and piece of K: the first starts from the bias, each later dispatch from the
     /// sum so far.
-    pub fn dispatches(&self, builder: &Builder<'_>) -> Result<Vec<Dispatch>> {
-        let dtype = builder.workload.dtype;
+    pub fn dispatches(&self, maker: Maker<'_>) -> Result<Vec<Dispatch>> {
+        let dtype = maker.dtype;
         let own_depth = self.sources.iter().map(|source| source.depth).sum::<u64>();
         let whole_depth = self.depth.unwrap_or(own_depth);
         let columns = self.columns * self.directions;
         let size = (self.rows, columns);
-        let kernel = match builder.buffers.get(self.into.buffer).dtype == dtype {
+        let kernel = match maker.buffers.get(self.into.buffer).dtype == dtype {
             true => Kernel::Gemm,
             false => Kernel::GemmInF32,
         };
         let shape = Shape { rows: self.rows, columns, directions: 1, depth: own_depth, steps: 1, dtype };
-        let tile = tiles::tile(kernel, &shape, &builder.workload.tuning, builder.limits)?;
+        let tile = tiles::tile(kernel, &shape, &maker.tuning, maker.limits())?;
         let mut dispatches = Vec::new();
         let mut weight_offset = self.weight_offset;
         for &Source { buffer: source, offset, stride, depth: source_depth } in &self.sources {
@@ -112,7 +112,7 @@ impl Gemm {
                     ("parameters", self.bias.map_or(self.weight.binding, |bias| bias.binding)),
                     ("input_gates", self.into.buffer.into()),
                 ];
-                let mut dispatch = builder.dispatch(kernel, tile, size, dims, &arrays)?;
+                let mut dispatch = maker.dispatch(kernel, tile, size, dims, &arrays)?;
                 dispatch.shape = Some(Shape { depth, ..shape });
                 let has_bias = f64::from(u8::from(self.bias.is_some()));
                 dispatch.overrides = kernel.overrides(tile, vec![("HAS_BIAS", has_bias)]);

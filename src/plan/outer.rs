@@ -2,10 +2,10 @@
 //! their order.
 
 use super::buffers::{Binding, BufferId, binding_bytes};
-use super::builder::Builder;
 use super::cost::Shape;
 use super::dims::{Dims, OuterDims, ReduceDims};
 use super::dispatch::Dispatch;
+use super::maker::Maker;
 use super::flat::{Flat, row_of};
 use super::schedule::MAX_TURNS;
 use super::{FOUR, Limits, product};
@@ -84,9 +84,9 @@ impl Outer {
         })
     }
 
-    pub fn dispatch(&self, builder: &Builder<'_>, partial: BufferId) -> Result<Dispatch> {
+    pub fn dispatch(&self, maker: Maker<'_>, partial: BufferId) -> Result<Dispatch> {
         let (a, b) = (self.a, self.b);
-        let (tile, a_block, b_block) = self.blocks(builder.limits);
+        let (tile, a_block, b_block) = self.blocks(maker.limits());
         let b_blocks = (b.width + 1).div_ceil(b_block);
         let dims = Dims::Outer(OuterDims {
             rows: self.rows as u32,
@@ -101,7 +101,7 @@ impl Outer {
         });
         let size = (self.count(), a.width.div_ceil(a_block) * b_blocks);
         let arrays = [("a", a.buffer.into()), ("b", b.buffer.into()), ("partial", partial.into())];
-        let mut dispatch = builder.dispatch_as(a.buffer, Kernel::Outer, tile, size, dims, &arrays)?;
+        let mut dispatch = maker.dispatch_as(a.buffer, Kernel::Outer, tile, size, dims, &arrays)?;
         dispatch.flops = product(&[2, FOUR, FOUR, self.rows, a.width, b.width]);
         // The columns of a are rows of the result; the partial sums share no operand.
         dispatch.shape = Some(Shape {
@@ -144,11 +144,11 @@ pub(super) struct Reduction {
 impl Reduction {
     /// A dispatch, or one for each run of rows that a kernel can see at once; none for a tensor that the
     /// network does not have.
-    pub fn dispatches(&self, builder: &Builder<'_>, flat: &Flat) -> Result<Vec<Dispatch>> {
+    pub fn dispatches(&self, maker: Maker<'_>, flat: &Flat) -> Result<Vec<Dispatch>> {
         let Some(entry) = flat.table.entry(self.slot, self.kind) else { return Ok(Vec::new()) };
         let width = row_of(entry);
         let mut dispatches = Vec::new();
-        for piece in flat.pieces(entry, self.rows.clone(), builder.limits) {
+        for piece in flat.pieces(entry, self.rows.clone(), maker.limits()) {
             // No loop has too many turns: a later run of partial sums adds to the earlier ones.
             for first in (0..self.count).step_by(MAX_TURNS as usize) {
                 let count = (self.count - first).min(MAX_TURNS);
@@ -176,7 +176,7 @@ impl Reduction {
                 let arrays: [(&str, Binding); 2] =
                     [("partial", self.partial.into()), ("flat", piece.binding)];
                 let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
-                let mut dispatch = builder.dispatch(Kernel::Reduce, Tile::ALL[0], size, dims, &arrays)?;
+                let mut dispatch = maker.dispatch(Kernel::Reduce, Tile::ALL[0], size, dims, &arrays)?;
                 dispatch.bytes = product(&[Dtype::F32.bytes(), len, count + 1]);
                 dispatches.push(dispatch);
             }

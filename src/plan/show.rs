@@ -83,6 +83,7 @@ impl fmt::Display for Buffer {
             Content::Saved => "saved",
             Content::Weight(_) => "weights",
             Content::Parameters { .. } => "parameters",
+            Content::Given(_) => "given",
         };
         let line = format!("{:<24} {:>12}  {kind}", self.name, self.bytes());
         f.write_str(line.trim_end())

@@ -53,7 +53,7 @@ pub fn gates(
     }
     if is_first {
         let gemm = input::product(builder, arrays, slots, segment, into, true)?;
-        dispatches.extend(gemm.dispatches(builder)?);
+        dispatches.extend(gemm.dispatches(builder.maker())?);
     }
     let rows = time.steps * builder.workload.batch as u64;
     for (direction, slot) in (0..).zip(group.slots) {
@@ -105,7 +105,7 @@ pub fn gates(
                 directions: 1,
                 segment: None,
             };
-            dispatches.extend(gemm.dispatches(builder)?);
+            dispatches.extend(gemm.dispatches(builder.maker())?);
         }
     }
     builder.walk.once(format!("layer {layer} again"), dispatches);

@@ -26,7 +26,7 @@ pub fn forward(
     let into = arrays.gates(builder, layer, slots[0].direction, segment);
     let keeps_gates = builder.workload.keeps_gates();
     let gemm = product(builder, arrays, slots, segment, into, keeps_gates)?;
-    let dispatches = gemm.dispatches(builder)?;
+    let dispatches = gemm.dispatches(builder.maker())?;
     builder.walk.once(format!("layer {layer} input"), dispatches);
     Ok(())
 }
@@ -99,7 +99,7 @@ pub fn backward(
             directions: 1,
             segment: None,
         };
-        dispatches.extend(gemm.dispatches(builder)?);
+        dispatches.extend(gemm.dispatches(builder.maker())?);
     }
     let label = format!("layer {layer} input back");
     match layer {

@@ -78,7 +78,7 @@ impl Matrix<'_> {
             parts.reverse();
         }
         for (index, part) in parts.into_iter().enumerate() {
-            dispatches.push(part.dispatch(builder, gradients.partial)?);
+            dispatches.push(part.dispatch(builder.maker(), gradients.partial)?);
             let weight = Reduction {
                 slot: slot.index,
                 kind: self.kind,
@@ -95,11 +95,11 @@ impl Matrix<'_> {
                 gates: self.gates,
                 adds: self.adds || index > 0,
             };
-            dispatches.extend(weight.dispatches(builder, &gradients.flat)?);
+            dispatches.extend(weight.dispatches(builder.maker(), &gradients.flat)?);
             if let Some(kind) = self.bias {
                 let rows = weight.rows.clone();
                 let bias = Reduction { kind, rows, columns: 0..1, offset: part.sum_column(), ..weight };
-                dispatches.extend(bias.dispatches(builder, &gradients.flat)?);
+                dispatches.extend(bias.dispatches(builder.maker(), &gradients.flat)?);
             }
         }
         Ok(dispatches)
@@ -265,7 +265,7 @@ pub fn of_batch(
         let learned_c = sum(TensorKind::InitialC, slot.cell_state_size(), own.places.cells, units);
         reductions.extend([learned_h, learned_c]);
         for reduction in reductions {
-            dispatches.extend(reduction.dispatches(builder, &gradients.flat)?);
+            dispatches.extend(reduction.dispatches(builder.maker(), &gradients.flat)?);
         }
     }
     Ok(dispatches)

@@ -122,7 +122,7 @@ fn step(
                 segment: None,
             };
             check_depth(builder, depth(of, slot))?;
-            return gemm.dispatches(builder);
+            return gemm.dispatches(builder.maker());
         }
         (_, Some(of)) => steps.product(builder, of, [a.into(), a_next.into()])?,
         (_, None) => steps.norm(builder, [a.into(), a_next.into()])?,
