@@ -22,6 +22,7 @@ mod resident;
 mod rows;
 mod staging;
 mod timing;
+mod train;
 #[cfg(not(target_arch = "wasm32"))]
 mod tuner;
 mod weights;
@@ -32,6 +33,7 @@ pub(crate) use device::{ADAPTER_NAME, Gpu, Request};
 pub(crate) use gradient::GpuSaved;
 pub(crate) use interop::GpuEncodedSaved;
 pub(crate) use resident::Resident;
+pub(crate) use train::{GpuReport, GpuTraining, HeadReads, TrainingBatch, TrainingSpec};
 
 use crate::call::Checked;
 use crate::network::{Dtype, Network, Save};

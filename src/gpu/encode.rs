@@ -71,6 +71,15 @@ impl Prepared {
         recorded
     }
 
+    /// Records the last pass alone, of a plan without time steps.
+    pub fn record_last_pass(&self, encoder: &mut wgpu::CommandEncoder) {
+        let (way, prepared) = self.way(Turn::Forward);
+        let Some(planned) = way.passes().last() else { return };
+        let first = prepared.dispatches.len() - planned.dispatches.len();
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        record(&mut pass, &self.plan, planned, &prepared.dispatches[first..], None, 0);
+    }
+
     fn bring_in(&self, encoder: &mut wgpu::CommandEncoder, way: &Way, longest: &Longest<'_>) {
         for transfer in &way.uploads {
             let (mut from, mut offset) = (self.buffer(transfer.staging), transfer.staging_offset);

@@ -102,6 +102,28 @@ impl DeviceWeights {
         saved_calls.as_ref().or(calls.as_ref()).map(|packed| packed.known.clone())
     }
 
+    /// The flat parameters on the device, in order; of weights that have changed once.
+    pub fn parameters(&self) -> Vec<wgpu::Buffer> {
+        let Some(sets) = self.sets.try_lock() else { return Vec::new() };
+        let first = |content: &Content| match *content {
+            Content::Parameters { first } => first,
+            _ => usize::MAX,
+        };
+        let mut all: Vec<_> =
+            sets.parameters.iter().map(|(content, buffer)| (first(content), buffer)).collect();
+        all.sort_by_key(|(first, _)| *first);
+        all.into_iter().map(|(_, buffer)| buffer.clone()).collect()
+    }
+
+    /// Records the packing of both sets, from the parameters that are on the device.
+    pub fn record_packing(&self, gpu: &Gpu, encoder: &mut wgpu::CommandEncoder) {
+        let Some(sets) = self.sets.try_lock() else { return };
+        for prepared in sets.sets.iter().flatten().filter_map(|packed| packed.packing.as_ref()) {
+            let dispatches = prepared.record_submit(encoder, Turn::Forward, 0, &Longest::of(0), None);
+            gpu.count_dispatches(dispatches);
+        }
+    }
+
     /// The packed weights are no longer the network's: the next call packs them again, into the same buffers.
     pub fn changed(&mut self) {
         self.changes += 1;
@@ -170,7 +192,7 @@ impl Sets {
                 None => {
                     // New buffers hold zeros, and padding stays so.
                     let usage = match content {
-                        Content::Parameters { .. } => Usage::STORAGE | Usage::COPY_DST,
+                        Content::Parameters { .. } => Usage::STORAGE | Usage::COPY_DST | Usage::COPY_SRC,
                         _ => Usage::STORAGE | Usage::COPY_SRC,
                     };
                     gpu.buffer(&buffer.name, buffer.bytes(), usage).await?

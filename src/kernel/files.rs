@@ -167,8 +167,12 @@ impl Kernel {
             }
             Kernel::Reduce => files.push(include_str!("../../shaders/reduce.wgsl")),
             Kernel::Drop => files.push(include_str!("../../shaders/drop.wgsl")),
-            Kernel::CrossEntropy => files.extend([numbers, include_str!("../../shaders/train/cross_entropy.wgsl")]),
-            Kernel::Elementwise => files.extend([numbers, include_str!("../../shaders/train/elementwise.wgsl")]),
+            Kernel::CrossEntropy => {
+                files.extend([numbers, include_str!("../../shaders/train/cross_entropy.wgsl")])
+            }
+            Kernel::Elementwise => {
+                files.extend([numbers, include_str!("../../shaders/train/elementwise.wgsl")])
+            }
             Kernel::Ctc(phase) => {
                 files.push(numbers);
                 files.push(include_str!("../../shaders/train/ctc.wgsl"));

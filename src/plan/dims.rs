@@ -4,7 +4,9 @@ mod back;
 mod train;
 
 pub use back::{AgainDims, BackDims, DropDims, OuterDims, ReduceDims, TransposeDims};
-pub use train::{CrossEntropyDims, CtcDims, ElementwiseDims, NormOfAllDims, SquaresDims, TotalDims, UpdateDims};
+pub use train::{
+    CrossEntropyDims, CtcDims, ElementwiseDims, NormOfAllDims, SquaresDims, TotalDims, UpdateDims,
+};
 
 /// The sizes that a kernel is told, as its `Dims` in WGSL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -192,9 +192,8 @@ impl Objective {
             let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
             maker.dispatch(Kernel::Reduce, Tile::ALL[0], size, dims, &arrays)
         };
-        let weight = (0..head.parts).map(|part| {
-            columns(part * head.part, part as u64 * head.part_row, head.part, head.features())
-        });
+        let weight = (0..head.parts)
+            .map(|part| columns(part * head.part, part as u64 * head.part_row, head.part, head.features()));
         weight.chain([columns(head.bias(), outer.sum_column(), 1, 1)]).collect()
     }
 }
@@ -220,7 +219,11 @@ impl Packed {
 }
 
 /// The packing of a head's flat parameters.
-pub(super) fn pack(head: &LinearHead, buffers: &mut PlanBuffers<'_>, flat: BufferId) -> Result<Vec<Dispatch>> {
+pub(super) fn pack(
+    head: &LinearHead,
+    buffers: &mut PlanBuffers<'_>,
+    flat: BufferId,
+) -> Result<Vec<Dispatch>> {
     let packed = Packed::new(head, buffers)?;
     let maker = Maker { buffers, dtype: Dtype::F32, tuning: Tuning::default() };
     let part_depth = head.part_row / FOUR;

@@ -136,9 +136,8 @@ impl PlannedLoss {
             (Ctc::Paths, of.batch as u64),
             (Ctc::Gradient, groups(product(&[of.rows(), stride]))),
         ];
-        let made = sizes.map(|(phase, rows)| {
-            maker.dispatch(Kernel::Ctc(phase), Tile::ALL[0], (rows, 1), dims, &arrays)
-        });
+        let made = sizes
+            .map(|(phase, rows)| maker.dispatch(Kernel::Ctc(phase), Tile::ALL[0], (rows, 1), dims, &arrays));
         made.into_iter().collect()
     }
 }
