@@ -33,7 +33,7 @@ fn main(
     let known = targets[row];
     let is_counted = known >= 0;
     // The check of the host has found the class to be one of C.
-    let class = u32(max(known, 0));
+    let label = u32(max(known, 0));
     var highest = predictions[start];
     var best = 0u;
     var has_nan = is_nan(highest);
@@ -54,21 +54,21 @@ fn main(
         weighted += class_weights[c] * x;
     }
     let log_sum = log(sum);
-    let share = (1.0 - dims.smoothing) * class_weights[class];
-    let smooth = dims.smoothing / f32(dims.classes);
+    let share = (1.0 - dims.smoothing) * class_weights[label];
+    let spread = dims.smoothing / f32(dims.classes);
     // Of the row's weights, the sum.
     let all = share + dims.smoothing * dims.mean_weight;
-    var loss = share * (log_sum - (predictions[start + class] - highest));
+    var loss = share * (log_sum - (predictions[start + label] - highest));
     if dims.smoothing > 0.0 {
-        loss += smooth * (dims.mean_weight * f32(dims.classes) * log_sum - weighted);
+        loss += spread * (dims.mean_weight * f32(dims.classes) * log_sum - weighted);
     }
     let nan = bitcast<f32>(0x7fc00000u + (row & 1u));
     for (var c = 0u; c < dims.stride; c += 1u) {
         var gradient = 0.0;
         if c < dims.classes && is_counted {
             let p = exp_of_negative(predictions[start + c] - highest) / sum;
-            gradient = all * p - smooth * class_weights[c];
-            if c == class {
+            gradient = all * p - spread * class_weights[c];
+            if c == label {
                 gradient -= share;
             }
             gradient = select(gradient * numbers.gradient_factor, nan, has_nan);
@@ -76,6 +76,6 @@ fn main(
         predictions[start + c] = gradient;
     }
     loss = select(loss * numbers.loss_factor, nan, has_nan);
-    let is_right = best == class && !has_nan;
+    let is_right = best == label && !has_nan;
     rows[row] = select(vec2(0.0), vec2(loss, select(0.0, 1.0, is_right)), is_counted);
 }

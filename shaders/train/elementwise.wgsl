@@ -68,10 +68,10 @@ fn main(
         if c < dims.columns && is_counted {
             let x = predictions[start + c];
             let y = bitcast<f32>(targets[dims.rows + row * dims.columns + c]);
-            let of = loss_of(x, y, c);
+            let both = loss_of(x, y, c);
             let is_unknown = is_nan(x) || is_nan(y);
-            loss += select(of.x, x + y, is_unknown);
-            gradient = select(of.y * numbers.gradient_factor, x + y, is_unknown);
+            loss += select(both.x, x + y, is_unknown);
+            gradient = select(both.y * numbers.gradient_factor, x + y, is_unknown);
             if KIND == 0u && (x > 0.0) == (y > 0.5) {
                 right += 1.0;
             }

@@ -55,7 +55,7 @@ impl Kernel {
         const DROP: &[Array] = &[read("dropout"), written("into")];
         const REDUCE: &[Array] = &[read("partial"), written("flat")];
         const LOSS: &[Array] =
-            &[written("predictions"), read("targets"), read("weights"), read("numbers"), written("rows")];
+            &[written("predictions"), read("targets"), read("class_weights"), read("numbers"), written("rows")];
         const CTC_PATHS: &[Array] =
             &[read("predictions"), read("targets"), read("numbers"), written("paths"), written("rows")];
         const CTC_GRADIENT: &[Array] =

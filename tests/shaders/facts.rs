@@ -4,8 +4,9 @@ use crate::{every_shader, parse};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::inspect::{
-    AgainDims, BackDims, CarryDims, CombineDims, DropDims, GemmDims, Kernel, NormDims, OuterDims, PackDims,
-    Product, ReduceDims, StepDims, StepIndex, TransposeDims,
+    AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, DropDims, ElementwiseDims, GemmDims,
+    Kernel, NormDims, NormOfAllDims, OuterDims, PackDims, Product, ReduceDims, SquaresDims, StepDims, StepIndex,
+    TotalDims, TransposeDims, UpdateDims,
 };
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
@@ -178,6 +179,43 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("group", offset_of!(PackDims, group)),
                 ("stride", offset_of!(PackDims, stride)),
                 ("offset", offset_of!(PackDims, offset)),
+            ],
+            Kernel::CrossEntropy => vec![
+                ("rows", offset_of!(CrossEntropyDims, rows)),
+                ("classes", offset_of!(CrossEntropyDims, classes)),
+                ("stride", offset_of!(CrossEntropyDims, stride)),
+                ("mean_weight", offset_of!(CrossEntropyDims, mean_weight)),
+                ("smoothing", offset_of!(CrossEntropyDims, smoothing)),
+            ],
+            Kernel::Elementwise => vec![
+                ("rows", offset_of!(ElementwiseDims, rows)),
+                ("columns", offset_of!(ElementwiseDims, columns)),
+                ("stride", offset_of!(ElementwiseDims, stride)),
+                ("delta", offset_of!(ElementwiseDims, delta)),
+            ],
+            Kernel::Ctc(_) => vec![
+                ("steps", offset_of!(CtcDims, steps)),
+                ("batch", offset_of!(CtcDims, batch)),
+                ("classes", offset_of!(CtcDims, classes)),
+                ("stride", offset_of!(CtcDims, stride)),
+                ("labels", offset_of!(CtcDims, labels)),
+                ("states", offset_of!(CtcDims, states)),
+                ("blank", offset_of!(CtcDims, blank)),
+                ("zero_infinity", offset_of!(CtcDims, zero_infinity)),
+            ],
+            Kernel::Total => vec![
+                ("rows", offset_of!(TotalDims, rows)),
+                ("adds", offset_of!(TotalDims, adds)),
+            ],
+            Kernel::Squares => vec![
+                ("len", offset_of!(SquaresDims, len)),
+                ("first", offset_of!(SquaresDims, first)),
+            ],
+            Kernel::NormOfAll => vec![
+                ("count", offset_of!(NormOfAllDims, count)),
+            ],
+            Kernel::Update => vec![
+                ("len", offset_of!(UpdateDims, len)),
             ],
         };
         let module = parse(&name, &wgsl);

@@ -94,7 +94,7 @@ impl PlannedLoss {
         let arrays = [
             ("predictions", predictions.into()),
             ("targets", buffers.targets.into()),
-            ("weights", buffers.weights.into()),
+            ("class_weights", buffers.weights.into()),
             ("numbers", buffers.numbers.into()),
             ("rows", buffers.rows.into()),
         ];
