@@ -70,15 +70,15 @@ pub(super) fn evaluate<T: Float>(
         let likelihood = path.likelihood(&alphas);
         let divisor = label.len().max(1) as f64 * sum.rows as f64;
         let mut by = gradient.slice_mut(s![..length, n, ..]);
-        if likelihood == NEVER {
-            if !zero_infinity {
-                sum.loss += f64::INFINITY;
-                by.fill(T::nan());
-            }
+        if likelihood == NEVER && zero_infinity {
             continue;
         }
         sum.loss -= likelihood / divisor;
-        path.gradient(&log, &alphas, likelihood, divisor, by);
+        if likelihood.is_finite() {
+            path.gradient(&log, &alphas, likelihood, divisor, by);
+        } else {
+            by.fill(T::nan());
+        }
     }
     Ok(sum)
 }
