@@ -387,7 +387,7 @@ fn heads_are_drawn_as_pytorch_draws_them() {
         assert!((square / (bound * bound / 3.0) - 1.0).abs() < 5.0 / count.sqrt(), "{square}");
     }
     assert_eq!(weights, HeadWeights::init(&head.seed(4), &config).unwrap());
-    assert_ne!(weights, HeadWeights::init(&head.seed(5), &config).unwrap());
+    assert_ne!(params, HeadWeights::init(&head.seed(5), &config).unwrap().params());
     assert_ne!(params.weight().row(0).slice(s![..50]), params.bias().slice(s![..50]));
     // The bias begins at a multiple of 64, and nothing but zeros lies between.
     let own = HeadWeights::init(&Head::mean(3).seed(4), &Config::gru(7).input_size(3)).unwrap();

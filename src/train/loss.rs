@@ -14,8 +14,8 @@ use ndarray::{Array2, Array3, ArrayRef3, ArrayView1, ArrayViewMut1, s};
 
 /// A loss of predictions `[T, N, C]`, a mean over valid predictions. T is 1 for one prediction per sequence.
 ///
-/// A prediction past the end of its sequence is not valid, and the prediction of a sequence of length 0
-/// neither. The loss of a batch without a valid prediction is 0, and so is its gradient.
+/// Predictions past the end of their sequence are not valid, nor is the prediction of a sequence of length 0.
+/// The loss of a batch without a valid prediction is 0, and so is its gradient.
 ///
 /// | loss | PyTorch | targets |
 /// |---|---|---|

@@ -61,8 +61,8 @@ pub(super) fn evaluate<T: Float>(
     sum.rows = sequences().count();
     for (n, label, length) in sequences() {
         let path = Path { label, blank };
-        for (what, shape) in [("classes", [length, classes]), ("path", [length, path.len()])] {
-            memory::check::<f64>(|| format!("the probabilities of a {what} {shape:?}"), &shape)?;
+        for shape in [[length, classes], [length, path.len()]] {
+            memory::check::<f64>(|| format!("the log probabilities of a sequence {shape:?}"), &shape)?;
         }
         let mut log = case.predictions.slice(s![..length, n, ..]).mapv(wide);
         log.rows_mut().into_iter().for_each(log_softmax);
