@@ -97,7 +97,7 @@ impl Path<'_> {
     /// The class at a place.
     fn class(&self, place: usize) -> usize {
         // Classes were found to be at least 0.
-        if place % 2 == 0 { self.blank } else { self.label[place / 2] as usize }
+        if place.is_multiple_of(2) { self.blank } else { self.label[place / 2] as usize }
     }
 
     /// Whether a path may go to this place from two places before.
