@@ -12,8 +12,9 @@ pub enum Error {
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
         /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
-        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), `sizes` for all sizes together, or
-        /// `settings` for those of [`Weights::configure`](crate::Weights::configure).
+        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loss (`class_weights`, `delta`,
+        /// `blank`, `ctc`), `outputs` of a head, `sizes` for all sizes together, or `settings` for those of
+        /// [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
         expected: String,
@@ -26,7 +27,7 @@ pub enum Error {
     Argument {
         /// The argument's name: a method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) (`lengths`,
         /// `c_0`), `packed input`, a field of [`Packed`](crate::Packed) (`batch_sizes`), `gradients`,
-        /// `capacity`, `input_size`, or a size by its letter (`T`, `N`).
+        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, or a size by its letter (`T`, `N`).
         name: &'static str,
         /// The values that it may have.
         expected: String,
@@ -113,8 +114,8 @@ pub enum Error {
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
     #[error("{name}: expected shape {expected}, found {}", quote::shape(found))]
     Shape {
-        /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `steps of a stream`, or `gradient
-        /// by` and an array.
+        /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `features`, `steps of a stream`, an
+        /// array of [`Output`](crate::Output), or `gradient by` and an array.
         name: String,
         /// The shape it has to have; a letter stands for an axis of any length from 1 on.
         expected: String,

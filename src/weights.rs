@@ -13,8 +13,8 @@ mod tensor_file;
 pub mod mxnet;
 
 pub use gradients::{CallGradients, Gradients};
-pub(crate) use init::Deferred;
 pub use init::Init;
+pub(crate) use init::{Deferred, between};
 pub use names::Naming;
 pub(crate) use names::{TensorKind, TensorName};
 pub use params::SlotWeights;

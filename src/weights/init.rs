@@ -224,7 +224,8 @@ impl Deferred {
     }
 }
 
-fn between(rng: &mut ChaCha8Rng, scale: f32) -> f32 {
+/// A number from U(-scale, scale).
+pub(crate) fn between(rng: &mut ChaCha8Rng, scale: f32) -> f32 {
     scale * (2.0 * rng.random::<f32>() - 1.0)
 }
 
