@@ -63,8 +63,10 @@ fn every_file_is_read() {
         })
         .collect();
     found.sort();
-    // `cpu.rs` reads that of PyTorch's plain networks, `gradients/` that of gradient descent.
-    let mut read: Vec<_> = goldens::ALL.into_iter().chain(["pytorch", "pytorch_sgd"]).collect();
+    // `cpu.rs` reads that of PyTorch's plain networks, `gradients/` that of gradient descent, `optimizers.rs`
+    // that of optimisers.
+    let mut read: Vec<_> =
+        goldens::ALL.into_iter().chain(["pytorch", "pytorch_sgd", "pytorch_optimizers"]).collect();
     read.sort();
     assert_eq!(found, read);
     assert_eq!(FILES.map(|(name, _)| name), goldens::ALL);
