@@ -221,7 +221,7 @@ fn clipped_gradients_are_those_of_pytorch() {
 fn sums_of_squares_have_their_order() {
     for count in [0, 1, 63, 1024, 4096, 4097, 3 * NORM_BLOCK + 1234] {
         let numbers: Vec<f32> =
-            (0..count as u32).map(|i| (uniform(i) * 1.7_f64.powi((i % 23) as i32)) as f32).collect();
+            (0..count as u32).map(|i| (uniform(i) * f64::from(1 + i % 3)) as f32).collect();
         let square = |block: &[f32], j: usize| block.get(j).map_or(0.0, |number| number * number);
         let expected: Vec<f32> = numbers
             .chunks(4096)
@@ -319,6 +319,21 @@ fn a_warm_up_of_a_plateau_is_a_part_of_its_rate() {
     schedule.observe(1.0, 3.0, &mut state);
     schedule.observe(1.0, 3.0, &mut state);
     assert_eq!(rates(&state), [0.125, 0.25, 0.5, 0.5, 0.5]);
+}
+
+/// A metric that is not finite is no better than any other, be it the first.
+#[test]
+fn a_metric_that_is_not_finite_is_no_best() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let schedule = Schedule::plateau(Plateau::new().patience(1));
+        let mut state = ScheduleState::default();
+        for metric in [bad, 3.0, 2.0, bad, 1.0, bad, 0.5] {
+            schedule.observe(1.0, metric, &mut state);
+        }
+        assert_eq!(schedule.learning_rate(1.0, 7, &state), 1.0, "{bad}");
+        [bad, bad].into_iter().for_each(|metric| schedule.observe(1.0, metric, &mut state));
+        assert_eq!(schedule.learning_rate(1.0, 9, &state), 0.1, "{bad}");
+    }
 }
 
 #[test]
@@ -478,6 +493,9 @@ fn a_centered_variance_has_a_root() {
     // A NaN is not hidden.
     let step = optimizer.coefficients(301, 1e-3).unwrap();
     step.cast().update(&mut p, &[f32::NAN], &mut [&mut v, &mut m]).unwrap();
+    assert!(p[0].is_nan());
+    let (mut p, step) = ([1.0], optimizer.coefficients(302, 1e-3).unwrap());
+    step.cast().update(&mut p, &[0.3], &mut [&mut v, &mut m]).unwrap();
     assert!(p[0].is_nan());
 }
 
