@@ -1,5 +1,5 @@
-//! Optimisers, clipping, schedules and scales of the loss against PyTorch's (`golden/make_pytorch_optimizers.py`),
-//! and what must hold of them without PyTorch.
+//! Optimisers, clipping, schedules and scales of the loss against PyTorch's
+//! (`golden/make_pytorch_optimizers.py`), and what must hold of them without PyTorch.
 
 mod common;
 
@@ -20,8 +20,9 @@ const STEPS: [u64; 4] = [1, 2, 20, 200];
 const RATE: f64 = 0.01;
 const FIRST_RATE: f64 = 0.05;
 
-/// 200 steps in f32: each rounds the parameter, by 6e-8 of itself at most, and errors of one sign would add up
-/// to 1.2e-5. Parameters begin at magnitudes from 0.5 to 1, of which 1e-5 is allowed where they come near zero.
+/// 200 steps in f32: each rounds the parameter, by 6e-8 of itself at most, and errors of one sign would add
+/// up to 1.2e-5. Parameters begin at magnitudes from 0.5 to 1, of which 1e-5 is allowed where they come near
+/// zero.
 const AFTER_200: Tolerance = Tolerance { atol: 5e-6, rtol: 1e-5 };
 
 struct Case {

@@ -53,8 +53,8 @@ impl Clip {
         if let By::Value(max) = self.0 { Some(max) } else { None }
     }
 
-    /// The factor of gradients with this norm: min(1, max / (norm + 1e-6)), or 1 without clipping by norm. It is
-    /// NaN for a norm that is NaN, and 0 for an infinite norm.
+    /// The factor of gradients with this norm: min(1, max / (norm + 1e-6)), or 1 without clipping by norm. It
+    /// is NaN for a norm that is NaN, and 0 for an infinite norm.
     pub fn factor(&self, norm: f64) -> f64 {
         let Some(max) = self.max_norm() else { return 1.0 };
         let factor = max / (norm + 1e-6);
@@ -90,7 +90,8 @@ impl Clip {
     }
 }
 
-/// The Euclidean norm of all gradients of a flat array: the root of the [`square_sums`], added in order in f64.
+/// The Euclidean norm of all gradients of a flat array: the root of the [`square_sums`], added in order in
+/// f64.
 ///
 /// It is not finite where a gradient is not finite, or where a sum of squares exceeds the gradients' type.
 pub fn norm<T: Float>(gradients: &[T]) -> f64 {
@@ -99,9 +100,9 @@ pub fn norm<T: Float>(gradients: &[T]) -> f64 {
 
 /// The sums of squares of each [`NORM_BLOCK`] gradients, in an order that a kernel can repeat.
 ///
-/// Sum j of 1024 adds the squares of a block's numbers j, j + 1024, j + 2048 and j + 3072, in this order. Numbers
-/// past the end count as zeros. Sums 4i to 4i + 3 become lane i, as (a + b) + (c + d). Then lanes i below 128 add
-/// lane i + 128, lanes below 64 add lane i + 64, and so on to lane 0.
+/// Sum j of 1024 adds the squares of a block's numbers j, j + 1024, j + 2048 and j + 3072, in this order.
+/// Numbers past the end count as zeros. Sums 4i to 4i + 3 become lane i, as (a + b) + (c + d). Then lanes i
+/// below 128 add lane i + 128, lanes below 64 add lane i + 64, and so on to lane 0.
 pub fn square_sums<T: Float>(gradients: &[T]) -> impl Iterator<Item = T> {
     gradients.chunks(NORM_BLOCK).map(square_sum)
 }

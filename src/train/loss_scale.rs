@@ -4,7 +4,8 @@ use super::settings::{ABOVE_ZERO, expect, from_json, is_above_zero, to_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The factor of the loss, and so of all gradients before the update: fixed, or adaptive as PyTorch's GradScaler.
+/// The factor of the loss, and so of all gradients before the update: fixed, or adaptive as PyTorch's
+/// GradScaler.
 ///
 /// A step whose gradients are not finite is skipped, and not counted.
 ///
@@ -68,7 +69,8 @@ impl LossScale {
         LossScale { initial: scale, adaptive: None, foreign: None }
     }
 
-    /// PyTorch's settings: 65536 at first, doubled after 2000 finite steps in a row, halved after each other one.
+    /// PyTorch's settings: 65536 at first, doubled after 2000 finite steps in a row, halved after each other
+    /// one.
     pub fn adaptive() -> LossScale {
         let adaptive = Adaptive { growth: 2.0, backoff: 0.5, interval: 2000 };
         LossScale { initial: 65536.0, adaptive: Some(adaptive), foreign: None }

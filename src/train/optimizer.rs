@@ -90,7 +90,8 @@ impl Optimizer {
         self
     }
 
-    /// The part of a gradient that does not enter the momentum buffer, of SGD. The first gradient enters whole.
+    /// The part of a gradient that does not enter the momentum buffer, of SGD. The first gradient enters
+    /// whole.
     #[must_use]
     pub fn dampening(mut self, part: f64) -> Optimizer {
         match &mut self.rule {
@@ -214,8 +215,8 @@ impl Optimizer {
         }
     }
 
-    /// PyTorch's names of the arrays that an update keeps beside the parameters, each as long as these and zero
-    /// before the first step.
+    /// PyTorch's names of the arrays that an update keeps beside the parameters, each as long as these and
+    /// zero before the first step.
     pub fn state_arrays(&self) -> &'static [&'static str] {
         match self.rule {
             Settings::Sgd { momentum: 0.0, .. } => &[],

@@ -169,7 +169,8 @@ impl Schedule {
     }
 
     /// So many steps of a linear rise in front: step i has a part of (i + 1) / steps, and the schedule begins
-    /// after them. It is PyTorch's LinearLR with a `start_factor` of 1 / steps over steps - 1 in a SequentialLR.
+    /// after them. It is PyTorch's LinearLR with a `start_factor` of 1 / steps over steps - 1 in a
+    /// SequentialLR.
     #[must_use]
     pub fn warm_up(self, steps: u64) -> Schedule {
         Schedule { warm_up: steps, ..self }

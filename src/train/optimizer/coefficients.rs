@@ -32,8 +32,8 @@ pub struct Coefficients<T = f32> {
     pub is_amsgrad: bool,
     /// The mean gradient is kept.
     pub is_centered: bool,
-    /// The factor of every gradient: 1 / (scale of the loss · accumulated calls), and the factor of clipping by
-    /// norm.
+    /// The factor of every gradient: 1 / (scale of the loss · accumulated calls), and the factor of clipping
+    /// by norm.
     pub scale: T,
     /// The norm of the scaled gradients above which they are clipped, until the norm is known.
     pub max_norm: Option<T>,
@@ -185,8 +185,8 @@ impl Coefficients<f64> {
 
 impl Coefficients<f32> {
     /// The numbers as a kernel is told them, in the order of the fields: the rule (0 SGD, 1 Adam, 2 RMSprop);
-    /// bits for momentum, Nesterov, amsgrad, centred, clipping by norm and clipping by value; then the bits of
-    /// `scale` to `epsilon`, 0 for no clipping; and a word of 0.
+    /// bits for momentum, Nesterov, amsgrad, centred, clipping by norm and clipping by value; then the bits
+    /// of `scale` to `epsilon`, 0 for no clipping; and a word of 0.
     pub fn words(&self) -> [u32; 16] {
         let flags = [
             self.has_momentum,

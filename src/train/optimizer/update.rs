@@ -11,8 +11,8 @@ impl<T: Float> Coefficients<T> {
     ///
     /// # Errors
     /// [`Error::Argument`] for arrays of different lengths, for another number of state arrays than
-    /// [`Optimizer::state_arrays`](super::Optimizer::state_arrays) has, and for clipping by a norm that is not
-    /// known.
+    /// [`Optimizer::state_arrays`](super::Optimizer::state_arrays) has, and for clipping by a norm that is
+    /// not known.
     pub fn update(&self, parameters: &mut [T], gradients: &[T], state: &mut [&mut [T]]) -> Result<()> {
         self.check(parameters.len(), gradients, state)?;
         let clipped = |p: T, g: T| self.gradient(p, g);
