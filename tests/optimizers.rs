@@ -21,7 +21,7 @@ const RATE: f64 = 0.01;
 const FIRST_RATE: f64 = 0.05;
 
 /// 200 steps in f32: each rounds the parameter, by 6e-8 of itself at most, and errors of one sign would add
-/// up to 1.2e-5. Errors of both signs stay below 1e-5 with room to spare.
+/// up to 1.2e-5. Errors of both signs stay below 1e-5.
 const AFTER_200: Tolerance = Tolerance { atol: 0.0, rtol: 1e-5 };
 
 struct Case {
