@@ -8,12 +8,14 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A setting of a [`Config`](crate::Config), of an initialiser or of a [`Reader`](crate::Reader) that no
-    /// network can have, or that the network at hand cannot have.
+    /// network can have, or that the network at hand cannot have; a setting of [`train`](crate::train) that
+    /// makes no sense.
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
         /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
-        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loss (`class_weights`, `delta`,
-        /// `blank`, `ctc`), `outputs` of a head, `sizes` for all sizes together, or `settings` for those of
+        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loss (`class_weights`, `delta`, `blank`,
+        /// `ctc`), of an optimiser (`learning_rate`, `betas`), `outputs` of a head, `sizes` for all sizes
+        /// together, or `settings` for those of
         /// [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
@@ -27,7 +29,8 @@ pub enum Error {
     Argument {
         /// The argument's name: a method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) (`lengths`,
         /// `c_0`), `packed input`, a field of [`Packed`](crate::Packed) (`batch_sizes`), `gradients`,
-        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, or a size by its letter (`T`, `N`).
+        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, a size by its letter (`T`, `N`), or
+        /// of an update `step`, `learning_rate`, `state`, `norm`.
         name: &'static str,
         /// The values that it may have.
         expected: String,

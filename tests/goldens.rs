@@ -64,8 +64,8 @@ fn every_file_is_read() {
         .collect();
     found.sort();
     // `cpu.rs` reads that of PyTorch's plain networks, `gradients/` that of gradient descent, `losses.rs` that
-    // of losses and heads.
-    let others = ["pytorch", "pytorch_losses", "pytorch_sgd"];
+    // of losses and heads, `optimizers.rs` that of optimisers.
+    let others = ["pytorch", "pytorch_losses", "pytorch_optimizers", "pytorch_sgd"];
     let mut read: Vec<_> = goldens::ALL.into_iter().chain(others).collect();
     read.sort();
     assert_eq!(found, read);
