@@ -7,13 +7,15 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting of a [`Config`](crate::Config), of an initialiser or of a [`Reader`](crate::Reader) that no
-    /// network can have, or that the network at hand cannot have.
+    /// A setting of a [`Config`](crate::Config), of an initialiser, of a [`Reader`](crate::Reader) or of a
+    /// [`Loader`](crate::train::Loader) that no network and no data can have, or that those at hand cannot
+    /// have.
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
         /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
-        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), `sizes` for all sizes together, or
-        /// `settings` for those of [`Weights::configure`](crate::Weights::configure).
+        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loader (`batch_size`, `world`; `state`
+        /// for its epoch and batch), `sizes` for all sizes together, or `settings` for those of
+        /// [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
         expected: String,
@@ -26,7 +28,8 @@ pub enum Error {
     Argument {
         /// The argument's name: a method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) (`lengths`,
         /// `c_0`), `packed input`, a field of [`Packed`](crate::Packed) (`batch_sizes`), `gradients`,
-        /// `capacity`, `input_size`, or a size by its letter (`T`, `N`).
+        /// `capacity`, `input_size`, the word of a dataset (`sequences`, `labels`, `indices`, `part`), or a
+        /// size by its letter (`T`, `N`).
         name: &'static str,
         /// The values that it may have.
         expected: String,
@@ -202,6 +205,50 @@ pub enum Error {
         path: PathBuf,
         /// The fault.
         reason: String,
+    },
+
+    /// A checkpoint that was cut or changed after it had been written.
+    #[error("{}: damaged: {part}: expected {expected}, found {found}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The part that is not as it was written: `header`, a metadata entry, a tensor, or `file`.
+        part: String,
+        /// The part's length or checksum.
+        expected: String,
+        /// The length or checksum that was found.
+        found: String,
+    },
+
+    /// A file that is not a checkpoint.
+    #[error("{}: expected a checkpoint, found {found}", path.display())]
+    NotCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// The file's kind.
+        found: &'static str,
+    },
+
+    /// A checkpoint of a newer version of the library.
+    #[error("{}: version: expected at most {expected}, found {found} (of a newer library)", path.display())]
+    NewerCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// The newest version of the format that this library reads.
+        expected: u64,
+        /// The file's version.
+        found: u64,
+    },
+
+    /// A checkpoint of another network.
+    #[error("{name} of the checkpoint's network: expected {expected}, found {found}")]
+    OtherNetwork {
+        /// The setting that differs: a field of [`Config`](crate::Config), `cells` or `hidden_sizes`.
+        name: String,
+        /// The setting of the network at hand.
+        expected: String,
+        /// The setting of the checkpoint's network.
+        found: String,
     },
 
     /// Bytes that are not a safetensors file, or a tensor in it that is not of 32-bit floats.

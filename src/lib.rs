@@ -62,6 +62,7 @@ mod rnn;
 mod saved;
 mod stateful;
 mod streams;
+pub mod train;
 #[cfg(not(target_arch = "wasm32"))]
 mod tuner;
 mod weights;
