@@ -7,15 +7,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting of a [`Config`](crate::Config), of an initialiser or of a [`Reader`](crate::Reader) that no
-    /// network can have, or that the network at hand cannot have; a setting of [`train`](crate::train) that
-    /// makes no sense.
+    /// A setting of a [`Config`](crate::Config), of an initialiser, of a [`Reader`](crate::Reader) or of
+    /// [`train`](crate::train) that makes no sense, or that the network or the data at hand cannot have.
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
         /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
         /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loss (`class_weights`, `delta`, `blank`,
-        /// `ctc`), of an optimiser (`learning_rate`, `betas`), `outputs` of a head, `sizes` for all sizes
-        /// together, or `settings` for those of
+        /// `ctc`), of an optimiser (`learning_rate`, `betas`), `outputs` of a head, of a loader (`batch_size`,
+        /// `world`; `state` for its epoch and batch), `sizes` for all sizes together, or `settings` for those of
         /// [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
@@ -29,8 +28,9 @@ pub enum Error {
     Argument {
         /// The argument's name: a method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) (`lengths`,
         /// `c_0`), `packed input`, a field of [`Packed`](crate::Packed) (`batch_sizes`), `gradients`,
-        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, a size by its letter (`T`, `N`), or
-        /// of an update `step`, `learning_rate`, `state`, `norm`.
+        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, the word of a dataset (`sequences`,
+        /// `labels`, `indices`, `part`), a size by its letter (`T`, `N`), or of an update `step`,
+        /// `learning_rate`, `state`, `norm`.
         name: &'static str,
         /// The values that it may have.
         expected: String,
@@ -206,6 +206,50 @@ pub enum Error {
         path: PathBuf,
         /// The fault.
         reason: String,
+    },
+
+    /// A checkpoint that was cut or changed after it had been written.
+    #[error("{}: damaged: {part}: expected {expected}, found {found}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The part that is not as it was written: `header`, a metadata entry, a tensor, or `file`.
+        part: String,
+        /// The part's length or checksum.
+        expected: String,
+        /// The length or checksum that was found.
+        found: String,
+    },
+
+    /// A file that is not a checkpoint.
+    #[error("{}: expected a checkpoint, found {found}", path.display())]
+    NotCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// The file's kind.
+        found: &'static str,
+    },
+
+    /// A checkpoint of a newer version of the library.
+    #[error("{}: version: expected at most {expected}, found {found} (of a newer library)", path.display())]
+    NewerCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// The newest version of the format that this library reads.
+        expected: u64,
+        /// The file's version.
+        found: u64,
+    },
+
+    /// A checkpoint of another network.
+    #[error("{name} of the checkpoint's network: expected {expected}, found {found}")]
+    OtherNetwork {
+        /// The setting that differs: a field of [`Config`](crate::Config), `cells` or `hidden_sizes`.
+        name: String,
+        /// The setting of the network at hand.
+        expected: String,
+        /// The setting of the checkpoint's network.
+        found: String,
     },
 
     /// Bytes that are not a safetensors file, or a tensor in it that is not of 32-bit floats.

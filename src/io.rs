@@ -86,18 +86,16 @@ fn kind_of(file_type: FileType) -> &'static str {
     if file_type.is_dir() { "directory" } else { "device" }
 }
 
+/// The first and last letters of files that are written beside.
+#[cfg(not(target_arch = "wasm32"))]
+const BESIDE: (&str, &str) = (".wgpu-rnn-", ".new");
+
 #[cfg(not(target_arch = "wasm32"))]
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The mode of any new file, less the user's umask; tempfile's default is for the owner alone.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut beside = builder.tempfile_in(parent.unwrap_or(Path::new(".")))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_left_over(parent);
+    let mut beside = locked_in(parent)?;
     beside.write_all(bytes)?;
     if let Ok(old) = fs::metadata(path) {
         beside.as_file().set_permissions(old.permissions())?;
@@ -105,6 +103,47 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     beside.as_file().sync_all()?;
     beside.persist(path)?;
     Ok(())
+}
+
+/// A new file, locked as long as its process lives.
+#[cfg(not(target_arch = "wasm32"))]
+fn locked_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(BESIDE.0).suffix(BESIDE.1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The mode of any new file, less the user's umask; tempfile's default is for the owner alone.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    loop {
+        let beside = builder.tempfile_in(folder)?;
+        // Some file systems have no locks; left-over files stay there.
+        let _ = beside.as_file().lock();
+        // Another process may have removed it before it was locked.
+        if beside.path().try_exists()? {
+            return Ok(beside);
+        }
+    }
+}
+
+/// Removes the files beside of processes that were killed while they wrote: the files without a lock.
+#[cfg(not(target_arch = "wasm32"))]
+fn remove_left_over(folder: &Path) {
+    let is_beside = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_named = name.starts_with(BESIDE.0) && name.ends_with(BESIDE.1);
+        is_named && entry.file_type().is_ok_and(|file_type| file_type.is_file())
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_beside) {
+        if let Ok(file) = fs::File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // It may be gone by now.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -12,11 +12,13 @@ mod tensor_file;
 
 pub mod mxnet;
 
+pub(crate) use formats::safetensors as format;
 pub use gradients::{CallGradients, Gradients};
 pub use init::Init;
 pub(crate) use init::{Deferred, between};
+pub(crate) use metadata::{entries, settings};
 pub use names::Naming;
-pub(crate) use names::{TensorKind, TensorName};
+pub(crate) use names::{TensorKind, TensorName, is_beside};
 pub use params::SlotWeights;
 pub(crate) use params::{Entry, Params, Table};
 pub use reader::Reader;

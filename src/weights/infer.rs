@@ -1,6 +1,7 @@
 //! The network that tensors make, from their names and shapes and the metadata beside them.
 
 use super::metadata::{CELLS, Metadata, refused};
+use super::names::is_beside;
 use super::{Naming, TensorKind, TensorName};
 use crate::{Activation, Cell, Config, Directions, Error, Result};
 use ndarray::ArrayD;
@@ -14,7 +15,7 @@ pub(super) fn parse_names<T>(
 ) -> Result<(Naming, Named<T>)> {
     let mut named = BTreeMap::new();
     let mut first: Option<(Naming, String)> = None;
-    for (name, tensor) in tensors {
+    for (name, tensor) in tensors.into_iter().filter(|(name, _)| !is_beside(name)) {
         let Some((naming, parsed)) = TensorName::parse(&name) else {
             return Err(Error::UnknownTensor { name });
         };

@@ -1,5 +1,6 @@
 //! The entries of a file's metadata that tell of a network beyond its tensors.
 
+use crate::network::CellClip;
 use crate::quote::quote;
 use crate::{Activation, Cell, Config, Error, Result};
 use std::collections::BTreeMap;
@@ -61,6 +62,60 @@ impl Metadata {
         }
         entries
     }
+}
+
+/// The metadata of a file of weights.
+pub(crate) fn entries(config: &Config) -> BTreeMap<&'static str, String> {
+    Metadata::of(config)
+}
+
+/// Every setting of a network that its weights or its numbers depend on, by name.
+pub(crate) fn settings(config: &Config) -> BTreeMap<&'static str, String> {
+    let Config {
+        cell: _,
+        hidden_size: _,
+        num_layers,
+        stack: _,
+        proj_size,
+        directions,
+        merge,
+        residual,
+        layout: _, // no number depends on it
+        bias,
+        input_size,
+        activations,
+        gru_reset,
+        peepholes,
+        coupled_input_forget,
+        layer_norm,
+        cell_clip,
+        preactivation_clip,
+        learned_state,
+    } = config;
+    let layers = || (0..*num_layers).map(|layer| config.cell_of(layer));
+    let list = |texts: Vec<String>| if texts.is_empty() { "none".to_owned() } else { texts.join(",") };
+    let cell_clip = cell_clip.map(|CellClip { min, max, nan }| {
+        let nan = if nan { ",nan" } else { "" };
+        format!("{min},{max}{nan}")
+    });
+    BTreeMap::from([
+        ("cells", list(layers().map(|(cell, _)| cell.to_string()).collect())),
+        ("hidden_sizes", list(layers().map(|(_, size)| size.to_string()).collect())),
+        ("proj_size", proj_size.to_string()),
+        ("directions", format!("{directions:?}").to_lowercase()),
+        ("merge", format!("{merge:?}").to_lowercase()),
+        ("residual", residual.to_string()),
+        ("bias", bias.to_string()),
+        ("input_size", input_size.to_string()),
+        ("activations", list(activations.iter().map(Activation::to_string).collect())),
+        ("gru_reset", format!("{gru_reset:?}").to_lowercase()),
+        ("peepholes", peepholes.to_string()),
+        ("coupled_input_forget", coupled_input_forget.to_string()),
+        ("layer_norm", layer_norm.to_string()),
+        ("cell_clip", list(cell_clip.into_iter().collect())),
+        ("preactivation_clip", list(preactivation_clip.iter().map(f32::to_string).collect())),
+        ("learned_state", learned_state.to_string()),
+    ])
 }
 
 fn not_an_activation(key: &str, text: &str) -> Error {

@@ -11,6 +11,15 @@ pub enum Naming {
     Gluon,
 }
 
+/// The first letters of tensors that a checkpoint has beside the weights: those of a head, of an optimiser,
+/// and of states that are carried from batch to batch. Readers of weights pass over them.
+const BESIDE: [&str; 3] = ["head.", "optimizer.", "carried."];
+
+/// True for the name of a tensor that a checkpoint has beside the weights.
+pub(crate) fn is_beside(name: &str) -> bool {
+    BESIDE.iter().any(|first| name.starts_with(first))
+}
+
 /// Which of a slot's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum TensorKind {

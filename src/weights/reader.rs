@@ -16,6 +16,9 @@ use std::path::Path;
 /// [`Weights::save`] has written tell the cells by name and their activations. The rest is for the caller to
 /// say.
 ///
+/// Names that begin with `head.`, `optimizer.` or `carried.` are passed over: a
+/// [`Checkpoint`](crate::train::Checkpoint) has these tensors beside the weights.
+///
 /// ```
 /// use wgpu_rnn::{Activation, Config, Init, Merge, Naming, Weights};
 ///

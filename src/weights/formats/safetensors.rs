@@ -41,6 +41,16 @@ impl<B: AsRef<[u8]>> Safetensors<B> {
         self.names.iter().map(String::as_str)
     }
 
+    /// The header, and its length before it.
+    pub fn header(&self) -> &[u8] {
+        &self.bytes.as_ref()[..self.data]
+    }
+
+    /// The bytes of a tensor's numbers.
+    pub fn numbers(&self, name: &str) -> Option<&[u8]> {
+        self.tensor(name).map(|(_, numbers)| numbers)
+    }
+
     pub fn metadata(&self) -> BTreeMap<&str, &str> {
         let all = self.header.metadata().iter().flatten();
         all.map(|(key, value)| (key.as_str(), value.as_str())).collect()
