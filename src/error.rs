@@ -110,6 +110,20 @@ pub enum Error {
     #[error("saved: expected the weights of the saved call, found weights that were set after it")]
     WeightsChanged,
 
+    /// A loss or a norm of gradients that is no finite number: the training has diverged. The parameters are
+    /// those of the step before.
+    #[error("{what} of step {step}: expected a finite number, found loss {loss} and norm {norm}")]
+    NotFinite {
+        /// `loss` or `norm of gradients`.
+        what: &'static str,
+        /// The update.
+        step: u64,
+        /// The loss.
+        loss: f64,
+        /// The norm of all gradients.
+        norm: f64,
+    },
+
     /// An input size that is still open, where no input tells it.
     #[error("input_size: expected at least 1, or a first call with an input, found 0")]
     InputSizeOpen,

@@ -85,6 +85,20 @@ impl Weights<f32> {
     }
 }
 
+impl Weights {
+    /// The bytes of a file with other tensors beside the weights, and an entry `training` in its metadata.
+    pub(crate) fn to_safetensors_beside<'a>(
+        &'a self,
+        others: impl Iterator<Item = (&'static str, ArrayViewD<'a, f32>)>,
+        training: &str,
+    ) -> Result<Vec<u8>> {
+        let mut metadata = Metadata::of(&self.config);
+        metadata.insert("training", training.to_owned());
+        let others = others.map(|(name, tensor)| (name.to_owned(), tensor));
+        formats::safetensors::serialize(self.tensors(Naming::PyTorch).chain(others), &metadata)
+    }
+}
+
 impl<T: Clone + Zero> Weights<T> {
     /// The weights of a checked network, each tensor as `make` gives it.
     fn collect(
@@ -145,6 +159,11 @@ impl<T> Weights<T> {
     /// The network that these weights belong to, spelled out.
     pub(crate) fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The flat parameters, to write.
+    pub(crate) fn numbers_mut(&mut self) -> &mut [T] {
+        &mut self.params.numbers
     }
 
     /// The flat parameters.

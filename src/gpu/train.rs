@@ -181,6 +181,11 @@ impl GpuRnn {
         training.reports.done(&self.gpu, waits).await
     }
 
+    /// The head's flat parameters, read back.
+    pub async fn head(&self, training: &GpuTraining) -> Result<Vec<f32>> {
+        training.read(&self.gpu, Given::Parameters(1)).await
+    }
+
     /// The flat arrays, read back: parameters of the network and of the head, then an array of each for each of
     /// the optimiser's states.
     pub async fn flats(&self, training: &GpuTraining) -> Result<Vec<[Vec<f32>; 2]>> {

@@ -54,8 +54,13 @@ impl Kernel {
         const AGAIN: &[Array] = &[read("gates"), read("states"), written("m")];
         const DROP: &[Array] = &[read("dropout"), written("into")];
         const REDUCE: &[Array] = &[read("partial"), written("flat")];
-        const LOSS: &[Array] =
-            &[written("predictions"), read("targets"), read("class_weights"), read("numbers"), written("rows")];
+        const LOSS: &[Array] = &[
+            written("predictions"),
+            read("targets"),
+            read("class_weights"),
+            read("numbers"),
+            written("rows"),
+        ];
         const CTC_PATHS: &[Array] =
             &[read("predictions"), read("targets"), read("numbers"), written("paths"), written("rows")];
         const CTC_GRADIENT: &[Array] =

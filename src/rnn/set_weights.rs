@@ -64,4 +64,21 @@ impl Rnn {
         }
         Ok(())
     }
+
+    /// A network of its own, whose weights are held on the device for changes there.
+    pub(crate) fn apart(&self) -> Result<Rnn> {
+        let weights = self.known_weights()?;
+        let mut apart = Rnn { setup: self.setup, ..Rnn::new(self.engine(), weights.clone()) };
+        apart.set_weights(weights.clone())?;
+        Ok(apart)
+    }
+
+    /// Sets weights that the device has already.
+    pub(crate) fn replace_weights(&mut self, weights: Weights) {
+        let drawn = Arc::new(Drawn { weights: OnceLock::from(Arc::new(weights)), ..Drawn::default() });
+        // A network that is apart is shared with nobody.
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            (shared.drawn, shared.identity) = (drawn, shared.identity.with_other_weights());
+        }
+    }
 }

@@ -4,9 +4,9 @@ use crate::{every_shader, parse};
 use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::inspect::{
-    AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, DropDims, ElementwiseDims, GemmDims,
-    Kernel, NormDims, NormOfAllDims, OuterDims, PackDims, Product, ReduceDims, SquaresDims, StepDims, StepIndex,
-    TotalDims, TransposeDims, UpdateDims,
+    AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, DropDims, ElementwiseDims,
+    GemmDims, Kernel, NormDims, NormOfAllDims, OuterDims, PackDims, Product, ReduceDims, SquaresDims,
+    StepDims, StepIndex, TotalDims, TransposeDims, UpdateDims,
 };
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
@@ -203,20 +203,14 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("blank", offset_of!(CtcDims, blank)),
                 ("zero_infinity", offset_of!(CtcDims, zero_infinity)),
             ],
-            Kernel::Total => vec![
-                ("rows", offset_of!(TotalDims, rows)),
-                ("adds", offset_of!(TotalDims, adds)),
-            ],
-            Kernel::Squares => vec![
-                ("len", offset_of!(SquaresDims, len)),
-                ("first", offset_of!(SquaresDims, first)),
-            ],
-            Kernel::NormOfAll => vec![
-                ("count", offset_of!(NormOfAllDims, count)),
-            ],
-            Kernel::Update => vec![
-                ("len", offset_of!(UpdateDims, len)),
-            ],
+            Kernel::Total => {
+                vec![("rows", offset_of!(TotalDims, rows)), ("adds", offset_of!(TotalDims, adds))]
+            }
+            Kernel::Squares => {
+                vec![("len", offset_of!(SquaresDims, len)), ("first", offset_of!(SquaresDims, first))]
+            }
+            Kernel::NormOfAll => vec![("count", offset_of!(NormOfAllDims, count))],
+            Kernel::Update => vec![("len", offset_of!(UpdateDims, len))],
         };
         let module = parse(&name, &wgsl);
         let (_, dims) =

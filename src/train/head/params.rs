@@ -44,6 +44,12 @@ impl<T: Float> HeadParams<T> {
         [("head.weight", self.weight().into_dyn()), ("head.bias", self.bias().into_dyn())].into_iter()
     }
 
+    /// The name, the first number and the shape of each tensor.
+    pub(in crate::train) fn places(&self) -> [(&'static str, usize, Vec<usize>); 2] {
+        let weight = ("head.weight", 0, vec![self.outputs, self.features]);
+        [weight, ("head.bias", bias_offset(self.outputs, self.features), vec![self.outputs])]
+    }
+
     /// All numbers: the weight, and then the bias. Each begins at a multiple of 64 numbers, and the numbers
     /// between are zero.
     pub fn as_slice(&self) -> &[T] {

@@ -1,0 +1,513 @@
+//! The training loop: a network, its head, a loss and an optimiser, one batch after the other.
+
+mod device;
+mod host;
+mod state;
+
+use super::{
+    Clip, Coefficients, Head, HeadWeights, Loss, LossScale, LossScaleState, LossValue, Optimizer, Schedule,
+    ScheduleState, Targets,
+};
+use crate::gpu::Wait;
+use crate::{Call, Dropout, Error, Output, Result, Rnn, Save, Weights};
+use device::DeviceTraining;
+use host::HostTraining;
+use ndarray::Array3;
+use std::collections::VecDeque;
+
+/// Trains a network and its head: a batch at a time, on the engine of the network.
+///
+/// ```
+/// use ndarray::Array3;
+/// use wgpu_rnn::train::{Clip, Head, Loss, Optimizer, Targets, Trainer};
+/// use wgpu_rnn::{Call, Config, Engine, Init, Rnn};
+///
+/// # fn main() -> wgpu_rnn::Result<()> {
+/// let rnn = Rnn::lazy(&Engine::cpu(), &Config::gru(8).bidirectional().input_size(3), Init::pytorch())?;
+/// let mut trainer = Trainer::new(rnn, Head::last_states(2), Loss::cross_entropy(), Optimizer::adamw(0.02))?
+///     .clip(Clip::norm(1.0))?;
+/// let input = Array3::from_shape_fn((5, 4, 3), |(t, n, _)| if n % 2 == 0 { 1.0 } else { -(t as f32) });
+/// let targets = Targets::Classes(vec![0, 1, 0, 1]);
+/// for _ in 0..20 {
+///     trainer.step(&Call::new(&input), &targets)?;
+/// }
+/// trainer.finish()?;
+/// let value = trainer.evaluate(&Call::new(&input), &targets)?;
+/// assert_eq!(value.right, 4);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Nothing is hidden. The same step by hand is [`Rnn::forward_saved`], [`HeadWeights::features`] and
+/// [`predict`](HeadWeights::predict), [`Loss::evaluate`], [`HeadWeights::backward`] and
+/// [`read_gradients`](HeadWeights::read_gradients), [`Rnn::backward`], [`Coefficients::update`] and
+/// [`Rnn::set_weights`].
+///
+/// On a GPU all numbers stay on the device between steps. The host reads a report of 64 bytes a step, and does
+/// not wait for it.
+#[derive(Debug)]
+pub struct Trainer {
+    rnn: Rnn,
+    head: HeadWeights,
+    loss: Loss,
+    optimizer: Optimizer,
+    settings: Settings,
+    progress: Progress,
+    on: On,
+    /// Steps whose reports are not there yet.
+    pending: VecDeque<Pending>,
+}
+
+/// The settings beside the optimiser.
+#[derive(Clone, Debug)]
+struct Settings {
+    clip: Clip,
+    schedule: Schedule,
+    loss_scale: LossScale,
+    accumulate: usize,
+    dropout: Option<Dropout>,
+    save: Save,
+}
+
+/// The numbers that a training goes on from.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// Updates of the parameters.
+    steps: u64,
+    /// Updates that were not skipped.
+    counted: u64,
+    /// Batches.
+    calls: u64,
+    /// Batches since the last update.
+    accumulated: usize,
+    schedule: ScheduleState,
+    loss_scale: Option<LossScaleState>,
+    /// Of the batches since the last update.
+    rows: usize,
+}
+
+/// The arrays of a training.
+#[derive(Debug)]
+enum On {
+    Host(HostTraining),
+    Device(Box<DeviceTraining>),
+}
+
+/// A step that was submitted.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    step: u64,
+    rows: usize,
+    learning_rate: f64,
+    scale: f64,
+}
+
+/// One update of the parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The number of the update; the first is 1.
+    pub step: u64,
+    /// The loss, the mean of accumulated batches.
+    pub loss: f64,
+    /// Rows that the loss is a mean of.
+    pub rows: usize,
+    /// Rows whose prediction is right, as in [`LossValue::right`].
+    pub right: usize,
+    /// The norm of all gradients before clipping.
+    pub norm: f64,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The scale of the loss.
+    pub loss_scale: f64,
+    /// The gradients were not finite, so that the parameters stayed as they were; with a scale of the loss that
+    /// adapts alone.
+    pub is_skipped: bool,
+}
+
+/// The numbers of a batch beside its arrays.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    /// The number of the update that the batch belongs to.
+    step: u64,
+    coefficients: Coefficients<f64>,
+    /// The batch is the last of those that are accumulated.
+    updates: bool,
+    /// The factor of the gradient by predictions.
+    gradient_factor: f64,
+    /// The batch is one of so many.
+    accumulate: usize,
+    adds: bool,
+    dropout: Option<Dropout>,
+    learning_rate: f64,
+}
+
+/// # Making a trainer
+impl Trainer {
+    /// A trainer of a network, with a head whose weights are drawn anew. The trainer has a network of its own: a
+    /// clone of `rnn` keeps its weights.
+    ///
+    /// # Errors
+    /// [`Error::InputSizeOpen`] for a network that has no weights yet; [`Error::Setting`] for a head, a loss or an
+    /// optimiser that exclude each other or the network; [`Error::Unsupported`] for a network that the engine
+    /// cannot train; the errors of [`Rnn::call`] about memory and the device.
+    pub fn new(rnn: Rnn, head: Head, loss: Loss, optimizer: Optimizer) -> Result<Trainer> {
+        let head = HeadWeights::init(&head, rnn.known_weights()?.config())?;
+        Trainer::with_head(rnn, head, loss, optimizer)
+    }
+
+    /// The same, with a head of these weights.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Trainer::new).
+    pub fn with_head(rnn: Rnn, head: HeadWeights, loss: Loss, optimizer: Optimizer) -> Result<Trainer> {
+        let weights = rnn.known_weights()?;
+        loss.check(head.head())?;
+        optimizer.check()?;
+        let rnn = rnn.apart()?;
+        let on = match rnn.on_gpu() {
+            Some(_) => On::Device(Box::new(DeviceTraining::new(&rnn, &head, &optimizer)?)),
+            None => On::Host(HostTraining::new(weights, &head, &optimizer)),
+        };
+        let settings = Settings {
+            clip: Clip::none(),
+            schedule: Schedule::constant(),
+            loss_scale: LossScale::none(),
+            accumulate: 1,
+            dropout: None,
+            save: Save::Gates,
+        };
+        let (progress, pending) = (Progress::default(), VecDeque::new());
+        Ok(Trainer { rnn, head, loss, optimizer, settings, progress, on, pending })
+    }
+
+    /// Clips gradients.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a maximum that is not above 0.
+    pub fn clip(mut self, clip: Clip) -> Result<Trainer> {
+        clip.check()?;
+        self.settings.clip = clip;
+        Ok(self)
+    }
+
+    /// Changes the learning rate from step to step.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings that no schedule can have.
+    pub fn schedule(mut self, schedule: Schedule) -> Result<Trainer> {
+        schedule.check(self.optimizer.learning_rate())?;
+        self.settings.schedule = schedule;
+        Ok(self)
+    }
+
+    /// Updates the parameters once for so many batches, by the mean of their gradients.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for 0.
+    pub fn accumulate(mut self, batches: usize) -> Result<Trainer> {
+        if batches == 0 {
+            let (expected, found) = ("at least 1".into(), "0".into());
+            return Err(Error::Setting { name: "accumulate", expected, found });
+        }
+        self.settings.accumulate = batches;
+        Ok(self)
+    }
+
+    /// Drops numbers between layers while it trains; the trainer counts the calls.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a probability that is none, or a network of one layer.
+    pub fn dropout(mut self, dropout: Dropout) -> Result<Trainer> {
+        dropout.check(self.rnn.network())?;
+        self.settings.dropout = Some(dropout);
+        Ok(self)
+    }
+
+    /// Scales the loss, for a network that is stored as f16. With a scale that adapts, every step waits for the
+    /// device.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings that no scale can have.
+    pub fn loss_scale(mut self, loss_scale: LossScale) -> Result<Trainer> {
+        loss_scale.check()?;
+        self.settings.loss_scale = loss_scale;
+        Ok(self)
+    }
+
+    /// Sets what a call keeps for its backward pass.
+    #[must_use]
+    pub fn saving(mut self, save: Save) -> Trainer {
+        self.settings.save = save;
+        self
+    }
+}
+
+/// # Training
+impl Trainer {
+    /// Trains by one batch: a call, whose dropout and outputs are the trainer's, and targets. The answer is the
+    /// reports of updates that are done since the last call; on a GPU they come some steps later.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; [`Error::NotFinite`] for a loss or a norm of
+    /// gradients that is no finite number. The parameters are then those of the last good step.
+    pub async fn step_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
+        self.run_step(call, targets, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_step(
+        &mut self,
+        call: &Call<'_>,
+        targets: &Targets,
+        wait: Wait,
+    ) -> Result<Vec<Report>> {
+        let batch = self.batch()?;
+        let mut call = call.clone();
+        if let Some(dropout) = batch.dropout {
+            call = call.dropout(dropout);
+        }
+        let rows = match &mut self.on {
+            On::Host(training) => training.step(
+                &mut self.rnn,
+                &mut self.head,
+                &self.loss,
+                &call,
+                targets,
+                &batch,
+                self.settings.save,
+            )?,
+            On::Device(training) => {
+                let of = device::Of {
+                    rnn: &self.rnn,
+                    loss: &self.loss,
+                    optimizer: &self.optimizer,
+                    save: self.settings.save,
+                };
+                training.step(&of, &self.head, &call, targets, &batch, wait).await?
+            }
+        };
+        self.progress.calls += 1;
+        self.progress.rows += rows;
+        self.progress.accumulated = (self.progress.accumulated + 1) % self.settings.accumulate;
+        if batch.updates {
+            self.progress.steps += 1;
+            self.progress.counted += 1;
+            let rows = std::mem::take(&mut self.progress.rows);
+            let (step, learning_rate, scale) = (batch.step, batch.learning_rate, batch.gradient_factor);
+            self.pending.push_back(Pending { step, rows, learning_rate, scale });
+        }
+        // The scale of the next step follows from the gradients of this one.
+        let waits = self.progress.loss_scale.is_some();
+        self.reports(waits).await
+    }
+
+    /// The reports of all updates that were not given back yet, once they are done.
+    ///
+    /// # Errors
+    /// The errors of [`step_async`](Trainer::step_async) about numbers and the device.
+    pub async fn finish_async(&mut self) -> Result<Vec<Report>> {
+        self.reports(true).await
+    }
+
+    /// The numbers of the next batch.
+    fn batch(&mut self) -> Result<Batch> {
+        let Settings { clip, schedule, loss_scale, accumulate, dropout, .. } = &self.settings;
+        let progress = &mut self.progress;
+        let scale = match loss_scale {
+            scale if *scale == LossScale::none() => 1.0,
+            scale => f64::from(progress.loss_scale.get_or_insert_with(|| scale.start()).scale()),
+        };
+        let step = progress.steps + 1;
+        let base = self.optimizer.learning_rate();
+        let learning_rate = schedule.learning_rate(base, progress.steps, &progress.schedule);
+        let coefficients = self.optimizer.coefficients(progress.counted + 1, learning_rate)?;
+        let coefficients = coefficients.scaled(1.0 / scale).clip(clip);
+        Ok(Batch {
+            step,
+            coefficients,
+            updates: progress.accumulated + 1 == *accumulate,
+            gradient_factor: scale,
+            accumulate: *accumulate,
+            adds: progress.accumulated > 0,
+            // A call is a number of 32 bits.
+            dropout: dropout.map(|dropout| dropout.call(progress.calls as u32)),
+            learning_rate,
+        })
+    }
+
+    async fn reports(&mut self, waits: bool) -> Result<Vec<Report>> {
+        let done = match &mut self.on {
+            On::Host(training) => training.reports(),
+            On::Device(training) => training.reports(&self.rnn, waits).await?,
+        };
+        let mut reports = Vec::new();
+        for (loss, right, norm) in done {
+            let Some(of) = self.pending.pop_front() else { break };
+            let is_finite = loss.is_finite() && norm.is_finite();
+            let mut is_skipped = false;
+            if let Some(state) = &mut self.progress.loss_scale {
+                self.settings.loss_scale.observe(norm.is_finite(), state);
+                is_skipped = !norm.is_finite();
+                if is_skipped {
+                    self.progress.counted -= 1;
+                }
+            }
+            if !is_finite && !is_skipped {
+                let (step, what) = (of.step, if loss.is_finite() { "norm of gradients" } else { "loss" });
+                return Err(Error::NotFinite { what, step, loss, norm });
+            }
+            reports.push(Report {
+                step: of.step,
+                loss,
+                rows: of.rows,
+                right: right as usize,
+                norm,
+                learning_rate: of.learning_rate,
+                loss_scale: of.scale,
+                is_skipped,
+            });
+        }
+        Ok(reports)
+    }
+
+    /// Tells the schedule a metric, such as the loss of held-back data, for a learning rate that is reduced on a
+    /// plateau.
+    pub fn observe(&mut self, metric: f64) {
+        let base = self.optimizer.learning_rate();
+        self.settings.schedule.observe(base, metric, &mut self.progress.schedule);
+    }
+}
+
+/// # Using the network
+impl Trainer {
+    /// The predictions of a call, `[T, N, C]`, without dropout.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`].
+    pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
+        self.run_predict(call, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_predict(&mut self, call: &Call<'_>, wait: Wait) -> Result<Array3<f32>> {
+        if let On::Device(training) = &mut self.on {
+            training.read_head(&self.rnn, &mut self.head).await?;
+        }
+        let lengths = self.rnn.network().checked(call)?.lengths;
+        let output: Output = self.rnn.run(call, None, wait).await?;
+        let features = self.head.features(&output, lengths.as_deref())?;
+        self.head.predict(&features)
+    }
+
+    /// The loss of a batch, without dropout.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`].
+    pub async fn evaluate_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
+        self.run_evaluate(call, targets, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_evaluate(
+        &mut self,
+        call: &Call<'_>,
+        targets: &Targets,
+        wait: Wait,
+    ) -> Result<LossValue> {
+        let predictions = self.run_predict(call, wait).await?;
+        let lengths = self.rnn.network().checked(call)?.lengths;
+        self.loss.evaluate(&predictions, targets, lengths.as_deref())
+    }
+
+    /// The weights of the network and of the head as they are now.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`] about memory and the device.
+    pub async fn weights_async(&mut self) -> Result<(&Weights, &HeadWeights)> {
+        if let On::Device(training) = &mut self.on {
+            training.read_weights(&mut self.rnn, &mut self.head).await?;
+        }
+        Ok((self.rnn.known_weights()?, &self.head))
+    }
+
+    /// Writes the weights of the network and of the head by PyTorch's names, as safetensors, beside first and then
+    /// into its place. [`Weights::load`] reads the file, and leaves the head out.
+    ///
+    /// # Errors
+    /// The errors of [`weights_async`](Trainer::weights_async) and of [`Weights::save`].
+    pub async fn save_async(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        self.weights_async().await?;
+        let weights = self.rnn.known_weights()?;
+        let made_by = serde_json::json!({ "step": self.progress.steps, "settings": self.settings_as_json() });
+        crate::io::replace(
+            path,
+            &weights.to_safetensors_beside(self.head.params().tensors(), &made_by.to_string())?,
+        )
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &crate::Engine {
+        self.rnn.engine()
+    }
+
+    /// Updates of the parameters so far.
+    pub fn steps(&self) -> u64 {
+        self.progress.steps
+    }
+
+    /// The learning rate of the next step.
+    pub fn learning_rate(&self) -> f64 {
+        let base = self.optimizer.learning_rate();
+        self.settings.schedule.learning_rate(base, self.progress.steps, &self.progress.schedule)
+    }
+}
+
+/// # Blocking calls
+#[cfg(not(target_arch = "wasm32"))]
+impl Trainer {
+    /// The same as [`step_async`](Trainer::step_async).
+    ///
+    /// # Errors
+    /// The errors of [`step_async`](Trainer::step_async).
+    pub fn step(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
+        pollster::block_on(self.run_step(call, targets, Wait::Here))
+    }
+
+    /// The same as [`finish_async`](Trainer::finish_async).
+    ///
+    /// # Errors
+    /// The errors of [`finish_async`](Trainer::finish_async).
+    pub fn finish(&mut self) -> Result<Vec<Report>> {
+        pollster::block_on(self.finish_async())
+    }
+
+    /// The same as [`predict_async`](Trainer::predict_async).
+    ///
+    /// # Errors
+    /// The errors of [`predict_async`](Trainer::predict_async).
+    pub fn predict(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
+        pollster::block_on(self.run_predict(call, Wait::Here))
+    }
+
+    /// The same as [`evaluate_async`](Trainer::evaluate_async).
+    ///
+    /// # Errors
+    /// The errors of [`evaluate_async`](Trainer::evaluate_async).
+    pub fn evaluate(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
+        pollster::block_on(self.run_evaluate(call, targets, Wait::Here))
+    }
+
+    /// The same as [`save_async`](Trainer::save_async).
+    ///
+    /// # Errors
+    /// The errors of [`save_async`](Trainer::save_async).
+    pub fn save(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        pollster::block_on(self.save_async(path))
+    }
+
+    /// The same as [`weights_async`](Trainer::weights_async).
+    ///
+    /// # Errors
+    /// The errors of [`weights_async`](Trainer::weights_async).
+    pub fn weights(&mut self) -> Result<(&Weights, &HeadWeights)> {
+        pollster::block_on(self.weights_async())
+    }
+}

@@ -1,0 +1,102 @@
+//! A training whose arrays are on the host: on the CPU engine, and by the reference.
+
+use super::Batch;
+use crate::gpu::Wait;
+use crate::train::{Coefficients, HeadWeights, Loss, Optimizer, Targets, norm};
+use crate::{Call, Result, Rnn, Save, Wanted, Weights};
+
+/// Gradients and the optimiser's states, of the network's flat parameters and of the head's.
+#[derive(Debug)]
+pub(super) struct HostTraining {
+    gradients: [Vec<f32>; 2],
+    /// Two arrays each.
+    pub states: Vec<[Vec<f32>; 2]>,
+    /// Losses and right rows of the batches since the last update.
+    sums: (f64, f64),
+    reports: Vec<(f64, f64, f64)>,
+}
+
+impl HostTraining {
+    pub fn new(weights: &Weights, head: &HeadWeights, optimizer: &Optimizer) -> HostTraining {
+        let lens = [weights.params().numbers.len(), head.params().as_slice().len()];
+        let zeros = || lens.map(|len| vec![0.0; len]);
+        let states = optimizer.state_arrays().iter().map(|_| zeros()).collect();
+        HostTraining { gradients: zeros(), states, sums: (0.0, 0.0), reports: Vec::new() }
+    }
+
+    /// One batch; the number of rows that the loss is a mean of.
+    #[allow(clippy::too_many_arguments, reason = "the parts of a trainer")]
+    pub fn step(
+        &mut self,
+        rnn: &mut Rnn,
+        head: &mut HeadWeights,
+        loss: &Loss,
+        call: &Call<'_>,
+        targets: &Targets,
+        batch: &Batch,
+        save: Save,
+    ) -> Result<usize> {
+        let lengths = rnn.network().checked(call)?.lengths;
+        let lengths = lengths.as_deref();
+        // Ready at once: the host waits for no device.
+        let (output, mut saved) = pollster::block_on(rnn.run_saved(call, save, Wait::Elsewhere))?;
+        let features = head.features(&output, lengths)?;
+        let predictions = head.predict(&features)?;
+        let mut value = loss.evaluate(&predictions, targets, lengths)?;
+        let factor = batch.gradient_factor as f32 / batch.accumulate as f32;
+        if factor != 1.0 {
+            value.gradient.mapv_inplace(|gradient| gradient * factor);
+        }
+        let by_head = head.backward(&features, &value.gradient)?;
+        let read = head.read_gradients(&output, lengths, &by_head.features)?;
+        let wanted = Wanted::all().without_input();
+        let given = read.gradients();
+        let by_call = pollster::block_on(rnn.run_backward(&mut saved, &given, &wanted, Wait::Elsewhere))?;
+        let both = [by_call.weights.as_slice(), by_head.params.as_slice()];
+        for (own, new) in self.gradients.iter_mut().zip(both) {
+            match batch.adds {
+                true => own.iter_mut().zip(new).for_each(|(own, new)| *own += new),
+                false => own.copy_from_slice(new),
+            }
+        }
+        if !batch.adds {
+            self.sums = (0.0, 0.0);
+        }
+        self.sums.0 += f64::from(value.loss) / batch.accumulate as f64;
+        self.sums.1 += value.right as f64;
+        if batch.updates {
+            self.update(rnn, head, &batch.coefficients)?;
+        }
+        Ok(value.rows)
+    }
+
+    fn update(
+        &mut self,
+        rnn: &mut Rnn,
+        head: &mut HeadWeights,
+        coefficients: &Coefficients<f64>,
+    ) -> Result<()> {
+        let [network, own] = [0, 1].map(|flat| norm(&self.gradients[flat]));
+        let whole = network.hypot(own);
+        self.reports.push((self.sums.0, self.sums.1, whole * coefficients.scale));
+        if !whole.is_finite() {
+            // The parameters stay as they are.
+            return Ok(());
+        }
+        let coefficients = coefficients.with_norm(whole).cast::<f32>();
+        let mut weights = rnn.known_weights()?.clone();
+        for (flat, numbers) in
+            [weights.numbers_mut(), head.params_mut().as_mut_slice()].into_iter().enumerate()
+        {
+            let mut states: Vec<&mut [f32]> =
+                self.states.iter_mut().map(|state| &mut state[flat][..]).collect();
+            coefficients.update(numbers, &self.gradients[flat], &mut states)?;
+        }
+        rnn.set_weights(weights)
+    }
+
+    /// The reports since the last call: loss, right rows and norm.
+    pub fn reports(&mut self) -> Vec<(f64, f64, f64)> {
+        std::mem::take(&mut self.reports)
+    }
+}
