@@ -302,7 +302,8 @@ fn a_loss_scale_adapts_in_f16() {
     }
     assert_eq!(reports.len(), 30);
     assert!(reports[0].is_skipped && !reports[29].is_skipped);
-    assert!(reports[29].loss < 0.5 * reports[0].loss, "{reports:?}");
+    let [first, last] = [reports[0], reports[29]];
+    assert!(last.loss < 0.75 * first.loss, "{first:?}, {last:?}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn main(
     let start = row * dims.stride;
     let is_counted = targets[row] != 0u;
     var loss = 0.0;
-    var right = 0.0;
+    var is_right = KIND == 0u && is_counted;
     for (var c = 0u; c < dims.stride; c += 1u) {
         var gradient = 0.0;
         if c < dims.columns && is_counted {
@@ -72,11 +72,9 @@ fn main(
             let is_unknown = is_nan(x) || is_nan(y);
             loss += select(both.x, x + y, is_unknown);
             gradient = select(both.y * numbers.gradient_factor, x + y, is_unknown);
-            if KIND == 0u && (x > 0.0) == (y > 0.5) {
-                right += 1.0;
-            }
+            is_right &= (x > 0.0) == (y > 0.5);
         }
         predictions[start + c] = gradient;
     }
-    rows[row] = vec2(loss * numbers.loss_factor, right);
+    rows[row] = vec2(loss * numbers.loss_factor, select(0.0, 1.0, is_right));
 }
