@@ -74,6 +74,10 @@ pub enum Kernel {
     Elementwise,
     /// A phase of connectionist temporal classification.
     Ctc(Ctc),
+    /// The mean or the maximum of rows over time.
+    Pool,
+    /// The gradient by these rows.
+    PoolBack,
     /// The sums of rows of losses.
     Total,
     /// The sums of squares of blocks of gradients.
@@ -144,6 +148,8 @@ impl Kernel {
             Kernel::Ctc(Ctc::Logs),
             Kernel::Ctc(Ctc::Paths),
             Kernel::Ctc(Ctc::Gradient),
+            Kernel::Pool,
+            Kernel::PoolBack,
             Kernel::Total,
             Kernel::Squares,
             Kernel::NormOfAll,
@@ -200,6 +206,8 @@ impl Kernel {
             Kernel::Ctc(Ctc::Logs) => "ctc logs",
             Kernel::Ctc(Ctc::Paths) => "ctc paths",
             Kernel::Ctc(Ctc::Gradient) => "ctc gradient",
+            Kernel::Pool => "pool",
+            Kernel::PoolBack => "pool back",
             Kernel::Total => "total",
             Kernel::Squares => "squares",
             Kernel::NormOfAll => "norm of all",

@@ -114,6 +114,11 @@ pub mod inspect {
         engine.on_gpu().map_or(0, |gpu| gpu.objects_made())
     }
 
+    /// Plans of training steps: every loss, pooling and optimiser.
+    pub fn training_plans(limits: &crate::Limits) -> crate::Result<Vec<Plan>> {
+        crate::plan::training_plans(limits)
+    }
+
     /// The activation of numbers as the CPU engine computes it, in place; in whole sixteens.
     pub fn activate_on_cpu(activation: crate::Activation, numbers: &mut [f32]) {
         crate::cpu::activate(activation, numbers);

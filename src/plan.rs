@@ -38,12 +38,13 @@ pub use buffers::{Binding, Buffer, BufferId, Content, Given};
 pub use cost::{Bound, Estimate, Machine, Shape};
 pub use dims::{
     AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, Dims, DropDims, ElementwiseDims,
-    GemmDims, NormDims, NormOfAllDims, OuterDims, PackDims, ReduceDims, SquaresDims, StepDims, TotalDims,
-    TransposeDims, UpdateDims,
+    GemmDims, NormDims, NormOfAllDims, OuterDims, PackDims, PoolDims, ReduceDims, SquaresDims, StepDims,
+    TotalDims, TransposeDims, UpdateDims,
 };
 pub use dispatch::{Dispatch, Gives, Pass};
 pub use limits::Limits;
-pub(crate) use objective::{LinearHead, NUMBERS_LEN, Objective, PlannedLoss, REPORT_LEN};
+pub(crate) use objective::training_plans;
+pub(crate) use objective::{LinearHead, NUMBERS_LEN, Objective, PlannedLoss, Pooling, REPORT_LEN};
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
 pub(crate) use update::Update;

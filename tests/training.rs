@@ -4,9 +4,9 @@
 use ndarray::{Array2, Array3};
 use wgpu_rnn::inspect::objects_made;
 use wgpu_rnn::train::{
-    Checkpoint, Clip, Head, Loss, LossScale, Optimizer, Report, Schedule, Targets, Trainer,
+    Checkpoint, Clip, Head, Loss, LossScale, Optimizer, Reads, Report, Schedule, Targets, Trainer,
 };
-use wgpu_rnn::{Call, Config, Dropout, Dtype, Engine, Error, Init, Layout, Machine, Naming, Rnn};
+use wgpu_rnn::{Call, Config, Dropout, Dtype, Engine, Error, Init, Layout, Machine, Merge, Naming, Rnn};
 
 const T: usize = 7;
 const N: usize = 6;
@@ -147,10 +147,12 @@ fn networks_and_settings_on_every_engine() {
         Config::rnn_tanh(5).num_layers(3),
     ];
     for config in configs {
-        for head in [Head::last_states(3), Head::every_step(3)] {
+        for head in [Head::last_states(3), Head::every_step(3), Head::mean(3), Head::max(3)] {
             let targets = match head.reads() {
-                wgpu_rnn::train::Reads::LastStates => Targets::Classes(vec![0, 1, 2, 2, 1, 0]),
-                _ => Targets::StepClasses(Array2::from_shape_fn((T, N), |(t, n)| ((t * n) % 3) as i32)),
+                Reads::EveryStep => {
+                    Targets::StepClasses(Array2::from_shape_fn((T, N), |(t, n)| ((t * n) % 3) as i32))
+                }
+                _ => Targets::Classes(vec![0, 1, 2, 2, 1, 0]),
             };
             let (config, what) = (config.clone().input_size(I), format!("{config:?}, {head:?}"));
             let make = move |engine: &Engine| {
@@ -307,9 +309,9 @@ fn a_loss_scale_adapts_in_f16() {
 }
 
 #[test]
-fn heads_that_a_gpu_cannot_have_are_refused() {
+fn directions_apart_are_refused_on_a_gpu() {
     let engine = Engine::gpu().unwrap();
-    let rnn = Rnn::lazy(&engine, &config(), Init::pytorch()).unwrap();
+    let rnn = Rnn::lazy(&engine, &config().merge(Merge::Apart), Init::pytorch()).unwrap();
     let refused = Trainer::new(rnn, Head::mean(4), Loss::cross_entropy(), Optimizer::adam(0.01)).unwrap_err();
-    assert!(matches!(refused, Error::Unsupported { name: "head", .. }), "{refused}");
+    assert!(matches!(refused, Error::Unsupported { name: "merge", .. }), "{refused}");
 }

@@ -25,6 +25,22 @@ const MAX_SHAPES: usize = 4;
 pub(crate) enum HeadReads {
     LastStates,
     EveryStep,
+    /// The mean of all steps.
+    Mean,
+    /// Their maximum.
+    Max,
+}
+
+impl HeadReads {
+    /// One prediction per sequence.
+    pub const fn is_of_sequence(self) -> bool {
+        !matches!(self, HeadReads::EveryStep)
+    }
+
+    /// The mean or the maximum of steps.
+    const fn pools(self) -> bool {
+        matches!(self, HeadReads::Mean | HeadReads::Max)
+    }
 }
 
 /// The parts of a training that its plans depend on.

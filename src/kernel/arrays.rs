@@ -66,6 +66,9 @@ impl Kernel {
         const CTC_GRADIENT: &[Array] =
             &[written("predictions"), read("targets"), read("numbers"), read("paths")];
         const CTC_LOGS: &[Array] = &[written("predictions")];
+        const POOL: &[Array] = &[read("features"), read("lengths"), written("pooled")];
+        const POOL_BACK: &[Array] =
+            &[read("features"), read("lengths"), read("by_pooled"), written("by_features")];
         const TOTAL: &[Array] = &[read("rows"), written("report")];
         const SQUARES: &[Array] = &[read("flat"), written("sums")];
         const NORM_OF_ALL: &[Array] = &[read("sums"), read("numbers"), written("report")];
@@ -104,6 +107,8 @@ impl Kernel {
             Kernel::Ctc(Ctc::Logs) => CTC_LOGS,
             Kernel::Ctc(Ctc::Paths) => CTC_PATHS,
             Kernel::Ctc(Ctc::Gradient) => CTC_GRADIENT,
+            Kernel::Pool => POOL,
+            Kernel::PoolBack => POOL_BACK,
             Kernel::Total => TOTAL,
             Kernel::Squares => SQUARES,
             Kernel::NormOfAll => NORM_OF_ALL,

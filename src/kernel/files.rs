@@ -92,6 +92,7 @@ impl Kernel {
         let stored = include_str!("../../shaders/result/stored.wgsl");
         let in_f32 = include_str!("../../shaders/result/f32.wgsl");
         let none = include_str!("../../shaders/saves/none.wgsl");
+        let pooling = include_str!("../../shaders/train/pooling.wgsl");
         let numbers = include_str!("../../shaders/train/numbers.wgsl");
         let saves = |equation: Equation, save: Save| match (save, equation.row().saves) {
             (Save::States, _) | (_, "") => [include_str!("../../shaders/saves/states.wgsl"), ""],
@@ -184,6 +185,12 @@ impl Kernel {
                     Ctc::Paths => include_str!("../../shaders/train/ctc_paths.wgsl"),
                     Ctc::Gradient => include_str!("../../shaders/train/ctc_gradient.wgsl"),
                 });
+            }
+            Kernel::Pool => {
+                files.extend([pooling, include_str!("../../shaders/train/pool.wgsl")]);
+            }
+            Kernel::PoolBack => {
+                files.extend([pooling, include_str!("../../shaders/train/pool_back.wgsl")]);
             }
             Kernel::Total | Kernel::Squares | Kernel::NormOfAll => {
                 files.extend([numbers, include_str!("../../shaders/lanes.wgsl")]);

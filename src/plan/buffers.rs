@@ -59,6 +59,8 @@ pub enum Given {
     Features,
     /// The gradients by them.
     ByFeatures,
+    /// The lengths of sequences, for a head that pools steps.
+    Lengths,
     /// The targets, as the loss reads them.
     Targets,
     /// The weights of classes.

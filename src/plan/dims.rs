@@ -5,7 +5,7 @@ mod train;
 
 pub use back::{AgainDims, BackDims, DropDims, OuterDims, ReduceDims, TransposeDims};
 pub use train::{
-    CrossEntropyDims, CtcDims, ElementwiseDims, NormOfAllDims, SquaresDims, TotalDims, UpdateDims,
+    CrossEntropyDims, CtcDims, ElementwiseDims, NormOfAllDims, PoolDims, SquaresDims, TotalDims, UpdateDims,
 };
 
 /// The sizes that a kernel is told, as its `Dims` in WGSL.
@@ -41,6 +41,8 @@ pub enum Dims {
     Elementwise(ElementwiseDims),
     /// The sizes of the kernels of [`Kernel::Ctc`](crate::kernel::Kernel::Ctc).
     Ctc(CtcDims),
+    /// The sizes of [`Kernel::Pool`](crate::kernel::Kernel::Pool) and of the way back.
+    Pool(PoolDims),
     /// The sizes of [`Kernel::Total`](crate::kernel::Kernel::Total).
     Total(TotalDims),
     /// The sizes of [`Kernel::Squares`](crate::kernel::Kernel::Squares).
@@ -232,6 +234,7 @@ impl Dims {
             Dims::CrossEntropy(dims) => bytemuck::bytes_of(dims),
             Dims::Elementwise(dims) => bytemuck::bytes_of(dims),
             Dims::Ctc(dims) => bytemuck::bytes_of(dims),
+            Dims::Pool(dims) => bytemuck::bytes_of(dims),
             Dims::Total(dims) => bytemuck::bytes_of(dims),
             Dims::Squares(dims) => bytemuck::bytes_of(dims),
             Dims::NormOfAll(dims) => bytemuck::bytes_of(dims),

@@ -2,8 +2,11 @@
 //! them and by the head's parameters.
 
 mod loss;
+mod pooled;
+mod samples;
 
 pub(crate) use loss::PlannedLoss;
+pub(crate) use samples::training_plans;
 
 use super::buffers::{Binding, BufferId, Given, PlanBuffers};
 use super::dims::{Dims, PackDims, ReduceDims, TotalDims, TransposeDims};
@@ -18,6 +21,7 @@ use super::{FOUR, Limits, Plan, Schedule, Tuning, Way, product};
 use crate::Result;
 use crate::kernel::{Kernel, Tile, WORKGROUP};
 use crate::network::Dtype;
+use pooled::Pooled;
 
 /// Rows of a partial sum of the head's gradient.
 const CHUNK: u64 = 256;
@@ -64,6 +68,15 @@ impl LinearHead {
     }
 }
 
+/// Rows over time that become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pooling {
+    /// T of the rows.
+    pub steps: usize,
+    /// Their maximum, and not their mean.
+    pub is_maximum: bool,
+}
+
 /// The head and the loss of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Objective {
@@ -75,6 +88,8 @@ pub(crate) struct Objective {
     /// Numbers of a row of the results, and the place in it where the features begin.
     pub row: u64,
     pub first: u64,
+    /// The head reads the mean or the maximum of rows over time.
+    pub pooling: Option<Pooling>,
     /// The gradients are added to those of earlier batches.
     pub adds: bool,
 }
@@ -96,8 +111,14 @@ impl Objective {
         let mut buffers = PlanBuffers::new(&title, limits);
         let (head, rows) = (&self.head, self.rows());
         let stride = FOUR * head.columns();
-        let features = buffers.given(Given::Features, product(&[rows, self.row]))?;
-        let by_features = buffers.given(Given::ByFeatures, product(&[rows, self.row]))?;
+        let pooled = self.pooling.map(|pooling| Pooled::new(self, pooling, &mut buffers)).transpose()?;
+        let (features, by_features) = match &pooled {
+            Some(pooled) => (pooled.pooled, pooled.by_pooled),
+            None => {
+                let mut given = |given| buffers.given(given, product(&[rows, self.row]));
+                (given(Given::Features)?, given(Given::ByFeatures)?)
+            }
+        };
         let packed = Packed::new(head, &mut buffers)?;
         let by_head = buffers.given(Given::HeadGradients, head.len() as u64)?;
         let report = buffers.given(Given::Report, REPORT_LEN)?;
@@ -132,6 +153,9 @@ impl Objective {
             segment: None,
         };
         let mut walk = Walk::new();
+        if let Some(pooled) = &pooled {
+            walk.once("pool".into(), vec![pooled.forward(self, maker)?]);
+        }
         walk.once("head".into(), forward.dispatches(maker)?);
         let mut dispatches = self.loss.dispatches(self, maker, predictions, &losses)?;
         dispatches.push(self.total(maker, &losses, report)?);
@@ -151,6 +175,9 @@ impl Objective {
             dispatches.extend(self.reductions(maker, &part, (partial, by_head), adds)?);
         }
         walk.once("head back".into(), dispatches);
+        if let Some(pooled) = &pooled {
+            walk.once("pool back".into(), vec![pooled.backward(self, maker)?]);
+        }
         let forward = Way { uploads: Vec::new(), submits: walk.submits, downloads: Vec::new() };
         let (schedule, buffers) = (Schedule::Stepwise, buffers.finish());
         Ok(Plan { title, schedule, steps: 0, buffers, forward, backward: None, saved: None, limits: *limits })

@@ -1,7 +1,10 @@
 //! The training loop: a network, its head, a loss and an optimiser, one batch after the other.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod blocking;
 mod device;
 mod host;
+mod settings;
 mod state;
 
 use super::{
@@ -38,13 +41,11 @@ use std::collections::VecDeque;
 /// # }
 /// ```
 ///
-/// Nothing is hidden. The same step by hand is [`Rnn::forward_saved`], [`HeadWeights::features`] and
-/// [`predict`](HeadWeights::predict), [`Loss::evaluate`], [`HeadWeights::backward`] and
-/// [`read_gradients`](HeadWeights::read_gradients), [`Rnn::backward`], [`Coefficients::update`] and
+/// The same step by hand is [`Rnn::forward_saved`], [`HeadWeights::features`] and `predict`, [`Loss::evaluate`],
+/// [`HeadWeights::backward`] and `read_gradients`, [`Rnn::backward`], [`Coefficients::update`] and
 /// [`Rnn::set_weights`].
 ///
-/// On a GPU all numbers stay on the device between steps. The host reads a report of 64 bytes a step, and does
-/// not wait for it.
+/// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step.
 #[derive(Debug)]
 pub struct Trainer {
     rnn: Rnn,
@@ -69,7 +70,7 @@ struct Settings {
     save: Save,
 }
 
-/// The numbers that a training goes on from.
+/// The state that a training goes on from.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     /// Updates of the parameters.
@@ -179,67 +180,6 @@ impl Trainer {
         };
         let (progress, pending) = (Progress::default(), VecDeque::new());
         Ok(Trainer { rnn, head, loss, optimizer, settings, progress, on, pending })
-    }
-
-    /// Clips gradients.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for a maximum that is not above 0.
-    pub fn clip(mut self, clip: Clip) -> Result<Trainer> {
-        clip.check()?;
-        self.settings.clip = clip;
-        Ok(self)
-    }
-
-    /// Changes the learning rate from step to step.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for settings that no schedule can have.
-    pub fn schedule(mut self, schedule: Schedule) -> Result<Trainer> {
-        schedule.check(self.optimizer.learning_rate())?;
-        self.settings.schedule = schedule;
-        Ok(self)
-    }
-
-    /// Updates the parameters once for so many batches, by the mean of their gradients.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for 0.
-    pub fn accumulate(mut self, batches: usize) -> Result<Trainer> {
-        if batches == 0 {
-            let (expected, found) = ("at least 1".into(), "0".into());
-            return Err(Error::Setting { name: "accumulate", expected, found });
-        }
-        self.settings.accumulate = batches;
-        Ok(self)
-    }
-
-    /// Drops numbers between layers while it trains; the trainer counts the calls.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for a probability that is none, or a network of one layer.
-    pub fn dropout(mut self, dropout: Dropout) -> Result<Trainer> {
-        dropout.check(self.rnn.network())?;
-        self.settings.dropout = Some(dropout);
-        Ok(self)
-    }
-
-    /// Scales the loss, for a network that is stored as f16. With a scale that adapts, every step waits for the
-    /// device.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for settings that no scale can have.
-    pub fn loss_scale(mut self, loss_scale: LossScale) -> Result<Trainer> {
-        loss_scale.check()?;
-        self.settings.loss_scale = loss_scale;
-        Ok(self)
-    }
-
-    /// Sets what a call keeps for its backward pass.
-    #[must_use]
-    pub fn saving(mut self, save: Save) -> Trainer {
-        self.settings.save = save;
-        self
     }
 }
 
@@ -453,61 +393,9 @@ impl Trainer {
         self.progress.steps
     }
 
-    /// The learning rate of the next step.
+    /// The next step's learning rate.
     pub fn learning_rate(&self) -> f64 {
         let base = self.optimizer.learning_rate();
         self.settings.schedule.learning_rate(base, self.progress.steps, &self.progress.schedule)
-    }
-}
-
-/// # Blocking calls
-#[cfg(not(target_arch = "wasm32"))]
-impl Trainer {
-    /// The same as [`step_async`](Trainer::step_async).
-    ///
-    /// # Errors
-    /// The errors of [`step_async`](Trainer::step_async).
-    pub fn step(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
-        pollster::block_on(self.run_step(call, targets, Wait::Here))
-    }
-
-    /// The same as [`finish_async`](Trainer::finish_async).
-    ///
-    /// # Errors
-    /// The errors of [`finish_async`](Trainer::finish_async).
-    pub fn finish(&mut self) -> Result<Vec<Report>> {
-        pollster::block_on(self.finish_async())
-    }
-
-    /// The same as [`predict_async`](Trainer::predict_async).
-    ///
-    /// # Errors
-    /// The errors of [`predict_async`](Trainer::predict_async).
-    pub fn predict(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
-        pollster::block_on(self.run_predict(call, Wait::Here))
-    }
-
-    /// The same as [`evaluate_async`](Trainer::evaluate_async).
-    ///
-    /// # Errors
-    /// The errors of [`evaluate_async`](Trainer::evaluate_async).
-    pub fn evaluate(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
-        pollster::block_on(self.run_evaluate(call, targets, Wait::Here))
-    }
-
-    /// The same as [`save_async`](Trainer::save_async).
-    ///
-    /// # Errors
-    /// The errors of [`save_async`](Trainer::save_async).
-    pub fn save(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        pollster::block_on(self.save_async(path))
-    }
-
-    /// The same as [`weights_async`](Trainer::weights_async).
-    ///
-    /// # Errors
-    /// The errors of [`weights_async`](Trainer::weights_async).
-    pub fn weights(&mut self) -> Result<(&Weights, &HeadWeights)> {
-        pollster::block_on(self.weights_async())
     }
 }

@@ -5,8 +5,8 @@ use naga::{AddressSpace, TypeInner};
 use std::mem::offset_of;
 use wgpu_rnn::inspect::{
     AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, DropDims, ElementwiseDims,
-    GemmDims, Kernel, NormDims, NormOfAllDims, OuterDims, PackDims, Product, ReduceDims, SquaresDims,
-    StepDims, StepIndex, TotalDims, TransposeDims, UpdateDims,
+    GemmDims, Kernel, NormDims, NormOfAllDims, OuterDims, PackDims, PoolDims, Product, ReduceDims,
+    SquaresDims, StepDims, StepIndex, TotalDims, TransposeDims, UpdateDims,
 };
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
@@ -202,6 +202,11 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("states", offset_of!(CtcDims, states)),
                 ("blank", offset_of!(CtcDims, blank)),
                 ("zero_infinity", offset_of!(CtcDims, zero_infinity)),
+            ],
+            Kernel::Pool | Kernel::PoolBack => vec![
+                ("steps", offset_of!(PoolDims, steps)),
+                ("batch", offset_of!(PoolDims, batch)),
+                ("width", offset_of!(PoolDims, width)),
             ],
             Kernel::Total => {
                 vec![("rows", offset_of!(TotalDims, rows)), ("adds", offset_of!(TotalDims, adds))]

@@ -4,7 +4,7 @@ use crate::common::options::{self, OPTIONS, Row, Setup, with};
 use crate::{parse, translate};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use wgpu_rnn::inspect::{Equation, Kernel, Read, StepIndex, Tile};
+use wgpu_rnn::inspect::{Equation, Kernel, Read, StepIndex, Tile, training_plans};
 use wgpu_rnn::{Activation, Cell, Dtype, Error, Limits, Machine, Plan, Save, Schedule, Tuning, Workload};
 
 /// A pipeline: the kernel's name for reports, and what makes it another one.
@@ -173,6 +173,11 @@ fn used() -> Vec<Used> {
                     }
                 }
             }
+        }
+    }
+    for limits in adapters() {
+        for plan in training_plans(&limits).expect("every adapter can train") {
+            add(Ok(plan));
         }
     }
     used.into_values().collect()

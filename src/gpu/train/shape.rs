@@ -7,7 +7,7 @@ use crate::gpu::weights::KnownBuffers;
 use crate::gpu::{Gpu, check_memory};
 use crate::interop::{BufferArray, Buffers, GradientBuffers};
 use crate::network::Network;
-use crate::plan::{Content, Given, Objective, PlannedLoss, padded, product};
+use crate::plan::{Content, Given, Objective, PlannedLoss, Pooling, padded, product};
 
 /// The arrays of a batch of T steps and N sequences, and its head and loss.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Shape {
     loss: PlannedLoss,
     adds: bool,
     reads: HeadReads,
+    /// The batch has lengths.
+    has_lengths: bool,
     /// Strides of the results that the head reads, and of the gradients by them.
     strides: [u64; 2],
     input: wgpu::Buffer,
@@ -29,11 +31,10 @@ pub(super) struct Shape {
 
 impl Shape {
     pub fn fits(&self, batch: &TrainingBatch<'_>) -> bool {
-        let has_lengths = (self.lengths.is_some(), batch.lengths.is_some());
         [self.steps, self.batch] == [batch.steps, batch.batch]
             && self.loss == batch.loss
             && self.adds == batch.adds
-            && has_lengths.0 == has_lengths.1
+            && self.has_lengths == batch.lengths.is_some()
     }
 
     pub async fn new(
@@ -48,17 +49,23 @@ impl Shape {
         // A row of states has all slots side by side.
         let strides = match spec.reads {
             HeadReads::LastStates => [spec.head.part_row, objective.row],
-            HeadReads::EveryStep => [batch * objective.row, objective.row],
+            _ => [batch * objective.row, objective.row],
         };
         let plan = objective.plan(&gpu.limits)?;
         check_memory(&plan, gpu.is_software)?;
         let targets = of.loss.targets(objective.steps, of.batch, spec.head.outputs);
-        let rows = product(&[objective.steps as u64, batch, objective.row]);
+        let read = if spec.reads.pools() { of.steps } else { objective.steps };
+        let rows = product(&[read as u64, batch, objective.row]);
         let input = array(gpu, "input", 4 * product(&[steps, batch, network.input_size as u64])).await?;
-        let lengths = match of.lengths {
-            Some(_) => Some(array(gpu, "lengths", 4 * batch).await?),
-            None => None,
+        let has_lengths = of.lengths.is_some();
+        let lengths = match has_lengths || spec.reads.pools() {
+            true => Some(array(gpu, "lengths", 4 * batch).await?),
+            false => None,
         };
+        if let (Some(lengths), false) = (&lengths, has_lengths) {
+            let whole = vec![of.steps as u32; of.batch];
+            gpu.queue.write_buffer(lengths, 0, bytemuck::cast_slice(&whole));
+        }
         let targets = array(gpu, "targets", 4 * targets).await?;
         let features = array(gpu, "features", 4 * rows).await?;
         let by_features = array(gpu, "gradients by features", 4 * rows).await?;
@@ -69,6 +76,9 @@ impl Shape {
         {
             known.insert(Content::Given(given), buffer.clone());
         }
+        if let Some(lengths) = &lengths {
+            known.insert(Content::Given(Given::Lengths), lengths.clone());
+        }
         let objective = Prepared::new(gpu, &known, plan, false).await?;
         Ok(Shape {
             steps: of.steps,
@@ -76,6 +86,7 @@ impl Shape {
             loss: of.loss,
             adds: of.adds,
             reads: spec.reads,
+            has_lengths,
             strides,
             input,
             lengths,
@@ -94,7 +105,7 @@ impl Shape {
     /// The arrays of the saved call.
     pub fn buffers(&self, batch: &TrainingBatch<'_>) -> Buffers<'_> {
         let mut buffers = Buffers::new(self.steps, self.batch, BufferArray::new(&self.input));
-        if let Some(lengths) = &self.lengths {
+        if let Some(lengths) = self.lengths.as_ref().filter(|_| self.has_lengths) {
             buffers = buffers.lengths(lengths, 0);
         }
         if let Some(dropout) = batch.dropout {
@@ -102,7 +113,7 @@ impl Shape {
         }
         match self.reads {
             HeadReads::LastStates => buffers.h_n(self.array(&self.features)),
-            HeadReads::EveryStep => buffers.output(self.array(&self.features)),
+            _ => buffers.output(self.array(&self.features)),
         }
     }
 
@@ -111,7 +122,7 @@ impl Shape {
         let buffers = GradientBuffers::new().by_weights(BufferArray::new(by_weights));
         let buffers = match self.reads {
             HeadReads::LastStates => buffers.by_h_n(self.array(&self.by_features)),
-            HeadReads::EveryStep => buffers.by_output(self.array(&self.by_features)),
+            _ => buffers.by_output(self.array(&self.by_features)),
         };
         if adds { buffers.accumulate() } else { buffers }
     }
@@ -140,6 +151,9 @@ fn objective(
             (1, row * network.slots.len() as u64, first)
         }
         HeadReads::EveryStep => (of.steps, head.row(), 0),
+        HeadReads::Mean | HeadReads::Max => (1, head.row(), 0),
     };
-    Objective { head: *head, loss: of.loss, steps, batch: of.batch, row, first, adds: of.adds }
+    let is_maximum = reads == HeadReads::Max;
+    let pooling = reads.pools().then_some(Pooling { steps: of.steps, is_maximum });
+    Objective { pooling, head: *head, loss: of.loss, steps, batch: of.batch, row, first, adds: of.adds }
 }

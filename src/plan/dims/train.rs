@@ -53,6 +53,18 @@ pub struct CtcDims {
     pub zero_infinity: u32,
 }
 
+/// `Dims` of `train/pooling.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct PoolDims {
+    /// T.
+    pub steps: u32,
+    /// N.
+    pub batch: u32,
+    /// Numbers of a row.
+    pub width: u32,
+}
+
 /// `Dims` of `train/total.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]

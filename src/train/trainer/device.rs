@@ -51,13 +51,17 @@ impl DeviceTraining {
                 let (part, parts) = (top[0].state_size, top.len());
                 (HeadReads::LastStates, LinearHead { outputs, part, parts, part_row })
             }
-            Reads::EveryStep if network.merge != Merge::Apart => {
+            reads if network.merge != Merge::Apart => {
                 let part = network.width(network.num_layers - 1);
                 let linear = LinearHead { outputs, part, parts: 1, part_row: padded(part) };
-                (HeadReads::EveryStep, linear)
+                let reads = match reads {
+                    Reads::Mean => HeadReads::Mean,
+                    Reads::Max => HeadReads::Max,
+                    _ => HeadReads::EveryStep,
+                };
+                (reads, linear)
             }
-            Reads::EveryStep => return unsupported("merge", "directions in one array", "apart"),
-            other => return unsupported("head", "LastStates or EveryStep", &format!("{other:?}")),
+            _ => return unsupported("merge", "directions in one array", "apart"),
         };
         Ok(DeviceTraining {
             training: None,
@@ -85,7 +89,7 @@ impl DeviceTraining {
             return Err(Error::Unsupported { name: "call", expected, found });
         }
         let (steps, batch_size) = (checked.steps(), checked.batch());
-        let predicted = if self.reads == HeadReads::EveryStep { steps } else { 1 };
+        let predicted = if self.reads.is_of_sequence() { 1 } else { steps };
         let lengths = checked.lengths.as_deref();
         let told = of.loss.device_targets(targets, [predicted, batch_size, self.linear.outputs], lengths)?;
         let gpu = of.rnn.gpu("train")?;

@@ -1,0 +1,16 @@
+// Text that both kernels of pooling share.
+
+// The maximum, and not the mean.
+override IS_MAXIMUM: bool = false;
+
+struct Dims {
+    // T, N, and numbers of a row.
+    steps: u32,
+    batch: u32,
+    width: u32,
+}
+
+// A NaN is higher than any number.
+fn exceeds(x: f32, y: f32) -> bool {
+    return x > y || (is_nan(x) && !is_nan(y));
+}

@@ -1,0 +1,69 @@
+//! The settings of a trainer beside its optimiser.
+
+use super::Trainer;
+use crate::train::{Clip, LossScale, Schedule};
+use crate::{Dropout, Error, Result, Save};
+
+/// # Settings
+impl Trainer {
+    /// Clips gradients.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a maximum that is not above 0.
+    pub fn clip(mut self, clip: Clip) -> Result<Trainer> {
+        clip.check()?;
+        self.settings.clip = clip;
+        Ok(self)
+    }
+
+    /// Changes the learning rate from step to step.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings that no schedule can have.
+    pub fn schedule(mut self, schedule: Schedule) -> Result<Trainer> {
+        schedule.check(self.optimizer.learning_rate())?;
+        self.settings.schedule = schedule;
+        Ok(self)
+    }
+
+    /// Updates the parameters once for so many batches, by the mean of their gradients.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for 0.
+    pub fn accumulate(mut self, batches: usize) -> Result<Trainer> {
+        if batches == 0 {
+            let (expected, found) = ("at least 1".into(), "0".into());
+            return Err(Error::Setting { name: "accumulate", expected, found });
+        }
+        self.settings.accumulate = batches;
+        Ok(self)
+    }
+
+    /// Drops numbers between layers while it trains; the trainer counts the calls.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a probability that is none, or a network of one layer.
+    pub fn dropout(mut self, dropout: Dropout) -> Result<Trainer> {
+        dropout.check(self.rnn.network())?;
+        self.settings.dropout = Some(dropout);
+        Ok(self)
+    }
+
+    /// Scales the loss, for a network that is stored as f16. With a scale that adapts, every step waits for the
+    /// device.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings that no scale can have.
+    pub fn loss_scale(mut self, loss_scale: LossScale) -> Result<Trainer> {
+        loss_scale.check()?;
+        self.settings.loss_scale = loss_scale;
+        Ok(self)
+    }
+
+    /// Sets what a call keeps for its backward pass.
+    #[must_use]
+    pub fn saving(mut self, save: Save) -> Trainer {
+        self.settings.save = save;
+        self
+    }
+}
