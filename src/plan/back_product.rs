@@ -46,8 +46,8 @@ impl BackProduct {
         };
         let tile = match in_one {
             true => {
-                let usable = tiles::usable(kernel, workload.dtype, limits);
-                tiles::best(kernel, &usable, &Shape { steps: workload.steps as u64, ..shape }, limits)
+                let shape = Shape { steps: workload.steps as u64, ..shape };
+                tiles::tile(kernel, &shape, &workload.tuning, limits)?
             }
             false => {
                 // The tile follows the layer's directions, not this dispatch's: every schedule has the same.
