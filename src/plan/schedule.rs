@@ -1,5 +1,6 @@
 //! The schedules, and the choice of one.
 
+use super::back_product::BackProduct;
 use super::buffers::binding_bytes;
 use super::cost::{self, Shape};
 use super::cut::{Cut, output_row};
@@ -7,7 +8,7 @@ use super::steps::phases;
 use super::weights::{WeightPart, depth, fit_together};
 use super::{FOUR, Limits, Workload, padded, product, tiles};
 use crate::kernel::{Kernel, Read, Tile};
-use crate::network::{Cell, Dtype, Equation, Network, Product, SlotSpec};
+use crate::network::{Back, Cell, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
 /// Invocations of a workgroup that has all units: whole blocks of them, and no more than is sure to be had.
@@ -104,7 +105,8 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
     Ok(Choice { schedule, is_paired: can_pair && schedule != Schedule::Stepwise })
 }
 
-/// The estimated time of all time steps of the forward pass by a schedule, of the first product of each.
+/// The estimated time of all time steps by a schedule: forward of the first product of each, and back of all
+/// products, if the call is saved.
 fn seconds(
     network: &Network,
     workload: &Workload,
@@ -142,7 +144,20 @@ fn seconds(
         let shape = Shape { columns: product(&[at_once, units]), directions: at_once, steps, ..shape };
         let dispatches = all / at_once * (workload.steps as u64).div_ceil(steps);
         let of_one = |tile| cost::of_product(phase.kernel, tile, &shape, limits).seconds;
-        dispatches as f64 * tile.map_or(f64::INFINITY, of_one)
+        let back = Back::of(&slot.cell).into_iter().filter(|_| workload.is_saved()).map(|phase| {
+            let together = if is_paired { slots } else { &slots[..1] };
+            match BackProduct::by(schedule, network, workload, limits, together, phase, false) {
+                Ok(Some(made)) => {
+                    let steps = made.steps_in_one(limits).min(workload.steps as u64);
+                    let shape = Shape { steps, ..made.shape };
+                    let dispatches = all / at_once * (workload.steps as u64).div_ceil(steps);
+                    dispatches as f64 * cost::seconds(made.kernel, made.tile, &shape, limits)
+                }
+                Ok(None) => 0.0,
+                Err(_) => f64::INFINITY,
+            }
+        });
+        dispatches as f64 * tile.map_or(f64::INFINITY, of_one) + back.sum::<f64>()
     };
     network.layers().map(of_layer).sum()
 }

@@ -136,3 +136,35 @@ fn a_named_tile_is_of_the_way_back() {
         }
     }
 }
+
+/// The schedule of a saved call has the least estimated time of both ways.
+#[test]
+fn the_schedule_is_the_best_of_both_ways() {
+    let discrete = Limits { machine: Machine::DISCRETE, subgroup_size: 32, ..Limits::default() };
+    let software = Limits { machine: Machine::SOFTWARE, subgroup_size: 8, ..Limits::default() };
+    for (config, batch, limits) in [
+        (Config::lstm(96), 4, software),
+        (Config::lstm(96).bidirectional(), 4, software),
+        (Config::gru(64).bidirectional(), 1024, discrete),
+        (Config::gru(64), 3, discrete),
+        (Config::rnn_tanh(300).bidirectional(), 40, discrete),
+    ] {
+        let planned = |schedule| {
+            let workload = Workload { saves: Some(Save::Gates), ..Workload::new(25, batch) };
+            let workload = Workload { tuning: Tuning { schedule, ..Tuning::default() }, ..workload };
+            Plan::of(&config.clone().input_size(32), &workload, &limits)
+        };
+        let chosen = planned(None).unwrap();
+        let others = Schedule::ALL.into_iter().filter_map(|schedule| planned(Some(schedule)).ok());
+        for other in others {
+            let (ours, theirs) = (1e6 * chosen.seconds(), 1e6 * other.seconds());
+            println!("{}: {ours:.1} us, {} {theirs:.1} us", chosen.title, other.schedule.name());
+            assert!(
+                ours <= 1.001 * theirs,
+                "{}: {ours} us, {} {theirs} us",
+                chosen.title,
+                other.schedule.name()
+            );
+        }
+    }
+}
