@@ -33,8 +33,8 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// The fit of measured = a · dispatches + b · estimated with the least sum of absolute errors, each relative
-    /// to the machine's own estimate. So a few samples that are far off change little.
+    /// The fit of measured = a · dispatches + b · estimated with the least sum of absolute errors, each
+    /// relative to the machine's own estimate. So a few samples that are far off change little.
     pub fn fit(machine: &Machine, samples: &[Sample]) -> Option<Calibration> {
         if samples.len() < LEAST_SAMPLES {
             return None;

@@ -20,8 +20,8 @@ pub(super) struct BackProduct {
 }
 
 impl BackProduct {
-    /// The product of a phase; with `ends`, after all time steps, which no sequence has. None of a phase without
-    /// one.
+    /// The product of a phase; with `ends`, after all time steps, which no sequence has. None of a phase
+    /// without one.
     pub fn of(
         builder: &Builder<'_>,
         slots: &[SlotSpec],
@@ -77,8 +77,8 @@ impl BackProduct {
         Ok(Some(if fits { made } else { BackProduct { tile: tile.whole(), ..made } }))
     }
 
-    /// Time steps that one dispatch of a sequence takes; one of a step. An invocation's loops are those of the
-    /// product, and of the formula for each row and unit.
+    /// Time steps that one dispatch of a sequence takes; one of a step. An invocation's loops are those of
+    /// the product, and of the formula for each row and unit.
     pub fn steps_in_one(&self, limits: &Limits) -> u64 {
         if !self.kernel.is_sequence() {
             return 1;

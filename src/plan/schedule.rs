@@ -188,8 +188,8 @@ fn can_pair(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) 
         })
 }
 
-/// The kernel of all time steps of a layer in one dispatch, if there is one, and its tiles: a workgroup has room
-/// for their rows' state, and an invocation for the weights.
+/// The kernel of all time steps of a layer in one dispatch, if there is one, and its tiles: a workgroup has
+/// room for their rows' state, and an invocation for the weights.
 fn sequence_tiles(slot: &SlotSpec, workload: &Workload, limits: &Limits) -> Option<(Kernel, Vec<Tile>)> {
     let phases = phases(&slot.cell, Schedule::Sequence, workload.saves);
     let [phase] = phases.as_slice() else { return None };

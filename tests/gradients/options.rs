@@ -174,7 +174,8 @@ fn in_segments(engine: &Engine, index: usize) -> Outcome {
     Ok(())
 }
 
-/// Every tile of a step or sequence, forward and on the way back, by sizes around those of tiles and pieces of K.
+/// Every tile of a step or sequence, forward and on the way back, by sizes around those of tiles and pieces of
+/// K.
 fn every_tile(engine: &Engine) -> Outcome {
     for (schedule, cell, hidden, steps, batch) in [
         (Schedule::Stepwise, Cell::Lstm, 70, 2, 35),

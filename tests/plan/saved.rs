@@ -114,8 +114,8 @@ fn sequence_by(name: &str, limits: &Limits) -> Vec<String> {
     steps.map(|one| format!("{}/{}", one.kernel.name(), one.tile)).collect()
 }
 
-/// A named tile is that of a sequence's way back and of the product after all steps. A tile that keeps weights in
-/// registers is of the way forward alone, whose way back has the plan's own tiles.
+/// A named tile is that of a sequence's way back and of the product after all steps. A tile that keeps weights
+/// in registers is of the way forward alone, whose way back has the plan's own tiles.
 #[test]
 fn a_named_tile_is_of_the_way_back() {
     let discrete = Limits { machine: Machine::DISCRETE, subgroup_size: 32, ..Limits::default() };
