@@ -15,7 +15,7 @@ struct Dims {
     b_offset: u32,
     b_stride: u32,
     b_width: u32,
-    // Blocks of b that a workgroup's blocks stand side by side in.
+    // Workgroups side by side along b.
     b_blocks: u32,
 }
 

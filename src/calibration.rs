@@ -2,11 +2,17 @@
 
 use crate::Machine;
 
-/// A correction by more than this factor either way is noise.
-const MOST: f64 = 16.0;
+/// The most correction, by this factor either way: more is noise.
+const MOST: u32 = 16;
 
 /// Samples below which nothing is fitted.
 const LEAST_SAMPLES: usize = 4;
+
+/// Rounds of a fit. Each weighs a sample by the last round's error.
+const ROUNDS: usize = 40;
+
+/// The error below which a sample weighs no more.
+const LEAST_ERROR: f64 = 1e-5;
 
 /// A plan that was run.
 #[derive(Clone, Copy, Debug)]
@@ -27,28 +33,45 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// The fit of measured = a · dispatches + b · estimated with the least sum of squared relative errors.
+    /// The fit of measured = a · dispatches + b · estimated with the least sum of absolute errors, each
+    /// relative to the machine's own estimate. So a few samples that are far off change little.
     pub fn fit(machine: &Machine, samples: &[Sample]) -> Option<Calibration> {
         if samples.len() < LEAST_SAMPLES {
             return None;
         }
-        let ratios = samples.iter().map(|s| (s.dispatches as f64 / s.measured, s.estimated / s.measured));
-        let sum = |of: fn(f64, f64) -> f64| ratios.clone().map(|(d, r)| of(d, r)).sum::<f64>();
-        let (dd, dr, rr) = (sum(|d, _| d * d), sum(|d, r| d * r), sum(|_, r| r * r));
-        let (d, r) = (sum(|d, _| d), sum(|_, r| r));
-        let own = 1e-9 * f64::from(machine.dispatch);
-        // Candidates that are alike do not tell a dispatch from its work: the dispatch keeps its cost.
-        let determinant = dd * rr - dr * dr;
-        let a = if determinant > 1e-6 * dd * rr { (d * rr - r * dr) / determinant } else { own };
-        let a = a.clamp(own / MOST, own * MOST);
-        let b = ((r - a * dr) / rr).clamp(1.0 / MOST, MOST);
+        let (own, most) = (1e-9 * f64::from(machine.dispatch), f64::from(MOST));
+        let relative = samples.iter().map(|sample| {
+            let dispatches = own * sample.dispatches as f64;
+            let whole = dispatches + sample.estimated;
+            (dispatches / whole, sample.estimated / whole, sample.measured / whole)
+        });
+        // Factors of both costs, by least squares with weights.
+        let (mut a, mut b) = (1.0, 1.0);
+        for round in 0..ROUNDS {
+            let weight = |(d, r, m): (f64, f64, f64)| match round {
+                0 => 1.0,
+                _ => (a * d + b * r - m).abs().max(LEAST_ERROR).recip(),
+            };
+            let sum = |of: fn(f64, f64, f64) -> f64| {
+                relative.clone().map(|one| weight(one) * of(one.0, one.1, one.2)).sum::<f64>()
+            };
+            let (dd, dr, rr) = (sum(|d, _, _| d * d), sum(|d, r, _| d * r), sum(|_, r, _| r * r));
+            let (dm, rm) = (sum(|d, _, m| d * m), sum(|_, r, m| r * m));
+            // Candidates that are alike do not tell a dispatch from its work: the dispatch keeps its cost.
+            let determinant = dd * rr - dr * dr;
+            let of_dispatch = (dm * rr - rm * dr) / determinant;
+            let is_told = determinant > 1e-6 * dd * rr;
+            a = if is_told { of_dispatch.clamp(1.0 / most, most) } else { 1.0 };
+            b = ((rm - a * dr) / rr).clamp(1.0 / most, most);
+        }
         let whole = |number: f64| number.is_finite().then_some(number.round() as u32);
-        Some(Calibration { dispatch: whole(1e9 * a)?, percent: whole(100.0 * b)? })
+        Some(Calibration { dispatch: whole(1e9 * own * a)?, percent: whole(100.0 * b)? })
     }
 
-    /// The machine with these costs.
+    /// The machine with these costs, which a file may have beyond the most correction.
     pub fn of(self, machine: Machine) -> Machine {
-        let percent = f64::from(self.percent.max(1));
+        let percent = f64::from(self.percent.clamp(100 / MOST, 100 * MOST));
+        let dispatch = self.dispatch.clamp(machine.dispatch / MOST, machine.dispatch.saturating_mul(MOST));
         let slower = |time: u32| (f64::from(time) * percent / 100.0).round() as u32;
         let speed = |speed: u32| (f64::from(speed) * 100.0 / percent).round() as u32;
         Machine {
@@ -59,7 +82,7 @@ impl Calibration {
             memory: speed(machine.memory),
             round_trip: slower(machine.round_trip),
             barrier: slower(machine.barrier),
-            dispatch: self.dispatch,
+            dispatch,
             ..machine
         }
     }
@@ -87,6 +110,29 @@ mod tests {
         let free = fitted(0.0, 1.0).expect("a fit");
         assert_eq!(free.dispatch, 138);
         assert!((90..=100).contains(&free.percent), "{free:?}");
+    }
+
+    /// A time of nearly nothing, and times of a busy machine.
+    #[test]
+    fn samples_that_are_far_off_change_nothing() {
+        for off in [0.0, 1e-6, 1e-2] {
+            for stray in 0..5 {
+                let mut many = samples(5e-6, 0.5).repeat(4);
+                let sample = many[stray];
+                many.push(Sample { measured: off, ..sample });
+                let fitted = Calibration::fit(&Machine::DISCRETE, &many);
+                assert_eq!(fitted, Some(Calibration { dispatch: 5_000, percent: 50 }), "{sample:?}: {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_corrects_no_more_than_a_fit_does() {
+        let of = |dispatch, percent| Calibration { dispatch, percent }.of(Machine::DISCRETE);
+        let (least, most) = (of(0, 0), of(u32::MAX, u32::MAX));
+        assert_eq!((least.dispatch, least.barrier), (2_200 / 16, 3));
+        assert_eq!((most.dispatch, most.barrier), (2_200 * 16, 50 * 16));
+        assert!(most.memory > 0 && least.memory < u32::MAX);
     }
 
     #[test]

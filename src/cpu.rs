@@ -76,10 +76,13 @@ pub(crate) struct CpuRnn {
     spare: Mutex<Vec<Vec<SavedLayer>>>,
 }
 
+/// Numbers of threads that weights are kept for at once: pools whose calls take turns.
+const MOST_PACKED: usize = 4;
+
 /// The weights of all slots or layers in an order of their own, packed by the first call that needs them, for
-/// a number of threads.
+/// a number of threads; the last used stand last.
 #[derive(Debug)]
-struct Packed<T>(Mutex<Option<(usize, Arc<Vec<T>>)>>);
+struct Packed<T>(Mutex<Vec<(usize, Arc<Vec<T>>)>>);
 
 impl<T> Default for Packed<T> {
     fn default() -> Packed<T> {
@@ -90,20 +93,25 @@ impl<T> Default for Packed<T> {
 impl<T> Packed<T> {
     fn of(&self, threads: usize, pack: impl FnOnce() -> Vec<T>) -> Arc<Vec<T>> {
         let mut packed = self.lock();
-        if let Some((_, weights)) = packed.as_ref().filter(|(packed_for, _)| *packed_for == threads) {
-            return weights.clone();
+        match packed.iter().position(|&(packed_for, _)| packed_for == threads) {
+            Some(place) => packed[place..].rotate_left(1),
+            None => {
+                let weights = Arc::new(pack());
+                if packed.len() == MOST_PACKED {
+                    packed.remove(0);
+                }
+                packed.push((threads, weights));
+            }
         }
-        let weights = Arc::new(pack());
-        *packed = Some((threads, weights.clone()));
-        weights
+        packed[packed.len() - 1].1.clone()
     }
 
     fn free(&self) {
-        *self.lock() = None;
+        self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(usize, Arc<Vec<T>>)>> {
-        // A panic while weights were packed leaves none.
+    fn lock(&self) -> MutexGuard<'_, Vec<(usize, Arc<Vec<T>>)>> {
+        // A panic while weights were packed leaves the others.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -323,4 +331,27 @@ fn shaped(lines: &mut Aligned, shape: (usize, usize, usize)) -> ArrayViewMut3<'_
 /// The array that [`shaped`] has made.
 fn view(lines: &Aligned, shape: (usize, usize, usize)) -> ArrayView3<'_, f32> {
     ArrayView3::from_shape(shape, lines).expect("made as long")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_packed_once_for_each_number_of_threads() {
+        let packed = Packed::default();
+        let mut count = 0;
+        let mut packs = |threads: usize| {
+            let before = count;
+            let weights = packed.of(threads, || {
+                count += 1;
+                vec![threads]
+            });
+            assert_eq!(*weights, [threads]);
+            count > before
+        };
+        assert_eq!([2, 3, 2, 3, 4, 5, 2].map(&mut packs), [true, true, false, false, true, true, false]);
+        // The one that was used the longest ago gives way.
+        assert_eq!([6, 2, 4, 5, 3].map(&mut packs), [true, false, false, false, true]);
+    }
 }

@@ -53,8 +53,8 @@ impl Engine {
     /// The best GPU, or the CPU engine where there is none; the choice, and the reason, are logged.
     ///
     /// A software adapter counts as no GPU, unless `WGPU_ADAPTER_NAME` names it: the CPU engine is 5 to 11
-    /// times as fast as Mesa's software Vulkan at large sizes, and up to 41 times for a call of a single step
-    /// (`benches/record/versions-llvmpipe.txt`).
+    /// times as fast as Mesa's software Vulkan for 16 sequences and more, and 39 times for a step of a live
+    /// stream (`benches/record/peers-cpu.txt`, `peers-llvmpipe.txt`).
     pub async fn auto_async() -> Engine {
         let builder = Engine::builder();
         let is_named = builder.0.adapter_name.is_some();
@@ -74,6 +74,9 @@ impl Engine {
 
     /// The CPU: vectors, and the threads of the rayon pool that a call is made in, where a layer is large
     /// enough. The number of threads changes no bit of a result.
+    ///
+    /// Threads that share the units of a layer wait for each other at every step. On a machine that other
+    /// programs keep busy, a call in a pool of one thread may be faster (rayon's `ThreadPool::install`).
     pub fn cpu() -> Engine {
         Engine(Backend::Cpu(Arc::new(Cpu::new())))
     }
@@ -257,8 +260,8 @@ impl EngineBuilder {
     ///
     /// The file is text: adapter, driver, network and size; schedule; tile of the input's products; tile of
     /// the time steps; with tabs between. A line per adapter has the word `calibration`, the
-    /// nanoseconds of a dispatch, and the time of everything else in percent of the estimate, as the
-    /// candidates had them: the next engine that names the file estimates by these
+    /// nanoseconds of a dispatch, and the time of everything else in percent of the estimate, both fitted to
+    /// the candidates' times. The next engine that names the file estimates by these numbers
     /// ([`Machine`](crate::Machine)), unless it is given another [`machine`](EngineBuilder::machine). A
     /// file that is missing, broken or cannot be written is logged, and the engine measures for itself.
     /// A file with other contents is replaced.
@@ -297,9 +300,10 @@ impl EngineBuilder {
     }
 
     /// Takes a device and queue of the caller's instead of opening an adapter.
-    /// [`unchecked`](EngineBuilder::unchecked), [`tuned`](EngineBuilder::tuned),
-    /// [`tuned_with`](EngineBuilder::tuned_with) and [`pipeline_cache`](EngineBuilder::pipeline_cache) (which
-    /// needs the device's feature `PIPELINE_CACHE`) apply to the device.
+    /// [`machine`](EngineBuilder::machine), [`unchecked`](EngineBuilder::unchecked),
+    /// [`tuned`](EngineBuilder::tuned), [`tuned_with`](EngineBuilder::tuned_with) and
+    /// [`pipeline_cache`](EngineBuilder::pipeline_cache) (which needs the device's feature `PIPELINE_CACHE`)
+    /// apply to the device.
     /// [`adapter_name`](EngineBuilder::adapter_name), [`backends`](EngineBuilder::backends) and
     /// [`webgpu_defaults`](EngineBuilder::webgpu_defaults) have no effect.
     pub fn on(self, device: wgpu::Device, queue: wgpu::Queue) -> Engine {

@@ -36,7 +36,7 @@ pub enum Kernel {
         phase: Back,
         /// An invocation computes four units, and not one.
         is_wide: bool,
-        /// What one dispatch does of it.
+        /// The part of the phase, or the time steps, that one dispatch computes.
         run: Run,
     },
     /// The update of a layer-normalised LSTM.

@@ -230,7 +230,9 @@ fn calibrated() -> Outcome {
     // Other numbers, by hand.
     let with = |numbers: &str| text.replace(line, &format!("{key}\tcalibration\t{numbers}"));
     let output = answer(&tuned_with(&file)?, &case)?.output;
-    for (numbers, expected) in [("1234\t250", 1234), ("1234\tx", assumed.dispatch)] {
+    let most_corrected = [("1\t250", assumed.dispatch / 16), ("4000000000\t250", assumed.dispatch * 16)];
+    let read = [("12345\t250", 12345), ("12345\tx", assumed.dispatch)];
+    for (numbers, expected) in read.into_iter().chain(most_corrected) {
         std::fs::write(&file, with(numbers))?;
         let engine = tuned_with(&file)?;
         expect(numbers, machine(&engine)?.dispatch, expected)?;
@@ -238,7 +240,7 @@ fn calibrated() -> Outcome {
         expect("no choice is measured anew", inspect::tunings_measured(&engine), 0)?;
     }
     // A machine by name stays as it is.
-    std::fs::write(&file, with("1234\t250"))?;
+    std::fs::write(&file, with("12345\t250"))?;
     let named = Engine::builder().machine(assumed).tuned_with(&file).build()?;
     expect("a machine by name", machine(&named)?, assumed)?;
     Ok(())

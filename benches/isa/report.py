@@ -88,7 +88,7 @@ def main():
     if arguments.isa:
         pathlib.Path(arguments.isa).write_text(text)
 
-    print(f"{'network':<22}{'kernel':<16}{'groups':>13}{'VGPR':>5}{'spill':>6}{'LDS':>6}{'waves':>6} |"
+    print(f"{'network':<22}{'kernel':<23}{'groups':>12}{'VGPR':>5}{'spill':>6}{'LDS':>6}{'waves':>6} |"
           f"{'fma':>5}{'valu':>5}{'lds':>4}{'vmem':>5}{'salu':>5}{'share':>6}{'turns':>6}{'B/fma':>6}{'est. us':>8}")
     # A kernel of several networks was compiled for the first of them.
     compiled_parts, printed = {}, set()
@@ -108,7 +108,7 @@ def main():
         spills = int(statistic('Spilled VGPRs')) + int(statistic('Spilled SGPRs'))
         share = 100 * fma / max(1, fma + loop['valu'])
         groups = groups.replace(' ', '')
-        print(f"{network:<22}{kernel:<16}{groups:>13}{statistic('VGPRs'):>5}{spills:>6}"
+        print(f"{network:<22}{kernel:<23}{groups:>12}{statistic('VGPRs'):>5}{spills:>6}"
               f"{statistic('LDS size'):>6}{statistic('Subgroups per SIMD'):>6} |"
               f"{fma:>5}{loop['valu']:>5}{loop['lds']:>4}{loop['vmem']:>5}{loop['salu']:>5}"
               f"{share:>5.0f}%{float(multiplies) / max(1, fma):>6.0f}{loop['bytes'] / max(1, fma):>6.2f}"

@@ -3,7 +3,7 @@
 use crate::gpu::{Failure, Gpu, Launch, Source, unrolled};
 use crate::ladder::{Ladder, Version, in_blocks};
 use ndarray::{Array1, Array2, Array3};
-use wgpu_rnn::inspect::{Dispatch, StepIndex, WORKGROUP};
+use wgpu_rnn::inspect::{Dispatch, StepIndex};
 use wgpu_rnn::{Config, Dtype, Plan, mxnet};
 
 /// T, N, and I and H of a bidirectional LSTM.
@@ -55,7 +55,7 @@ pub fn ladder(gpu: &Gpu, (steps, batch, size): (usize, usize, usize)) -> Result<
     }
     let Dispatch { kernel, tile, .. } = *dispatch;
     let text = kernel.wgsl(tile, StepIndex::Immediate, Dtype::F32);
-    let name = format!("ships: rows {tile} of {} lanes", WORKGROUP);
+    let name = format!("ships: rows {tile} of {} lanes", tile.invocations());
     let groups = plan.workgroups(dispatch, plan.steps);
     versions.push(version(name, &text, &in_blocks(&weight.view()), groups, true));
     Ok(Ladder {

@@ -155,7 +155,9 @@ fn apart(gpu: &Gpu, data: &Data, plan: &Plan, name: &str, gates_each: usize) -> 
         into_offset: 0,
         into_stride: columns as u32 / 4,
     });
-    let groups = [columns.div_ceil(4 * 64) as u32, batch.div_ceil(tile.rows as usize) as u32, 1];
+    // A column of a GEMM is a vector of four.
+    let wide = 4 * tile.columns(Kernel::Gemm.gates()) as usize;
+    let groups = [columns.div_ceil(wide) as u32, batch.div_ceil(tile.rows as usize) as u32, 1];
     let input = gpu.buffer(&data.input.iter().copied().collect::<Vec<_>>());
     let (mut launches, mut results) = (Vec::new(), Vec::new());
     for direction in 0..2 {

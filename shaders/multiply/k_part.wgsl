@@ -1,5 +1,5 @@
-// A workgroup has a part of K: whole pieces, as many as every other part, of which the last ones may lie past
-// the end. So a barrier's loop counts alike in all workgroups, by sizes that WGSL takes to be uniform.
+// A workgroup has a part of K. All parts have the same number of whole pieces, of which the last ones may lie
+// past the end. So the turns of a loop with barriers follow from uniform sizes alone, as WGSL demands.
 const PARTS: u32 = {PARTS}u;
 
 fn first_k() -> u32 {

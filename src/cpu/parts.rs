@@ -47,14 +47,48 @@ impl Parts {
         let rows = each.min(batch / LEAST_ROWS).max(1);
         let shares = if of_step > WORTH_A_SHARE { Share::all(spec, each).len() } else { 1 };
         // Every part reads all weights at every step. Weights that do not stay in a core's cache, or that are
-        // read for few rows, are better shared out.
+        // read for few rows, are better shared out, unless parts would have twice as many threads.
         let is_large = 4.0 * weights > CACHED as f64;
-        if splits && shares > 1 && (is_large || rows < each) {
+        if splits && shares > 1 && (is_large || rows < each.min(2 * shares)) {
             Parts { count: directions, shares, threads: 1 }
         } else if splits && !is_large {
             Parts { count: directions * rows, shares: 1, threads: 1 }
         } else {
             Parts { count: directions, shares: 1, threads: each.max(1) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    /// Parts and shares of a layer of an LSTM, by the threads of the pool.
+    fn parts(units: usize, directions: usize, batch: usize, threads: usize) -> (usize, usize) {
+        let config = Config::lstm(units).input_size(units);
+        let config = if directions == 2 { config.bidirectional() } else { config };
+        let network = config.check().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let parts = pool.install(|| Parts::of(network.layer(0), 100, batch, true));
+        assert_eq!(parts.threads, 1, "{parts:?}");
+        (parts.count, parts.shares)
+    }
+
+    #[test]
+    fn rows_are_split_where_shares_would_leave_threads_idle() {
+        // By 1, 2, 4, 8, 16 and 32 threads.
+        for (units, directions, batch, expected) in [
+            (128, 2, 16, [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (16, 1)]),
+            (128, 1, 8, [(1, 1), (2, 1), (4, 1), (4, 1), (4, 1), (4, 1)]),
+            (256, 1, 32, [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (16, 1)]),
+            // Too few rows, or weights that exceed a core's cache.
+            (128, 1, 4, [(1, 1), (2, 1), (1, 2), (1, 2), (1, 2), (1, 2)]),
+            (256, 1, 1, [(1, 1), (1, 2), (1, 4), (1, 4), (1, 4), (1, 4)]),
+            (512, 1, 32, [(1, 1), (1, 2), (1, 4), (1, 8), (1, 8), (1, 8)]),
+        ] {
+            let found = [1, 2, 4, 8, 16, 32].map(|threads| parts(units, directions, batch, threads));
+            assert_eq!(found, expected, "LSTM {units}, {directions} directions, N {batch}");
         }
     }
 }

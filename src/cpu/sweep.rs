@@ -97,8 +97,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// One direction, each share of it by a member of a team. A thread that comes too late is not waited for:
-    /// the leader then has its share too.
+    /// One direction, each share of it by a member of a team. The leader has the shares of threads that come
+    /// too late. The call ends when these have come as well.
     fn team(self) {
         let Sweep { slots, shares, span, .. } = self;
         let h = self.h.index_axis_move(Axis(0), 0);

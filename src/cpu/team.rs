@@ -64,6 +64,8 @@ impl<'a> Member<'a> {
     pub fn begin(&mut self) -> usize {
         wait(|| self.team.door.load(Ordering::Acquire) & CLOSED != 0);
         self.members = self.team.door.load(Ordering::Acquire) & !CLOSED;
+        #[cfg(test)]
+        tests::LARGEST.fetch_max(self.members, Ordering::Relaxed);
         self.members
     }
 
@@ -115,5 +117,37 @@ pub fn read(operand: &[AtomicU64], first: usize, numbers: &mut [f32]) {
     let pairs = numbers.as_chunks_mut::<2>().0;
     for (place, pair) in operand[first / 2..].iter().zip(pairs) {
         *pair = bytemuck::cast(place.load(Ordering::Relaxed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Engine, Init, Rnn, Weights};
+    use ndarray::Array3;
+
+    /// The members of the largest team so far.
+    pub static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn a_pool_of_two_threads_makes_a_team_of_two() {
+        let weights = Weights::init(&Config::lstm(256).input_size(8), &Init::pytorch()).unwrap();
+        let input = Array3::from_shape_fn((40, 1, 8), |(t, _, i)| ((7 * t + i) % 5) as f32 - 2.0);
+        let pools =
+            [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+        let rnn = Rnn::new(&Engine::cpu(), weights);
+        let [alone, shared] = pools.each_ref().map(|pool| {
+            pool.install(|| {
+                // A thread of a busy machine may come too late for some calls.
+                let mut calls = (0..1000).map(|_| rnn.forward(&input, None).unwrap().output);
+                let first = calls.next().unwrap();
+                let is_done = || pool.current_num_threads() == 1 || LARGEST.load(Ordering::Relaxed) == 2;
+                while !is_done() {
+                    assert_eq!(calls.next().expect("a team of two"), first);
+                }
+                first
+            })
+        });
+        assert_eq!(shared, alone);
     }
 }

@@ -1,5 +1,6 @@
 //! The schedules, and the choice of one.
 
+use super::back_product::BackProduct;
 use super::buffers::binding_bytes;
 use super::cost::{self, Shape};
 use super::cut::{Cut, output_row};
@@ -7,7 +8,7 @@ use super::steps::phases;
 use super::weights::{WeightPart, depth, fit_together};
 use super::{FOUR, Limits, Workload, padded, product, tiles};
 use crate::kernel::{Kernel, Read, Tile};
-use crate::network::{Cell, Dtype, Equation, Network, Product, SlotSpec};
+use crate::network::{Back, Cell, Dtype, Equation, Network, Product, SlotSpec};
 use crate::{Error, Result};
 
 /// Invocations of a workgroup that has all units: whole blocks of them, and no more than is sure to be had.
@@ -85,13 +86,16 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
         if seconds(schedule) <= seconds(best) { schedule } else { best }
     });
     let schedule = match (workload.tuning.schedule, workload.tuning.step) {
-        (Some(Schedule::Sequence), Some(tile)) if !possible.contains(&Schedule::Sequence) => {
-            let usable = tiles::usable(Kernel::Sequence(Equation::Rnn), workload.dtype, limits);
-            let names: Vec<_> = usable.iter().map(Tile::to_string).collect();
-            let expected = format!("one of {}, and few enough rows, for a sequence", names.join(", "));
-            return Err(Error::Unsupported { name: "step tile", expected, found: tile.to_string() });
-        }
-        (Some(asked), _) if !possible.contains(&asked) => {
+        (Some(asked), step) if !possible.contains(&asked) => {
+            let has = |tile: &Tile| {
+                let mut layers = network.layers().map(|slots| sequence_tiles(&slots[0], workload, limits));
+                layers.all(|of_layer| of_layer.is_some_and(|(_, tiles)| tiles.contains(tile)))
+            };
+            let others: Vec<_> = Tile::ALL.into_iter().filter(has).map(|tile| tile.to_string()).collect();
+            if let (Schedule::Sequence, Some(tile), false) = (asked, step, others.is_empty()) {
+                let expected = format!("{} for a sequence of this network and size", others.join(", "));
+                return Err(Error::Unsupported { name: "step tile", expected, found: tile.to_string() });
+            }
             let names: Vec<_> = possible.iter().map(|schedule| schedule.name()).collect();
             let expected = format!("{} for this network and size", names.join(" or "));
             return Err(Error::Unsupported { name: "schedule", expected, found: asked.name().into() });
@@ -101,7 +105,8 @@ pub(super) fn choose(network: &Network, workload: &Workload, limits: &Limits, cu
     Ok(Choice { schedule, is_paired: can_pair && schedule != Schedule::Stepwise })
 }
 
-/// The estimated time of all time steps of the forward pass by a schedule, of the first product of each.
+/// The estimated time of all time steps by a schedule: forward of the first product of each, and back of all
+/// products, if the call is saved.
 fn seconds(
     network: &Network,
     workload: &Workload,
@@ -139,7 +144,20 @@ fn seconds(
         let shape = Shape { columns: product(&[at_once, units]), directions: at_once, steps, ..shape };
         let dispatches = all / at_once * (workload.steps as u64).div_ceil(steps);
         let of_one = |tile| cost::of_product(phase.kernel, tile, &shape, limits).seconds;
-        dispatches as f64 * tile.map_or(f64::INFINITY, of_one)
+        let back = Back::of(&slot.cell).into_iter().filter(|_| workload.is_saved()).map(|phase| {
+            let together = if is_paired { slots } else { &slots[..1] };
+            match BackProduct::by(schedule, network, workload, limits, together, phase, false) {
+                Ok(Some(made)) => {
+                    let steps = made.steps_in_one(limits).min(workload.steps as u64);
+                    let shape = Shape { steps, ..made.shape };
+                    let dispatches = all / at_once * (workload.steps as u64).div_ceil(steps);
+                    dispatches as f64 * cost::seconds(made.kernel, made.tile, &shape, limits)
+                }
+                Ok(None) => 0.0,
+                Err(_) => f64::INFINITY,
+            }
+        });
+        dispatches as f64 * tile.map_or(f64::INFINITY, of_one) + back.sum::<f64>()
     };
     network.layers().map(of_layer).sum()
 }
@@ -170,13 +188,9 @@ fn can_pair(network: &Network, workload: &Workload, limits: &Limits, cut: &Cut) 
         })
 }
 
-/// The rows that a workgroup takes through all time steps of a layer, if it can.
-pub(super) fn sequence_tile(
-    slot: &SlotSpec,
-    is_paired: bool,
-    workload: &Workload,
-    limits: &Limits,
-) -> Option<Tile> {
+/// The kernel of all time steps of a layer in one dispatch, if there is one, and its tiles: a workgroup has
+/// room for their rows' state, and an invocation for the weights.
+fn sequence_tiles(slot: &SlotSpec, workload: &Workload, limits: &Limits) -> Option<(Kernel, Vec<Tile>)> {
     let phases = phases(&slot.cell, Schedule::Sequence, workload.saves);
     let [phase] = phases.as_slice() else { return None };
     if !phase.kernel.is_sequence() || u64::from(limits.workgroup_size) < LANES {
@@ -191,12 +205,22 @@ pub(super) fn sequence_tile(
             is_one_turn && padded(slot.state_size) / FOUR <= tile.most_depth(phase.kernel.gates());
         has_room && (tile.read != Read::Kept || has_registers)
     };
-    let directions = if is_paired { 2 } else { 1 };
     let usable = tiles::usable(phase.kernel, workload.dtype, limits).into_iter().filter(fits);
+    Some((phase.kernel, usable.collect()))
+}
+
+/// The rows that a workgroup takes through all time steps of a layer, if it can.
+pub(super) fn sequence_tile(
+    slot: &SlotSpec,
+    is_paired: bool,
+    workload: &Workload,
+    limits: &Limits,
+) -> Option<Tile> {
+    let (kernel, usable) = sequence_tiles(slot, workload, limits)?;
+    let directions = if is_paired { 2 } else { 1 };
     match workload.tuning.step {
         Some(asked) => usable.into_iter().find(|&tile| tile == asked),
         None => {
-            let usable: Vec<_> = usable.collect();
             let shape = Shape {
                 rows: workload.batch as u64,
                 columns: directions * slot.hidden_size as u64,
@@ -205,7 +229,7 @@ pub(super) fn sequence_tile(
                 steps: workload.steps as u64,
                 dtype: workload.dtype,
             };
-            (!usable.is_empty()).then(|| tiles::best(phase.kernel, &usable, &shape, limits))
+            (!usable.is_empty()).then(|| tiles::best(kernel, &usable, &shape, limits))
         }
     }
 }

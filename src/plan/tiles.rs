@@ -2,7 +2,7 @@
 
 use super::cost::{self, Shape};
 use super::{Limits, Tuning};
-use crate::kernel::{Kernel, Read, Run, Tile};
+use crate::kernel::{Kernel, Read, Tile};
 use crate::network::Dtype;
 use crate::{Error, Result};
 
@@ -10,8 +10,8 @@ use crate::{Error, Result};
 pub(super) fn tile(kernel: Kernel, shape: &Shape, tuning: &Tuning, limits: &Limits) -> Result<Tile> {
     let (name, asked) = match kernel {
         Kernel::Gemm | Kernel::GemmInF32 => ("gemm tile", tuning.gemm),
-        // K is in parts on the way back alone.
-        Kernel::Back { run: Run::Step, .. } => ("step tile", tuning.step),
+        // K is in parts on the way back alone, and weights stay in registers on the way forward alone.
+        Kernel::Back { .. } => ("step tile", tuning.step.filter(|tile| tile.read != Read::Kept)),
         _ => ("step tile", tuning.step.map(Tile::whole)),
     };
     let usable = usable(kernel, shape.dtype, limits);

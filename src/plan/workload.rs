@@ -60,7 +60,9 @@ pub struct Tuning {
     pub schedule: Option<Schedule>,
     /// The tile of the input products.
     pub gemm: Option<Tile>,
-    /// The tile of the time steps.
+    /// The tile of the time steps, forward and on the way back. A tile that keeps weights in registers is of
+    /// sequences forward: the plan chooses the tiles of their way back. A tile with parts of K has K whole
+    /// forward.
     pub step: Option<Tile>,
 }
 

@@ -15,10 +15,10 @@ use wgpu_rnn::{
 };
 
 /// Cases that run on each engine; `WGPU_RNN_CASES` sets another number.
-const CASES: u32 = 64;
+pub const CASES: u32 = 64;
 
 /// Draws until so many have run: a setup that cannot be is no case.
-pub fn at_once(engine: &Engine) -> Outcome {
+pub fn at_once(engine: &Engine, cases: u32) -> Outcome {
     let options = proptest::collection::vec(any::<Index>(), 1..8);
     let schedules = Schedule::ALL.map(Some).into_iter().chain([None]).collect::<Vec<_>>();
     let dropout = prop_oneof![Just(None), (0..=10_u32).prop_map(|tenths| Some(tenths as f32 / 10.0))];
@@ -81,8 +81,8 @@ pub fn at_once(engine: &Engine) -> Outcome {
         ran.set(ran.get() + 1);
         Ok(())
     };
-    random::runner(CASES).run(&strategy, run).map_err(|error| error.to_string())?;
-    let expected = random::cases(CASES);
+    random::runner(cases).run(&strategy, run).map_err(|error| error.to_string())?;
+    let expected = random::cases(cases);
     if ran.get() == expected {
         Ok(())
     } else {

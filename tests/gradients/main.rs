@@ -39,8 +39,10 @@ fn main() {
         trials.add(offer, "fifty_steps_have_the_losses_of_pytorch", learning::fifty_steps);
     }
     for offer in [Offer::All, Offer::Cpu, Offer::WebGpuDefaults] {
-        trials.add(offer, "anything_at_once", anything::at_once);
+        trials.add(offer, "anything_at_once", |engine| anything::at_once(engine, anything::CASES));
     }
+    // A software driver takes long to compile these kernels.
+    trials.add(Offer::Discrete, "anything_at_once", |engine| anything::at_once(engine, anything::CASES / 4));
     properties::add_of_gpu(&mut trials);
     trials.add(Offer::All, "a_lost_device_is_an_error", misuse::a_lost_device_is_an_error);
     trials.add(Offer::All, "a_loop_makes_no_object", learning::a_loop_makes_no_object);

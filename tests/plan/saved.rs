@@ -103,3 +103,68 @@ fn k_is_in_parts_where_that_is_faster() {
         assert_eq!(tile.to_string(), expected);
     }
 }
+
+/// The kernels and tiles of the steps of a sequence by a named tile, forward, back and after all steps.
+fn sequence_by(name: &str, limits: &Limits) -> Vec<String> {
+    let tuning = Tuning { step: Some(name.parse().unwrap()), ..Schedule::Sequence.into() };
+    let workload = Workload { saves: Some(Save::Gates), tuning, ..Workload::new(STEPS, BATCH) };
+    let plan = Plan::of(&Config::lstm(32).input_size(8), &workload, limits).unwrap();
+    let dispatches = plan.passes().flat_map(|pass| pass.dispatches.iter());
+    let steps = dispatches.filter(|one| one.kernel.has_step_index());
+    steps.map(|one| format!("{}/{}", one.kernel.name(), one.tile)).collect()
+}
+
+/// A named tile is that of a sequence's way back and of the product after all steps. A tile that keeps weights
+/// in registers is of the way forward alone, whose way back has the plan's own tiles.
+#[test]
+fn a_named_tile_is_of_the_way_back() {
+    let discrete = Limits { machine: Machine::DISCRETE, subgroup_size: 32, ..Limits::default() };
+    let software = Limits { machine: Machine::SOFTWARE, subgroup_size: 8, ..Limits::default() };
+    for limits in [discrete, software] {
+        for name in ["1", "4", "8", "1u", "4u", "8u", "8s", "16s", "32s"] {
+            let expected = ["lstm sequence", "lstm back sequence", "lstm back"];
+            assert_eq!(sequence_by(name, &limits), expected.map(|kernel| format!("{kernel}/{name}")));
+        }
+        for name in ["1r", "4r"] {
+            let found = sequence_by(name, &limits);
+            assert_eq!(found[0], format!("lstm sequence/{name}"));
+            let (fits, in_one, after) = match limits.machine.is_software {
+                true => (found.len() == 3, "lstm back sequence/8s", "lstm back/8s"),
+                false => (found.len() == 3, "lstm back sequence/1u", "lstm back/1k"),
+            };
+            assert!(fits && found[1..] == [in_one, after], "{found:?}");
+        }
+    }
+}
+
+/// The schedule of a saved call has the least estimated time of both ways.
+#[test]
+fn the_schedule_is_the_best_of_both_ways() {
+    let discrete = Limits { machine: Machine::DISCRETE, subgroup_size: 32, ..Limits::default() };
+    let software = Limits { machine: Machine::SOFTWARE, subgroup_size: 8, ..Limits::default() };
+    for (config, batch, limits) in [
+        (Config::lstm(96), 4, software),
+        (Config::lstm(96).bidirectional(), 4, software),
+        (Config::gru(64).bidirectional(), 1024, discrete),
+        (Config::gru(64), 3, discrete),
+        (Config::rnn_tanh(300).bidirectional(), 40, discrete),
+    ] {
+        let planned = |schedule| {
+            let workload = Workload { saves: Some(Save::Gates), ..Workload::new(25, batch) };
+            let workload = Workload { tuning: Tuning { schedule, ..Tuning::default() }, ..workload };
+            Plan::of(&config.clone().input_size(32), &workload, &limits)
+        };
+        let chosen = planned(None).unwrap();
+        let others = Schedule::ALL.into_iter().filter_map(|schedule| planned(Some(schedule)).ok());
+        for other in others {
+            let (ours, theirs) = (1e6 * chosen.seconds(), 1e6 * other.seconds());
+            println!("{}: {ours:.1} us, {} {theirs:.1} us", chosen.title, other.schedule.name());
+            assert!(
+                ours <= 1.001 * theirs,
+                "{}: {ours} us, {} {theirs} us",
+                chosen.title,
+                other.schedule.name()
+            );
+        }
+    }
+}

@@ -252,3 +252,25 @@ fn step_tiles_depend_on_neither_time_nor_schedule() {
         assert!(tiles.iter().all(|tile| *tile == tiles[0]), "H {hidden_size}, N {batch}: {tiles:?}");
     }
 }
+
+/// A tile that a sequence cannot have is refused with the tiles that it can have: 36 units of an LSTM fit into
+/// registers, 128 do not. A network that has no sequence refuses the schedule.
+#[test]
+fn a_tile_that_no_sequence_has_is_refused_by_name() {
+    let refused = |config: Config, name: &str| {
+        let tuning = Tuning { step: Some(name.parse().unwrap()), ..Schedule::Sequence.into() };
+        let workload = Workload { tuning, ..Workload::new(10, 3) };
+        let limits = Limits { machine: Machine::DISCRETE, ..Limits::default() };
+        Plan::of(&config.input_size(7), &workload, &limits).err().map(|error| error.to_string())
+    };
+    let expected = |found: &str| {
+        let expected = "expected 1, 4, 8, 1u, 4u, 8u for a sequence of this network and size";
+        Some(format!("step tile: {expected}, found {found}"))
+    };
+    assert_eq!(refused(Config::lstm(36), "1r"), None);
+    for name in ["1r", "4r", "8k", "32w4"] {
+        assert_eq!(refused(Config::lstm(128), name), expected(name));
+    }
+    let projected = refused(Config::lstm(128).proj_size(5), "1r").unwrap();
+    assert_eq!(projected, "schedule: expected stepwise for this network and size, found sequence");
+}

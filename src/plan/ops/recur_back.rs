@@ -14,8 +14,8 @@ use crate::plan::gradient_arrays::{
     GradientArrays, GroupGradients, cells_beside, cells_start, has_own_cells, vectors,
 };
 use crate::plan::ops::{again, outers, recur};
-use crate::plan::schedule::{MAX_TURNS, sequence_workgroup};
-use crate::plan::weights::{WeightPart, columns, transposed_depth, units_together};
+use crate::plan::schedule::sequence_workgroup;
+use crate::plan::weights::{WeightPart, columns};
 use crate::plan::{FOUR, padded, product};
 
 pub fn backward(
@@ -55,15 +55,9 @@ pub fn backward(
     let is_paired = group.is_paired();
     let way = if is_paired { "both" } else { ["forward", "reverse"][usize::from(slot.is_reverse)] };
     let label = format!("layer {} {way} back", slot.layer);
-    let at_once = dispatches[0].kernel.is_sequence().then(|| {
-        let depth = transposed_depth(phases[0].row().product.expect("a whole step has a product"), slot);
-        let columns = (slot.hidden_size as u64).div_ceil(units_together(builder.limits));
-        // Of the product, and of the formula for each row and unit.
-        let formulas = u64::from(dispatches[0].tile.rows) * units_together(builder.limits);
-        let rounds = columns.div_ceil(sequence_workgroup(columns, builder.limits));
-        let turns = rounds * (depth + formulas + 2) + 1;
-        (MAX_TURNS / turns).max(1)
-    });
+    let first = BackProduct::of(builder, group.slots, phases[0], false)?;
+    let in_one = first.filter(|made| made.kernel.is_sequence());
+    let at_once = in_one.map(|made| made.steps_in_one(builder.limits));
     let order = (is_paired || !slot.is_reverse, is_paired);
     builder.walk.steps(&label, dispatches, time, order, at_once);
     let is_last = segments.last() == Some(&segment);

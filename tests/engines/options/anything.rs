@@ -12,8 +12,13 @@ use wgpu_rnn::{Activation, Cell, Config, Engine, Schedule};
 /// Cases that run on each engine; `WGPU_RNN_CASES` sets another number.
 const CASES: u32 = 64;
 
+/// With a discrete card's kernels, which a software driver compiles for long.
+pub fn add_discrete(trials: &mut Trials) {
+    trials.add(Offer::Discrete, "options::anything_at_once", |engine| anything(engine, CASES / 4));
+}
+
 pub fn add(trials: &mut Trials, offer: Offer) {
-    trials.add(offer, "options::anything_at_once", anything);
+    trials.add(offer, "options::anything_at_once", |engine| anything(engine, CASES));
     for (index, activation) in Activation::ALL.into_iter().rev().enumerate() {
         let name = activation.to_string();
         let name = name.split(':').next().unwrap_or_default();
@@ -24,13 +29,13 @@ pub fn add(trials: &mut Trials, offer: Offer) {
 }
 
 /// Draws until so many have run: a setup that cannot be is no case.
-fn anything(engine: &Engine) -> Outcome {
+fn anything(engine: &Engine, cases: u32) -> Outcome {
     let options = proptest::collection::vec(any::<Index>(), 1..8);
     let schedules = Schedule::ALL.map(Some).into_iter().chain([None]).collect::<Vec<_>>();
     let sizes = (1..=9_usize, 1..=35_usize);
     let strategy = (select(&Cell::ALL[..]), options, select(schedules), sizes, any::<u32>());
     let ran = Counter::new(0);
-    let result = random::runner(CASES).run(&strategy, |(cell, options, schedule, (steps, batch), seed)| {
+    let result = random::runner(cases).run(&strategy, |(cell, options, schedule, (steps, batch), seed)| {
         let rows: Vec<&Row> = options.iter().map(|index| index.get(&OPTIONS)).collect();
         let mut setup = with(cell, &rows);
         if !setup.splits {
@@ -55,7 +60,7 @@ fn anything(engine: &Engine) -> Outcome {
         Ok(())
     });
     result.map_err(|error| error.to_string())?;
-    let expected = random::cases(CASES);
+    let expected = random::cases(cases);
     if ran.get() == expected {
         Ok(())
     } else {

@@ -20,6 +20,7 @@ use wgpu_rnn::{Cell, Dtype, Engine, Error, Layout, Naming, Output, Plan, Rnn, Sc
 const OFFERS: [Offer; 3] = [Offer::All, Offer::WebGpuDefaults, Offer::Cpu];
 
 pub fn add(trials: &mut Trials) {
+    anything::add_discrete(trials);
     for offer in OFFERS {
         anything::add(trials, offer);
         pairs::add(trials, offer);
