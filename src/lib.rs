@@ -27,6 +27,7 @@
 //! | choose where to compute | [`Engine`], [`EngineBuilder`] |
 //! | compute | [`Rnn`], [`Call`], [`Output`], [`State`], [`Packed`]; states carried from call to call: [`Stateful`] |
 //! | learn | [`Rnn::forward_saved`], [`Rnn::backward`], [`Rnn::set_weights`], [`Saved`], [`Save`], [`Wanted`], [`Dropout`], [`OutputGradients`], [`CallGradients`], [`Gradients`] |
+//! | train | [`mod@train`]: [`Trainer`](train::Trainer), [`Head`](train::Head), [`Loss`](train::Loss), [`Optimizer`](train::Optimizer), [`Dataset`](train::Dataset), [`Loader`](train::Loader), [`Checkpoint`](train::Checkpoint) |
 //! | serve live signals | [`Streams`], [`Stream`] |
 //! | compute inside a program's own command encoder | [`Rnn::encode`], [`Buffers`], [`BufferArray`], [`BufferNeed`]; to learn there [`Rnn::encode_saved`], [`Rnn::encode_backward`], [`EncodedSaved`], [`GradientBuffers`] |
 //! | see and choose what a call does | [`Plan`], [`Workload`], [`Tuning`], [`Schedule`], [`Tile`], [`Limits`], [`Machine`], [`PassTime`] |
