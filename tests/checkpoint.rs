@@ -386,7 +386,10 @@ mod processes {
         } else {
             0
         };
-        (first + 1..).for_each(|step| version(step).save(&path).unwrap());
+        // Until the parent kills it.
+        for step in first + 1.. {
+            version(step).save(&path).unwrap();
+        }
     }
 
     #[test]

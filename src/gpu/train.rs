@@ -15,7 +15,7 @@ use crate::{Dropout, Error, Result, Weights};
 pub(crate) use report::GpuReport;
 use report::Reports;
 use shape::Shape;
-use std::collections::VecDeque;
+use std::collections::{VecDeque, hash_map::Entry};
 
 /// Shapes that are kept, as many as saved calls of shapes are.
 const MAX_SHAPES: usize = 4;
@@ -111,13 +111,12 @@ impl GpuRnn {
         // The gradients of the whole table, whose end is padding.
         let whole = Dtype::F32.bytes() * Table::of(weights.network()).len as u64;
         for buffer in plan.buffers.iter().filter(|buffer| matches!(buffer.content, Content::Given(_))) {
-            if !shared.contains_key(&buffer.content) {
-                let bytes = match buffer.content {
-                    Content::Given(Given::Gradients(_)) => whole,
-                    _ => buffer.bytes(),
-                };
-                shared.insert(buffer.content, array(gpu, &buffer.name, bytes).await?);
-            }
+            let Entry::Vacant(place) = shared.entry(buffer.content) else { continue };
+            let bytes = match buffer.content {
+                Content::Given(Given::Gradients(_)) => whole,
+                _ => buffer.bytes(),
+            };
+            place.insert(array(gpu, &buffer.name, bytes).await?);
         }
         let by_head = array(gpu, "gradients by the head", 4 * spec.head.len() as u64).await?;
         shared.insert(Content::Given(Given::HeadGradients), by_head);

@@ -54,7 +54,7 @@ impl<L: Clone + Send + Sync + 'static> Prefetch<L> {
             move || {
                 let mut made = batches.iter().map(|indices| dataset.batch(indices));
                 // Nobody receives after a drop.
-                let _ = made.try_for_each(|batch| sender.send(batch));
+                let _ = made.all(|batch| sender.send(batch).is_ok());
             }
         };
         let thread = thread::Builder::new().name("batches".into()).spawn(work);
