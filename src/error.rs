@@ -112,7 +112,10 @@ pub enum Error {
 
     /// A loss or a norm of gradients that is no finite number: the training has diverged. The parameters are
     /// those of the step before.
-    #[error("{what} of step {step}: expected a finite number, found loss {loss} and norm {norm}")]
+    #[error(
+        "{what} of step {step}: expected a finite number, found loss {loss} and norm {norm}{}",
+        last(checkpoint)
+    )]
     NotFinite {
         /// `loss` or `norm of gradients`.
         what: &'static str,
@@ -122,6 +125,8 @@ pub enum Error {
         loss: f64,
         /// The norm of all gradients.
         norm: f64,
+        /// The last checkpoint that the trainer has saved.
+        checkpoint: Option<PathBuf>,
     },
 
     /// An input size that is still open, where no input tells it.
@@ -325,3 +330,11 @@ pub enum Error {
 
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The words about the last checkpoint.
+fn last(checkpoint: &Option<PathBuf>) -> String {
+    match checkpoint {
+        Some(path) => format!("; the last checkpoint is {}", quote::quote(&path.display().to_string())),
+        None => "; no checkpoint was saved".into(),
+    }
+}

@@ -191,6 +191,64 @@ fn batch_first_is_the_same() {
     assert_eq!(of(Layout::Tnc), of(Layout::Ntc));
 }
 
+/// Sequences that go on from batch to batch.
+#[test]
+fn states_are_carried_on_every_engine() {
+    for head in [Head::last_states(4), Head::mean(4)] {
+        for config in [Config::lstm(9).num_layers(2).input_size(I), Config::gru(6).input_size(I)] {
+            let what = format!("{config:?}, {head:?}");
+            let make = move |engine: &Engine| {
+                trainer(engine, &config, head, Loss::cross_entropy(), Optimizer::sgd(0.1)).carry_states()
+            };
+            on_every_engine(&what, &classes(), Box::new(make));
+        }
+    }
+}
+
+#[test]
+fn carried_states_are_those_of_one_batch_size_until_they_are_reset() {
+    for engine in [Engine::cpu(), Engine::gpu().unwrap()] {
+        let make = || {
+            let optimizer = Optimizer::sgd(0.1);
+            trainer(&engine, &config(), Head::last_states(4), Loss::cross_entropy(), optimizer).carry_states()
+        };
+        let (input, mut trainer, mut other) = (input(), make(), make());
+        let few = input.slice(ndarray::s![.., ..2, ..]).to_owned();
+        let of_few = Targets::Classes(vec![1, 2]);
+        trainer.step(&Call::new(&input), &classes()).unwrap();
+        let refused = trainer.step(&Call::new(&few), &of_few).unwrap_err();
+        assert!(matches!(refused, Error::Argument { name: "carry_states", .. }), "{refused}");
+        // A checkpoint has the states.
+        let checkpoint = trainer.checkpoint(serde_json::Value::Null).unwrap();
+        assert_eq!(checkpoint.tensors["carried.h"].shape(), [4, N, 11]);
+        other.restore(&checkpoint).unwrap();
+        for trainer in [&mut trainer, &mut other] {
+            trainer.step(&Call::new(&input), &classes()).unwrap();
+        }
+        trainer.reset_states();
+        other.reset_states();
+        for trainer in [&mut trainer, &mut other] {
+            trainer.step(&Call::new(&few), &of_few).unwrap();
+            trainer.finish().unwrap();
+        }
+        let ours = trainer.weights().unwrap().0.clone();
+        assert_eq!(ours, *other.weights().unwrap().0, "{}", engine.name());
+    }
+}
+
+#[test]
+fn callbacks_are_told_of_every_update_in_order() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let engine = Engine::gpu().unwrap();
+    let mut trainer =
+        trainer(&engine, &config(), Head::last_states(4), Loss::cross_entropy(), Optimizer::sgd(0.1))
+            .on_report(move |report: &Report| sender.send(report.step).unwrap());
+    let input = input();
+    (0..4).for_each(|_| drop(trainer.step(&Call::new(&input), &classes()).unwrap()));
+    trainer.finish().unwrap();
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
 /// A run that is stopped after each step goes on with the same bits, on every engine.
 #[test]
 fn restored_runs_have_the_same_bits() {
@@ -278,10 +336,12 @@ fn numbers_that_are_not_finite_stop_the_run() {
         bad[[0, 0, 0]] = f32::NAN;
         trainer.step(&Call::new(&good), &classes()).unwrap();
         trainer.finish().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        trainer.save_checkpoint(folder.path().join("good"), serde_json::Value::Null).unwrap();
         let before = trainer.weights().unwrap().0.clone();
         let stepped = trainer.step(&Call::new(&bad), &classes());
         let refused = stepped.and_then(|_| trainer.finish()).unwrap_err();
-        assert!(matches!(refused, Error::NotFinite { step: 2, .. }), "{refused}");
+        assert!(matches!(refused, Error::NotFinite { step: 2, checkpoint: Some(_), .. }), "{refused}");
         assert_eq!(*trainer.weights().unwrap().0, before, "{}", engine.name());
     }
 }

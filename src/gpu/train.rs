@@ -1,6 +1,7 @@
 //! Training steps: a network's saved call, its head and loss, its backward pass and the update of all parameters
 //! are recorded at once, and stay on the device.
 
+mod carried;
 mod report;
 mod shape;
 
@@ -11,7 +12,8 @@ use crate::interop::check;
 use crate::network::{Dtype, Network, Save};
 use crate::plan::{Content, Given, LinearHead, NUMBERS_LEN, PlannedLoss, REPORT_LEN, Update};
 use crate::weights::Table;
-use crate::{Dropout, Error, Result, Weights};
+use crate::{Dropout, Error, Result, State, Weights};
+use carried::Carried;
 pub(crate) use report::GpuReport;
 use report::Reports;
 use shape::Shape;
@@ -54,6 +56,8 @@ pub(crate) struct TrainingSpec {
     /// The weights of classes, C of them.
     pub class_weights: Vec<f32>,
     pub save: Save,
+    /// A batch begins from the states of the batch before.
+    pub carries: bool,
 }
 
 /// The arrays of a training that stay on the device.
@@ -65,6 +69,7 @@ pub(crate) struct GpuTraining {
     update: Prepared,
     shapes: VecDeque<Shape>,
     reports: Reports,
+    carried: Option<Carried>,
 }
 
 /// One batch of a training, as the device takes it.
@@ -125,7 +130,8 @@ impl GpuRnn {
         shared.insert(Content::Given(Given::ClassWeights), class_weights);
         let update = Prepared::new(gpu, &shared, plan, false).await?;
         let reports = Reports::default();
-        let training = GpuTraining { spec, shared, update, shapes: VecDeque::new(), reports };
+        let (shapes, carried) = (VecDeque::new(), None);
+        let training = GpuTraining { spec, shared, update, shapes, reports, carried };
         gpu.queue.write_buffer(training.given(Given::Parameters(1)), 0, bytemuck::cast_slice(head));
         training.pack_head(gpu).await?;
         Ok(training)
@@ -141,6 +147,11 @@ impl GpuRnn {
         wait: Wait,
     ) -> Result<()> {
         let (gpu, network) = (&*self.gpu, weights.network());
+        if training.spec.carries && training.carried.is_none() {
+            training.carried = Some(Carried::new(gpu, network, batch.batch).await?);
+            // Earlier shapes are bound to states of another N.
+            training.shapes.clear();
+        }
         let shape = training.shape(gpu, network, batch).await?;
         let recorded = self.record_batch(weights, training, &shape, batch, setup, wait).await;
         training.shapes.push_front(shape);
@@ -159,7 +170,7 @@ impl GpuRnn {
     ) -> Result<()> {
         let (gpu, network) = (&*self.gpu, weights.network());
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        let buffers = shape.buffers(batch);
+        let buffers = shape.buffers(batch, training.carried.as_ref());
         let arrays = check(network, &buffers, gpu.limits.f16)?;
         let save = training.spec.save;
         let saved = self.encode_saved(weights, &mut encoder, &buffers, arrays, save, setup, wait).await?;
@@ -215,6 +226,38 @@ impl GpuRnn {
         Ok(all)
     }
 
+    /// N of the states that the next batch begins from, if there are some.
+    pub fn carried_batch(&self, training: &GpuTraining) -> Option<usize> {
+        training.carried.as_ref().map(Carried::batch)
+    }
+
+    /// Begins the next batch from zero.
+    pub fn reset_carried(&self, training: &mut GpuTraining) {
+        training.carried = None;
+    }
+
+    /// The states that the next batch begins from, `[L*D, N, H]`.
+    pub async fn carried(&self, network: &Network, training: &GpuTraining) -> Result<Option<State>> {
+        match &training.carried {
+            Some(carried) => carried.read(&self.gpu, network).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets these states.
+    pub async fn set_carried(
+        &self,
+        network: &Network,
+        training: &mut GpuTraining,
+        state: &State,
+    ) -> Result<()> {
+        let carried = Carried::new(&self.gpu, network, state.h.dim().1).await?;
+        carried.write(&self.gpu, network, state);
+        training.carried = Some(carried);
+        training.shapes.clear();
+        Ok(())
+    }
+
     /// Sets the optimiser's states.
     pub fn set_states(&self, training: &GpuTraining, states: &[[Vec<f32>; 2]]) {
         for (which, parts) in states.iter().enumerate() {
@@ -254,16 +297,7 @@ impl GpuTraining {
     }
 
     async fn read(&self, gpu: &Gpu, given: Given) -> Result<Vec<f32>> {
-        let from = self.given(given);
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = gpu.buffer("download", from.size(), usage).await?;
-        gpu.scoped(|| {
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(from, 0, &staging, 0, from.size());
-            gpu.queue.submit([encoder.finish()]);
-        })
-        .await?;
-        Ok(bytemuck::pod_collect_to_vec(&super::staging::read_whole(gpu, &staging).await?))
+        carried::download(gpu, self.given(given)).await
     }
 }
 

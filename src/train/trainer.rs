@@ -2,21 +2,25 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod blocking;
+mod callbacks;
 mod device;
 mod host;
 mod settings;
 mod state;
+mod using;
 
 use super::{
-    Clip, Coefficients, Head, HeadWeights, Loss, LossScale, LossScaleState, LossValue, Optimizer, Schedule,
+    Clip, Coefficients, Head, HeadWeights, Loss, LossScale, LossScaleState, Optimizer, Schedule,
     ScheduleState, Targets,
 };
 use crate::gpu::Wait;
-use crate::{Call, Dropout, Error, Output, Result, Rnn, Save, Weights};
+use crate::{Call, Dropout, Error, Result, Rnn, Save};
+use callbacks::Callbacks;
+pub use callbacks::Report;
 use device::DeviceTraining;
 use host::HostTraining;
-use ndarray::Array3;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
 /// Trains a network and its head: a batch at a time, on the engine of the network.
 ///
@@ -57,6 +61,9 @@ pub struct Trainer {
     on: On,
     /// Steps whose reports are not there yet.
     pending: VecDeque<Pending>,
+    callbacks: Callbacks,
+    /// The last checkpoint that was saved.
+    checkpoint: Option<PathBuf>,
 }
 
 /// The settings beside the optimiser.
@@ -68,6 +75,7 @@ struct Settings {
     accumulate: usize,
     dropout: Option<Dropout>,
     save: Save,
+    carries: bool,
 }
 
 /// The state that a training goes on from.
@@ -103,29 +111,6 @@ struct Pending {
     scale: f64,
 }
 
-/// One update of the parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Report {
-    /// The number of the update; the first is 1.
-    pub step: u64,
-    /// The loss, the mean of accumulated batches.
-    pub loss: f64,
-    /// Rows that the loss is a mean of.
-    pub rows: usize,
-    /// Rows whose prediction is right, as in [`LossValue::right`].
-    pub right: usize,
-    /// The norm of all gradients before clipping.
-    pub norm: f64,
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// The scale of the loss.
-    pub loss_scale: f64,
-    /// The gradients were not finite, so that the parameters stayed as they were; with a scale of the loss that
-    /// adapts alone.
-    pub is_skipped: bool,
-}
-
 /// The numbers of a batch beside its arrays.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
@@ -141,6 +126,13 @@ struct Batch {
     adds: bool,
     dropout: Option<Dropout>,
     learning_rate: f64,
+}
+
+/// The refusal of a batch whose sequences cannot go on from the states of others.
+fn other_batch(carried: usize, found: usize) -> Error {
+    let expected =
+        format!("batches of N {carried}, whose states are carried, or reset_states before another N");
+    Error::Argument { name: "carry_states", expected, found: format!("N {found}") }
 }
 
 /// # Making a trainer
@@ -177,9 +169,21 @@ impl Trainer {
             accumulate: 1,
             dropout: None,
             save: Save::Gates,
+            carries: false,
         };
-        let (progress, pending) = (Progress::default(), VecDeque::new());
-        Ok(Trainer { rnn, head, loss, optimizer, settings, progress, on, pending })
+        let (progress, pending, callbacks) = (Progress::default(), VecDeque::new(), Callbacks::default());
+        Ok(Trainer {
+            rnn,
+            head,
+            loss,
+            optimizer,
+            settings,
+            progress,
+            on,
+            pending,
+            callbacks,
+            checkpoint: None,
+        })
     }
 }
 
@@ -214,7 +218,7 @@ impl Trainer {
                 &call,
                 targets,
                 &batch,
-                self.settings.save,
+                (self.settings.save, self.settings.carries),
             )?,
             On::Device(training) => {
                 let of = device::Of {
@@ -222,6 +226,7 @@ impl Trainer {
                     loss: &self.loss,
                     optimizer: &self.optimizer,
                     save: self.settings.save,
+                    carries: self.settings.carries,
                 };
                 training.step(&of, &self.head, &call, targets, &batch, wait).await?
             }
@@ -294,9 +299,10 @@ impl Trainer {
             }
             if !is_finite && !is_skipped {
                 let (step, what) = (of.step, if loss.is_finite() { "norm of gradients" } else { "loss" });
-                return Err(Error::NotFinite { what, step, loss, norm });
+                let checkpoint = self.checkpoint.clone();
+                return Err(Error::NotFinite { what, step, loss, norm, checkpoint });
             }
-            reports.push(Report {
+            let report = Report {
                 step: of.step,
                 loss,
                 rows: of.rows,
@@ -305,7 +311,9 @@ impl Trainer {
                 learning_rate: of.learning_rate,
                 loss_scale: of.scale,
                 is_skipped,
-            });
+            };
+            self.callbacks.0.iter_mut().for_each(|callback| callback(&report));
+            reports.push(report);
         }
         Ok(reports)
     }
@@ -315,87 +323,5 @@ impl Trainer {
     pub fn observe(&mut self, metric: f64) {
         let base = self.optimizer.learning_rate();
         self.settings.schedule.observe(base, metric, &mut self.progress.schedule);
-    }
-}
-
-/// # Using the network
-impl Trainer {
-    /// The predictions of a call, `[T, N, C]`, without dropout.
-    ///
-    /// # Errors
-    /// The errors of [`Rnn::call`].
-    pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
-        self.run_predict(call, Wait::Elsewhere).await
-    }
-
-    pub(crate) async fn run_predict(&mut self, call: &Call<'_>, wait: Wait) -> Result<Array3<f32>> {
-        if let On::Device(training) = &mut self.on {
-            training.read_head(&self.rnn, &mut self.head).await?;
-        }
-        let lengths = self.rnn.network().checked(call)?.lengths;
-        let output: Output = self.rnn.run(call, None, wait).await?;
-        let features = self.head.features(&output, lengths.as_deref())?;
-        self.head.predict(&features)
-    }
-
-    /// The loss of a batch, without dropout.
-    ///
-    /// # Errors
-    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`].
-    pub async fn evaluate_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
-        self.run_evaluate(call, targets, Wait::Elsewhere).await
-    }
-
-    pub(crate) async fn run_evaluate(
-        &mut self,
-        call: &Call<'_>,
-        targets: &Targets,
-        wait: Wait,
-    ) -> Result<LossValue> {
-        let predictions = self.run_predict(call, wait).await?;
-        let lengths = self.rnn.network().checked(call)?.lengths;
-        self.loss.evaluate(&predictions, targets, lengths.as_deref())
-    }
-
-    /// The weights of the network and of the head as they are now.
-    ///
-    /// # Errors
-    /// The errors of [`Rnn::call`] about memory and the device.
-    pub async fn weights_async(&mut self) -> Result<(&Weights, &HeadWeights)> {
-        if let On::Device(training) = &mut self.on {
-            training.read_weights(&mut self.rnn, &mut self.head).await?;
-        }
-        Ok((self.rnn.known_weights()?, &self.head))
-    }
-
-    /// Writes the weights of the network and of the head by PyTorch's names, as safetensors, beside first and then
-    /// into its place. [`Weights::load`] reads the file, and leaves the head out.
-    ///
-    /// # Errors
-    /// The errors of [`weights_async`](Trainer::weights_async) and of [`Weights::save`].
-    pub async fn save_async(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        self.weights_async().await?;
-        let weights = self.rnn.known_weights()?;
-        let made_by = serde_json::json!({ "step": self.progress.steps, "settings": self.settings_as_json() });
-        crate::io::replace(
-            path,
-            &weights.to_safetensors_beside(self.head.params().tensors(), &made_by.to_string())?,
-        )
-    }
-
-    /// The engine.
-    pub fn engine(&self) -> &crate::Engine {
-        self.rnn.engine()
-    }
-
-    /// Updates of the parameters so far.
-    pub fn steps(&self) -> u64 {
-        self.progress.steps
-    }
-
-    /// The next step's learning rate.
-    pub fn learning_rate(&self) -> f64 {
-        let base = self.optimizer.learning_rate();
-        self.settings.schedule.learning_rate(base, self.progress.steps, &self.progress.schedule)
     }
 }

@@ -1,5 +1,6 @@
 //! The arrays and objects of one size of batch.
 
+use super::carried::Carried;
 use super::{GpuTraining, HeadReads, TrainingBatch, array};
 use crate::Result;
 use crate::gpu::prepared::Prepared;
@@ -67,7 +68,11 @@ impl Shape {
             gpu.queue.write_buffer(lengths, 0, bytemuck::cast_slice(&whole));
         }
         let targets = array(gpu, "targets", 4 * targets).await?;
-        let features = array(gpu, "features", 4 * rows).await?;
+        let features = match (&training.carried, spec.reads) {
+            // The final states are the carried ones.
+            (Some(carried), HeadReads::LastStates) => carried.h.clone(),
+            _ => array(gpu, "features", 4 * rows).await?,
+        };
         let by_features = array(gpu, "gradients by features", 4 * rows).await?;
         let mut known = KnownBuffers::new();
         known.extend(training.shared.iter().map(|(content, buffer)| (*content, buffer.clone())));
@@ -103,13 +108,16 @@ impl Shape {
     }
 
     /// The arrays of the saved call.
-    pub fn buffers(&self, batch: &TrainingBatch<'_>) -> Buffers<'_> {
+    pub fn buffers<'a>(&'a self, batch: &TrainingBatch<'_>, carried: Option<&'a Carried>) -> Buffers<'a> {
         let mut buffers = Buffers::new(self.steps, self.batch, BufferArray::new(&self.input));
         if let Some(lengths) = self.lengths.as_ref().filter(|_| self.has_lengths) {
             buffers = buffers.lengths(lengths, 0);
         }
         if let Some(dropout) = batch.dropout {
             buffers = buffers.dropout(dropout);
+        }
+        if let Some(carried) = carried {
+            buffers = carried.add(buffers);
         }
         match self.reads {
             HeadReads::LastStates => buffers.h_n(self.array(&self.features)),

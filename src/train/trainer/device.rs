@@ -1,12 +1,13 @@
 //! A training whose arrays stay on a GPU.
 
 use super::Batch;
+use super::other_batch;
 use crate::gpu::{GpuTraining, HeadReads, TrainingBatch, TrainingSpec, Wait};
 use crate::network::Merge;
 use crate::plan::{LinearHead, NUMBERS_LEN, PlannedLoss, padded};
 use crate::train::loss::Kind;
 use crate::train::{HeadWeights, Loss, Optimizer, Reads, Rule, Targets};
-use crate::{Call, Error, Result, Rnn, Save};
+use crate::{Call, Error, Result, Rnn, Save, State};
 
 /// The arrays of a training, once the first batch has come.
 #[derive(Debug)]
@@ -16,6 +17,9 @@ pub(super) struct DeviceTraining {
     reads: HeadReads,
     /// The states that the arrays begin with; zeros, if none.
     pub states: Option<Vec<[Vec<f32>; 2]>>,
+    /// The states that the first batch begins from, if states are carried.
+    pub carried: Option<State>,
+    is_reset: bool,
     /// Arrays of the optimiser.
     count: usize,
     /// The host's weights are older than the device's.
@@ -28,6 +32,7 @@ pub(super) struct Of<'a> {
     pub loss: &'a Loss,
     pub optimizer: &'a Optimizer,
     pub save: Save,
+    pub carries: bool,
 }
 
 impl DeviceTraining {
@@ -68,6 +73,8 @@ impl DeviceTraining {
             linear,
             reads,
             states: None,
+            carried: None,
+            is_reset: false,
             count: optimizer.state_arrays().len(),
             is_newer: false,
         })
@@ -106,15 +113,26 @@ impl DeviceTraining {
                 states: of.optimizer.state_arrays().len(),
                 class_weights: of.loss.device_weights(self.linear.outputs),
                 save: of.save,
+                carries: of.carries,
             };
             let head = head.params().as_slice();
             let training = gpu.training(weights, head, spec, of.rnn.setup()).await?;
             if let Some(states) = self.states.take() {
                 gpu.set_states(&training, &states);
             }
+            let mut training = training;
+            if let Some(state) = self.carried.take() {
+                gpu.set_carried(of.rnn.network(), &mut training, &state).await?;
+            }
             self.training = Some(training);
         }
         let training = self.training.as_mut().expect("it was just made");
+        if std::mem::take(&mut self.is_reset) {
+            gpu.reset_carried(training);
+        }
+        if let Some(carried) = gpu.carried_batch(training).filter(|&carried| carried != batch_size) {
+            return Err(other_batch(carried, batch_size));
+        }
         let layout = of.rnn.network().layout;
         let input = layout.swap(checked.input.view());
         let input = input.as_standard_layout();
@@ -169,9 +187,24 @@ impl DeviceTraining {
         Ok(())
     }
 
+    /// Begins the next batch from zero.
+    pub fn reset_states(&mut self) {
+        (self.carried, self.is_reset) = (None, true);
+    }
+
+    /// The states that the next batch begins from.
+    pub async fn carried(&self, rnn: &Rnn) -> Result<Option<State>> {
+        match &self.training {
+            Some(_) if self.is_reset => Ok(None),
+            Some(training) => rnn.gpu("train")?.carried(rnn.known_weights()?.network(), training).await,
+            None => Ok(self.carried.clone()),
+        }
+    }
+
     /// Begins with other weights, and these states of the optimiser.
-    pub fn restart(&mut self, states: Vec<[Vec<f32>; 2]>) {
+    pub fn restart(&mut self, states: Vec<[Vec<f32>; 2]>, carried: Option<State>) {
         (self.training, self.states, self.is_newer) = (None, Some(states), false);
+        (self.carried, self.is_reset) = (carried, false);
     }
 
     /// Brings all weights back, and the optimiser's states.

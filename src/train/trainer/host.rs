@@ -1,9 +1,9 @@
 //! A training whose arrays are on the host: on the CPU engine, and by the reference.
 
-use super::Batch;
+use super::{Batch, other_batch};
 use crate::gpu::Wait;
 use crate::train::{Coefficients, HeadWeights, Loss, Optimizer, Targets, norm};
-use crate::{Call, Result, Rnn, Save, Wanted, Weights};
+use crate::{Call, Result, Rnn, Save, State, Wanted, Weights};
 
 /// Gradients and the optimiser's states, of the network's flat parameters and of the head's.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct HostTraining {
     /// Losses and right rows of the batches since the last update.
     sums: (f64, f64),
     reports: Vec<(f64, f64, f64)>,
+    /// The states that the next batch begins from.
+    pub carried: Option<State>,
 }
 
 impl HostTraining {
@@ -21,7 +23,7 @@ impl HostTraining {
         let lens = [weights.params().numbers.len(), head.params().as_slice().len()];
         let zeros = || lens.map(|len| vec![0.0; len]);
         let states = optimizer.state_arrays().iter().map(|_| zeros()).collect();
-        HostTraining { gradients: zeros(), states, sums: (0.0, 0.0), reports: Vec::new() }
+        HostTraining { gradients: zeros(), states, sums: (0.0, 0.0), reports: Vec::new(), carried: None }
     }
 
     /// One batch; the number of rows that the loss is a mean of.
@@ -34,12 +36,22 @@ impl HostTraining {
         call: &Call<'_>,
         targets: &Targets,
         batch: &Batch,
-        save: Save,
+        (save, carries): (Save, bool),
     ) -> Result<usize> {
         let lengths = rnn.network().checked(call)?.lengths;
         let lengths = lengths.as_deref();
         // Ready at once: the host waits for no device.
-        let (output, mut saved) = pollster::block_on(rnn.run_saved(call, save, Wait::Elsewhere))?;
+        let batch_size = rnn.network().checked(call)?.batch();
+        if let Some(carried) = self.carried.as_ref().map(|state| state.h.dim().1)
+            && carries
+            && carried != batch_size
+        {
+            return Err(other_batch(carried, batch_size));
+        }
+        let carried = self.carried.clone().filter(|_| carries);
+        let call = call.or_state(carried.as_ref());
+        let (output, mut saved) = pollster::block_on(rnn.run_saved(&call, save, Wait::Elsewhere))?;
+        self.carried = carries.then(|| output.state());
         let features = head.features(&output, lengths)?;
         let predictions = head.predict(&features)?;
         let mut value = loss.evaluate(&predictions, targets, lengths)?;

@@ -1,6 +1,6 @@
 //! The settings of a trainer beside its optimiser.
 
-use super::Trainer;
+use super::{On, Trainer};
 use crate::train::{Clip, LossScale, Schedule};
 use crate::{Dropout, Error, Result, Save};
 
@@ -58,6 +58,23 @@ impl Trainer {
         loss_scale.check()?;
         self.settings.loss_scale = loss_scale;
         Ok(self)
+    }
+
+    /// Begins every batch from the final states of the batch before, whose sequences go on: truncated
+    /// backpropagation through time. No gradient goes from a batch to the one before. All batches have the same
+    /// N until [`reset_states`](Trainer::reset_states).
+    #[must_use]
+    pub fn carry_states(mut self) -> Trainer {
+        self.settings.carries = true;
+        self
+    }
+
+    /// Begins the next batch from zero, or from the learned state.
+    pub fn reset_states(&mut self) {
+        match &mut self.on {
+            On::Host(training) => training.carried = None,
+            On::Device(training) => training.reset_states(),
+        }
     }
 
     /// Sets what a call keeps for its backward pass.

@@ -3,9 +3,13 @@
 use super::{On, Progress, Trainer};
 use crate::train::{Checkpoint, HeadParams, LossScale, LossScaleState, ScheduleState};
 use crate::weights::Table;
-use crate::{Error, Naming, Result, Weights};
+use crate::{Error, Naming, Result, State, Weights};
 use ndarray::ArrayD;
 use serde_json::{Value, json};
+use std::path::Path;
+
+/// The names of carried states.
+const CARRIED: [&str; 2] = ["carried.h", "carried.c"];
 
 /// # Going on later
 impl Trainer {
@@ -45,7 +49,35 @@ impl Trainer {
                 .tensors
                 .extend(own.tensors().map(|(tensor, numbers)| (name(tensor), numbers.to_owned())));
         }
+        let carried = match &self.on {
+            On::Host(training) => training.carried.clone(),
+            On::Device(training) => training.carried(&self.rnn).await?,
+        };
+        if let Some(State { h, c }) = carried {
+            checkpoint.tensors.insert(CARRIED[0].into(), h.into_dyn());
+            checkpoint.tensors.extend(c.map(|c| (CARRIED[1].to_owned(), c.into_dyn())));
+        }
         Ok(checkpoint)
+    }
+
+    /// Saves a [`checkpoint_async`](Trainer::checkpoint_async), and names it if the run diverges later.
+    ///
+    /// # Errors
+    /// The errors of [`checkpoint_async`](Trainer::checkpoint_async) and of [`Checkpoint::save`].
+    pub async fn save_checkpoint_async(&mut self, path: impl AsRef<Path>, beside: Value) -> Result<()> {
+        let path = path.as_ref();
+        self.checkpoint_async(beside).await?.save(path)?;
+        self.checkpoint = Some(path.to_owned());
+        Ok(())
+    }
+
+    /// The same as [`save_checkpoint_async`](Trainer::save_checkpoint_async).
+    ///
+    /// # Errors
+    /// The errors of [`save_checkpoint_async`](Trainer::save_checkpoint_async).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn save_checkpoint(&mut self, path: impl AsRef<Path>, beside: Value) -> Result<()> {
+        pollster::block_on(self.save_checkpoint_async(path, beside))
     }
 
     /// The same as [`checkpoint_async`](Trainer::checkpoint_async).
@@ -78,6 +110,7 @@ impl Trainer {
             "schedule": self.settings.schedule.to_json(),
             "loss_scale": self.settings.loss_scale.to_json(),
             "accumulate": self.settings.accumulate,
+            "carry_states": self.settings.carries,
             "dropout": self.settings.dropout.map(|dropout| format!("{dropout:?}")),
             "head": format!("{:?} of {}", self.head.head().reads(), self.head.head().outputs()),
             "loss": format!("{:?}", self.loss),
@@ -126,12 +159,16 @@ impl Trainer {
             fill_head(checkpoint, &prefix, &mut own)?;
             states.push([network_array(checkpoint, &prefix, &weights)?, own.as_slice().to_vec()]);
         }
+        let carried = carried(checkpoint)?.filter(|_| self.settings.carries);
+        if let Some(state) = &carried {
+            self.rnn.network().check_state(state, state.h.dim().1)?;
+        }
         self.rnn.set_weights(weights)?;
         (self.head, self.progress) = (head, progress);
         self.pending.clear();
         match &mut self.on {
-            On::Host(training) => training.states = states,
-            On::Device(training) => training.restart(states),
+            On::Host(training) => (training.states, training.carried) = (states, carried),
+            On::Device(training) => training.restart(states, carried),
         }
         Ok(state["beside"].clone())
     }
@@ -155,6 +192,17 @@ fn network_array(checkpoint: &Checkpoint, prefix: &str, weights: &Weights) -> Re
         numbers[entry.range()].copy_from_slice(&tensor(checkpoint, &name, &entry.shape)?);
     }
     Ok(numbers)
+}
+
+/// The states that a batch begins from, if the checkpoint has some.
+fn carried(checkpoint: &Checkpoint) -> Result<Option<State>> {
+    let array = |name: &str| {
+        let found = checkpoint.tensors.get(name)?;
+        let refuse = |_| other(name, "[L*D, N, H]", &format!("{:?}", found.shape()));
+        Some(found.clone().into_dimensionality().map_err(refuse))
+    };
+    let [h, c] = CARRIED.map(array);
+    Ok(h.transpose()?.map(|h| -> Result<State> { Ok(State { h, c: c.transpose()? }) }).transpose()?)
 }
 
 /// The numbers of a tensor that has to be there.

@@ -1,0 +1,89 @@
+//! The network of a trainer: predictions, losses, weights.
+
+use super::{On, Trainer};
+use crate::gpu::Wait;
+use crate::train::{HeadWeights, LossValue, Targets};
+use crate::{Call, Output, Result, Weights};
+use ndarray::Array3;
+
+/// # Using the network
+impl Trainer {
+    /// The predictions of a call, `[T, N, C]`, without dropout.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`].
+    pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
+        self.run_predict(call, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_predict(&mut self, call: &Call<'_>, wait: Wait) -> Result<Array3<f32>> {
+        if let On::Device(training) = &mut self.on {
+            training.read_head(&self.rnn, &mut self.head).await?;
+        }
+        let lengths = self.rnn.network().checked(call)?.lengths;
+        let output: Output = self.rnn.run(call, None, wait).await?;
+        let features = self.head.features(&output, lengths.as_deref())?;
+        self.head.predict(&features)
+    }
+
+    /// The loss of a batch, without dropout.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`].
+    pub async fn evaluate_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
+        self.run_evaluate(call, targets, Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_evaluate(
+        &mut self,
+        call: &Call<'_>,
+        targets: &Targets,
+        wait: Wait,
+    ) -> Result<LossValue> {
+        let predictions = self.run_predict(call, wait).await?;
+        let lengths = self.rnn.network().checked(call)?.lengths;
+        self.loss.evaluate(&predictions, targets, lengths.as_deref())
+    }
+
+    /// The weights of the network and of the head as they are now.
+    ///
+    /// # Errors
+    /// The errors of [`Rnn::call`] about memory and the device.
+    pub async fn weights_async(&mut self) -> Result<(&Weights, &HeadWeights)> {
+        if let On::Device(training) = &mut self.on {
+            training.read_weights(&mut self.rnn, &mut self.head).await?;
+        }
+        Ok((self.rnn.known_weights()?, &self.head))
+    }
+
+    /// Writes the weights of the network and of the head by PyTorch's names, as safetensors, beside first and then
+    /// into its place. [`Weights::load`] reads the file, and leaves the head out.
+    ///
+    /// # Errors
+    /// The errors of [`weights_async`](Trainer::weights_async) and of [`Weights::save`].
+    pub async fn save_async(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        self.weights_async().await?;
+        let weights = self.rnn.known_weights()?;
+        let made_by = serde_json::json!({ "step": self.progress.steps, "settings": self.settings_as_json() });
+        crate::io::replace(
+            path,
+            &weights.to_safetensors_beside(self.head.params().tensors(), &made_by.to_string())?,
+        )
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &crate::Engine {
+        self.rnn.engine()
+    }
+
+    /// Updates of the parameters so far.
+    pub fn steps(&self) -> u64 {
+        self.progress.steps
+    }
+
+    /// The next step's learning rate.
+    pub fn learning_rate(&self) -> f64 {
+        let base = self.optimizer.learning_rate();
+        self.settings.schedule.learning_rate(base, self.progress.steps, &self.progress.schedule)
+    }
+}
