@@ -64,12 +64,12 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         let mut errors = Vec::new();
         let error = learn::learn(&settings, cell, &engine, |update, error| {
             errors.push(error);
-            let last = mean(&errors[errors.len().saturating_sub(POINT)..]);
+            let last = show::mean(&errors[errors.len().saturating_sub(POINT)..]);
             bar.set_position(update);
             bar.set_message(format!("error {last:.4}"));
         })?;
         bar.finish();
-        all.push(Learnt { cell, curve: curve(&errors), error, time: begun.elapsed() });
+        all.push(Learnt { cell, curve: show::means(&errors, POINT), error, time: begun.elapsed() });
     }
     if let Some(path) = &arguments.plot {
         plot(path, &all, arguments.updates)?;
@@ -83,15 +83,6 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     }
     writeln!(out, "{}", verdict(arguments, &all, engine.name()))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / numbers.len().max(1) as f64
-}
-
-fn curve(errors: &[f64]) -> Vec<(f64, f64)> {
-    let point = |(place, errors): (usize, &[f64])| ((place * POINT + errors.len()) as f64, mean(errors));
-    errors.chunks(POINT).enumerate().map(point).collect()
 }
 
 fn plot(path: &std::path::Path, all: &[Learnt], updates: u64) -> Result<(), Failure> {

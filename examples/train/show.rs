@@ -1,10 +1,13 @@
 //! The parts of a run that a person sees: a confusion matrix, curves.
 
-use crate::common::{FAINT_TEXT, GREEN_TEXT, Line, Panel, RED_TEXT, has_colours, paint, plot as write};
+use crate::common::{GREEN_TEXT, Line, Panel, RED_TEXT, has_colours, paint, plot as write};
 use plotters::style::{BLUE, RED, RGBColor};
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
+
+/// The colour of counts of 0.
+const FAINT_TEXT: &str = "2";
 
 /// The numbers of an epoch.
 #[derive(Clone, Copy)]
