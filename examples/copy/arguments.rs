@@ -13,12 +13,12 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(version)]
 pub struct Arguments {
-    /// The cell of the only network, instead of a comparison of lstm and rnn
+    /// The cell of the only network, instead of a comparison of gru and rnn
     #[arg(long, value_enum)]
     pub cell: Option<Cell>,
 
     /// Units of each direction
-    #[arg(long, value_name = "H", default_value_t = 32)]
+    #[arg(long, value_name = "H", default_value_t = 24)]
     pub hidden: usize,
 
     /// Steps of a sequence, at least 2
@@ -38,7 +38,7 @@ pub struct Arguments {
     pub seed: u64,
 
     /// The learning rate of Adam at the start
-    #[arg(long, value_name = "RATE", default_value_t = 1e-2)]
+    #[arg(long, value_name = "RATE", default_value_t = 2e-2)]
     pub learning_rate: f64,
 
     /// The engine; auto takes a GPU, or the CPU if there is none but a software adapter
@@ -57,6 +57,6 @@ impl Arguments {
     }
 
     pub fn cells(&self) -> Vec<Cell> {
-        self.cell.map_or(vec![Cell::Lstm, Cell::Rnn], |cell| vec![cell])
+        self.cell.map_or(vec![Cell::Gru, Cell::Rnn], |cell| vec![cell])
     }
 }

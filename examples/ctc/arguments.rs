@@ -25,7 +25,7 @@ pub struct Arguments {
     pub digits: usize,
 
     /// The standard deviation of both parts of the noise, where a tone's level is about 1
-    #[arg(long, value_name = "LEVEL", default_value_t = 0.4)]
+    #[arg(long, value_name = "LEVEL", default_value_t = 0.25)]
     pub noise: f32,
 
     /// Strings of a batch
@@ -33,7 +33,7 @@ pub struct Arguments {
     pub batch: usize,
 
     /// Updates of the weights, each by strings that were never heard before
-    #[arg(long, value_name = "COUNT", default_value_t = 400)]
+    #[arg(long, value_name = "COUNT", default_value_t = 800)]
     pub updates: u64,
 
     /// The seed of weights and strings
