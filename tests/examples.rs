@@ -134,14 +134,8 @@ fn assert_falls(losses: &[f64], part: f64) {
 
 #[test]
 fn adding_is_learnt() {
-    let settings = learn_adding::Settings {
-        hidden: 8,
-        steps: 8,
-        batch: 32,
-        updates: 60,
-        seed: 0,
-        learning_rate: 0.03,
-    };
+    let settings =
+        learn_adding::Settings { hidden: 8, steps: 6, batch: 32, updates: 300, seed: 0, learning_rate: 0.03 };
     for cell in [Cell::Lstm, Cell::Gru, Cell::Rnn] {
         let mut losses = Vec::new();
         let mut watch = |update, loss| {
@@ -149,9 +143,9 @@ fn adding_is_learnt() {
             assert_eq!(update, losses.len() as u64);
         };
         let error = learn_adding::learn(&settings, cell, &Engine::cpu(), &mut watch).unwrap();
-        assert_eq!(losses.len(), 60);
-        assert_falls(&losses, 0.5);
-        assert!(error < BLIND_ERROR, "{cell}: {error}");
+        assert_eq!(losses.len(), 300);
+        assert_falls(&losses, 0.8);
+        assert!(error < 0.5 * BLIND_ERROR, "{cell}: {error}");
     }
 }
 

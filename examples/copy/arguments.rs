@@ -2,7 +2,7 @@
 
 use crate::choices::{Cell, Device, at_least};
 use crate::learn::Settings;
-use clap::Parser;
+use clap::{Parser, value_parser};
 use std::path::PathBuf;
 
 /// Learn a task that needs a long memory and both directions, with gates and without.
@@ -30,7 +30,7 @@ pub struct Arguments {
     pub batch: usize,
 
     /// Updates of the weights, each by sequences that were never seen before
-    #[arg(long, value_name = "COUNT", default_value_t = 600)]
+    #[arg(long, value_name = "COUNT", default_value_t = 600, value_parser = value_parser!(u64).range(1..))]
     pub updates: u64,
 
     /// The seed of weights and sequences

@@ -4,19 +4,19 @@ mod adding;
 mod arguments;
 #[path = "../common/choices.rs"]
 mod choices;
+#[path = "../common/display.rs"]
+mod display;
 #[path = "../common/ending.rs"]
 mod ending;
 mod learn;
-#[path = "../common/show.rs"]
-mod show;
 
 use adding::BLIND_ERROR;
 use arguments::Arguments;
 use choices::Cell;
 use clap::Parser;
+use display::{GREEN_TEXT, Line, Panel, RED_TEXT, paint};
 use ending::Failure;
 use plotters::style::{BLACK, BLUE, RED, RGBColor};
-use show::{GREEN_TEXT, Line, Panel, RED_TEXT, paint};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -60,21 +60,21 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     let (engine, settings) = (arguments.device.engine()?, arguments.settings());
     let mut all = Vec::new();
     for cell in arguments.cells() {
-        let (bar, begun) = (show::bar(&format!("{cell:<4} update"), arguments.updates, 0), Instant::now());
+        let (bar, begun) = (display::bar(&format!("{cell:<4} update"), arguments.updates, 0), Instant::now());
         let mut errors = Vec::new();
         let error = learn::learn(&settings, cell, &engine, |update, error| {
             errors.push(error);
-            let last = show::mean(&errors[errors.len().saturating_sub(POINT)..]);
+            let last = display::mean(&errors[errors.len().saturating_sub(POINT)..]);
             bar.set_position(update);
             bar.set_message(format!("error {last:.4}"));
         })?;
         bar.finish();
-        all.push(Learnt { cell, curve: show::means(&errors, POINT), error, time: begun.elapsed() });
+        all.push(Learnt { cell, curve: display::means(&errors, POINT), error, time: begun.elapsed() });
     }
     if let Some(path) = &arguments.plot {
         plot(path, &all, arguments.updates)?;
     }
-    let has_colours = show::has_colours();
+    let has_colours = display::has_colours();
     writeln!(out, "cell   error on the test   seconds")?;
     for learnt in &all {
         let colour = if learnt.is_solved() { GREEN_TEXT } else { RED_TEXT };
@@ -91,7 +91,7 @@ fn plot(path: &std::path::Path, all: &[Learnt], updates: u64) -> Result<(), Fail
     for (learnt, colour) in all.iter().zip(COLOURS) {
         lines.push(Line { name: learnt.cell.to_string(), colour, points: &learnt.curve });
     }
-    show::plot(path, &[Panel { x: "update", y: "mean squared error", most: 1.5 * BLIND_ERROR, lines }])
+    display::plot(path, &[Panel { x: "update", y: "mean squared error", most: 1.5 * BLIND_ERROR, lines }])
 }
 
 /// Who solved the task.

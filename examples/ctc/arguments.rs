@@ -2,7 +2,7 @@
 
 use crate::choices::{Cell, Device, at_least};
 use crate::learn::Settings;
-use clap::Parser;
+use clap::{Parser, value_parser};
 use std::path::PathBuf;
 
 /// Read strings of digits from the touch tones of a telephone in noise, without being told where a digit is.
@@ -33,7 +33,7 @@ pub struct Arguments {
     pub batch: usize,
 
     /// Updates of the weights, each by strings that were never heard before
-    #[arg(long, value_name = "COUNT", default_value_t = 800)]
+    #[arg(long, value_name = "COUNT", default_value_t = 800, value_parser = value_parser!(u64).range(1..))]
     pub updates: u64,
 
     /// The seed of weights and strings

@@ -3,21 +3,21 @@
 mod arguments;
 #[path = "../common/choices.rs"]
 mod choices;
+#[path = "../common/display.rs"]
+mod display;
 mod edits;
 #[path = "../common/ending.rs"]
 mod ending;
 mod learn;
-#[path = "../common/show.rs"]
-mod show;
 mod tones;
 
 use arguments::Arguments;
 use clap::Parser;
+use display::{GREEN_TEXT, Line, Panel, RED_TEXT, paint};
 use edits::{Edit, edits};
 use ending::Failure;
 use learn::Test;
 use plotters::style::BLUE;
-use show::{GREEN_TEXT, Line, Panel, RED_TEXT, paint};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -44,21 +44,21 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         return Err(format!("--digits times --batch: expected at most {DIGITS}, found {digits}").into());
     }
     let (engine, settings) = (arguments.device.engine()?, arguments.settings());
-    let (bar, mut losses) = (show::bar("update", arguments.updates, 0), Vec::new());
+    let (bar, mut losses) = (display::bar("update", arguments.updates, 0), Vec::new());
     let mut trainer = learn::learn(&settings, &engine, |update, loss| {
         losses.push(loss);
         bar.set_position(update);
-        bar.set_message(format!("loss {:.4}", show::mean(&losses[losses.len().saturating_sub(POINT)..])));
+        bar.set_message(format!("loss {:.4}", display::mean(&losses[losses.len().saturating_sub(POINT)..])));
     })?;
     bar.finish();
     if let Some(path) = &arguments.plot {
-        let points = show::means(&losses, POINT);
+        let points = display::means(&losses, POINT);
         let most = points.iter().map(|point| point.1).fold(1e-9, f64::max);
         let lines = vec![Line { name: "training".into(), colour: BLUE, points: &points }];
-        show::plot(path, &[Panel { x: "update", y: "loss", most, lines }])?;
+        display::plot(path, &[Panel { x: "update", y: "loss", most, lines }])?;
     }
     let test = Test::new(&settings, &mut trainer, TEST_BATCHES)?;
-    let has_colours = show::has_colours();
+    let has_colours = display::has_colours();
     writeln!(out, "string, and what was read (_: missing; in brackets: too much)")?;
     for (expected, found) in test.expected.iter().zip(&test.found).take(SHOWN) {
         let width = arguments.digits;

@@ -3,8 +3,8 @@
 mod arguments;
 #[path = "../common/choices.rs"]
 mod choices;
-#[path = "../common/show.rs"]
-mod common;
+#[path = "../common/display.rs"]
+mod display;
 #[path = "../common/ending.rs"]
 mod ending;
 mod show;
@@ -64,7 +64,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     let told = is_interrupted.clone();
     ctrlc::set_handler(move || told.store(true, Ordering::Relaxed))?;
 
-    let bar = common::bar("epoch", arguments.epochs, epoch);
+    let bar = display::bar("epoch", arguments.epochs, epoch);
     while epoch < arguments.epochs {
         let (mut sums, begun) = (Sums::default(), Instant::now());
         for batch in Prefetch::new(&train, loader.epoch(epoch)?.split_off(next)) {

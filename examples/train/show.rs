@@ -1,6 +1,6 @@
 //! The parts of a run that a person sees: a confusion matrix, curves.
 
-use crate::common::{GREEN_TEXT, Line, Panel, RED_TEXT, has_colours, paint, plot as write};
+use crate::display::{GREEN_TEXT, Line, Panel, RED_TEXT, has_colours, paint, plot as write};
 use plotters::style::{BLUE, RED, RGBColor};
 use std::error::Error;
 use std::io::Write;

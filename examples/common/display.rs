@@ -61,14 +61,15 @@ pub fn plot(path: &Path, panels: &[Panel<'_>]) -> Result<(), Box<dyn Error>> {
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font of the plot is broken")?;
     let size = if panels.len() == 1 { (640, 420) } else { (960, 420) };
-    draw(&BitMapBackend::new(&path.with_extension("png"), size).into_drawing_area(), panels)?;
-    draw(&SVGBackend::new(&path.with_extension("svg"), size).into_drawing_area(), panels)
+    let [png, svg] = ["png", "svg"].map(|extension| path.with_extension(extension));
+    let within =
+        |path: &Path, error: Box<dyn Error>| format!("{}: cannot be written: {error}", path.display());
+    draw(&BitMapBackend::new(&png, size).into_drawing_area(), panels).map_err(|error| within(&png, error))?;
+    draw(&SVGBackend::new(&svg, size).into_drawing_area(), panels).map_err(|error| within(&svg, error))?;
+    Ok(())
 }
 
-fn draw<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    panels: &[Panel<'_>],
-) -> Result<(), Box<dyn Error>>
+fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, panels: &[Panel<'_>]) -> Result<(), Box<dyn Error>>
 where
     B::ErrorType: 'static,
 {
@@ -94,7 +95,8 @@ where
     chart.configure_mesh().x_desc(panel.x).y_desc(panel.y).draw()?;
     for line in &panel.lines {
         let colour = line.colour;
-        let drawn = chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+        let drawn =
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
         drawn.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
