@@ -1,5 +1,5 @@
-//! The parts of the examples `copy` and `ctc`: their sequences, the edits between strings, and that their networks
-//! learn.
+//! The parts of the examples `copy` and `ctc`: their sequences, the edits between strings, and that their
+//! networks learn.
 
 #[path = "../examples/common/choices.rs"]
 #[allow(dead_code, reason = "the examples use the rest")]

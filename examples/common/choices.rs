@@ -25,7 +25,7 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Cell::Lstm => "lstm",
             Cell::Gru => "gru",
             Cell::Rnn => "rnn",

@@ -31,16 +31,6 @@ pub fn paint(has_colours: bool, colour: &str, text: impl fmt::Display) -> String
     if has_colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_string() }
 }
 
-pub fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / numbers.len().max(1) as f64
-}
-
-/// The points of a curve: each the mean of `count` numbers, at the number of the last one, counted from 1.
-pub fn means(numbers: &[f64], count: usize) -> Vec<(f64, f64)> {
-    let point = |(place, part): (usize, &[f64])| ((place * count + part.len()) as f64, mean(part));
-    numbers.chunks(count).enumerate().map(point).collect()
-}
-
 /// Curves over the same x.
 pub struct Panel<'a> {
     pub x: &'a str,

@@ -1,9 +1,12 @@
-//! A task that needs a long memory and both directions: a network with gates learns it, a vanilla one does not.
+//! A task that needs a long memory and both directions: a network with gates learns it, a vanilla one does
+//! not.
 
 mod adding;
 mod arguments;
 #[path = "../common/choices.rs"]
 mod choices;
+#[path = "../common/curve.rs"]
+mod curve;
 #[path = "../common/display.rs"]
 mod display;
 #[path = "../common/ending.rs"]
@@ -23,9 +26,6 @@ use std::time::{Duration, Instant};
 
 /// The error up to which the task is solved: a standard deviation of 0.1 for sums from 0 to 2.
 const SOLVED: f64 = 0.01;
-
-/// Updates that a point of a curve is the mean of.
-const POINT: usize = 10;
 
 /// Colours of the networks' curves.
 const COLOURS: [RGBColor; 2] = [BLUE, RED];
@@ -64,12 +64,12 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         let mut errors = Vec::new();
         let error = learn::learn(&settings, cell, &engine, |update, error| {
             errors.push(error);
-            let last = display::mean(&errors[errors.len().saturating_sub(POINT)..]);
+            let last = curve::newest(&errors);
             bar.set_position(update);
             bar.set_message(format!("error {last:.4}"));
         })?;
         bar.finish();
-        all.push(Learnt { cell, curve: display::means(&errors, POINT), error, time: begun.elapsed() });
+        all.push(Learnt { cell, curve: curve::points(&errors), error, time: begun.elapsed() });
     }
     if let Some(path) = &arguments.plot {
         plot(path, &all, arguments.updates)?;
@@ -79,7 +79,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     for learnt in &all {
         let colour = if learnt.is_solved() { GREEN_TEXT } else { RED_TEXT };
         let error = paint(has_colours, colour, format_args!("{:>17.4}", learnt.error));
-        writeln!(out, "{:<4} {error} {:>9.1}", learnt.cell.to_string(), learnt.time.as_secs_f64())?;
+        writeln!(out, "{:<4}   {error}   {:>7.1}", learnt.cell, learnt.time.as_secs_f64())?;
     }
     writeln!(out, "{}", verdict(arguments, &all, engine.name()))?;
     Ok(ExitCode::SUCCESS)
@@ -101,10 +101,7 @@ fn verdict(arguments: &Arguments, all: &[Learnt], engine: &str) -> String {
         format!("{} {:.4} ({solved})", learnt.cell, learnt.error)
     };
     let all: Vec<String> = all.iter().map(each).collect();
-    format!(
-        "adding over {} steps: {}; {BLIND_ERROR:.4} is the error of always answering 1 (seed {}, engine {engine})",
-        arguments.steps,
-        all.join(", "),
-        arguments.seed
-    )
+    let (steps, seed, all) = (arguments.steps, arguments.seed, all.join(", "));
+    let blind = format!("{BLIND_ERROR:.4} is the error of always answering 1");
+    format!("adding over {steps} steps: {all}; {blind} (seed {seed}, engine {engine})")
 }

@@ -3,6 +3,8 @@
 mod arguments;
 #[path = "../common/choices.rs"]
 mod choices;
+#[path = "../common/curve.rs"]
+mod curve;
 #[path = "../common/display.rs"]
 mod display;
 mod edits;
@@ -27,9 +29,6 @@ const TEST_BATCHES: u64 = 16;
 /// Strings that are shown.
 const SHOWN: usize = 8;
 
-/// Updates that a point of the curve is the mean of.
-const POINT: usize = 10;
-
 /// Digits of a batch at most.
 const DIGITS: usize = 1 << 20;
 
@@ -48,11 +47,11 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     let mut trainer = learn::learn(&settings, &engine, |update, loss| {
         losses.push(loss);
         bar.set_position(update);
-        bar.set_message(format!("loss {:.4}", display::mean(&losses[losses.len().saturating_sub(POINT)..])));
+        bar.set_message(format!("loss {:.4}", curve::newest(&losses)));
     })?;
     bar.finish();
     if let Some(path) = &arguments.plot {
-        let points = display::means(&losses, POINT);
+        let points = curve::points(&losses);
         let most = points.iter().map(|point| point.1).fold(1e-9, f64::max);
         let lines = vec![Line { name: "training".into(), colour: BLUE, points: &points }];
         display::plot(path, &[Panel { x: "update", y: "loss", most, lines }])?;

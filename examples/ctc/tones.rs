@@ -1,8 +1,9 @@
 //! Strings of digits as the touch tones of a telephone, in noise.
 //!
 //! A digit is two tones at a time, one of four low frequencies and one of three high ones. A step has the
-//! levels that a filter of each frequency would measure in white noise: the magnitude of the tone, or nothing,
-//! plus a complex Gaussian number. Tones and the gaps between them differ in length, and digits in loudness.
+//! levels that a filter of each frequency would measure in white noise: the magnitude of the tone, or of
+//! nothing, plus a complex Gaussian number. Tones and the gaps between them differ in length, and digits in
+//! loudness.
 
 use ndarray::Array3;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::choices::{Cell, Device};
+use crate::choices::{Cell, Device, at_least};
 use clap::Parser;
 use std::path::PathBuf;
 use wgpu_rnn::Config;
@@ -38,7 +38,7 @@ pub struct Arguments {
     pub epochs: u64,
 
     /// Sequences of a batch
-    #[arg(long, value_name = "N", default_value_t = 27)]
+    #[arg(long, value_name = "N", default_value_t = 27, value_parser = at_least(1))]
     pub batch: usize,
 
     /// The learning rate of AdamW
