@@ -21,8 +21,8 @@ pub struct Sequences {
 
 /// The batch of a number, the same one for the same seed. The sequences have at least two steps.
 ///
-/// At a step between the marked numbers one of them lies behind and the other one ahead. So a network needs both
-/// directions, and a memory of nearly all steps.
+/// At a step between the marked numbers one of them lies behind and the other one ahead. So a network needs
+/// both directions, and a memory of nearly all steps.
 pub fn sequences(seed: u64, number: u64, steps: usize, batch: usize) -> Sequences {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
