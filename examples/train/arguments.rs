@@ -1,8 +1,9 @@
 //! The command line.
 
-use clap::{Parser, ValueEnum};
+use crate::choices::{Cell, Device, at_least};
+use clap::Parser;
 use std::path::PathBuf;
-use wgpu_rnn::{Config, Engine, Result};
+use wgpu_rnn::Config;
 
 /// Train a stacked, bidirectional RNN, LSTM or GRU to tell sequences apart.
 ///
@@ -37,7 +38,7 @@ pub struct Arguments {
     pub epochs: u64,
 
     /// Sequences of a batch
-    #[arg(long, value_name = "N", default_value_t = 27)]
+    #[arg(long, value_name = "N", default_value_t = 27, value_parser = at_least(1))]
     pub batch: usize,
 
     /// The learning rate of AdamW
@@ -77,37 +78,8 @@ pub struct Arguments {
     pub plot: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Cell {
-    Lstm,
-    Gru,
-    Rnn,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Device {
-    Auto,
-    Gpu,
-    Cpu,
-    Reference,
-}
-
 impl Arguments {
     pub fn config(&self, input_size: usize) -> Config {
-        let config = match self.cell {
-            Cell::Lstm => Config::lstm(self.hidden),
-            Cell::Gru => Config::gru(self.hidden),
-            Cell::Rnn => Config::rnn_tanh(self.hidden),
-        };
-        config.num_layers(self.layers).bidirectional().input_size(input_size)
-    }
-
-    pub fn engine(&self) -> Result<Engine> {
-        Ok(match self.device {
-            Device::Auto => Engine::auto(),
-            Device::Gpu => Engine::gpu()?,
-            Device::Cpu => Engine::cpu(),
-            Device::Reference => Engine::reference(),
-        })
+        self.cell.config(self.hidden).num_layers(self.layers).bidirectional().input_size(input_size)
     }
 }

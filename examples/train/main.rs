@@ -1,6 +1,10 @@
 //! Speaker recognition on real recordings: trains a stacked, bidirectional network with a head on its final states.
 
 mod arguments;
+#[path = "../common/choices.rs"]
+mod choices;
+#[path = "../common/display.rs"]
+mod display;
 #[path = "../common/ending.rs"]
 mod ending;
 mod show;
@@ -60,7 +64,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     let told = is_interrupted.clone();
     ctrlc::set_handler(move || told.store(true, Ordering::Relaxed))?;
 
-    let bar = show::bar(arguments.epochs, epoch);
+    let bar = display::bar("epoch", arguments.epochs, epoch);
     while epoch < arguments.epochs {
         let (mut sums, begun) = (Sums::default(), Instant::now());
         for batch in Prefetch::new(&train, loader.epoch(epoch)?.split_off(next)) {
@@ -107,7 +111,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
 }
 
 fn trainer(arguments: &Arguments, features: usize, classes: usize) -> Result<Trainer, Failure> {
-    let (engine, config) = (arguments.engine()?, arguments.config(features));
+    let (engine, config) = (arguments.device.engine()?, arguments.config(features));
     let rnn = match &arguments.from {
         Some(path) => Rnn::new(&engine, Weights::reader().config(&config).load(path)?),
         None => Rnn::lazy(&engine, &config, Init::pytorch().seed(arguments.seed))?,

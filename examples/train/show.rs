@@ -1,11 +1,13 @@
-//! The parts of a run that a person sees: a progress bar, a confusion matrix, curves.
+//! The parts of a run that a person sees: a confusion matrix, curves.
 
-use indicatif::{ProgressBar, ProgressStyle};
-use plotters::prelude::*;
-use plotters::style::register_font;
+use crate::display::{GREEN_TEXT, Line, Panel, RED_TEXT, has_colours, paint, plot as write};
+use plotters::style::{BLUE, RED, RGBColor};
 use std::error::Error;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
+
+/// The colour of counts of 0.
+const FAINT_TEXT: &str = "2";
 
 /// The numbers of an epoch.
 #[derive(Clone, Copy)]
@@ -15,17 +17,9 @@ pub struct Epoch {
     pub test_accuracy: f64,
 }
 
-pub fn bar(epochs: u64, done: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("epoch {pos:>3} of {len} {bar:30} {elapsed} (left: {eta})  {msg}");
-    let bar = ProgressBar::new(epochs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_position(done);
-    bar
-}
-
 /// Rows are the classes of the sequences, columns those that the network takes them for.
 pub fn confusion(out: &mut dyn Write, counts: &[Vec<usize>]) -> std::io::Result<()> {
-    let has_colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let has_colours = has_colours();
     writeln!(out, "confusion (rows: class, columns: prediction)")?;
     write!(out, "     ")?;
     for class in 0..counts.len() {
@@ -36,14 +30,11 @@ pub fn confusion(out: &mut dyn Write, counts: &[Vec<usize>]) -> std::io::Result<
         write!(out, "{class:>5}")?;
         for (predicted, &count) in row.iter().enumerate() {
             let colour = match (predicted == class, count) {
-                (_, 0) => "2",
-                (true, _) => "32",
-                (false, _) => "31",
+                (_, 0) => FAINT_TEXT,
+                (true, _) => GREEN_TEXT,
+                (false, _) => RED_TEXT,
             };
-            match has_colours {
-                true => write!(out, "\x1b[{colour}m{count:>5}\x1b[0m")?,
-                false => write!(out, "{count:>5}")?,
-            }
+            write!(out, "{}", paint(has_colours, colour, format_args!("{count:>5}")))?;
         }
         writeln!(out)?;
     }
@@ -52,53 +43,17 @@ pub fn confusion(out: &mut dyn Write, counts: &[Vec<usize>]) -> std::io::Result<
 
 /// Writes the curves beside each other, as PNG and SVG.
 pub fn plot(path: &Path, epochs: &[Epoch]) -> Result<(), Box<dyn Error>> {
-    let font = epaint_default_fonts::UBUNTU_LIGHT;
-    register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font of the plot is broken")?;
-    draw(&BitMapBackend::new(&path.with_extension("png"), (960, 420)).into_drawing_area(), epochs)?;
-    draw(&SVGBackend::new(&path.with_extension("svg"), (960, 420)).into_drawing_area(), epochs)
-}
-
-fn draw<B: DrawingBackend>(
-    area: &DrawingArea<B, plotters::coord::Shift>,
-    epochs: &[Epoch],
-) -> Result<(), Box<dyn Error>>
-where
-    B::ErrorType: 'static,
-{
-    area.fill(&WHITE)?;
-    let halves = area.split_evenly((1, 2));
+    let points = |of: fn(&Epoch) -> f64| -> Vec<(f64, f64)> {
+        (1..).zip(epochs).map(|(number, epoch)| (f64::from(number), of(epoch))).collect()
+    };
+    let losses = points(|epoch| epoch.loss);
+    let [train, test] = [points(|epoch| epoch.train_accuracy), points(|epoch| epoch.test_accuracy)];
     let most = epochs.iter().map(|epoch| epoch.loss).fold(1e-9, f64::max);
-    curve(&halves[0], "loss", most, epochs, &[("training", BLUE, |epoch| epoch.loss)])?;
-    let accuracies: [Line; 2] =
-        [("training", BLUE, |epoch| epoch.train_accuracy), ("test", RED, |epoch| epoch.test_accuracy)];
-    curve(&halves[1], "accuracy", 1.0, epochs, &accuracies)?;
-    area.present()?;
-    Ok(())
-}
-
-type Line = (&'static str, RGBColor, fn(&Epoch) -> f64);
-
-fn curve<B: DrawingBackend>(
-    area: &DrawingArea<B, plotters::coord::Shift>,
-    title: &str,
-    most: f64,
-    epochs: &[Epoch],
-    lines: &[Line],
-) -> Result<(), Box<dyn Error>>
-where
-    B::ErrorType: 'static,
-{
-    let mut chart = ChartBuilder::on(area)
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(48)
-        .build_cartesian_2d(0.0..epochs.len().max(1) as f64, 0.0..most * 1.02)?;
-    chart.configure_mesh().x_desc("epoch").y_desc(title).draw()?;
-    for &(name, colour, of) in lines {
-        let points = (1..).zip(epochs).map(|(number, epoch)| (f64::from(number), of(epoch)));
-        let line = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
-        line.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
+    fn line<'a>(name: &str, colour: RGBColor, points: &'a [(f64, f64)]) -> Line<'a> {
+        Line { name: name.into(), colour, points }
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
-    Ok(())
+    let lines = vec![line("training", BLUE, &losses)];
+    let loss = Panel { x: "epoch", y: "loss", most, lines };
+    let lines = vec![line("training", BLUE, &train), line("test", RED, &test)];
+    write(path, &[loss, Panel { x: "epoch", y: "accuracy", most: 1.0, lines }])
 }
