@@ -15,12 +15,48 @@ pub struct Epoch {
     pub test_accuracy: f64,
 }
 
-pub fn bar(epochs: u64, done: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("epoch {pos:>3} of {len} {bar:30} {elapsed} (left: {eta})  {msg}");
-    let bar = ProgressBar::new(epochs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_position(done);
-    bar
+/// The progress on standard error: a bar in a terminal, a line for each epoch elsewhere.
+pub struct Progress {
+    bar: ProgressBar,
+    epochs: u64,
+    batches: u64,
+}
+
+impl Progress {
+    /// The progress of a run of so many epochs, each of so many batches, of which some are done.
+    pub fn new(epochs: u64, batches: u64, done: u64) -> Progress {
+        let style = ProgressStyle::with_template("{prefix} {bar:30} {elapsed} (left: {eta})  {msg}");
+        let bar = ProgressBar::new(epochs * batches).with_position(done);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.reset_eta();
+        let progress = Progress { bar, epochs, batches };
+        progress.batch(done);
+        progress
+    }
+
+    /// Shows the batches that are done.
+    pub fn batch(&self, done: u64) {
+        let epoch = (done / self.batches + 1).min(self.epochs);
+        self.bar.set_prefix(format!("epoch {epoch:>3} of {}", self.epochs));
+        self.bar.set_position(done);
+    }
+
+    /// Shows an epoch that is done.
+    pub fn epoch(&self, number: u64, of: &Epoch, rows_per_second: f64) {
+        let Epoch { loss, train_accuracy, test_accuracy } = of;
+        let text = format!(
+            "loss {loss:.3}, accuracy {train_accuracy:.3} (test {test_accuracy:.3}), {rows_per_second:.0} rows/s"
+        );
+        if self.bar.is_hidden() {
+            eprintln!("epoch {number:>3} of {}  {text}", self.epochs);
+        }
+        self.bar.set_message(text);
+    }
+
+    /// Leaves the bar as it is.
+    pub fn end(&self) {
+        self.bar.abandon();
+    }
 }
 
 /// Rows are the classes of the sequences, columns those that the network takes them for.
@@ -50,12 +86,15 @@ pub fn confusion(out: &mut dyn Write, counts: &[Vec<usize>]) -> std::io::Result<
     Ok(())
 }
 
-/// Writes the curves beside each other, as PNG and SVG.
+/// Writes the curves beside each other, as PNG and SVG. The path's own ending is left out if it is one of both.
 pub fn plot(path: &Path, epochs: &[Epoch]) -> Result<(), Box<dyn Error>> {
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font of the plot is broken")?;
-    draw(&BitMapBackend::new(&path.with_extension("png"), (960, 420)).into_drawing_area(), epochs)?;
-    draw(&SVGBackend::new(&path.with_extension("svg"), (960, 420)).into_drawing_area(), epochs)
+    let is_own = path.extension().is_some_and(|ending| ending == "png" || ending == "svg");
+    let stem = if is_own { path.with_extension("") } else { path.to_owned() };
+    let [png, svg] = ["png", "svg"].map(|ending| format!("{}.{ending}", stem.display()));
+    draw(&BitMapBackend::new(&png, (960, 420)).into_drawing_area(), epochs)?;
+    draw(&SVGBackend::new(&svg, (960, 420)).into_drawing_area(), epochs)
 }
 
 fn draw<B: DrawingBackend>(
@@ -92,10 +131,10 @@ where
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(48)
-        .build_cartesian_2d(0.0..epochs.len().max(1) as f64, 0.0..most * 1.02)?;
+        .build_cartesian_2d(0..epochs.len().max(1) as u32, 0.0..most * 1.02)?;
     chart.configure_mesh().x_desc("epoch").y_desc(title).draw()?;
     for &(name, colour, of) in lines {
-        let points = (1..).zip(epochs).map(|(number, epoch)| (f64::from(number), of(epoch)));
+        let points = (1..).zip(epochs).map(|(number, epoch)| (number, of(epoch)));
         let line = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
         line.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
