@@ -6,9 +6,9 @@ use wgpu_rnn::{Config, Dropout, Engine, Result};
 
 /// Train a stacked, bidirectional RNN, LSTM or GRU to tell sequences apart.
 ///
-/// Without --data, the sequences are recordings of nine speakers (Japanese Vowels, UCI), and the network learns
-/// to recognise the speaker. Progress goes to standard error; the last line on standard output is the accuracy
-/// on the test sequences after the last epoch.
+/// Without --data, the sequences are recordings of nine speakers (Japanese Vowels, UCI), and the network
+/// learns to recognise the speaker. Progress goes to standard error; the last line on standard output is the
+/// accuracy on the test sequences after the last epoch.
 #[derive(Parser)]
 #[command(version, args_override_self = true)]
 pub struct Arguments {

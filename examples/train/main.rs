@@ -1,4 +1,5 @@
-//! Speaker recognition on real recordings: trains a stacked, bidirectional network with a head on its final states.
+//! Speaker recognition on real recordings: trains a stacked, bidirectional network with a head on its final
+//! states.
 
 mod arguments;
 #[path = "../common/ending.rs"]
@@ -190,7 +191,7 @@ fn keep(arguments: &Arguments, trainer: &mut Trainer, loader: &Loader, place: &P
     Ok(())
 }
 
-/// Goes on from a checkpoint. The order of the batches is checked first: its settings have the plainest names.
+/// Goes on from a checkpoint. The settings of the loader are checked early: their names are the plainest.
 fn resume(path: &Path, trainer: &mut Trainer, loader: &Loader) -> Result<Place, Failure> {
     let checkpoint = Checkpoint::open(path)?;
     let of = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());

@@ -44,18 +44,20 @@ impl Progress {
     /// Shows an epoch that is done.
     pub fn epoch(&self, number: u64, of: &Epoch, rows_per_second: f64) {
         let Epoch { loss, train_accuracy, test_accuracy } = of;
-        let text = format!(
-            "loss {loss:.3}, accuracy {train_accuracy:.3} (test {test_accuracy:.3}), {rows_per_second:.0} rows/s"
-        );
+        let accuracies = format!("accuracy {train_accuracy:.3} (test {test_accuracy:.3})");
+        let text = format!("loss {loss:.3}, {accuracies}, {rows_per_second:.0} rows/s");
         if self.bar.is_hidden() {
             eprintln!("epoch {number:>3} of {}  {text}", self.epochs);
         }
         self.bar.set_message(text);
     }
 
-    /// Leaves the bar as it is.
+    /// Leaves the bar as it is, and begins a new line below it.
     pub fn end(&self) {
         self.bar.abandon();
+        if !self.bar.is_hidden() {
+            eprintln!();
+        }
     }
 }
 
@@ -86,7 +88,7 @@ pub fn confusion(out: &mut dyn Write, counts: &[Vec<usize>]) -> std::io::Result<
     Ok(())
 }
 
-/// Writes the curves beside each other, as PNG and SVG. The path's own ending is left out if it is one of both.
+/// Writes the curves beside each other, as PNG and SVG. The path may end with one of both.
 pub fn plot(path: &Path, epochs: &[Epoch]) -> Result<(), Box<dyn Error>> {
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font of the plot is broken")?;
@@ -132,12 +134,16 @@ where
         .x_label_area_size(36)
         .y_label_area_size(48)
         .build_cartesian_2d(0..epochs.len().max(1) as u32, 0.0..most * 1.02)?;
-    chart.configure_mesh().x_desc("epoch").y_desc(title).draw()?;
+    chart.configure_mesh().x_desc("epoch").y_desc(title).max_light_lines(2).draw()?;
     for &(name, colour, of) in lines {
         let points = (1..).zip(epochs).map(|(number, epoch)| (number, of(epoch)));
         let line = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
         line.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    // The legend lies where no curve should end.
+    let falls = lines.len() == 1;
+    let position = if falls { SeriesLabelPosition::UpperRight } else { SeriesLabelPosition::LowerRight };
+    let labels = &mut chart.configure_series_labels();
+    labels.position(position).background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
     Ok(())
 }
