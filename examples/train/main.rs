@@ -72,15 +72,15 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
             let batch = batch?;
             let call = Call::new(&batch.input).lengths(&batch.lengths);
             let reports = trainer.step(&call, &Targets::Classes(batch.labels));
-            place.sums.add(&reports.map_err(|error| stopped(error, arguments))?);
+            place.sums.add(&reports.map_err(|error| stopped(error, arguments, place.is_kept))?);
             place.next += 1;
             progress.batch(trainer.steps());
             let is_interrupted = is_interrupted.load(Ordering::Relaxed);
             let is_due = arguments.checkpoint_every.is_some_and(|every| trainer.steps() % every as u64 == 0);
             if is_interrupted || is_due {
                 // A checkpoint has no reports: those that are not there yet belong to this epoch.
-                place.sums.add(&trainer.finish().map_err(|error| stopped(error, arguments))?);
-                keep(arguments, &mut trainer, &loader, &place)?;
+                place.sums.add(&trainer.finish().map_err(|error| stopped(error, arguments, place.is_kept))?);
+                keep(arguments, &mut trainer, &loader, &mut place)?;
             }
             if is_interrupted {
                 trainer.save(&arguments.save)?;
@@ -89,7 +89,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
                 return Ok(ExitCode::from(INTERRUPTED));
             }
         }
-        place.sums.add(&trainer.finish().map_err(|error| stopped(error, arguments))?);
+        place.sums.add(&trainer.finish().map_err(|error| stopped(error, arguments, place.is_kept))?);
         let counts = confusion(&mut trainer, &test, classes)?;
         let rows_per_second = (place.sums.rows - rows) as f64 / begun.elapsed().as_secs_f64();
         let sums = std::mem::take(&mut place.sums);
@@ -101,7 +101,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         place.epochs.push(of);
         (place.epoch, place.next) = (place.epoch + 1, 0);
         progress.epoch(place.epoch, &of, rows_per_second);
-        keep(arguments, &mut trainer, &loader, &place)?;
+        keep(arguments, &mut trainer, &loader, &mut place)?;
     }
     progress.end();
     let counts = confusion(&mut trainer, &test, classes)?;
@@ -174,12 +174,19 @@ struct Place {
     next: usize,
     sums: Sums,
     epochs: Vec<Epoch>,
+    /// The checkpoint is this run's, not one of before.
+    is_kept: bool,
 }
 
 /// Writes the checkpoint, if one is asked for.
-fn keep(arguments: &Arguments, trainer: &mut Trainer, loader: &Loader, place: &Place) -> Result<(), Failure> {
+fn keep(
+    arguments: &Arguments,
+    trainer: &mut Trainer,
+    loader: &Loader,
+    place: &mut Place,
+) -> Result<(), Failure> {
     let Some(path) = &arguments.checkpoint else { return Ok(()) };
-    let Place { epoch, next, sums, epochs } = place;
+    let Place { epoch, next, sums, epochs, .. } = &*place;
     let curves: Vec<[f64; 3]> =
         epochs.iter().map(|of| [of.loss, of.train_accuracy, of.test_accuracy]).collect();
     let beside = serde_json::json!({
@@ -188,6 +195,7 @@ fn keep(arguments: &Arguments, trainer: &mut Trainer, loader: &Loader, place: &P
         "curves": curves,
     });
     trainer.checkpoint(beside)?.save(path)?;
+    place.is_kept = true;
     Ok(())
 }
 
@@ -203,12 +211,12 @@ fn resume(path: &Path, trainer: &mut Trainer, loader: &Loader) -> Result<Place, 
         serde_json::from_value(beside["curves"].clone()).map_err(|error| of(&error))?;
     let of = |[loss, train_accuracy, test_accuracy]: [f64; 3]| Epoch { loss, train_accuracy, test_accuracy };
     let epochs = curves.into_iter().map(of).collect();
-    Ok(Place { epoch, next, sums: Sums { loss, rows, right }, epochs })
+    Ok(Place { epoch, next, sums: Sums { loss, rows, right }, epochs, is_kept: true })
 }
 
 /// Adds what there is to go on from.
-fn stopped(error: Error, arguments: &Arguments) -> Failure {
-    match arguments.checkpoint.as_ref().filter(|path| path.exists()) {
+fn stopped(error: Error, arguments: &Arguments, is_kept: bool) -> Failure {
+    match arguments.checkpoint.as_ref().filter(|_| is_kept) {
         Some(path) if matches!(error, Error::NotFinite { .. }) => {
             format!("{error}; the last good checkpoint is {}", path.display()).into()
         }

@@ -2,6 +2,7 @@
 
 use crate::{Folder, numbers};
 use std::collections::BTreeMap;
+use wgpu_rnn::train::Checkpoint;
 
 impl Folder {
     fn contents(&self) -> BTreeMap<String, Vec<u8>> {
@@ -81,7 +82,7 @@ fn weights_of_another_network_are_refused() {
     let folder = Folder::new();
     folder.succeeds("--epochs 0 --hidden 9 --save other");
     folder.fails("--from other", "other: weight_ih_l0: expected shape [32, 3], found [36, 3]");
-    folder.fails("--from data", "data: tensor");
+    folder.fails("--from data", "data: safetensors: tensor");
     folder.succeeds("--epochs 0 --cell gru --save other");
     folder.fails("--from other", "other: ");
 }
@@ -135,13 +136,22 @@ fn a_damaged_checkpoint_is_refused() {
 #[test]
 fn numbers_that_are_not_finite_are_one_line() {
     let folder = Folder::new();
+    let diverges = |more: &str| {
+        let output = folder.train(&format!("--epochs 3 --learning-rate 1e30 {more}"));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(
+            stderr.starts_with("error: loss of step 3: expected a finite number, found loss "),
+            "{stderr}"
+        );
+        assert!(stderr.contains(" and norm "), "{stderr}");
+        stderr
+    };
     folder.succeeds("--epochs 1");
     let before = folder.contents();
-    let output = folder.train("--epochs 3 --learning-rate 1e30");
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.starts_with("error: loss of step 3: expected a finite number, found loss "), "{stderr}");
-    assert!(stderr.contains(" and norm "), "{stderr}");
-    assert!(stderr.ends_with("; the last good checkpoint is run\n"), "{stderr}");
+    // The checkpoint of before is another run's.
+    assert!(diverges("").ends_with(" and norm NaN\n"));
     assert!(folder.contents() == before);
+    assert!(diverges("--checkpoint-every 1").ends_with("; the last good checkpoint is run\n"));
+    assert_eq!(Checkpoint::open(folder.path("run")).unwrap().state["step"], 2);
 }
