@@ -334,7 +334,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The words about the last checkpoint.
 fn last(checkpoint: &Option<PathBuf>) -> String {
     match checkpoint {
-        Some(path) => format!("; the last checkpoint is {}", quote::quote(&path.display().to_string())),
-        None => "; no checkpoint was saved".into(),
+        Some(path) => format!("; the last good checkpoint is {}", path.display()),
+        None => String::new(),
     }
 }

@@ -46,12 +46,15 @@ pub struct Line<'a> {
     pub points: &'a [(f64, f64)],
 }
 
-/// Writes panels beside each other, as PNG and SVG.
+/// Writes panels beside each other, as PNG and SVG. The path may end with one of both.
 pub fn plot(path: &Path, panels: &[Panel<'_>]) -> Result<(), Box<dyn Error>> {
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font of the plot is broken")?;
     let size = if panels.len() == 1 { (640, 420) } else { (960, 420) };
-    let [png, svg] = ["png", "svg"].map(|extension| path.with_extension(extension));
+    let is_own = path.extension().is_some_and(|ending| ending == "png" || ending == "svg");
+    let stem = if is_own { path.with_extension("") } else { path.to_owned() };
+    let [png, svg] =
+        ["png", "svg"].map(|ending| std::path::PathBuf::from(format!("{}.{ending}", stem.display())));
     let within =
         |path: &Path, error: Box<dyn Error>| format!("{}: cannot be written: {error}", path.display());
     draw(&BitMapBackend::new(&png, size).into_drawing_area(), panels).map_err(|error| within(&png, error))?;
@@ -82,7 +85,14 @@ where
         .x_label_area_size(36)
         .y_label_area_size(48)
         .build_cartesian_2d(0.0..last, 0.0..panel.most * 1.02)?;
-    chart.configure_mesh().x_desc(panel.x).y_desc(panel.y).draw()?;
+    let whole = |x: &f64| format!("{x:.0}");
+    chart
+        .configure_mesh()
+        .x_desc(panel.x)
+        .y_desc(panel.y)
+        .x_label_formatter(&whole)
+        .max_light_lines(2)
+        .draw()?;
     for line in &panel.lines {
         let colour = line.colour;
         let drawn =

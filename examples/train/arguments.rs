@@ -1,17 +1,17 @@
 //! The command line.
 
-use crate::choices::{Cell, Device, at_least};
+use crate::choices::{Cell, Device};
 use clap::Parser;
-use std::path::PathBuf;
-use wgpu_rnn::Config;
+use std::path::{Path, PathBuf};
+use wgpu_rnn::{Config, Dropout};
 
 /// Train a stacked, bidirectional RNN, LSTM or GRU to tell sequences apart.
 ///
-/// Without --data, the sequences are recordings of nine speakers (Japanese Vowels, UCI), and the network learns
-/// to recognise the speaker. Progress goes to standard error; the last line on standard output is the accuracy
-/// on the test sequences after the last epoch.
+/// Without --data, the sequences are recordings of nine speakers (Japanese Vowels, UCI), and the network
+/// learns to recognise the speaker. Progress goes to standard error; the last line on standard output is the
+/// accuracy on the test sequences after the last epoch.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 pub struct Arguments {
     /// The cell
     #[arg(long, value_enum, default_value_t = Cell::Lstm)]
@@ -38,7 +38,7 @@ pub struct Arguments {
     pub epochs: u64,
 
     /// Sequences of a batch
-    #[arg(long, value_name = "N", default_value_t = 27, value_parser = at_least(1))]
+    #[arg(long, value_name = "N", default_value_t = 27)]
     pub batch: usize,
 
     /// The learning rate of AdamW
@@ -69,7 +69,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
 
-    /// Go on from --checkpoint, if the file is there
+    /// Write --checkpoint after so many batches as well
+    #[arg(long, value_name = "BATCHES", requires = "checkpoint")]
+    pub checkpoint_every: Option<usize>,
+
+    /// Go on from --checkpoint, if the file is there; the result has the bits of a run that was never stopped
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,
 
@@ -81,5 +85,40 @@ pub struct Arguments {
 impl Arguments {
     pub fn config(&self, input_size: usize) -> Config {
         self.cell.config(self.hidden).num_layers(self.layers).bidirectional().input_size(input_size)
+    }
+
+    /// None where nothing is dropped: there is nothing between layers if there is one.
+    pub fn dropout(&self) -> Option<Dropout> {
+        let drops = self.dropout != 0.0 && self.layers > 1;
+        drops.then(|| Dropout::new(self.dropout).seed(self.seed))
+    }
+
+    /// Refuses what would fail after the training, or would not be noticed.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        if self.batch == 0 {
+            return Err("--batch: expected at least 1, found 0".into());
+        }
+        if self.checkpoint_every == Some(0) {
+            return Err("--checkpoint-every: expected at least 1, found 0".into());
+        }
+        if !(0.0..=1.0).contains(&self.dropout) {
+            return Err(format!("--dropout: expected a probability from 0 to 1, found {}", self.dropout));
+        }
+        if self.checkpoint.as_ref() == Some(&self.save) {
+            return Err("--checkpoint: expected another file than --save, found the same".into());
+        }
+        let plot = self.plot.as_deref();
+        let files =
+            [("--save", Some(&*self.save)), ("--checkpoint", self.checkpoint.as_deref()), ("--plot", plot)];
+        for (flag, file) in files {
+            let folder = file.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                return Err(format!(
+                    "{flag}: expected a file in a folder, found no folder {}",
+                    folder.display()
+                ));
+            }
+        }
+        Ok(())
     }
 }

@@ -191,19 +191,20 @@ impl Loader {
         }
     }
 
-    /// All that batches depend on, but for the rank.
+    /// All that batches depend on, but for the rank. The sequences come last, since another seed may have held
+    /// others back, and an error should name the seed.
     fn settings(&self) -> [(&'static str, Value); 8] {
         let mut sum = crc32fast::Hasher::new();
         self.lengths.iter().for_each(|&length| sum.update(&(length as u64).to_le_bytes()));
         [
-            ("sequences", json!(self.lengths.len())),
-            ("lengths", json!(format!("{:08x}", sum.finalize()))),
             ("batch_size", json!(self.batch_size)),
             ("seed", json!(self.seed)),
             ("shuffle", json!(self.shuffle)),
             ("buckets", json!(self.buckets)),
             ("world", json!(self.world)),
             ("drop_last", json!(self.drop_last)),
+            ("sequences", json!(self.lengths.len())),
+            ("lengths", json!(format!("{:08x}", sum.finalize()))),
         ]
     }
 }
