@@ -98,7 +98,7 @@ struct Progress {
 /// The arrays of a training.
 #[derive(Debug)]
 enum On {
-    Host(HostTraining),
+    Host(Box<HostTraining>),
     Device(Box<DeviceTraining>),
 }
 
@@ -160,7 +160,7 @@ impl Trainer {
         let rnn = rnn.apart()?;
         let on = match rnn.on_gpu() {
             Some(_) => On::Device(Box::new(DeviceTraining::new(&rnn, &head, &optimizer)?)),
-            None => On::Host(HostTraining::new(weights, &head, &optimizer)),
+            None => On::Host(Box::new(HostTraining::new(weights, &head, &optimizer))),
         };
         let settings = Settings {
             clip: Clip::none(),

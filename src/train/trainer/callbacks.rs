@@ -26,9 +26,12 @@ pub struct Report {
     pub is_skipped: bool,
 }
 
+/// A function that is told of every update.
+type Callback = Box<dyn FnMut(&Report) + Send>;
+
 /// Functions that are told of every update.
 #[derive(Default)]
-pub(super) struct Callbacks(pub Vec<Box<dyn FnMut(&Report) + Send>>);
+pub(super) struct Callbacks(pub Vec<Callback>);
 
 impl fmt::Debug for Callbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -202,7 +202,7 @@ fn carried(checkpoint: &Checkpoint) -> Result<Option<State>> {
         Some(found.clone().into_dimensionality().map_err(refuse))
     };
     let [h, c] = CARRIED.map(array);
-    Ok(h.transpose()?.map(|h| -> Result<State> { Ok(State { h, c: c.transpose()? }) }).transpose()?)
+    h.transpose()?.map(|h| Ok(State { h, c: c.transpose()? })).transpose()
 }
 
 /// The numbers of a tensor that has to be there.

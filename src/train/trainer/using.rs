@@ -11,7 +11,7 @@ impl Trainer {
     /// The predictions of a call, `[T, N, C]`, without dropout.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`].
+    /// The errors of [`Rnn::call`](crate::Rnn::call).
     pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
         self.run_predict(call, Wait::Elsewhere).await
     }
@@ -29,7 +29,7 @@ impl Trainer {
     /// The loss of a batch, without dropout.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`].
+    /// The errors of [`Rnn::call`](crate::Rnn::call) and of [`Loss::evaluate`](crate::train::Loss::evaluate).
     pub async fn evaluate_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
         self.run_evaluate(call, targets, Wait::Elsewhere).await
     }
@@ -48,7 +48,7 @@ impl Trainer {
     /// The weights of the network and of the head as they are now.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`] about memory and the device.
+    /// The errors of [`Rnn::call`](crate::Rnn::call) about memory and the device.
     pub async fn weights_async(&mut self) -> Result<(&Weights, &HeadWeights)> {
         if let On::Device(training) = &mut self.on {
             training.read_weights(&mut self.rnn, &mut self.head).await?;
