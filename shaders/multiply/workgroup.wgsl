@@ -9,6 +9,8 @@ const LANES: u32 = {LANES}u;
 const PIECE: u32 = {PIECE}u;
 // Vectors from one k to the next: one more than rows, lest all vectors of a row lie in one bank.
 const A_STRIDE: u32 = ROWS + 1u;
+// The same of columns, whose vectors neighbouring invocations write.
+const B_STRIDE: u32 = GATES * COLUMNS + 1u;
 // Rows of an invocation are so far apart, its columns eight.
 const ROWS_APART: u32 = LANES / 8u;
 // Vectors that an invocation reads lie so far apart. Invocations past B_LANES read what others read.
@@ -16,7 +18,7 @@ const READS_APART: u32 = LANES / PIECE;
 const B_LANES: u32 = min(LANES, COLUMNS * PIECE);
 
 var<workgroup> a_piece: array<vec4<f32>, PIECE * A_STRIDE>;
-var<workgroup> b_piece: array<vec4<f32>, PIECE * GATES * COLUMNS>;
+var<workgroup> b_piece: array<vec4<f32>, PIECE * B_STRIDE>;
 
 fn multiply(row: u32, column: u32) {
     let own = lane / 8u;
@@ -24,7 +26,7 @@ fn multiply(row: u32, column: u32) {
     let from_a_{i} = a_at(row + {i}u * READS_APART + lane / PIECE);
     let from_b_{l} = b_at(first + {l}u * READS_APART + lane % B_LANES / PIECE);
     let into_a = lane % PIECE * A_STRIDE + lane / PIECE;
-    let into_b = lane % PIECE * GATES * COLUMNS + lane % B_LANES / PIECE;
+    let into_b = lane % PIECE * B_STRIDE + lane % B_LANES / PIECE;
     // A vector past the end of K is the last one, and is not multiplied: a branch would wait for its load.
     let last = depth() - 1u;
     let start = first_k();
@@ -44,7 +46,7 @@ fn multiply(row: u32, column: u32) {
         let count = min(PIECE, left_of_k(k));
         for (var piece = 0u; piece < count; piece += 1u) {
             let x_{r} = a_piece[piece * A_STRIDE + own + {r}u * ROWS_APART];
-            let w_{c} = read_b_piece(piece * GATES * COLUMNS + lane % 8u + {c}u * 8u);
+            let w_{c} = read_b_piece(piece * B_STRIDE + lane % 8u + {c}u * 8u);
             sum_{r}_{c} = accumulate(sum_{r}_{c}, x_{r}, w_{c});
         }
     }

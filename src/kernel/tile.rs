@@ -172,7 +172,7 @@ impl Tile {
             Read::Split | Read::SplitWide => self.slices() * self.rows * BLOCK as u32 * sum,
             Read::Workgroup | Read::Parts(_) => {
                 let columns = self.columns(gates);
-                let pieces = 16 * PIECE * (self.rows + 1 + gates * columns);
+                let pieces = 16 * PIECE * (self.rows + 1 + gates * columns + 1);
                 // A GEMM and parts of K have no sums there; steps have this tile alone.
                 match (self.rows, self.read) {
                     (32, Read::Workgroup) => pieces + self.rows * columns * sum,
