@@ -211,15 +211,19 @@ impl Trainer {
             call = call.dropout(dropout);
         }
         let rows = match &mut self.on {
-            On::Host(training) => training.step(
-                &mut self.rnn,
-                &mut self.head,
-                &self.loss,
-                &call,
-                targets,
-                &batch,
-                (self.settings.save, self.settings.carries),
-            )?,
+            On::Host(training) => {
+                training
+                    .step(
+                        &mut self.rnn,
+                        &mut self.head,
+                        &self.loss,
+                        &call,
+                        targets,
+                        &batch,
+                        (self.settings.save, self.settings.carries),
+                    )
+                    .await?
+            }
             On::Device(training) => {
                 let of = device::Of {
                     rnn: &self.rnn,

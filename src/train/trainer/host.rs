@@ -28,7 +28,7 @@ impl HostTraining {
 
     /// One batch; the number of rows that the loss is a mean of.
     #[allow(clippy::too_many_arguments, reason = "the parts of a trainer")]
-    pub fn step(
+    pub async fn step(
         &mut self,
         rnn: &mut Rnn,
         head: &mut HeadWeights,
@@ -40,7 +40,6 @@ impl HostTraining {
     ) -> Result<usize> {
         let lengths = rnn.network().checked(call)?.lengths;
         let lengths = lengths.as_deref();
-        // Ready at once: the host waits for no device.
         let batch_size = rnn.network().checked(call)?.batch();
         if let Some(carried) = self.carried.as_ref().map(|state| state.h.dim().1)
             && carries
@@ -50,7 +49,7 @@ impl HostTraining {
         }
         let carried = self.carried.clone().filter(|_| carries);
         let call = call.or_state(carried.as_ref());
-        let (output, mut saved) = pollster::block_on(rnn.run_saved(&call, save, Wait::Elsewhere))?;
+        let (output, mut saved) = rnn.run_saved(&call, save, Wait::Elsewhere).await?;
         self.carried = carries.then(|| output.state());
         let features = head.features(&output, lengths)?;
         let predictions = head.predict(&features)?;
@@ -63,7 +62,7 @@ impl HostTraining {
         let read = head.read_gradients(&output, lengths, &by_head.features)?;
         let wanted = Wanted::all().without_input();
         let given = read.gradients();
-        let by_call = pollster::block_on(rnn.run_backward(&mut saved, &given, &wanted, Wait::Elsewhere))?;
+        let by_call = rnn.run_backward(&mut saved, &given, &wanted, Wait::Elsewhere).await?;
         let both = [by_call.weights.as_slice(), by_head.params.as_slice()];
         for (own, new) in self.gradients.iter_mut().zip(both) {
             match batch.adds {
