@@ -369,6 +369,21 @@ fn a_loss_scale_adapts_in_f16() {
 }
 
 #[test]
+fn dropout_of_a_call_is_refused_and_its_outputs_are_the_trainers() {
+    for engine in [Engine::cpu(), Engine::gpu().unwrap()] {
+        let mut trainer =
+            trainer(&engine, &config(), Head::every_step(3), Loss::mean_squared(), Optimizer::sgd(0.1));
+        let (input, targets) = (input(), Targets::StepNumbers(Array3::zeros((T, N, 3))));
+        let call = Call::new(&input);
+        let refused = trainer.step(&call.clone().dropout(Dropout::new(0.5)), &targets).unwrap_err();
+        assert!(matches!(refused, Error::Argument { name: "dropout", .. }), "{refused}");
+        trainer.step(&call.last_only(), &targets).unwrap();
+        trainer.finish().unwrap();
+        assert_eq!(trainer.steps(), 1);
+    }
+}
+
+#[test]
 fn directions_apart_are_refused_on_a_gpu() {
     let engine = Engine::gpu().unwrap();
     let rnn = Rnn::lazy(&engine, &config().merge(Merge::Apart), Init::pytorch()).unwrap();

@@ -14,6 +14,7 @@ use super::{
     ScheduleState, Targets,
 };
 use crate::gpu::Wait;
+use crate::network::Outputs;
 use crate::{Call, Dropout, Error, Result, Rnn, Save};
 use callbacks::Callbacks;
 pub use callbacks::Report;
@@ -189,12 +190,12 @@ impl Trainer {
 
 /// # Training
 impl Trainer {
-    /// Trains by one batch: a call, whose dropout and outputs are the trainer's, and targets. The answer is the
+    /// Trains by one batch: a call, whose outputs are the trainer's, and targets. The answer is the
     /// reports of updates that are done since the last call; on a GPU they come some steps later.
     ///
     /// # Errors
     /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; [`Error::NotFinite`] for a loss or a norm of
-    /// gradients that is no finite number. The parameters are then those of the last good step.
+    /// gradients that is no finite number. Such a step changes no parameter.
     pub async fn step_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
         self.run_step(call, targets, Wait::Elsewhere).await
     }
@@ -205,8 +206,12 @@ impl Trainer {
         targets: &Targets,
         wait: Wait,
     ) -> Result<Vec<Report>> {
+        if self.rnn.network().checked(call)?.dropout.is_some() {
+            let (expected, found) = ("none, since Trainer::dropout counts its calls".into(), "one".into());
+            return Err(Error::Argument { name: "dropout", expected, found });
+        }
         let batch = self.batch()?;
-        let mut call = call.clone();
+        let mut call = call.clone().outputs(Outputs::default());
         if let Some(dropout) = batch.dropout {
             call = call.dropout(dropout);
         }
@@ -289,7 +294,7 @@ impl Trainer {
             On::Host(training) => training.reports(),
             On::Device(training) => training.reports(&self.rnn, waits).await?,
         };
-        let mut reports = Vec::new();
+        let (mut reports, mut refused) = (Vec::new(), None);
         for (loss, right, norm) in done {
             let Some(of) = self.pending.pop_front() else { break };
             let is_finite = loss.is_finite() && norm.is_finite();
@@ -304,7 +309,9 @@ impl Trainer {
             if !is_finite && !is_skipped {
                 let (step, what) = (of.step, if loss.is_finite() { "norm of gradients" } else { "loss" });
                 let checkpoint = self.checkpoint.clone();
-                return Err(Error::NotFinite { what, step, loss, norm, checkpoint });
+                refused.get_or_insert(Error::NotFinite { what, step, loss, norm, checkpoint });
+                // Each report that was read belongs to a step, also behind the first that is refused.
+                continue;
             }
             let report = Report {
                 step: of.step,
@@ -319,7 +326,7 @@ impl Trainer {
             self.callbacks.0.iter_mut().for_each(|callback| callback(&report));
             reports.push(report);
         }
-        Ok(reports)
+        refused.map_or(Ok(reports), Err)
     }
 
     /// Tells the schedule a metric, such as the loss of held-back data, for a learning rate that is reduced on a
