@@ -1,9 +1,8 @@
-// pack: a tensor of the flat parameters becomes a part of an array that another kernel reads.
-//   flat [G, H, K]  ->  packed [G * H / group / BLOCK, K', BLOCK, group] of vectors, by unit, gate
-// A row of the tensor is one or several sources side by side, each of which is padded with zeros to whole
-// vectors: of four numbers for a matrix, of one number for a bias, whose K is 1. Some invocations of a
-// workgroup copy a row, each every so many numbers of it, so that they read neighbours, and divide no index
-// per number.
+// pack: some rows of a tensor of the flat parameters become a part of an array that another kernel reads.
+//   flat [rows, width]  ->  packed
+// A row of the tensor is one or several sources side by side, each of which is padded to whole vectors. Some
+// invocations of a workgroup copy a row, each every so many numbers of it, so that they read neighbours, and
+// divide no index per number. A number's place is by pack/columns.wgsl or pack/transposed.wgsl.
 
 // The numbers are added to earlier ones. A driver may compute both branches of a condition on sizes.
 override ADDS: bool = false;
@@ -17,21 +16,23 @@ struct Dims {
     // K, and the length of each source.
     width: u32,
     source: u32,
-    // The length of each source, and K', in vectors.
+    // The length of each source, and K' of the packed weight, in vectors.
     source_depth: u32,
     depth: u32,
     // The logarithm of the numbers in a vector, to base two.
     vector_bits: u32,
-    // Invocations per row of a workgroup: a power of two.
-    lanes: u32,
-    // H, and G.
+    // The logarithm of a row's invocations in a workgroup, to base two.
+    lane_bits: u32,
+    // H.
     units: u32,
+    // Columns: G. Transposed: the place of each gate among a unit's k, in four bits each.
     gates: u32,
-    // Columns that stand side by side.
+    // Columns that stand side by side. Transposed: a power of two.
     group: u32,
-    // Vectors from one group to the next, and vectors of a group before its first one: both are of all
-    // tensors that become one array.
+    // Columns: vectors from one group to the next. Transposed: k from one unit to the next.
     stride: u32,
+    // Columns: vectors of a group before its first one. Transposed: the first k. Stride and offset are of all
+    // tensors that become one array.
     offset: u32,
 }
 
@@ -46,20 +47,18 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let row = tile_of(group, groups) * (WORKGROUP / dims.lanes) + lane / dims.lanes;
+    let lanes = 1u << dims.lane_bits;
+    let row = (tile_of(group, groups) * WORKGROUP + lane) >> dims.lane_bits;
     if row >= dims.rows {
         return;
     }
     let row_of_all = dims.first_row + row;
-    let column = row_of_all % dims.units * dims.gates + row_of_all / dims.units;
-    let offset = dims.offset + column % dims.group;
+    let place = place_of(row_of_all % dims.units, row_of_all / dims.units);
+    let len = source_len();
     var source_at = dims.start + row * dims.width;
-    var block = block_at(column / dims.group, dims.depth);
-    for (var k = 0u; k < dims.depth; k += dims.source_depth) {
-        var i = group.x * dims.lanes + lane % dims.lanes;
-        for (; i < dims.source_depth << dims.vector_bits; i += groups.x * dims.lanes) {
-            let vector = (block + (i >> dims.vector_bits) * BLOCK) * dims.stride + offset;
-            let at = (vector << dims.vector_bits) + (i & ((1u << dims.vector_bits) - 1u));
+    for (var first = 0u; source_at < dims.start + (row + 1u) * dims.width; first += dims.source_depth) {
+        for (var i = group.x * lanes + (lane & (lanes - 1u)); i < len; i += groups.x * lanes) {
+            let at = at_of(place, first, i);
             var number = 0.0;
             if i < dims.source {
                 number = flat[source_at + i];
@@ -70,6 +69,5 @@ fn main(
             packed[at] = Number(number);
         }
         source_at += dims.source;
-        block += dims.source_depth * BLOCK;
     }
 }

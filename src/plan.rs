@@ -39,12 +39,13 @@ pub use cost::{Bound, Estimate, Machine, Shape};
 pub use dims::{
     AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, Dims, DropDims, ElementwiseDims,
     GemmDims, NormDims, NormOfAllDims, OuterDims, PackDims, PoolDims, ReduceDims, SquaresDims, StepDims,
-    TotalDims, TransposeDims, UpdateDims,
+    TotalDims, UpdateDims,
 };
 pub use dispatch::{Dispatch, Gives, Pass};
 pub use limits::Limits;
 pub(crate) use objective::training_plans;
 pub(crate) use objective::{LinearHead, NUMBERS_LEN, Objective, PlannedLoss, Pooling, REPORT_LEN};
+pub(crate) use pack::Packing;
 pub use schedule::Schedule;
 pub use transfers::{Payload, Transfer};
 pub(crate) use update::Update;
@@ -53,7 +54,7 @@ pub use weights::{KernelWeight, WeightPart};
 pub use workload::{Tuning, Workload};
 
 use crate::kernel::VECTOR;
-use crate::network::{Dtype, Network};
+use crate::network::{Dtype, Network, Save};
 use crate::{Config, Result};
 
 /// Numbers in a vector.
@@ -161,12 +162,7 @@ impl Plan {
     /// # Errors
     /// The errors of [`new`](Plan::new).
     pub fn packing(config: &Config, dtype: Dtype, limits: &Limits) -> Result<Plan> {
-        Plan::packing_of(&config.check()?, dtype, limits)
-    }
-
-    /// The same as [`packing`](Plan::packing), of a network that was checked.
-    pub(crate) fn packing_of(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
-        pack::plan(network, dtype, limits, false)
+        Plan::packing_of(&config.check()?, dtype, limits, Packing::Calls)
     }
 
     /// The same as [`packing`](Plan::packing), of the weights that only saved calls and their backward passes
@@ -175,12 +171,26 @@ impl Plan {
     /// # Errors
     /// The errors of [`new`](Plan::new).
     pub fn packing_for_gradients(config: &Config, dtype: Dtype, limits: &Limits) -> Result<Plan> {
-        Plan::packing_for_gradients_of(&config.check()?, dtype, limits)
+        Plan::packing_of(&config.check()?, dtype, limits, Packing::SavedCalls)
     }
 
-    /// The same, of a network that was checked.
-    pub(crate) fn packing_for_gradients_of(network: &Network, dtype: Dtype, limits: &Limits) -> Result<Plan> {
-        pack::plan(network, dtype, limits, true)
+    /// The same as [`packing`](Plan::packing), of the weights that training steps read: packed after every
+    /// update.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Plan::new).
+    pub fn packing_for_training(config: &Config, dtype: Dtype, limits: &Limits, save: Save) -> Result<Plan> {
+        Plan::packing_of(&config.check()?, dtype, limits, Packing::Training(save))
+    }
+
+    /// A packing of a network that was checked.
+    pub(crate) fn packing_of(
+        network: &Network,
+        dtype: Dtype,
+        limits: &Limits,
+        packing: Packing,
+    ) -> Result<Plan> {
+        pack::plan(network, dtype, limits, packing)
     }
 
     /// The same as [`of`](Plan::of), of a network that was checked.

@@ -1,44 +1,85 @@
-// update: one step of an optimiser, number by number. Formulas are PyTorch's (torch.optim), as the host has them
-// (`train/optimizer/update.rs`).
+// update: one step of an optimiser, four numbers at a time. Formulas are PyTorch's (torch.optim), as the host has
+// them (`train/optimizer/update.rs`).
 //   parameters [W], gradients [W], states [W]  ->  parameters [W], states [W]
+// W is padded to whole vectors, with zeros.
 
 // The rule, whose states follow from it: `rule` of the numbers.
 override RULE: u32 = 0u;
 
 struct Dims {
+    // Vectors.
     len: u32,
 }
 
+// Vectors of an invocation, at most: the numbers of a step are read once for all of them.
+const TURNS: u32 = 4u;
+
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read_write> parameters: array<f32>;
-@group(0) @binding(2) var<storage, read> gradients: array<f32>;
+@group(0) @binding(1) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;
 // The states in the order of the host's arrays.
-@group(0) @binding(3) var<storage, read_write> first: array<f32>;
-@group(0) @binding(4) var<storage, read_write> second: array<f32>;
-@group(0) @binding(5) var<storage, read_write> third: array<f32>;
+@group(0) @binding(3) var<storage, read_write> first: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> second: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> third: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> numbers: Numbers;
 // Loss, right predictions, the norm of all gradients, and their factor.
 @group(0) @binding(7) var<storage, read> report: array<f32>;
 
-fn has(flag: u32) -> bool {
-    return (numbers.flags & flag) != 0u;
+fn mean_of(n: Numbers, mean: vec4<f32>, g: vec4<f32>) -> vec4<f32> {
+    return mean + (g - mean) * n.first_rate;
 }
 
-// The gradient: scaled, clipped by value, with the L2 term.
-fn gradient(i: u32, p: f32) -> f32 {
-    var g = gradients[i] * report[3];
-    if has(CLIPS_VALUE) {
-        g = clamp(g, -numbers.max_value, numbers.max_value);
+fn square_of(n: Numbers, square: vec4<f32>, g: vec4<f32>) -> vec4<f32> {
+    return square * n.second_keep + n.second_rate * g * g;
+}
+
+fn sgd(n: Numbers, i: u32, p: vec4<f32>, g: vec4<f32>) -> vec4<f32> {
+    var step = g;
+    if (n.flags & HAS_MOMENTUM) != 0u {
+        let buffer = first[i] * n.momentum + n.gradient_rate * g;
+        first[i] = buffer;
+        step = select(buffer, g + n.momentum * buffer, (n.flags & IS_NESTEROV) != 0u);
     }
-    return g + numbers.weight_decay * p;
+    return p - n.step_size * step;
 }
 
-fn mean_of(mean: f32, g: f32) -> f32 {
-    return mean + (g - mean) * numbers.first_rate;
+fn adam(n: Numbers, i: u32, p: vec4<f32>, g: vec4<f32>) -> vec4<f32> {
+    let mean = mean_of(n, first[i], g);
+    let square = square_of(n, second[i], g);
+    first[i] = mean;
+    second[i] = square;
+    var most = square;
+    if (n.flags & IS_AMSGRAD) != 0u {
+        most = max(third[i], square);
+        third[i] = most;
+    }
+    let root = sqrt(most) / n.correction + n.epsilon;
+    return p * n.keep - n.step_size * mean / root;
 }
 
-fn square_of(square: f32, g: f32) -> f32 {
-    return square * numbers.second_keep + numbers.second_rate * g * g;
+fn rmsprop(n: Numbers, i: u32, p: vec4<f32>, g: vec4<f32>) -> vec4<f32> {
+    let square = square_of(n, first[i], g);
+    first[i] = square;
+    let has_momentum = (n.flags & HAS_MOMENTUM) != 0u;
+    var variance = square;
+    if (n.flags & IS_CENTERED) != 0u {
+        var mean = vec4(0.0);
+        // The mean is the last array: behind the momentum buffer, where there is one.
+        if has_momentum {
+            mean = mean_of(n, third[i], g);
+            third[i] = mean;
+        } else {
+            mean = mean_of(n, second[i], g);
+            second[i] = mean;
+        }
+        variance = max(square - mean * mean, vec4(0.0));
+    }
+    var step = g / (sqrt(variance) + n.epsilon);
+    if has_momentum {
+        step = second[i] * n.momentum + step;
+        second[i] = step;
+    }
+    return p - n.step_size * step;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -47,59 +88,32 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let i = tile_of(group, groups) * WORKGROUP + lane;
     // Gradients that are not finite change nothing: the host reads their norm.
-    let is_finite = (bitcast<u32>(report[2]) & 0x7fffffffu) < 0x7f800000u;
-    if i >= dims.len || !is_finite {
+    if (bitcast<u32>(report[2]) & 0x7fffffffu) >= 0x7f800000u {
         return;
     }
-    let p = parameters[i];
-    let g = gradient(i, p);
-    switch RULE {
-        case 0u: {
-            var step = g;
-            if has(HAS_MOMENTUM) {
-                let buffer = first[i] * numbers.momentum + numbers.gradient_rate * g;
-                first[i] = buffer;
-                step = select(buffer, g + numbers.momentum * buffer, has(IS_NESTEROV));
-            }
-            parameters[i] = p - numbers.step_size * step;
+    let n = numbers;
+    let factor = report[3];
+    let most = select(bitcast<f32>(0x7f7fffffu), n.max_value, (n.flags & CLIPS_VALUE) != 0u);
+    let start = tile_of(group, groups) * TURNS * WORKGROUP + lane;
+    for (var turn = 0u; turn < TURNS; turn += 1u) {
+        let i = start + turn * WORKGROUP;
+        if i >= dims.len {
+            break;
         }
-        case 1u: {
-            let mean = mean_of(first[i], g);
-            let square = square_of(second[i], g);
-            first[i] = mean;
-            second[i] = square;
-            var most = square;
-            if has(IS_AMSGRAD) {
-                most = max(third[i], square);
-                third[i] = most;
+        let p = parameters[i];
+        // Scaled, clipped by value, with the L2 term.
+        let g = clamp(gradients[i] * factor, vec4(-most), vec4(most)) + n.weight_decay * p;
+        switch RULE {
+            case 0u: {
+                parameters[i] = sgd(n, i, p, g);
             }
-            let root = sqrt(most) / numbers.correction + numbers.epsilon;
-            parameters[i] = p * numbers.keep - numbers.step_size * mean / root;
-        }
-        default: {
-            let square = square_of(first[i], g);
-            first[i] = square;
-            var variance = square;
-            if has(IS_CENTERED) {
-                var mean = 0.0;
-                // The mean is the last array: behind the momentum buffer, where there is one.
-                if has(HAS_MOMENTUM) {
-                    mean = mean_of(third[i], g);
-                    third[i] = mean;
-                } else {
-                    mean = mean_of(second[i], g);
-                    second[i] = mean;
-                }
-                variance = max(square - mean * mean, 0.0);
+            case 1u: {
+                parameters[i] = adam(n, i, p, g);
             }
-            var step = g / (sqrt(variance) + numbers.epsilon);
-            if has(HAS_MOMENTUM) {
-                step = second[i] * numbers.momentum + step;
-                second[i] = step;
+            default: {
+                parameters[i] = rmsprop(n, i, p, g);
             }
-            parameters[i] = p - numbers.step_size * step;
         }
     }
 }

@@ -5,7 +5,7 @@ use super::pipelines::Pipeline;
 use super::weights::KnownBuffers;
 use crate::plan::{
     BackDims, Binding, BufferId, CarryDims, Content, Dispatch, GemmDims, NormDims, OuterDims, PackDims, Pass,
-    Plan, ReduceDims, StepDims, Transfer, TransposeDims, Way,
+    Plan, ReduceDims, StepDims, Transfer, Way,
 };
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -266,7 +266,6 @@ const _: () = assert!(size_of::<StepDims>() <= LONGEST_DIMS && size_of::<GemmDim
 const _: () = assert!(size_of::<NormDims>() <= LONGEST_DIMS && size_of::<CarryDims>() <= LONGEST_DIMS);
 const _: () = assert!(size_of::<PackDims>() <= LONGEST_DIMS && size_of::<BackDims>() <= LONGEST_DIMS);
 const _: () = assert!(size_of::<OuterDims>() <= LONGEST_DIMS && size_of::<ReduceDims>() <= LONGEST_DIMS);
-const _: () = assert!(size_of::<TransposeDims>() <= LONGEST_DIMS);
 
 /// Buffers that are mapped when they are made have a size in whole fours of bytes; a uniform is best in whole
 /// sixteens.

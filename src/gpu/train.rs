@@ -67,6 +67,8 @@ pub(crate) struct GpuTraining {
     /// All arrays that the plans share but those of a shape.
     shared: KnownBuffers,
     update: Prepared,
+    /// Packs the network's weights after an update.
+    packing: Prepared,
     shapes: VecDeque<Shape>,
     reports: Reports,
     carried: Option<Carried>,
@@ -99,7 +101,7 @@ impl GpuRnn {
         setup: &Setup,
     ) -> Result<GpuTraining> {
         let gpu = &*self.gpu;
-        self.weights.of(gpu, weights, setup.dtype, true).await?;
+        let packing = self.weights.training(gpu, weights, setup.dtype, spec.save).await?;
         let parameters = self.weights.parameters();
         let [parameters] = &parameters[..] else {
             let (needed, limit) = (4 * Table::of(weights.network()).len as u64, gpu.limits.max_buffer_bytes);
@@ -131,7 +133,7 @@ impl GpuRnn {
         let update = Prepared::new(gpu, &shared, plan, false).await?;
         let reports = Reports::default();
         let (shapes, carried) = (VecDeque::new(), None);
-        let training = GpuTraining { spec, shared, update, shapes, reports, carried };
+        let training = GpuTraining { spec, shared, update, packing, shapes, reports, carried };
         gpu.queue.write_buffer(training.given(Given::Parameters(1)), 0, bytemuck::cast_slice(head));
         training.pack_head(gpu).await?;
         Ok(training)
@@ -190,7 +192,7 @@ impl GpuRnn {
         gpu.scoped(|| {
             if let Some(report) = &report {
                 record(gpu, &training.update, &mut encoder);
-                self.weights.record_packing(gpu, &mut encoder);
+                record(gpu, &training.packing, &mut encoder);
                 let from = training.given(Given::Report);
                 encoder.copy_buffer_to_buffer(from, 0, report, 0, 4 * REPORT_LEN);
             }
@@ -199,7 +201,11 @@ impl GpuRnn {
                 training.reports.push(report);
             }
         })
-        .await
+        .await?;
+        if batch.updates {
+            self.weights.trained().await;
+        }
+        Ok(())
     }
 
     /// The reports of the steps that are done, in order; of all, if it waits for them.

@@ -3,8 +3,8 @@
 use super::numbers;
 use super::prepared::{Prepared, Turn};
 use super::{Gpu, Longest, check_memory};
-use crate::network::Dtype;
-use crate::plan::{Content, Plan};
+use crate::network::{Dtype, Save};
+use crate::plan::{Content, Packing, Plan};
 use crate::weights::TensorKind;
 use crate::{Naming, Result, Weights};
 use futures_intrusive::sync::Mutex as AsyncMutex;
@@ -41,6 +41,8 @@ struct Packed {
     of: u64,
     /// The plan that packs them, of weights that have changed once.
     packing: Option<Prepared>,
+    /// Training steps have changed the parameters since, and packed only the weights that they read.
+    is_behind: bool,
 }
 
 /// The weights that are packed.
@@ -77,6 +79,9 @@ impl DeviceWeights {
     ) -> Result<Arc<KnownBuffers>> {
         let mut sets = self.sets.lock().await;
         let of = Of { gpu, weights, dtype, changes: self.changes };
+        if !saves {
+            sets.catch_up(of, Set::Calls).await?;
+        }
         let mut all = sets.packed(of, Set::Calls).await?;
         if saves {
             all = sets.packed(of, Set::SavedCalls).await?;
@@ -115,13 +120,26 @@ impl DeviceWeights {
         all.into_iter().map(|(_, buffer)| buffer.clone()).collect()
     }
 
-    /// Records the packing of both sets, from the parameters that are on the device.
-    pub fn record_packing(&self, gpu: &Gpu, encoder: &mut wgpu::CommandEncoder) {
-        let Some(sets) = self.sets.try_lock() else { return };
-        for prepared in sets.sets.iter().flatten().filter_map(|packed| packed.packing.as_ref()) {
-            let dispatches = prepared.record_submit(encoder, Turn::Forward, 0, &Longest::of(0), None);
-            gpu.count_dispatches(dispatches);
+    /// The packing of the weights that training steps read, from the parameters that are on the device; of weights
+    /// that have changed once.
+    pub async fn training(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype, save: Save) -> Result<Prepared> {
+        let mut sets = self.sets.lock().await;
+        let of = Of { gpu, weights, dtype, changes: self.changes };
+        let mut known = None;
+        for set in [Set::Calls, Set::SavedCalls] {
+            sets.catch_up(of, set).await?;
+            known = Some(sets.packed(of, set).await?);
         }
+        let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits, Packing::Training(save))?;
+        let buffers = sets.buffers(gpu, &plan, known.as_deref()).await?;
+        Prepared::new(gpu, &buffers, plan, false).await
+    }
+
+    /// Parameters were changed on the device, and the weights packed that training steps read. Others wait for the
+    /// call that reads them.
+    pub async fn trained(&self) {
+        let mut sets = self.sets.lock().await;
+        sets.sets.iter_mut().flatten().for_each(|packed| packed.is_behind = true);
     }
 
     /// The packed weights are no longer the network's: the next call packs them again, into the same buffers.
@@ -153,17 +171,31 @@ impl Sets {
             Arc::new(known)
         });
         let packing = if of.changes > 0 { Some(prepared) } else { None };
-        self.sets[set as usize] = Some(Packed { known: known.clone(), of: of.changes, packing });
+        self.sets[set as usize] =
+            Some(Packed { known: known.clone(), of: of.changes, packing, is_behind: false });
         Ok(known)
+    }
+
+    /// Packs a set again that training steps have left behind.
+    async fn catch_up(&mut self, of: Of<'_>, set: Set) -> Result<()> {
+        let Some(packed) = self.sets[set as usize].as_ref().filter(|packed| packed.is_behind) else {
+            return Ok(());
+        };
+        if let Some(packing) = &packed.packing {
+            packing.submit(of.gpu, Turn::Forward, &Longest::of(0), None).await?;
+        }
+        self.sets[set as usize].iter_mut().for_each(|packed| packed.is_behind = false);
+        Ok(())
     }
 
     /// The objects that pack a set.
     async fn packing(&mut self, of: Of<'_>, set: Set, earlier: Option<&KnownBuffers>) -> Result<Prepared> {
         let Of { gpu, weights, dtype, .. } = of;
-        let plan = match set {
-            Set::Calls => Plan::packing_of(weights.network(), dtype, &gpu.limits)?,
-            Set::SavedCalls => Plan::packing_for_gradients_of(weights.network(), dtype, &gpu.limits)?,
+        let packing = match set {
+            Set::Calls => Packing::Calls,
+            Set::SavedCalls => Packing::SavedCalls,
         };
+        let plan = Plan::packing_of(weights.network(), dtype, &gpu.limits, packing)?;
         check_memory(&plan, gpu.is_software)?;
         let buffers = self.buffers(gpu, &plan, earlier).await?;
         Prepared::new(gpu, &buffers, plan, false).await

@@ -156,8 +156,14 @@ impl Kernel {
             ]),
             Kernel::Combine => files.extend([stored, include_str!("../../shaders/combine.wgsl")]),
             Kernel::CombineInF32 => files.extend([in_f32, include_str!("../../shaders/combine.wgsl")]),
-            Kernel::Pack => files.push(include_str!("../../shaders/pack.wgsl")),
-            Kernel::Transpose => files.push(include_str!("../../shaders/transpose.wgsl")),
+            Kernel::Pack => files.extend([
+                include_str!("../../shaders/pack/columns.wgsl"),
+                include_str!("../../shaders/pack.wgsl"),
+            ]),
+            Kernel::Transpose => files.extend([
+                include_str!("../../shaders/pack/transposed.wgsl"),
+                include_str!("../../shaders/pack.wgsl"),
+            ]),
             Kernel::Outer => {
                 files.push(include_str!("../../shaders/outer.wgsl"));
                 files.push(match tile.read {

@@ -151,8 +151,10 @@ impl<'a> PlanBuffers<'a> {
         self.add(name, content, len, Dtype::F32, self.limits.max_buffer_bytes)
     }
 
-    /// A buffer of flat parameters, from number `first` on. Kernels may bind parts of the buffer.
+    /// A buffer of flat parameters, from number `first` on; in whole vectors. Kernels may bind parts of the
+    /// buffer.
     pub fn parameters(&mut self, name: &str, first: usize, len: u64) -> Result<BufferId> {
+        let len = len.next_multiple_of(FOUR);
         self.add(name, Content::Parameters { first }, len, Dtype::F32, self.limits.max_buffer_bytes)
     }
 

@@ -3,7 +3,7 @@
 mod back;
 mod train;
 
-pub use back::{AgainDims, BackDims, DropDims, OuterDims, ReduceDims, TransposeDims};
+pub use back::{AgainDims, BackDims, DropDims, OuterDims, ReduceDims};
 pub use train::{
     CrossEntropyDims, CtcDims, ElementwiseDims, NormOfAllDims, PoolDims, SquaresDims, TotalDims, UpdateDims,
 };
@@ -23,10 +23,9 @@ pub enum Dims {
     Combine(CombineDims),
     /// The sizes of [`Kernel::Carry`](crate::kernel::Kernel::Carry).
     Carry(CarryDims),
-    /// The sizes of [`Kernel::Pack`](crate::kernel::Kernel::Pack).
+    /// The sizes of [`Kernel::Pack`](crate::kernel::Kernel::Pack), and of
+    /// [`Kernel::Transpose`](crate::kernel::Kernel::Transpose).
     Pack(PackDims),
-    /// The sizes of [`Kernel::Transpose`](crate::kernel::Kernel::Transpose).
-    Transpose(TransposeDims),
     /// The sizes of [`Kernel::Outer`](crate::kernel::Kernel::Outer).
     Outer(OuterDims),
     /// The sizes of [`Kernel::Reduce`](crate::kernel::Kernel::Reduce).
@@ -201,17 +200,18 @@ pub struct PackDims {
     pub depth: u32,
     /// The logarithm of the numbers in a vector: four of a matrix, one of a bias.
     pub vector_bits: u32,
-    /// Invocations per row of a workgroup.
-    pub lanes: u32,
+    /// The logarithm of a row's invocations in a workgroup, to base two.
+    pub lane_bits: u32,
     /// H: rows of a gate.
     pub units: u32,
-    /// Gates: row blocks of the tensor.
+    /// Gates: row blocks of the tensor. Of a transposed weight: the place of each gate among a unit's k, in
+    /// four bits each.
     pub gates: u32,
     /// Columns that stand side by side.
     pub group: u32,
-    /// Vectors from one group to the next.
+    /// Vectors from one group to the next. Of a transposed weight: k from one unit to the next.
     pub stride: u32,
-    /// Vectors of a group before the tensor's first vector.
+    /// Vectors of a group before the tensor's first vector. Of a transposed weight: the first k.
     pub offset: u32,
 }
 
@@ -226,7 +226,6 @@ impl Dims {
             Dims::Combine(dims) => bytemuck::bytes_of(dims),
             Dims::Carry(dims) => bytemuck::bytes_of(dims),
             Dims::Pack(dims) => bytemuck::bytes_of(dims),
-            Dims::Transpose(dims) => bytemuck::bytes_of(dims),
             Dims::Outer(dims) => bytemuck::bytes_of(dims),
             Dims::Reduce(dims) => bytemuck::bytes_of(dims),
             Dims::Drop(dims) => bytemuck::bytes_of(dims),

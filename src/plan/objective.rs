@@ -9,12 +9,13 @@ pub(crate) use loss::PlannedLoss;
 pub(crate) use samples::training_plans;
 
 use super::buffers::{Binding, BufferId, Given, PlanBuffers};
-use super::dims::{Dims, PackDims, ReduceDims, TotalDims, TransposeDims};
+use super::dims::{Dims, ReduceDims, TotalDims};
 use super::dispatch::Dispatch;
 use super::flat::GATES_IN_ORDER;
 use super::gemm::{Gemm, Source, Target};
 use super::maker::Maker;
 use super::outer::{Columns, Outer};
+use super::pack::Packed;
 use super::walk::Walk;
 use super::weights::{Weight, blocks};
 use super::{FOUR, Limits, Plan, Schedule, Tuning, Way, product};
@@ -119,7 +120,7 @@ impl Objective {
                 (given(Given::Features)?, given(Given::ByFeatures)?)
             }
         };
-        let packed = Packed::new(head, &mut buffers)?;
+        let packed = HeadWeights::new(head, &mut buffers)?;
         let by_head = buffers.given(Given::HeadGradients, head.len() as u64)?;
         let report = buffers.given(Given::Report, REPORT_LEN)?;
         let predictions = buffers.work("predictions", product(&[rows, stride]), Dtype::F32)?;
@@ -226,14 +227,14 @@ impl Objective {
 }
 
 /// The head's parameters as products read them.
-struct Packed {
+struct HeadWeights {
     weight: Weight,
     bias: Weight,
     weight_back: Weight,
 }
 
-impl Packed {
-    fn new(head: &LinearHead, buffers: &mut PlanBuffers<'_>) -> Result<Packed> {
+impl HeadWeights {
+    fn new(head: &LinearHead, buffers: &mut PlanBuffers<'_>) -> Result<HeadWeights> {
         let mut whole = |given: Given, len: u64| -> Result<Weight> {
             let buffer = buffers.given(given, len)?;
             Ok(Weight { binding: buffer.into(), direction: len })
@@ -241,7 +242,7 @@ impl Packed {
         let weight = whole(Given::HeadWeight, blocks(head.columns(), head.depth(), FOUR))?;
         let bias = whole(Given::HeadBias, FOUR * head.columns())?;
         let weight_back = whole(Given::HeadWeightBack, blocks(head.depth(), head.columns(), FOUR))?;
-        Ok(Packed { weight, bias, weight_back })
+        Ok(HeadWeights { weight, bias, weight_back })
     }
 }
 
@@ -251,65 +252,19 @@ pub(super) fn pack(
     buffers: &mut PlanBuffers<'_>,
     flat: BufferId,
 ) -> Result<Vec<Dispatch>> {
-    let packed = Packed::new(head, buffers)?;
+    let arrays = HeadWeights::new(head, buffers)?;
     let maker = Maker { buffers, dtype: Dtype::F32, tuning: Tuning::default() };
-    let part_depth = head.part_row / FOUR;
-    let weight = PackDims {
-        rows: head.outputs as u32,
-        start: 0,
-        first_row: 0,
-        width: head.features() as u32,
-        source: head.part as u32,
-        source_depth: part_depth as u32,
-        depth: head.depth() as u32,
-        vector_bits: FOUR.ilog2(),
-        lanes: (head.part_row as u32).next_power_of_two().min(WORKGROUP),
-        units: head.outputs as u32,
-        gates: 1,
-        group: FOUR as u32,
-        stride: FOUR as u32,
-        offset: 0,
+    let matrix = Packed::rows(head.outputs, 1, head.part);
+    let rows = |start, packed: Packed, into: &Weight, width| {
+        packed.dispatch(maker, (flat.into(), start), into.binding, (0, head.outputs, width))
     };
-    let bias = PackDims {
-        start: head.bias() as u32,
-        width: 1,
-        source: 1,
-        source_depth: 1,
-        depth: 1,
-        vector_bits: 0,
-        lanes: 1,
-        group: 1,
-        stride: 1,
-        ..weight
-    };
-    let mut dispatches = Vec::new();
-    for (dims, into) in [(weight, packed.weight), (bias, packed.bias)] {
-        let arrays = [("flat", flat.into()), ("packed", into.binding)];
-        let lanes = u64::from(dims.lanes);
-        let rows = (head.outputs as u64 * lanes).div_ceil(u64::from(WORKGROUP));
-        let columns = u64::from(dims.source_depth << dims.vector_bits).div_ceil(16 * lanes);
-        let tile = Tile::ALL[0];
-        let mut dispatch = maker.dispatch(Kernel::Pack, tile, (rows, columns), Dims::Pack(dims), &arrays)?;
-        dispatch.overrides = Kernel::Pack.overrides(tile, vec![("ADDS", 0.0)]);
-        dispatches.push(dispatch);
-    }
-    let len = (head.outputs * head.features()) as u64;
-    let dims = Dims::Transpose(TransposeDims {
-        len: len as u32,
-        width: head.features() as u32,
-        units: head.outputs as u32,
-        start: 0,
-        first_row: 0,
-        unit_stride: 1,
-        gates: GATES_IN_ORDER,
-        first_k: 0,
-        depth: head.columns() as u32,
-        source: head.part as u32,
-        source_stride: head.part_row as u32,
-        group: FOUR as u32,
-    });
-    let arrays = [("flat", flat.into()), ("packed", packed.weight_back.binding)];
-    let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
-    dispatches.push(maker.dispatch(Kernel::Transpose, Tile::ALL[0], size, dims, &arrays)?);
-    Ok(dispatches)
+    let mut weight = matrix.in_fours();
+    weight.dims.depth = head.depth() as u32;
+    let back = matrix.in_fours().transposed(1, GATES_IN_ORDER, (0, head.columns()));
+    let bias = Packed::rows(head.outputs, 1, 1).numbers();
+    Ok(vec![
+        rows(0, weight, &arrays.weight, head.features())?,
+        rows(head.bias(), bias, &arrays.bias, 1)?,
+        rows(0, back, &arrays.weight_back, head.features())?,
+    ])
 }

@@ -5,13 +5,16 @@ use super::dims::{Dims, NormOfAllDims, SquaresDims, UpdateDims};
 use super::maker::Maker;
 use super::objective::{self, LinearHead, NUMBERS_LEN, REPORT_LEN};
 use super::walk::Walk;
-use super::{Limits, Plan, Schedule, Tuning, Way};
+use super::{FOUR, Limits, Plan, Schedule, Tuning, Way};
 use crate::Result;
 use crate::kernel::{Kernel, Tile, WORKGROUP};
 use crate::network::Dtype;
 
-/// Numbers of a block whose squares are added: `BLOCK_LEN` of `squares.wgsl`.
-const BLOCK: u64 = 4096;
+/// Vectors of a block whose squares are added: `BLOCK_LEN` of `squares.wgsl`.
+const BLOCK: u64 = 1024;
+
+/// Vectors that a workgroup updates: `TURNS` of each invocation of `update.wgsl`.
+const UPDATED: u64 = 4 * WORKGROUP as u64;
 
 /// Numbers of an array that is not used: 256 bytes, the largest alignment that WebGPU asks for.
 const UNUSED: u32 = 64;
@@ -33,7 +36,9 @@ impl Update {
     pub fn plan(&self, limits: &Limits) -> Result<Plan> {
         let title = "an update of parameters";
         let mut buffers = PlanBuffers::new(title, limits);
-        let lens: Vec<u64> = self.flats.iter().copied().chain([self.head.len() as u64]).collect();
+        // In vectors.
+        let all = self.flats.iter().copied().chain([self.head.len() as u64]);
+        let lens: Vec<u64> = all.map(|len| len.div_ceil(FOUR)).collect();
         let numbers = buffers.given(Given::Numbers, NUMBERS_LEN)?;
         let report = buffers.given(Given::Report, REPORT_LEN)?;
         let blocks = || lens.iter().map(|len| len.div_ceil(BLOCK));
@@ -41,7 +46,7 @@ impl Update {
         let unused = buffers.work("unused", 3 * u64::from(UNUSED), Dtype::F32)?;
         let mut flats = Vec::new();
         for (index, &len) in lens.iter().enumerate() {
-            let mut given = |given| buffers.given(given, len);
+            let mut given = |given| buffers.given(given, FOUR * len);
             let is_head = index + 1 == lens.len();
             let gradients = if is_head { Given::HeadGradients } else { Given::Gradients(index) };
             let (parameters, gradients) = (given(Given::Parameters(index))?, given(gradients)?);
@@ -85,7 +90,7 @@ impl Update {
                 ("report", report.into()),
             ];
             let dims = Dims::Update(UpdateDims { len: len as u32 });
-            let size = (len.div_ceil(u64::from(WORKGROUP)), 1);
+            let size = (len.div_ceil(UPDATED), 1);
             let mut dispatch = maker.dispatch(Kernel::Update, tile, size, dims, &arrays)?;
             dispatch.overrides = Kernel::Update.overrides(tile, vec![("RULE", f64::from(self.rule))]);
             dispatches.push(dispatch);

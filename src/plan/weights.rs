@@ -7,7 +7,7 @@
 use super::buffers::{Binding, PlanBuffers, binding_bytes};
 use super::{Limits, product};
 use crate::kernel::{BLOCK, VECTOR};
-use crate::network::{Back, Cell, CellSpec, Dtype, Equation, Network, Product, SlotSpec};
+use crate::network::{Back, Cell, CellSpec, Dtype, Equation, Network, Product, Save, SlotSpec};
 use crate::{Error, Result};
 
 /// Numbers in a vector.
@@ -115,6 +115,22 @@ impl WeightPart {
                 | WeightPart::Again(_)
                 | WeightPart::BothBiases
         )
+    }
+
+    /// True for a weight that training steps read: saved calls, and backward passes that compute no gradient by
+    /// the network's input.
+    pub(super) fn is_for_training(self, slot: &SlotSpec, save: Save) -> bool {
+        let (weight, bias) = input_parts(&slot.cell, save == Save::Gates);
+        match self {
+            WeightPart::InputWeight => self == weight,
+            WeightPart::InputBias | WeightPart::SavedInputBias => Some(self) == bias,
+            WeightPart::Again(_) | WeightPart::BothBiases => save == Save::States,
+            WeightPart::TransposedInput => slot.layer > 0,
+            WeightPart::SavedInputWeight
+            | WeightPart::Product(_)
+            | WeightPart::Parameters(_)
+            | WeightPart::Transposed(_) => true,
+        }
     }
 
     fn name(self) -> &'static str {

@@ -12,10 +12,10 @@ use engines::{Offer, Outcome, Trials, own_device};
 use layout::Tensors;
 use libtest_mimic::Failed;
 use std::collections::{HashMap, HashSet};
-use wgpu_rnn::inspect::{Content, KernelWeight, packed_weights};
+use wgpu_rnn::inspect::{Buffer, Content, KernelWeight, WeightPart, packed_weights};
 use wgpu_rnn::{
-    Cell, Config, Directions, Dtype, Engine, Limits, Merge, Naming, Plan, Reset, Rnn, Schedule, Weights,
-    Workload,
+    Cell, Config, Directions, Dtype, Engine, Limits, Merge, Naming, Plan, Reset, Rnn, Save, Schedule,
+    Weights, Workload,
 };
 
 fn main() {
@@ -35,6 +35,7 @@ fn main() {
     }
     trials.add(Offer::WebGpuDefaults, "parameters_of_many_buffers", |_| many_buffers());
     trials.add(Offer::All, "cuts_lie_between_tensors", |_| cuts_lie_between_tensors());
+    trials.add(Offer::All, "training_steps_pack_the_weights_that_they_read", |_| training_packs());
     trials.run();
 }
 
@@ -296,4 +297,31 @@ fn cuts_lie_between_tensors() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The weights of a saved call and its backward pass, but for the gradient by the input, are those that a training
+/// step packs.
+fn training_packs() -> Outcome {
+    for config in networks() {
+        for save in [Save::Gates, Save::States] {
+            let limits = Limits::default();
+            let workload = Workload { saves: Some(save), ..Workload::new(5, 3) };
+            let read = weights_of(&Plan::of(&config, &workload, &limits)?);
+            let by_input = |key: &KernelWeight| key.part == WeightPart::TransposedInput && key.layer == 0;
+            let read: HashSet<_> = read.into_iter().filter(|key| !by_input(key)).collect();
+            let packed = weights_of(&Plan::packing_for_training(&config, Dtype::F32, &limits, save)?);
+            if read != packed {
+                return Err(format!("{config:?}, {save:?}: {read:?} are read, {packed:?} packed").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn weights_of(plan: &Plan) -> HashSet<KernelWeight> {
+    let weight = |buffer: &Buffer| match buffer.content {
+        Content::Weight(key) => Some(key),
+        _ => None,
+    };
+    plan.buffers.iter().filter_map(weight).collect()
 }

@@ -6,7 +6,7 @@ use std::mem::offset_of;
 use wgpu_rnn::inspect::{
     AgainDims, BackDims, CarryDims, CombineDims, CrossEntropyDims, CtcDims, DropDims, ElementwiseDims,
     GemmDims, Kernel, NormDims, NormOfAllDims, OuterDims, PackDims, PoolDims, Product, ReduceDims,
-    SquaresDims, StepDims, StepIndex, TotalDims, TransposeDims, UpdateDims,
+    SquaresDims, StepDims, StepIndex, TotalDims, UpdateDims,
 };
 use wgpu_rnn::{Cell, Config, Dtype, Limits, Plan, Reset, Tile};
 
@@ -110,20 +110,6 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("m_stride", offset_of!(BackDims, m_stride)),
                 ("direction_m", offset_of!(BackDims, direction_m)),
             ],
-            Kernel::Transpose => vec![
-                ("len", offset_of!(TransposeDims, len)),
-                ("width", offset_of!(TransposeDims, width)),
-                ("units", offset_of!(TransposeDims, units)),
-                ("start", offset_of!(TransposeDims, start)),
-                ("first_row", offset_of!(TransposeDims, first_row)),
-                ("unit_stride", offset_of!(TransposeDims, unit_stride)),
-                ("gates", offset_of!(TransposeDims, gates)),
-                ("first_k", offset_of!(TransposeDims, first_k)),
-                ("depth", offset_of!(TransposeDims, depth)),
-                ("source", offset_of!(TransposeDims, source)),
-                ("source_stride", offset_of!(TransposeDims, source_stride)),
-                ("group", offset_of!(TransposeDims, group)),
-            ],
             Kernel::Outer => vec![
                 ("rows", offset_of!(OuterDims, rows)),
                 ("chunk", offset_of!(OuterDims, chunk)),
@@ -164,7 +150,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("first_step", offset_of!(CarryDims, first_step)),
                 ("first_place", offset_of!(CarryDims, first_place)),
             ],
-            Kernel::Pack => vec![
+            Kernel::Pack | Kernel::Transpose => vec![
                 ("rows", offset_of!(PackDims, rows)),
                 ("start", offset_of!(PackDims, start)),
                 ("first_row", offset_of!(PackDims, first_row)),
@@ -173,7 +159,7 @@ fn dims_lie_where_the_shader_reads_them() {
                 ("source_depth", offset_of!(PackDims, source_depth)),
                 ("depth", offset_of!(PackDims, depth)),
                 ("vector_bits", offset_of!(PackDims, vector_bits)),
-                ("lanes", offset_of!(PackDims, lanes)),
+                ("lane_bits", offset_of!(PackDims, lane_bits)),
                 ("units", offset_of!(PackDims, units)),
                 ("gates", offset_of!(PackDims, gates)),
                 ("group", offset_of!(PackDims, group)),

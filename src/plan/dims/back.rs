@@ -60,36 +60,6 @@ pub struct BackDims {
     pub direction_m: u32,
 }
 
-/// `Dims` of `transpose.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct TransposeDims {
-    /// Numbers of the matrix.
-    pub len: u32,
-    /// The length of its rows.
-    pub width: u32,
-    /// H: rows of a gate.
-    pub units: u32,
-    /// The place of the first number in the flat parameters.
-    pub start: u32,
-    /// Rows of the matrix before it.
-    pub first_row: u32,
-    /// Numbers of k per unit.
-    pub unit_stride: u32,
-    /// The place of each gate among them, in four bits each.
-    pub gates: u32,
-    /// The first k.
-    pub first_k: u32,
-    /// K of the packed weight, in vectors.
-    pub depth: u32,
-    /// The length of each source of a row.
-    pub source: u32,
-    /// The length of each source in whole vectors.
-    pub source_stride: u32,
-    /// Columns that stand side by side.
-    pub group: u32,
-}
-
 /// `Dims` of `outer.wgsl`; lengths of rows in vectors of four.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]

@@ -79,7 +79,7 @@ pub struct TotalDims {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct SquaresDims {
-    /// Numbers.
+    /// Vectors of four.
     pub len: u32,
     /// The place of the first sum.
     pub first: u32,
@@ -97,6 +97,6 @@ pub struct NormOfAllDims {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct UpdateDims {
-    /// Numbers.
+    /// Vectors of four.
     pub len: u32,
 }
