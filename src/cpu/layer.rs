@@ -40,6 +40,7 @@ impl Layer<'_> {
     pub fn run(mut self, directions_apart: &mut Aligned, scratches: &mut Vec<Scratch>) {
         let (steps, batch, _) = self.below.dim();
         let Parts { count, shares, threads } = self.parts;
+        let is_saved = self.saved.is_some();
         let directions = self.slots.len() / shares;
         let size = self.h.dim().2;
         let changes = self.merge.is_elementwise() || self.adds_input;
@@ -90,8 +91,9 @@ impl Layer<'_> {
             saved: self.saved.as_mut().map(|saved| &mut saved.slots[..]),
             scratches: &mut scratches[..count * shares],
         };
-        if threads > 1 {
-            // On one of the pool's threads, which the others help at every step.
+        // On one of the pool's threads, which the others help at every step. A saved call runs on the threads of
+        // its backward pass alone: the caller's thread would wake on the processor of one of them.
+        if threads > 1 || (is_saved && count > 1) {
             rayon::scope(|_| pass.run());
         } else {
             pass.run();
