@@ -31,6 +31,7 @@ use ndarray::{ArrayView3, ArrayViewMut3, s};
 use packed_slot::{PackedSlot, Share, Transposed};
 use parts::Parts;
 use pulp::Arch;
+use rayon::prelude::*;
 use rows::Rows;
 use saved::SavedLayer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,18 +93,27 @@ impl<T> Default for Packed<T> {
 
 impl<T> Packed<T> {
     fn of(&self, threads: usize, pack: impl FnOnce() -> Vec<T>) -> Arc<Vec<T>> {
-        let mut packed = self.lock();
-        match packed.iter().position(|&(packed_for, _)| packed_for == threads) {
-            Some(place) => packed[place..].rotate_left(1),
-            None => {
-                let weights = Arc::new(pack());
-                if packed.len() == MOST_PACKED {
-                    packed.remove(0);
-                }
-                packed.push((threads, weights));
-            }
+        let known = Packed::known(&mut self.lock(), threads);
+        if let Some(known) = known {
+            return known;
         }
-        packed[packed.len() - 1].1.clone()
+        // Not under the lock: a thread that waits for the others' part may begin a call of the same network.
+        let weights = Arc::new(pack());
+        let mut packed = self.lock();
+        Packed::known(&mut packed, threads).unwrap_or_else(|| {
+            if packed.len() == MOST_PACKED {
+                packed.remove(0);
+            }
+            packed.push((threads, weights.clone()));
+            weights
+        })
+    }
+
+    /// The weights for a number of threads, which become the last used.
+    fn known(packed: &mut [(usize, Arc<Vec<T>>)], threads: usize) -> Option<Arc<Vec<T>>> {
+        let place = packed.iter().position(|&(packed_for, _)| packed_for == threads)?;
+        packed[place..].rotate_left(1);
+        packed.last().map(|(_, weights)| weights.clone())
     }
 
     fn free(&self) {
@@ -186,8 +196,14 @@ impl CpuRnn {
     }
 
     fn slots(&self, weights: &Weights) -> Arc<Vec<PackedSlot>> {
-        let pack = |spec| PackedSlot::pack(self.cpu.arch, weights, spec, Share::whole(spec));
-        self.slots.of(1, || weights.network().slots.iter().map(pack).collect())
+        let pack = |spec: &SlotSpec| PackedSlot::pack(self.cpu.arch, weights, spec, Share::whole(spec));
+        self.slots.of(1, || each_slot(weights, pack))
+    }
+
+    /// The same as backward passes read them.
+    fn transposed(&self, weights: &Weights) -> Arc<Vec<Transposed>> {
+        let pack = |spec: &SlotSpec| Transposed::pack(self.cpu.arch, weights, spec);
+        self.transposed.of(1, || each_slot(weights, pack))
     }
 
     /// The slots of each layer, shared out among `threads` threads a direction.
@@ -319,6 +335,18 @@ impl Workspace {
         }
         self.fits = [steps, batch];
         Ok(())
+    }
+}
+
+/// Parameters that are worth packing on several threads.
+const PARAMETERS_OF_THREADS: usize = 1 << 16;
+
+/// The weights of each slot, packed.
+fn each_slot<T: Send>(weights: &Weights, pack: impl Fn(&SlotSpec) -> T + Send + Sync) -> Vec<T> {
+    let slots = &weights.network().slots;
+    match weights.params().numbers.len() < PARAMETERS_OF_THREADS {
+        true => slots.iter().map(pack).collect(),
+        false => slots.par_iter().map(pack).collect(),
     }
 }
 

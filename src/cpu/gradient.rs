@@ -4,7 +4,6 @@ use super::CpuRnn;
 use super::aligned::padded;
 use super::back::{Back, SlotGradients};
 use super::outer::OuterSum;
-use super::packed_slot::Transposed;
 use super::parts::Parts;
 use super::saved::{SavedLayer, SavedSlot};
 use crate::call::{Checked, Dropout, OutputGradients, ResultArray, Source, add_last, pieces};
@@ -99,8 +98,7 @@ impl CpuRnn {
     ) -> Result<CallGradients> {
         let network = weights.network();
         let slots = self.slots(weights);
-        let pack = |spec| Transposed::pack(self.cpu.arch, weights, spec);
-        let transposed = self.transposed.of(1, || network.slots.iter().map(pack).collect());
+        let transposed = self.transposed(weights);
         let [steps, batch] = saved.size;
         let mut state = network.final_gradients(given, saved.h_n.dim().1)?;
         if saved.outputs.last_only {

@@ -5,7 +5,7 @@ use super::packed_weight::PackedWeight;
 use crate::network::SlotSpec;
 use crate::weights::TensorKind;
 use crate::{Cell, Weights};
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 use pulp::Arch;
 use std::ops::Range;
 
@@ -161,24 +161,29 @@ pub struct Transposed {
 impl Transposed {
     pub fn pack(arch: Arch, weights: &Weights, spec: &SlotSpec) -> Transposed {
         let (slot, units) = (weights.slot(spec.index), spec.hidden_size);
-        // Rows of the transposed weight are columns of some gates; gates are padded to whole lines.
-        let transposed = |weight: ArrayView2<'_, f32>, gates: Range<usize>| {
-            let mut columns = Array2::zeros((weight.ncols(), gates.len() * padded(units)));
-            for (place, gate) in gates.enumerate() {
-                let own = weight.slice(s![gate * units..(gate + 1) * units, ..]);
-                let first = place * padded(units);
-                columns.slice_mut(s![.., first..first + units]).assign(&own.t());
-            }
-            PackedWeight::pack(arch, columns.view(), None, 1, 0..columns.nrows())
+        // Rows of some gates, each gate in whole lines, are K.
+        let transposed = |weight: ArrayView2<'_, f32>, gates: Range<usize>, units: usize| {
+            let (numbers, width) = (weight.to_slice().expect("a weight in one piece"), weight.ncols());
+            let (stride, none) = (padded(units), vec![0.0; width]);
+            let row = |k: usize| match k % stride {
+                unit if unit < units => {
+                    &numbers[((gates.start + k / stride) * units + unit) * width..][..width]
+                }
+                _ => &none[..],
+            };
+            let mut packed = PackedWeight::default();
+            packed.pack_rows(arch, width, (0..gates.len() * stride).map(row));
+            packed
         };
-        let mut recurrent = Cell::products(&spec.cell).map(|gates| transposed(slot.weight_hh(), gates));
+        let mut recurrent =
+            Cell::products(&spec.cell).map(|gates| transposed(slot.weight_hh(), gates, units));
         Transposed {
-            input: transposed(slot.weight_ih(), 0..spec.cell.cell.gates()),
+            input: transposed(slot.weight_ih(), 0..spec.cell.cell.gates(), units),
             recurrent: recurrent.next().expect("every cell has a recurrent product"),
             candidate: recurrent.next(),
             projection: slot
                 .matrix(TensorKind::WeightHr)
-                .map(|weight| PackedWeight::pack(arch, weight.t(), None, 1, 0..weight.ncols())),
+                .map(|weight| transposed(weight, 0..1, weight.nrows())),
         }
     }
 }

@@ -91,7 +91,7 @@ fn weights_are_packed_by_a_plan_of_their_own() {
     let expected = expect![[r#"
         weights of gru bidirectional, 2 layers, I 7, H 13 as f32
         buffer                            bytes
-          parameters                      20892  parameters
+          parameters                      20896  parameters
           layer 0 weight_ih                4096  weights
           layer 0 bias_ih                   512  weights
           layer 0 weight_hh                6144  weights
@@ -100,7 +100,7 @@ fn weights_are_packed_by_a_plan_of_their_own() {
           layer 1 bias_ih                   512  weights
           layer 1 weight_hh                6144  weights
           layer 1 bias_hh                  1536  weights
-          all                             57756
+          all                             57760
         submit 0           kernel/rows      dispatches     workgroups         FLOP        bytes    est. us bound by
           layer 0 pack     pack                      1          1x5x1            0         2340        2.5 dispatch
                            pack                      1          1x5x1            0         2340        2.5 dispatch

@@ -60,7 +60,7 @@ pub fn update<S: Simd>(update: Update<'_>, simd: S) {
 /// f and g.
 #[inline(always)]
 pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
-    let (slot, row, units) = (gradient.slot, gradient.row, gradient.slot.units());
+    let (slot, mut row, units) = (gradient.slot, gradient.row, gradient.slot.units());
     let (spec, size) = (&slot.spec.cell, slot.spec.hidden_size);
     let (a, rest) = row.scratch.split_at_mut(4 * units);
     let (y, rest) = rest.split_at_mut(4 * units);
@@ -70,8 +70,15 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     let (seen, rest) = rest.split_at_mut(units);
     let squashed = &mut rest[..units];
 
-    // Forward again, from the pre-activations.
-    a.copy_from_slice(row.a);
+    // Forward again, from the pre-activations: in their place, unless these are products to be normalised.
+    let kept = std::mem::take(&mut row.a);
+    let (a, products) = match slot.norm {
+        None => (kept, Default::default()),
+        Some(_) => {
+            a.copy_from_slice(kept);
+            (a, kept)
+        }
+    };
     if let Some(norm) = &slot.norm {
         normalise(a, norm.gates, size, &norm.ih);
         y.copy_from_slice(row.recurrent);
@@ -166,14 +173,11 @@ pub fn gradient<S: Simd>(gradient: Gradient<'_>, simd: S) {
     unsee(row.dc, 0, da_i, row.c);
     unsee(row.dc, 2, da_f, row.c);
     row.dh.fill(0.0);
-    let Some(norm) = &slot.norm else {
-        row.a.copy_from_slice(da);
-        return;
-    };
     a.copy_from_slice(da);
-    normalise_back(row.a, norm.gates, size, &norm.ih[0], da, &mut row.sums.norm_ih);
+    let Some(norm) = &slot.norm else { return };
+    normalise_back(products, norm.gates, size, &norm.ih[0], da, &mut row.sums.norm_ih);
     normalise_back(row.recurrent, norm.gates, size, &norm.hh[0], a, &mut row.sums.norm_hh);
-    row.a.copy_from_slice(da);
+    products.copy_from_slice(da);
     row.recurrent.copy_from_slice(a);
 }
 

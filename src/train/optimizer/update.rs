@@ -15,55 +15,58 @@ impl<T: Float> Coefficients<T> {
     /// not known.
     pub fn update(&self, parameters: &mut [T], gradients: &[T], state: &mut [&mut [T]]) -> Result<()> {
         self.check(parameters.len(), gradients, state)?;
-        let clipped = |p: T, g: T| self.gradient(p, g);
-        match (self.rule, state) {
+        // A copy, which parameters cannot overlap: the loops become vectors.
+        let of = *self;
+        match (of.rule, state) {
             (Rule::Sgd, []) => {
-                each(parameters, gradients, [], |p, g, []| (p - self.step_size * clipped(p, g), []));
+                each(parameters, gradients, [], move |p, g, []| (p - of.step_size * of.gradient(p, g), []));
             }
-            (Rule::Sgd, [buffer]) => each(parameters, gradients, [buffer], |p, g, [b]| {
-                let g = clipped(p, g);
-                let b = b * self.momentum + self.gradient_rate * g;
-                let g = if self.is_nesterov { g + self.momentum * b } else { b };
-                (p - self.step_size * g, [b])
+            (Rule::Sgd, [buffer]) => each(parameters, gradients, [buffer], move |p, g, [b]| {
+                let g = of.gradient(p, g);
+                let b = b * of.momentum + of.gradient_rate * g;
+                let g = if of.is_nesterov { g + of.momentum * b } else { b };
+                (p - of.step_size * g, [b])
             }),
-            (Rule::Adam, [mean, square]) => each(parameters, gradients, [mean, square], |p, g, [m, v]| {
-                let (m, v) = self.moments(clipped(p, g), m, v);
-                (self.adam(p, m, v), [m, v])
-            }),
+            (Rule::Adam, [mean, square]) => {
+                each(parameters, gradients, [mean, square], move |p, g, [m, v]| {
+                    let (m, v) = of.moments(of.gradient(p, g), m, v);
+                    (of.adam(p, m, v), [m, v])
+                })
+            }
             (Rule::Adam, [mean, square, largest]) => {
-                each(parameters, gradients, [mean, square, largest], |p, g, [m, v, most]| {
-                    let (m, v) = self.moments(clipped(p, g), m, v);
+                each(parameters, gradients, [mean, square, largest], move |p, g, [m, v, most]| {
+                    let (m, v) = of.moments(of.gradient(p, g), m, v);
                     // A NaN stays, as in torch.maximum.
                     let most = if v > most || v.is_nan() { v } else { most };
-                    (self.adam(p, m, most), [m, v, most])
+                    (of.adam(p, m, most), [m, v, most])
                 });
             }
-            (Rule::Rmsprop, [square]) => each(parameters, gradients, [square], |p, g, [v]| {
-                let g = clipped(p, g);
-                let v = self.second(g, v);
-                (p - self.step_size * g / self.root(v), [v])
+            (Rule::Rmsprop, [square]) => each(parameters, gradients, [square], move |p, g, [v]| {
+                let g = of.gradient(p, g);
+                let v = of.second(g, v);
+                (p - of.step_size * g / of.root(v), [v])
             }),
-            (Rule::Rmsprop, [square, mean]) if self.is_centered => {
-                each(parameters, gradients, [square, mean], |p, g, [v, m]| {
-                    let g = clipped(p, g);
-                    let (m, v) = self.moments(g, m, v);
-                    (p - self.step_size * g / self.root(variance(v, m)), [v, m])
+            (Rule::Rmsprop, [square, mean]) if of.is_centered => {
+                each(parameters, gradients, [square, mean], move |p, g, [v, m]| {
+                    let g = of.gradient(p, g);
+                    let (m, v) = of.moments(g, m, v);
+                    (p - of.step_size * g / of.root(variance(v, m)), [v, m])
                 });
             }
             (Rule::Rmsprop, [square, buffer]) => {
-                each(parameters, gradients, [square, buffer], |p, g, [v, b]| {
-                    let g = clipped(p, g);
-                    let v = self.second(g, v);
-                    let b = b * self.momentum + g / self.root(v);
-                    (p - self.step_size * b, [v, b])
+                each(parameters, gradients, [square, buffer], move |p, g, [v, b]| {
+                    let g = of.gradient(p, g);
+                    let v = of.second(g, v);
+                    let b = b * of.momentum + g / of.root(v);
+                    (p - of.step_size * b, [v, b])
                 })
             }
             (Rule::Rmsprop, [square, buffer, mean]) => {
-                each(parameters, gradients, [square, buffer, mean], |p, g, [v, b, m]| {
-                    let g = clipped(p, g);
-                    let (m, v) = self.moments(g, m, v);
-                    let b = b * self.momentum + g / self.root(variance(v, m));
-                    (p - self.step_size * b, [v, b, m])
+                each(parameters, gradients, [square, buffer, mean], move |p, g, [v, b, m]| {
+                    let g = of.gradient(p, g);
+                    let (m, v) = of.moments(g, m, v);
+                    let b = b * of.momentum + g / of.root(variance(v, m));
+                    (p - of.step_size * b, [v, b, m])
                 });
             }
             // The check has counted the arrays.
@@ -143,20 +146,61 @@ fn variance<T: Float>(v: T, m: T) -> T {
     if variance < T::zero() { T::zero() } else { variance }
 }
 
+/// Parameters that are worth a thread.
+const PARAMETERS_OF_A_THREAD: usize = 1 << 17;
+
 /// Replaces each parameter and its numbers of the state.
-#[inline(always)]
 fn each<T: Float, const S: usize>(
     parameters: &mut [T],
     gradients: &[T],
     state: [&mut &mut [T]; S],
+    update: impl Fn(T, T, [T; S]) -> (T, [T; S]) + Copy + Send + Sync,
+) {
+    parts(parameters, gradients, state.map(|array| &mut **array), update);
+}
+
+/// The same, halves of many parameters on threads of their own.
+fn parts<T: Float, const S: usize>(
+    parameters: &mut [T],
+    gradients: &[T],
+    mut state: [&mut [T]; S],
+    update: impl Fn(T, T, [T; S]) -> (T, [T; S]) + Copy + Send + Sync,
+) {
+    let count = parameters.len();
+    if count >= 2 * PARAMETERS_OF_A_THREAD {
+        let half = count / 2;
+        let (first, second) = parameters.split_at_mut(half);
+        let (of_first, of_second) = gradients.split_at(half);
+        let mut seconds = [const { None }; S];
+        let firsts = std::array::from_fn(|array| {
+            let (one, other) = std::mem::take(&mut state[array]).split_at_mut(half);
+            seconds[array] = Some(other);
+            one
+        });
+        let seconds = seconds.map(|part| part.expect("each array has two parts"));
+        rayon::join(|| parts(first, of_first, firsts, update), || parts(second, of_second, seconds, update));
+        return;
+    }
+    // With this machine's vectors.
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        move || one_by_one(parameters, gradients, state, update),
+    );
+}
+
+#[inline(always)]
+fn one_by_one<T: Float, const S: usize>(
+    parameters: &mut [T],
+    gradients: &[T],
+    state: [&mut [T]; S],
     update: impl Fn(T, T, [T; S]) -> (T, [T; S]),
 ) {
     let count = parameters.len();
-    let mut state = state.map(|array| &mut array[..count]);
-    for (index, (parameter, &gradient)) in parameters.iter_mut().zip(gradients).enumerate() {
+    let (gradients, mut state) = (&gradients[..count], state.map(|array| &mut array[..count]));
+    for index in 0..count {
         let old = std::array::from_fn(|array| state[array][index]);
-        let (next, new) = update(*parameter, gradient, old);
-        *parameter = next;
+        let (next, new) = update(parameters[index], gradients[index], old);
+        parameters[index] = next;
         for (array, number) in state.iter_mut().zip(new) {
             array[index] = number;
         }
