@@ -5,6 +5,7 @@ mod blocking;
 mod callbacks;
 mod device;
 mod host;
+mod mean;
 mod settings;
 mod state;
 mod using;
@@ -20,6 +21,7 @@ use callbacks::Callbacks;
 pub use callbacks::Report;
 use device::DeviceTraining;
 use host::HostTraining;
+use mean::Mean;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -93,7 +95,7 @@ struct Progress {
     schedule: ScheduleState,
     loss_scale: Option<LossScaleState>,
     /// Of the batches since the last update.
-    rows: usize,
+    mean: Mean,
 }
 
 /// The arrays of a training.
@@ -110,6 +112,8 @@ struct Pending {
     rows: usize,
     learning_rate: f64,
     scale: f64,
+    /// The factor of the loss, a sum over batches.
+    share: f64,
 }
 
 /// The numbers of a batch beside its arrays.
@@ -122,9 +126,9 @@ struct Batch {
     updates: bool,
     /// The factor of the gradient by predictions.
     gradient_factor: f64,
-    /// The batch is one of so many.
-    accumulate: usize,
     adds: bool,
+    /// Of the earlier batches of the update.
+    mean: Mean,
     dropout: Option<Dropout>,
     learning_rate: f64,
 }
@@ -215,7 +219,7 @@ impl Trainer {
         if let Some(dropout) = batch.dropout {
             call = call.dropout(dropout);
         }
-        let rows = match &mut self.on {
+        let mean = match &mut self.on {
             On::Host(training) => {
                 training
                     .step(
@@ -241,14 +245,19 @@ impl Trainer {
             }
         };
         self.progress.calls += 1;
-        self.progress.rows += rows;
-        self.progress.accumulated = (self.progress.accumulated + 1) % self.settings.accumulate;
+        self.progress.accumulated += 1;
+        self.progress.mean = mean;
         if batch.updates {
+            (self.progress.accumulated, self.progress.mean) = (0, Mean::default());
             self.progress.steps += 1;
             self.progress.counted += 1;
-            let rows = std::mem::take(&mut self.progress.rows);
-            let (step, learning_rate, scale) = (batch.step, batch.learning_rate, batch.gradient_factor);
-            self.pending.push_back(Pending { step, rows, learning_rate, scale });
+            self.pending.push_back(Pending {
+                step: batch.step,
+                rows: mean.rows,
+                learning_rate: batch.learning_rate,
+                scale: batch.gradient_factor,
+                share: mean.share(),
+            });
         }
         // The scale of the next step follows from the gradients of this one.
         let waits = self.progress.loss_scale.is_some();
@@ -279,10 +288,10 @@ impl Trainer {
         Ok(Batch {
             step,
             coefficients,
-            updates: progress.accumulated + 1 == *accumulate,
+            updates: progress.accumulated + 1 >= *accumulate,
             gradient_factor: scale,
-            accumulate: *accumulate,
             adds: progress.accumulated > 0,
+            mean: progress.mean,
             // A call is a number of 32 bits.
             dropout: dropout.map(|dropout| dropout.call(progress.calls as u32)),
             learning_rate,
@@ -297,6 +306,7 @@ impl Trainer {
         let (mut reports, mut refused) = (Vec::new(), None);
         for (loss, right, norm) in done {
             let Some(of) = self.pending.pop_front() else { break };
+            let loss = loss * of.share;
             let is_finite = loss.is_finite() && norm.is_finite();
             let mut is_skipped = false;
             if let Some(state) = &mut self.progress.loss_scale {

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Report {
     /// The number of the update; the first is 1.
     pub step: u64,
-    /// The loss, the mean of accumulated batches.
+    /// The loss, the mean over the rows of all accumulated batches.
     pub loss: f64,
     /// Rows that the loss is a mean of.
     pub rows: usize,

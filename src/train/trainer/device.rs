@@ -1,7 +1,6 @@
 //! A training whose arrays stay on a GPU.
 
-use super::Batch;
-use super::other_batch;
+use super::{Batch, Mean, other_batch};
 use crate::gpu::{GpuTraining, HeadReads, TrainingBatch, TrainingSpec, Wait};
 use crate::network::Merge;
 use crate::plan::{LinearHead, NUMBERS_LEN, PlannedLoss, padded};
@@ -80,7 +79,7 @@ impl DeviceTraining {
         })
     }
 
-    /// One batch; the number of rows that the loss is a mean of.
+    /// One batch; the mean with it.
     pub async fn step(
         &mut self,
         of: &Of<'_>,
@@ -89,7 +88,7 @@ impl DeviceTraining {
         targets: &Targets,
         batch: &Batch,
         wait: Wait,
-    ) -> Result<usize> {
+    ) -> Result<Mean> {
         let checked = of.rnn.network().checked(call)?;
         if checked.state.is_some() || checked.lengths_on_gpu.is_some() {
             let (expected, found) = ("an input, lengths and targets, on a GPU".into(), "more".into());
@@ -139,10 +138,12 @@ impl DeviceTraining {
         let lengths: Option<Vec<u32>> =
             lengths.map(|lengths| lengths.iter().map(|&length| length as u32).collect());
         let mut numbers = [0; NUMBERS_LEN as usize];
-        let coefficients = batch.coefficients.cast::<f32>();
+        let mean = batch.mean.with(told.divisor, told.rows);
+        let coefficients = batch.coefficients.scaled(mean.share()).cast::<f32>();
         numbers[..16].copy_from_slice(&coefficients.words());
-        let share = 1.0 / batch.accumulate as f64;
-        let factors = [told.factor * share, told.factor * share * batch.gradient_factor];
+        // Rows of no weight are left out, with the smoothing of their labels.
+        let factor = if told.divisor > 0.0 { mean.of_sum() } else { 0.0 };
+        let factors = [factor, factor * batch.gradient_factor];
         numbers[16..18].copy_from_slice(&factors.map(|factor| (factor as f32).to_bits()));
         let batch = TrainingBatch {
             steps,
@@ -158,7 +159,7 @@ impl DeviceTraining {
         };
         gpu.train(weights, training, &batch, of.rnn.setup(), wait).await?;
         self.is_newer = true;
-        Ok(told.rows)
+        Ok(mean)
     }
 
     /// The reports that are there: loss, right rows and norm.
@@ -234,8 +235,8 @@ impl DeviceTraining {
 pub(super) struct Told {
     loss: PlannedLoss,
     words: Vec<u32>,
-    /// The factor of a row's loss.
-    factor: f64,
+    /// The divisor of the mean.
+    divisor: f64,
     rows: usize,
 }
 
@@ -273,7 +274,7 @@ impl Loss {
                 Told {
                     loss: PlannedLoss::CrossEntropy { mean_weight, smoothing: *label_smoothing },
                     words: rows().map(|row| class(row).unwrap_or(-1) as u32).collect(),
-                    factor: if weight > 0.0 { 1.0 / weight } else { 0.0 },
+                    divisor: weight,
                     rows: counted().count(),
                 }
             }
@@ -291,7 +292,7 @@ impl Loss {
                 let rows = (0..batch).filter(is_counted).count();
                 let loss =
                     PlannedLoss::Ctc { blank: *blank as u32, labels: longest, zero_infinity: *zero_infinity };
-                Told { loss, words, factor: 1.0 / rows.max(1) as f64, rows }
+                Told { loss, words, divisor: rows as f64, rows }
             }
             kind => {
                 let counted = rows().filter(|&(t, n)| is_valid(t, n)).count();
@@ -305,7 +306,7 @@ impl Loss {
                     Kind::Huber { delta } => PlannedLoss::Huber { delta: *delta },
                     _ => PlannedLoss::Squared,
                 };
-                Told { loss, words, factor: 1.0 / (counted * outputs).max(1) as f64, rows: counted }
+                Told { loss, words, divisor: (counted * outputs) as f64, rows: counted }
             }
         })
     }

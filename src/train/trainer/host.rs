@@ -1,6 +1,6 @@
 //! A training whose arrays are on the host: on the CPU engine, and by the reference.
 
-use super::{Batch, other_batch};
+use super::{Batch, Mean, other_batch};
 use crate::gpu::Wait;
 use crate::train::{Coefficients, HeadWeights, Loss, Optimizer, Targets, norm};
 use crate::{Call, Result, Rnn, Save, State, Wanted, Weights};
@@ -11,7 +11,7 @@ pub(super) struct HostTraining {
     gradients: [Vec<f32>; 2],
     /// Two arrays each.
     pub states: Vec<[Vec<f32>; 2]>,
-    /// Losses and right rows of the batches since the last update.
+    /// Losses, in units of the first one's mean, and right rows of the batches since the last update.
     sums: (f64, f64),
     reports: Vec<(f64, f64, f64)>,
     /// The states that the next batch begins from.
@@ -26,7 +26,7 @@ impl HostTraining {
         HostTraining { gradients: zeros(), states, sums: (0.0, 0.0), reports: Vec::new(), carried: None }
     }
 
-    /// One batch; the number of rows that the loss is a mean of.
+    /// One batch; the mean with it.
     #[allow(clippy::too_many_arguments, reason = "the parts of a trainer")]
     pub async fn step(
         &mut self,
@@ -37,7 +37,7 @@ impl HostTraining {
         targets: &Targets,
         batch: &Batch,
         (save, carries): (Save, bool),
-    ) -> Result<usize> {
+    ) -> Result<Mean> {
         let lengths = rnn.network().checked(call)?.lengths;
         let lengths = lengths.as_deref();
         let batch_size = rnn.network().checked(call)?.batch();
@@ -54,7 +54,9 @@ impl HostTraining {
         let features = head.features(&output, lengths)?;
         let predictions = head.predict(&features)?;
         let mut value = loss.evaluate(&predictions, targets, lengths)?;
-        let factor = batch.gradient_factor as f32 / batch.accumulate as f32;
+        let mean = batch.mean.with(value.divisor, value.rows);
+        let share = mean.of_mean(value.divisor);
+        let factor = (batch.gradient_factor * share) as f32;
         if factor != 1.0 {
             value.gradient.mapv_inplace(|gradient| gradient * factor);
         }
@@ -73,12 +75,12 @@ impl HostTraining {
         if !batch.adds {
             self.sums = (0.0, 0.0);
         }
-        self.sums.0 += f64::from(value.loss) / batch.accumulate as f64;
+        self.sums.0 += f64::from(value.loss) * share;
         self.sums.1 += value.right as f64;
         if batch.updates {
-            self.update(rnn, head, &batch.coefficients)?;
+            self.update(rnn, head, &batch.coefficients.scaled(mean.share()))?;
         }
-        Ok(value.rows)
+        Ok(mean)
     }
 
     fn update(

@@ -26,7 +26,8 @@ impl Trainer {
         Ok(self)
     }
 
-    /// Updates the parameters once for so many batches, by the mean of their gradients.
+    /// Updates the parameters once for so many batches, by the gradient of the mean over all their rows: as by one
+    /// batch of all of them. Class weights weigh rows, as in the mean of one batch.
     ///
     /// # Errors
     /// [`Error::Setting`] for 0.
