@@ -2,6 +2,7 @@
 //! are recorded at once, and stay on the device.
 
 mod carried;
+mod reduction;
 mod report;
 mod shape;
 
@@ -55,9 +56,6 @@ pub(crate) struct TrainingSpec {
     pub states: usize,
     /// The weights of classes, C of them.
     pub class_weights: Vec<f32>,
-    pub save: Save,
-    /// A batch begins from the states of the batch before.
-    pub carries: bool,
 }
 
 /// The arrays of a training that stay on the device.
@@ -70,6 +68,8 @@ pub(crate) struct GpuTraining {
     shapes: VecDeque<Shape>,
     reports: Reports,
     carried: Option<Carried>,
+    /// The buffer of a reduction, if there was one.
+    staging: Option<wgpu::Buffer>,
 }
 
 /// One batch of a training, as the device takes it.
@@ -83,6 +83,9 @@ pub(crate) struct TrainingBatch<'a> {
     pub loss: PlannedLoss,
     pub numbers: [u32; NUMBERS_LEN as usize],
     pub dropout: Option<Dropout>,
+    pub save: Save,
+    /// The batch begins from the states of the batch before.
+    pub carries: bool,
     /// Gradients are added to those of earlier batches.
     pub adds: bool,
     /// The parameters are updated.
@@ -130,8 +133,8 @@ impl GpuRnn {
         shared.insert(Content::Given(Given::ClassWeights), class_weights);
         let update = Prepared::new(gpu, &shared, plan, false).await?;
         let reports = Reports::default();
-        let (shapes, carried) = (VecDeque::new(), None);
-        let training = GpuTraining { spec, shared, update, shapes, reports, carried };
+        let (shapes, carried, staging) = (VecDeque::new(), None, None);
+        let training = GpuTraining { spec, shared, update, shapes, reports, carried, staging };
         gpu.queue.write_buffer(training.given(Given::Parameters(1)), 0, bytemuck::cast_slice(head));
         training.pack_head(gpu).await?;
         Ok(training)
@@ -147,7 +150,7 @@ impl GpuRnn {
         wait: Wait,
     ) -> Result<()> {
         let (gpu, network) = (&*self.gpu, weights.network());
-        if training.spec.carries && training.carried.is_none() {
+        if batch.carries && training.carried.is_none() {
             training.carried = Some(Carried::new(gpu, network, batch.batch).await?);
             // Earlier shapes are bound to states of another N.
             training.shapes.clear();
@@ -172,8 +175,8 @@ impl GpuRnn {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let buffers = shape.buffers(batch, training.carried.as_ref());
         let arrays = check(network, &buffers, gpu.limits.f16)?;
-        let save = training.spec.save;
-        let saved = self.encode_saved(weights, &mut encoder, &buffers, arrays, save, setup, wait).await?;
+        let encoded = self.encode_saved(weights, &mut encoder, &buffers, arrays, batch.save, setup, wait);
+        let saved = encoded.await?;
         gpu.scoped(|| {
             shape.upload(gpu, batch);
             let numbers = training.given(Given::Numbers);
@@ -189,10 +192,7 @@ impl GpuRnn {
         let report = if batch.updates { Some(training.reports.take(gpu).await?) } else { None };
         gpu.scoped(|| {
             if let Some(report) = &report {
-                record(gpu, &training.update, &mut encoder);
-                self.weights.record_packing(gpu, &mut encoder);
-                let from = training.given(Given::Report);
-                encoder.copy_buffer_to_buffer(from, 0, report, 0, 4 * REPORT_LEN);
+                self.record_update(training, &mut encoder, report);
             }
             gpu.queue.submit([encoder.finish()]);
             if let Some(report) = report {
@@ -202,8 +202,20 @@ impl GpuRnn {
         .await
     }
 
+    /// Records the update of all parameters, and the copy of its report.
+    fn record_update(
+        &self,
+        training: &GpuTraining,
+        encoder: &mut wgpu::CommandEncoder,
+        report: &wgpu::Buffer,
+    ) {
+        record(&self.gpu, &training.update, encoder);
+        self.weights.record_packing(&self.gpu, encoder);
+        encoder.copy_buffer_to_buffer(training.given(Given::Report), 0, report, 0, 4 * REPORT_LEN);
+    }
+
     /// The reports of the steps that are done, in order; of all, if it waits for them.
-    pub async fn reports(&self, training: &mut GpuTraining, waits: bool) -> Result<Vec<GpuReport>> {
+    pub async fn reports(&self, training: &mut GpuTraining, waits: Option<Wait>) -> Result<Vec<GpuReport>> {
         training.reports.done(&self.gpu, waits).await
     }
 

@@ -6,6 +6,7 @@ mod callbacks;
 mod device;
 mod host;
 mod mean;
+mod reduction;
 mod settings;
 mod state;
 mod using;
@@ -22,6 +23,7 @@ pub use callbacks::Report;
 use device::DeviceTraining;
 use host::HostTraining;
 use mean::Mean;
+use reduction::Reduction;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -65,7 +67,8 @@ pub struct Trainer {
     /// Steps whose reports are not there yet.
     pending: VecDeque<Pending>,
     callbacks: Callbacks,
-    /// The last checkpoint that was saved.
+    reduction: Option<Reduction>,
+    /// The file of the last checkpoint that was saved or restored.
     checkpoint: Option<PathBuf>,
 }
 
@@ -187,6 +190,7 @@ impl Trainer {
             on,
             pending,
             callbacks,
+            reduction: None,
             checkpoint: None,
         })
     }
@@ -198,7 +202,7 @@ impl Trainer {
     /// reports of updates that are done since the last call; on a GPU they come some steps later.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; [`Error::NotFinite`] for a loss or a norm of
+    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; those of [`reduce`](Trainer::reduce); [`Error::NotFinite`] for a loss or a norm of
     /// gradients that is no finite number. Such a step changes no parameter.
     pub async fn step_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
         self.run_step(call, targets, Wait::Elsewhere).await
@@ -230,8 +234,9 @@ impl Trainer {
                         targets,
                         &batch,
                         (self.settings.save, self.settings.carries),
+                        self.reduction.as_mut(),
                     )
-                    .await?
+                    .await
             }
             On::Device(training) => {
                 let of = device::Of {
@@ -241,9 +246,15 @@ impl Trainer {
                     save: self.settings.save,
                     carries: self.settings.carries,
                 };
-                training.step(&of, &self.head, &call, targets, &batch, wait).await?
+                let reduction = self.reduction.as_mut();
+                training.step(&of, &self.head, &call, targets, &batch, reduction, wait).await
             }
         };
+        if let Err(Error::Reduction { .. }) = mean {
+            // The sums of its batches are no longer there.
+            (self.progress.accumulated, self.progress.mean) = (0, Mean::default());
+        }
+        let mean = mean?;
         self.progress.calls += 1;
         self.progress.accumulated += 1;
         self.progress.mean = mean;
@@ -261,7 +272,7 @@ impl Trainer {
         }
         // The scale of the next step follows from the gradients of this one.
         let waits = self.progress.loss_scale.is_some();
-        self.reports(waits).await
+        self.reports(waits.then_some(wait)).await
     }
 
     /// The reports of all updates that were not given back yet, once they are done.
@@ -269,7 +280,11 @@ impl Trainer {
     /// # Errors
     /// The errors of [`step_async`](Trainer::step_async) about numbers and the device.
     pub async fn finish_async(&mut self) -> Result<Vec<Report>> {
-        self.reports(true).await
+        self.run_finish(Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_finish(&mut self, wait: Wait) -> Result<Vec<Report>> {
+        self.reports(Some(wait)).await
     }
 
     /// The numbers of the next batch.
@@ -298,7 +313,7 @@ impl Trainer {
         })
     }
 
-    async fn reports(&mut self, waits: bool) -> Result<Vec<Report>> {
+    async fn reports(&mut self, waits: Option<Wait>) -> Result<Vec<Report>> {
         let done = match &mut self.on {
             On::Host(training) => training.reports(),
             On::Device(training) => training.reports(&self.rnn, waits).await?,

@@ -1,5 +1,6 @@
 //! A training whose arrays stay on a GPU.
 
+use super::reduction::{Reduction, SUMS};
 use super::{Batch, Mean, other_batch};
 use crate::gpu::{GpuTraining, HeadReads, TrainingBatch, TrainingSpec, Wait};
 use crate::network::Merge;
@@ -23,6 +24,8 @@ pub(super) struct DeviceTraining {
     count: usize,
     /// The host's weights are older than the device's.
     is_newer: bool,
+    /// The gradients of a reduction, and its sums.
+    reduced: Vec<f32>,
 }
 
 /// The parts of a trainer that a step needs.
@@ -76,6 +79,7 @@ impl DeviceTraining {
             is_reset: false,
             count: optimizer.state_arrays().len(),
             is_newer: false,
+            reduced: Vec::new(),
         })
     }
 
@@ -87,6 +91,7 @@ impl DeviceTraining {
         call: &Call<'_>,
         targets: &Targets,
         batch: &Batch,
+        reduction: Option<&mut Reduction>,
         wait: Wait,
     ) -> Result<Mean> {
         let checked = of.rnn.network().checked(call)?;
@@ -111,8 +116,6 @@ impl DeviceTraining {
                 },
                 states: of.optimizer.state_arrays().len(),
                 class_weights: of.loss.device_weights(self.linear.outputs),
-                save: of.save,
-                carries: of.carries,
             };
             let head = head.params().as_slice();
             let training = gpu.training(weights, head, spec, of.rnn.setup()).await?;
@@ -139,12 +142,16 @@ impl DeviceTraining {
             lengths.map(|lengths| lengths.iter().map(|&length| length as u32).collect());
         let mut numbers = [0; NUMBERS_LEN as usize];
         let mean = batch.mean.with(told.divisor, told.rows);
-        let coefficients = batch.coefficients.scaled(mean.share()).cast::<f32>();
+        // Only an update reduces, whose gradients then are those of the mean.
+        let reduction = reduction.filter(|_| batch.updates);
+        let share = if reduction.is_some() { 1.0 } else { mean.share() };
+        let coefficients = batch.coefficients.scaled(share).cast::<f32>();
         numbers[..16].copy_from_slice(&coefficients.words());
         // Rows of no weight are left out, with the smoothing of their labels.
         let factor = if told.divisor > 0.0 { mean.of_sum() } else { 0.0 };
         let factors = [factor, factor * batch.gradient_factor];
         numbers[16..18].copy_from_slice(&factors.map(|factor| (factor as f32).to_bits()));
+        let step = batch.step;
         let batch = TrainingBatch {
             steps,
             batch: batch_size,
@@ -154,16 +161,24 @@ impl DeviceTraining {
             loss: told.loss,
             numbers,
             dropout: batch.dropout,
+            save: of.save,
+            carries: of.carries,
             adds: batch.adds,
-            updates: batch.updates,
+            updates: batch.updates && reduction.is_none(),
         };
         gpu.train(weights, training, &batch, of.rnn.setup(), wait).await?;
         self.is_newer = true;
+        let Some(reduction) = reduction else { return Ok(mean) };
+        let len = training.gradients_len();
+        self.reduced.resize(len + SUMS, 0.0);
+        let mut sums = gpu.read_gradients(training, &mut self.reduced[..len], wait).await?;
+        let mean = reduction.run(step, &mut self.reduced, mean, &mut sums)?;
+        gpu.update_by(training, &self.reduced[..len], sums).await?;
         Ok(mean)
     }
 
     /// The reports that are there: loss, right rows and norm.
-    pub async fn reports(&mut self, rnn: &Rnn, waits: bool) -> Result<Vec<(f64, f64, f64)>> {
+    pub async fn reports(&mut self, rnn: &Rnn, waits: Option<Wait>) -> Result<Vec<(f64, f64, f64)>> {
         let Some(training) = &mut self.training else { return Ok(Vec::new()) };
         let reports = rnn.gpu("train")?.reports(training, waits).await?;
         let numbers = |report: crate::gpu::GpuReport| [report.loss, report.right, report.norm].map(f64::from);

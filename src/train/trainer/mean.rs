@@ -20,6 +20,16 @@ impl Mean {
         Mean { unit, total: self.total + divisor, rows: self.rows + rows }
     }
 
+    /// The divisor of the units; 0 of no row.
+    pub fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// The divisor of the mean.
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+
     /// The factor of a sum over rows.
     pub fn of_sum(&self) -> f64 {
         if self.unit > 0.0 { 1.0 / self.unit } else { 0.0 }

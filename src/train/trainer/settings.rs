@@ -63,7 +63,7 @@ impl Trainer {
 
     /// Begins every batch from the final states of the batch before, whose sequences go on: truncated
     /// backpropagation through time. No gradient goes from a batch to the one before. All batches have the same
-    /// N until [`reset_states`](Trainer::reset_states).
+    /// N until [`reset_states`](Trainer::reset_states). The next batch begins from zero, or from the learned state.
     #[must_use]
     pub fn carry_states(mut self) -> Trainer {
         self.settings.carries = true;
@@ -78,7 +78,7 @@ impl Trainer {
         }
     }
 
-    /// Sets what a call keeps for its backward pass.
+    /// Sets what a call keeps for its backward pass, from the next batch on.
     #[must_use]
     pub fn saving(mut self, save: Save) -> Trainer {
         self.settings.save = save;

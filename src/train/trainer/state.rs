@@ -118,7 +118,7 @@ impl Trainer {
     }
 
     /// Goes on from a checkpoint, of a network and settings that are this trainer's. The answer is what the
-    /// checkpoint has beside.
+    /// checkpoint has beside. A checkpoint that was read from a file is named if the run diverges later.
     ///
     /// # Errors
     /// [`Error::OtherNetwork`] for a checkpoint of another network or other settings, and the errors of
@@ -166,6 +166,9 @@ impl Trainer {
         self.rnn.set_weights(weights)?;
         (self.head, self.progress) = (head, progress);
         self.pending.clear();
+        if checkpoint.path.is_some() {
+            self.checkpoint.clone_from(&checkpoint.path);
+        }
         match &mut self.on {
             On::Host(training) => (training.states, training.carried) = (states, carried),
             On::Device(training) => training.restart(states, carried),
