@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wgpu_rnn::inspect::objects_made;
 use wgpu_rnn::train::{Checkpoint, Clip, Head, Loss, LossScale, Optimizer, Report, Targets, Trainer};
-use wgpu_rnn::{Call, Config, Dtype, Engine, Error, Init, Machine, Naming, Rnn, Save};
+use wgpu_rnn::{Call, Config, Dropout, Dtype, Engine, Error, Init, Machine, Naming, Rnn, Save};
 
 const T: usize = 5;
 const N: usize = 7;
@@ -272,4 +272,32 @@ fn a_run_that_diverges_names_the_checkpoint_that_was_restored() {
         let Error::NotFinite { checkpoint, .. } = refused else { panic!("{refused}") };
         assert_eq!(checkpoint.as_deref(), Some(&*path), "{}", engine.name());
     }
+}
+
+/// Ranks drop numbers of their own, the same on every engine, and go on from one checkpoint.
+#[test]
+fn ranks_drop_numbers_of_their_own() {
+    let config = Config::lstm(9).num_layers(2).input_size(I);
+    let output = |engine: &Engine, rank| {
+        let rnn = Rnn::lazy(engine, &config, Init::pytorch()).unwrap();
+        let call = Dropout::new(0.5).seed(3).rank(rank).call(2);
+        let output = rnn.call(&Call::new(&input()).dropout(call)).unwrap().output;
+        output.iter().map(|&number| f64::from(number)).collect::<Vec<_>>()
+    };
+    let expected = [0, 1].map(|rank| output(&Engine::reference(), rank));
+    assert_ne!(expected[0], expected[1]);
+    for engine in engines() {
+        for rank in [0, 1] {
+            assert_alike(engine.name(), &output(&engine, rank), &expected[rank as usize]);
+        }
+    }
+    let [mut first, mut second, mut other] = [(3, 0), (3, 1), (4, 1)].map(|(seed, rank)| {
+        let rnn = Rnn::lazy(&Engine::cpu(), &config, Init::pytorch()).unwrap();
+        let head = Head::last_states(3);
+        let trainer = Trainer::new(rnn, head, Loss::cross_entropy(), Optimizer::sgd(0.1)).unwrap();
+        trainer.dropout(Dropout::new(0.5).seed(seed).rank(rank)).unwrap()
+    });
+    let checkpoint = first.checkpoint(serde_json::Value::Null).unwrap();
+    second.restore(&checkpoint).unwrap();
+    assert!(matches!(other.restore(&checkpoint), Err(Error::OtherNetwork { .. })));
 }

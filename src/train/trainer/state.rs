@@ -102,7 +102,7 @@ impl Trainer {
         })
     }
 
-    /// The settings that a run that goes on has to share.
+    /// The settings that a run that goes on has to share, and all of its ranks.
     pub(super) fn settings_as_json(&self) -> Value {
         json!({
             "optimizer": self.optimizer.to_json(),
@@ -111,7 +111,7 @@ impl Trainer {
             "loss_scale": self.settings.loss_scale.to_json(),
             "accumulate": self.settings.accumulate,
             "carry_states": self.settings.carries,
-            "dropout": self.settings.dropout.map(|dropout| format!("{dropout:?}")),
+            "dropout": self.settings.dropout.map(|dropout| format!("{:?}", dropout.rank(0))),
             "head": format!("{:?} of {}", self.head.head().reads(), self.head.head().outputs()),
             "loss": format!("{:?}", self.loss),
         })
