@@ -105,7 +105,8 @@ fn numbers(reports: &[Report]) -> Vec<f64> {
     reports.iter().flat_map(of).collect()
 }
 
-/// Ranks with parts of a batch, one of them with none, are as one trainer with the whole, and equal to the bit.
+/// Ranks with parts of a batch, one of them with none, are as one trainer with the whole, and equal to the
+/// bit.
 #[test]
 fn ranks_are_as_one_trainer_of_all_rows() {
     const UPDATES: usize = 4;
@@ -176,7 +177,8 @@ fn a_reduction_that_fails_stops_the_step() {
     }
 }
 
-/// Gradients of one rank that are not finite are skipped by all, whose scales stay equal; also of awaited steps.
+/// Gradients of one rank that are not finite are skipped by all, whose scales stay equal; also of awaited
+/// steps.
 #[test]
 fn a_loss_scale_adapts_on_all_ranks() {
     let engine = Engine::gpu().unwrap();

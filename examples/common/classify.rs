@@ -1,5 +1,5 @@
-//! The run of an example that learns to tell sequences apart: data, trainer, epochs, checkpoints. It is one process of
-//! one or of many, each with batches of its own.
+//! The run of an example that learns to tell sequences apart: data, trainer, epochs, checkpoints. It is one
+//! process of one or of many, each with batches of its own.
 
 use crate::ending::Failure;
 use crate::progress::Progress;
@@ -126,7 +126,8 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Learns for the epochs that are left, unless it is told to stop. The answer is whether it came to the end.
+    /// Learns for the epochs that are left, unless it is told to stop. The answer is whether it came to the
+    /// end.
     pub fn learn(&mut self, stops: impl Fn() -> bool) -> Result<bool, Failure> {
         let (epochs, batches) = (self.settings.epochs, self.loader.batches()? as u64);
         let progress = self.is_first.then(|| Progress::new(epochs, batches, self.trainer.steps()));

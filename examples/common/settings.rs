@@ -75,8 +75,8 @@ impl Settings {
         drops.then(|| Dropout::new(self.dropout).seed(self.seed))
     }
 
-    /// Refuses what would fail after the training, or would not be noticed. Other files that are written are told
-    /// with their flags.
+    /// Refuses what would fail after the training, or would not be noticed. Other files that are written are
+    /// told with their flags.
     pub fn check(&self, others: &[(&str, Option<&Path>)]) -> Result<(), String> {
         if self.batch == 0 {
             return Err("--batch: expected at least 1, found 0".into());

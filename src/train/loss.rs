@@ -65,9 +65,9 @@ pub struct LossValue<T = f32> {
     pub gradient: Array3<T>,
     /// Valid predictions, ignored classes left out; of a [`ctc`](Loss::ctc) sequences.
     pub rows: usize,
-    /// The divisor of the mean: rows; of a [`cross_entropy`](Loss::cross_entropy) the sum of the weights of their
-    /// classes; of a loss that compares numbers, the numbers of all rows. Means of several batches, each times its
-    /// divisor, over the sum of divisors are the mean of all.
+    /// The divisor of the mean: rows; of a [`cross_entropy`](Loss::cross_entropy) the sum of the weights of
+    /// their classes; of a loss that compares numbers, the numbers of all rows. Means of several batches,
+    /// each times its divisor, over the sum of divisors are the mean of all.
     pub divisor: f64,
     /// Rows whose largest prediction is that of the class, the first of several; of a
     /// [`binary_cross_entropy`](Loss::binary_cross_entropy) rows where each prediction is over 0 if and only
@@ -134,8 +134,8 @@ impl Loss {
         self
     }
 
-    /// Sets the share of a target that a [`cross_entropy`](Loss::cross_entropy) spreads over all classes, from
-    /// 0 (by default) to 1 (Szegedy et al. 2016).
+    /// Sets the share of a target that a [`cross_entropy`](Loss::cross_entropy) spreads over all classes,
+    /// from 0 (by default) to 1 (Szegedy et al. 2016).
     #[must_use]
     pub fn label_smoothing(mut self, share: f32) -> Loss {
         match &mut self.kind {

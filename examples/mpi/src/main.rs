@@ -1,5 +1,5 @@
-//! Data-parallel training over MPI: every process has batches of its own, and one all-reduce per step sums their
-//! gradients.
+//! Data-parallel training over MPI: every process has batches of its own, and one all-reduce per step sums
+//! their gradients.
 
 mod arguments;
 mod bench;
@@ -33,6 +33,12 @@ const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/japanese_
 fn main() -> ExitCode {
     // Before MPI, so that a question about the flags needs no mpirun.
     let arguments = Arguments::parse();
+    // A panic ends the job at once: MPI's own end would wait for the other ranks, and they for this one.
+    let show = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        show(panic);
+        std::process::abort();
+    }));
     let mut ranks = None;
     let mut is_done = false;
     let code = ending::run(|out| {

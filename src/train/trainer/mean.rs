@@ -2,8 +2,8 @@
 
 /// The divisors of batches whose gradients are summed.
 ///
-/// Sums are kept in units of the first batch's mean, so that their magnitudes are those of a mean and a single batch
-/// is its own mean to the bit.
+/// Sums are kept in units of the first batch's mean, so that their magnitudes are those of a mean and a
+/// single batch is its own mean to the bit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mean {
     /// The divisor of the first batch that has one; 0 before it.
@@ -14,7 +14,8 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// With one more batch, of a divisor ([`LossValue::divisor`](crate::train::LossValue::divisor)) and of rows.
+    /// With one more batch, of a divisor ([`LossValue::divisor`](crate::train::LossValue::divisor)) and of
+    /// rows.
     pub fn with(self, divisor: f64, rows: usize) -> Mean {
         let unit = if self.unit > 0.0 { self.unit } else { divisor };
         Mean { unit, total: self.total + divisor, rows: self.rows + rows }

@@ -22,8 +22,9 @@ impl fmt::Debug for Reduction {
 }
 
 impl Reduction {
-    /// Sums gradients over ranks, with [`SUMS`] numbers behind them, and makes them the gradients of the mean over the
-    /// rows of all ranks. Loss and right rows become those of all ranks too. The answer is the mean of all.
+    /// Sums gradients over ranks, with [`SUMS`] numbers behind them, and makes them the gradients of the mean
+    /// over the rows of all ranks. Loss and right rows become those of all ranks too. The answer is the mean
+    /// of all.
     pub fn run(
         &mut self,
         step: u64,
@@ -58,21 +59,23 @@ fn scale(numbers: &mut [f32], factor: f64) {
 impl Trainer {
     /// Trains together with other ranks, each with batches of its own, as one trainer with all their batches.
     ///
-    /// `sum` replaces every number of an array by its sum over all ranks, and gives the same bits to each. It is called
-    /// once per update: after the last backward pass of an update, before clipping. The array has the gradients by the
-    /// network's flat parameters and by the head's, times the divisor of their mean
-    /// ([`LossValue::divisor`](crate::train::LossValue::divisor)), then this divisor, the loss times it, right rows, and
-    /// rows. The trainer divides by the summed divisor, so that gradients, norm and [`Report`](crate::train::Report)
-    /// are those of the mean over all rows of all ranks. Rows are exact up to 2^24.
+    /// `sum` replaces every number of an array by its sum over all ranks, and gives the same bits to each. It
+    /// is called once per update: after the last backward pass of an update, before clipping. The array has
+    /// the gradients by the network's flat parameters and by the head's, times the divisor of their mean
+    /// ([`LossValue::divisor`](crate::train::LossValue::divisor)), then this divisor, the loss times it,
+    /// right rows, and rows. The trainer divides by the summed divisor, so that gradients, norm and
+    /// [`Report`](crate::train::Report) are those of the mean over all rows of all ranks. Rows are exact up
+    /// to 2^24.
     ///
-    /// Ranks that begin with the same parameters and settings stay equal to the bit, if their engines are alike. Each
-    /// rank takes as many batches. A rank without a row takes a batch whose lengths are 0, or whose targets are ignored.
+    /// Ranks that begin with the same parameters and settings stay equal to the bit, if their engines are
+    /// alike. Each rank takes as many batches. A rank without a row takes a batch whose lengths are 0, or
+    /// whose targets are ignored.
     ///
-    /// On a GPU, an update waits for the device, before and after which the gradients are the host's: they are read
-    /// through one buffer, and written back.
+    /// On a GPU, an update waits for the device, before and after which the gradients are the host's: they
+    /// are read through one buffer, and written back.
     ///
-    /// An error of `sum` is the step's [`Error::Reduction`]. The parameters then stay as they were, and the batches of
-    /// the update are forgotten.
+    /// An error of `sum` is the step's [`Error::Reduction`]. The parameters then stay as they were, and the
+    /// batches of the update are forgotten.
     ///
     /// ```
     /// use ndarray::Array3;
