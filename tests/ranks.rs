@@ -1,5 +1,7 @@
 //! Trainers that sum their gradients, and the rest of what a trainer is told between batches.
 
+#![allow(clippy::single_range_in_vec_init, reason = "an array of one range of sequences")]
+
 use ndarray::{Array3, s};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

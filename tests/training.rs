@@ -1,6 +1,8 @@
 //! Training on every engine: the same losses, norms and weights step by step; a run that was stopped goes on with the
 //! same bits; a steady step makes no object.
 
+#![allow(clippy::single_range_in_vec_init, reason = "an array of one range of sequences")]
+
 use ndarray::{Array2, Array3, s};
 use std::ops::Range;
 use wgpu_rnn::inspect::objects_made;

@@ -143,7 +143,8 @@ impl<'a> Run<'a> {
                 let done = self.trainer.steps();
                 progress.iter().for_each(|progress| progress.batch(done));
                 let is_stopped = stops();
-                if is_stopped || self.settings.checkpoint_every.is_some_and(|every| done % every as u64 == 0)
+                if is_stopped
+                    || self.settings.checkpoint_every.is_some_and(|every| done.is_multiple_of(every as u64))
                 {
                     // A checkpoint has no reports: those that are not there yet belong to this epoch.
                     self.place.sums.add(&self.trainer.finish()?);

@@ -241,13 +241,14 @@ impl Trainer {
             On::Device(training) => {
                 let of = device::Of {
                     rnn: &self.rnn,
+                    head: &self.head,
                     loss: &self.loss,
                     optimizer: &self.optimizer,
                     save: self.settings.save,
                     carries: self.settings.carries,
                 };
                 let reduction = self.reduction.as_mut();
-                training.step(&of, &self.head, &call, targets, &batch, reduction, wait).await
+                training.step(&of, &call, targets, &batch, reduction, wait).await
             }
         };
         if let Err(Error::Reduction { .. }) = mean {

@@ -31,6 +31,7 @@ pub(super) struct DeviceTraining {
 /// The parts of a trainer that a step needs.
 pub(super) struct Of<'a> {
     pub rnn: &'a Rnn,
+    pub head: &'a HeadWeights,
     pub loss: &'a Loss,
     pub optimizer: &'a Optimizer,
     pub save: Save,
@@ -87,7 +88,6 @@ impl DeviceTraining {
     pub async fn step(
         &mut self,
         of: &Of<'_>,
-        head: &HeadWeights,
         call: &Call<'_>,
         targets: &Targets,
         batch: &Batch,
@@ -117,7 +117,7 @@ impl DeviceTraining {
                 states: of.optimizer.state_arrays().len(),
                 class_weights: of.loss.device_weights(self.linear.outputs),
             };
-            let head = head.params().as_slice();
+            let head = of.head.params().as_slice();
             let training = gpu.training(weights, head, spec, of.rnn.setup()).await?;
             if let Some(states) = self.states.take() {
                 gpu.set_states(&training, &states);
