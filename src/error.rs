@@ -125,8 +125,17 @@ pub enum Error {
         loss: f64,
         /// The norm of all gradients.
         norm: f64,
-        /// The last checkpoint that the trainer has saved.
+        /// The last checkpoint that the trainer has saved or restored.
         checkpoint: Option<PathBuf>,
+    },
+
+    /// A reduction of gradients over ranks that has failed. The parameters are those of the step before.
+    #[error("reduction of step {step}: expected sums over all ranks, found: {source}")]
+    Reduction {
+        /// The update.
+        step: u64,
+        /// The error of the function that was given to [`Trainer::reduce`](crate::train::Trainer::reduce).
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// An input size that is still open, where no input tells it.

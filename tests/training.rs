@@ -1,7 +1,10 @@
 //! Training on every engine: the same losses, norms and weights step by step; a run that was stopped goes on with the
 //! same bits; a steady step makes no object.
 
-use ndarray::{Array2, Array3};
+#![allow(clippy::single_range_in_vec_init, reason = "an array of one range of sequences")]
+
+use ndarray::{Array2, Array3, s};
+use std::ops::Range;
 use wgpu_rnn::inspect::objects_made;
 use wgpu_rnn::train::{
     Checkpoint, Clip, Head, Loss, LossScale, Optimizer, Reads, Report, Schedule, Targets, Trainer,
@@ -166,6 +169,65 @@ fn networks_and_settings_on_every_engine() {
             on_every_engine(&what, &targets, Box::new(make));
         }
     }
+}
+
+/// The sequences from one place to another.
+fn part(targets: &Targets, rows: Range<usize>) -> Targets {
+    match targets {
+        Targets::Classes(all) => Targets::Classes(all[rows].to_vec()),
+        Targets::StepClasses(all) => Targets::StepClasses(all.slice(s![.., rows]).to_owned()),
+        Targets::StepNumbers(all) => Targets::StepNumbers(all.slice(s![.., rows, ..]).to_owned()),
+        Targets::Labels(all) => Targets::Labels(all[rows].to_vec()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Batches of other numbers of rows, of class weights that differ, and of no row at all, are as one batch of all.
+#[test]
+fn accumulated_batches_are_as_one_of_all_rows() {
+    let some = Array2::from_shape_fn((T, N), |(t, n)| if n == 0 { -100 } else { ((t + n) % 4) as i32 });
+    let numbers = Array3::from_shape_fn((T, N, 4), |(t, n, c)| ((t + n + c) % 2) as f32);
+    let labels = vec![vec![1, 1, 2], vec![3], vec![], vec![2], vec![3, 2, 1, 2], vec![1, 2]];
+    let weighted = Loss::cross_entropy().class_weights(vec![1.0, 0.5, 2.0, 0.0]).label_smoothing(0.1);
+    let cases = [
+        (Head::last_states(4), classes(), weighted.clone()),
+        (Head::every_step(4), Targets::StepClasses(some), weighted),
+        (Head::every_step(4), Targets::StepNumbers(numbers), Loss::mean_squared()),
+        (Head::every_step(4), Targets::Labels(labels), Loss::ctc(0)),
+    ];
+    for (head, targets, loss) in cases {
+        for engine in [Engine::reference(), Engine::cpu()].into_iter().chain(adapters()) {
+            let learn = |batches: &[Range<usize>]| {
+                let trainer = trainer(&engine, &config(), head, loss.clone(), Optimizer::adamw(0.01));
+                let trainer = trainer.clip(Clip::norm(0.1)).unwrap().accumulate(batches.len()).unwrap();
+                let mut trainer = trainer.loss_scale(LossScale::fixed(8.0)).unwrap();
+                let mut reports = Vec::new();
+                for rows in batches.iter().cycle().take(3 * batches.len()) {
+                    let input = input().slice(s![.., rows.clone(), ..]).to_owned();
+                    let call = Call::new(&input).lengths(&LENGTHS[rows.clone()]);
+                    reports.extend(trainer.step(&call, &part(&targets, rows.clone())).unwrap());
+                }
+                reports.extend(trainer.finish().unwrap());
+                (trainer, reports)
+            };
+            let what = format!("{} of {head:?} on {}", loss.name(), engine.name());
+            let (mut whole, expected) = learn(&[0..N]);
+            let (mut parts, reports) = learn(&[0..1, 1..3, 3..N]);
+            let numbers = |of: &[Report]| -> Vec<f64> {
+                let each = of.iter().map(|of| [of.loss, of.norm, of.rows as f64, of.right as f64]);
+                each.flatten().collect()
+            };
+            assert_alike(&what, &numbers(&reports), &numbers(&expected));
+            assert_alike(&what, &all_weights(&mut parts), &all_weights(&mut whole));
+        }
+    }
+}
+
+/// Every parameter of the network and of the head.
+fn all_weights(trainer: &mut Trainer) -> Vec<f64> {
+    let (weights, head) = trainer.weights().unwrap();
+    let network = weights.tensors(Naming::PyTorch).flat_map(|(_, tensor)| tensor.to_owned().into_iter());
+    network.chain(head.params().as_slice().iter().copied()).map(f64::from).collect()
 }
 
 #[test]

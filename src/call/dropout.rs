@@ -28,20 +28,27 @@ use ndarray::ArrayViewMut3;
 pub struct Dropout {
     p: f32,
     seed: u64,
+    rank: u32,
     call: u32,
     is_variational: bool,
 }
 
 impl Dropout {
-    /// With a probability from 0 to 1, seed 0 and call 0.
+    /// With a probability from 0 to 1, seed 0, rank 0 and call 0.
     pub fn new(p: f32) -> Dropout {
-        Dropout { p, seed: 0, call: 0, is_variational: false }
+        Dropout { p, seed: 0, rank: 0, call: 0, is_variational: false }
     }
 
     /// The key of the masks.
     #[must_use]
     pub fn seed(self, seed: u64) -> Dropout {
         Dropout { seed, ..self }
+    }
+
+    /// The rank of a process among many: each has masks of its own by the same seed.
+    #[must_use]
+    pub fn rank(self, rank: u32) -> Dropout {
+        Dropout { rank, ..self }
     }
 
     /// The number of the call: each has masks of its own. A training loop counts it up.
@@ -76,8 +83,13 @@ impl Dropout {
         // A word of 32 bits cannot say that none is kept.
         let drops_all = u32::try_from(least).is_err();
         let bits = u32::from(self.is_variational) | u32::from(drops_all) << 1;
-        let (low, high) = (self.seed as u32, (self.seed >> 32) as u32);
+        let (low, high) = (self.key() as u32, (self.key() >> 32) as u32);
         [low, high, self.call, u32::try_from(least).unwrap_or(u32::MAX), (scale as f32).to_bits(), bits]
+    }
+
+    /// The key of the generator. Seeds are small numbers as a rule, and so differ from ranks in the high half.
+    fn key(&self) -> u64 {
+        self.seed ^ u64::from(self.rank) << 32
     }
 
     /// The least random word that is kept, and the factor of kept numbers.
@@ -98,7 +110,7 @@ impl Dropout {
                 let mut words = [0; 4];
                 for (column, number) in row.iter_mut().enumerate() {
                     if column % 4 == 0 {
-                        words = philox(self.seed, counter(column / 4));
+                        words = philox(self.key(), counter(column / 4));
                     }
                     let is_kept = u64::from(words[column % 4]) >= least;
                     // Selected, so that a NaN is dropped too.

@@ -10,7 +10,7 @@ use crate::{Error, Output, Result, State};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use ndarray::{ArrayView3, s};
 
-type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
+pub(super) type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Prepared {
     /// Writes a call's input, lengths and state into the upload buffers.
@@ -172,35 +172,49 @@ fn ends<'a>(call: &'a Checked<'_, f32>, first_step: usize) -> Option<Ends<'a>> {
 }
 
 /// Maps buffers, once the submitted work is done. All buffers can be mapped, unless the device is lost.
-async fn map_all<'a>(
+pub(super) async fn map_all<'a>(
     gpu: &Gpu,
     buffers: impl Iterator<Item = (&'a wgpu::Buffer, wgpu::MapMode)>,
     wait: Wait,
 ) -> Result<()> {
-    let map = |(buffer, mode): (&wgpu::Buffer, wgpu::MapMode)| {
-        let (sender, receiver) = oneshot_channel();
-        buffer.map_async(mode, .., move |result| {
-            // Nobody is left to tell if the call was given up.
-            let _ = sender.send(result);
-        });
-        receiver
-    };
     // A caller's device that is lost reports so as it is asked, and panics outside of a scope.
-    let mapped: Result<Vec<Mapped>> = gpu.scoped(|| buffers.map(map).collect()).await;
+    let mapped: Result<Vec<Mapped>> =
+        gpu.scoped(|| buffers.map(|(buffer, mode)| map(buffer, mode, || {})).collect()).await;
     let mapped = mapped.map_err(|error| gpu.interrupted(&error.to_string()))?;
     poll(gpu, wait)?;
     for mapped in mapped {
-        match mapped.receive().await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(gpu.interrupted(&error.to_string())),
-            None => return Err(gpu.interrupted("it never answered")),
-        }
+        is_mapped(gpu, mapped).await?;
     }
     Ok(())
 }
 
+/// Asks for a buffer to be mapped, and calls a function once it is.
+pub(super) fn map(
+    buffer: &wgpu::Buffer,
+    mode: wgpu::MapMode,
+    then: impl FnOnce() + Send + 'static,
+) -> Mapped {
+    let (sender, receiver) = oneshot_channel();
+    buffer.map_async(mode, .., move |result| {
+        // Nobody is left to tell if the call was given up.
+        let _ = sender.send(result);
+        then();
+    });
+    receiver
+}
+
+/// Waits for the answer of a mapping, which another polls for.
+pub(super) async fn is_mapped(gpu: &Gpu, mapped: Mapped) -> Result<()> {
+    match mapped.receive().await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(gpu.interrupted(&error.to_string())),
+        None => Err(gpu.interrupted("it never answered")),
+    }
+}
+
+/// Has the device's answers called, once the submitted work is done.
 #[cfg(not(target_arch = "wasm32"))]
-fn poll(gpu: &Gpu, wait: Wait) -> Result<()> {
+pub(super) fn poll(gpu: &Gpu, wait: Wait) -> Result<()> {
     let device = gpu.device.clone();
     let until_done = move || device.poll(wgpu::PollType::wait_indefinitely());
     match wait {
@@ -217,6 +231,6 @@ fn poll(gpu: &Gpu, wait: Wait) -> Result<()> {
 
 /// The browser polls by itself.
 #[cfg(target_arch = "wasm32")]
-fn poll(_: &Gpu, _: Wait) -> Result<()> {
+pub(super) fn poll(_: &Gpu, _: Wait) -> Result<()> {
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! are recorded at once, and stay on the device.
 
 mod carried;
+mod reduction;
 mod report;
 mod shape;
 
@@ -55,9 +56,6 @@ pub(crate) struct TrainingSpec {
     pub states: usize,
     /// The weights of classes, C of them.
     pub class_weights: Vec<f32>,
-    pub save: Save,
-    /// A batch begins from the states of the batch before.
-    pub carries: bool,
 }
 
 /// The arrays of a training that stay on the device.
@@ -67,11 +65,13 @@ pub(crate) struct GpuTraining {
     /// All arrays that the plans share but those of a shape.
     shared: KnownBuffers,
     update: Prepared,
-    /// Packs the network's weights after an update.
-    packing: Prepared,
+    /// Packs the weights after an update that saved calls of this kind read.
+    packing: (Save, Prepared),
     shapes: VecDeque<Shape>,
     reports: Reports,
     carried: Option<Carried>,
+    /// The buffer of a reduction, if there was one.
+    staging: Option<wgpu::Buffer>,
 }
 
 /// One batch of a training, as the device takes it.
@@ -85,6 +85,9 @@ pub(crate) struct TrainingBatch<'a> {
     pub loss: PlannedLoss,
     pub numbers: [u32; NUMBERS_LEN as usize],
     pub dropout: Option<Dropout>,
+    pub save: Save,
+    /// The batch begins from the states of the batch before.
+    pub carries: bool,
     /// Gradients are added to those of earlier batches.
     pub adds: bool,
     /// The parameters are updated.
@@ -101,7 +104,8 @@ impl GpuRnn {
         setup: &Setup,
     ) -> Result<GpuTraining> {
         let gpu = &*self.gpu;
-        let packing = self.weights.training(gpu, weights, setup.dtype, spec.save).await?;
+        let save = Save::default();
+        let packing = (save, self.weights.training(gpu, weights, setup.dtype, save).await?);
         let parameters = self.weights.parameters();
         let [parameters] = &parameters[..] else {
             let (needed, limit) = (4 * Table::of(weights.network()).len as u64, gpu.limits.max_buffer_bytes);
@@ -132,8 +136,8 @@ impl GpuRnn {
         shared.insert(Content::Given(Given::ClassWeights), class_weights);
         let update = Prepared::new(gpu, &shared, plan, false).await?;
         let reports = Reports::default();
-        let (shapes, carried) = (VecDeque::new(), None);
-        let training = GpuTraining { spec, shared, update, packing, shapes, reports, carried };
+        let (shapes, carried, staging) = (VecDeque::new(), None, None);
+        let training = GpuTraining { spec, shared, update, packing, shapes, reports, carried, staging };
         gpu.queue.write_buffer(training.given(Given::Parameters(1)), 0, bytemuck::cast_slice(head));
         training.pack_head(gpu).await?;
         Ok(training)
@@ -149,10 +153,14 @@ impl GpuRnn {
         wait: Wait,
     ) -> Result<()> {
         let (gpu, network) = (&*self.gpu, weights.network());
-        if training.spec.carries && training.carried.is_none() {
+        if batch.carries && training.carried.is_none() {
             training.carried = Some(Carried::new(gpu, network, batch.batch).await?);
             // Earlier shapes are bound to states of another N.
             training.shapes.clear();
+        }
+        if training.packing.0 != batch.save {
+            let packing = self.weights.training(gpu, weights, setup.dtype, batch.save).await?;
+            training.packing = (batch.save, packing);
         }
         let shape = training.shape(gpu, network, batch).await?;
         let recorded = self.record_batch(weights, training, &shape, batch, setup, wait).await;
@@ -174,8 +182,8 @@ impl GpuRnn {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let buffers = shape.buffers(batch, training.carried.as_ref());
         let arrays = check(network, &buffers, gpu.limits.f16)?;
-        let save = training.spec.save;
-        let saved = self.encode_saved(weights, &mut encoder, &buffers, arrays, save, setup, wait).await?;
+        let encoded = self.encode_saved(weights, &mut encoder, &buffers, arrays, batch.save, setup, wait);
+        let saved = encoded.await?;
         gpu.scoped(|| {
             shape.upload(gpu, batch);
             let numbers = training.given(Given::Numbers);
@@ -191,10 +199,7 @@ impl GpuRnn {
         let report = if batch.updates { Some(training.reports.take(gpu).await?) } else { None };
         gpu.scoped(|| {
             if let Some(report) = &report {
-                record(gpu, &training.update, &mut encoder);
-                record(gpu, &training.packing, &mut encoder);
-                let from = training.given(Given::Report);
-                encoder.copy_buffer_to_buffer(from, 0, report, 0, 4 * REPORT_LEN);
+                self.record_update(training, &mut encoder, report);
             }
             gpu.queue.submit([encoder.finish()]);
             if let Some(report) = report {
@@ -208,8 +213,20 @@ impl GpuRnn {
         Ok(())
     }
 
+    /// Records the update of all parameters, and the copy of its report.
+    fn record_update(
+        &self,
+        training: &GpuTraining,
+        encoder: &mut wgpu::CommandEncoder,
+        report: &wgpu::Buffer,
+    ) {
+        record(&self.gpu, &training.update, encoder);
+        record(&self.gpu, &training.packing.1, encoder);
+        encoder.copy_buffer_to_buffer(training.given(Given::Report), 0, report, 0, 4 * REPORT_LEN);
+    }
+
     /// The reports of the steps that are done, in order; of all, if it waits for them.
-    pub async fn reports(&self, training: &mut GpuTraining, waits: bool) -> Result<Vec<GpuReport>> {
+    pub async fn reports(&self, training: &mut GpuTraining, waits: Option<Wait>) -> Result<Vec<GpuReport>> {
         training.reports.done(&self.gpu, waits).await
     }
 

@@ -6,7 +6,7 @@ use crate::{Config, Error, Naming, Result, Weights, io};
 use ndarray::ArrayD;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The metadata's keys.
 const FORMAT: &str = "format";
@@ -55,7 +55,7 @@ const BLANK: &str = "00000000";
 /// assert_eq!(Weights::load(&path)?, weights);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
     /// Arrays by name. The network's parameters have PyTorch's names (`weight_ih_l0`). Names of other arrays
@@ -67,6 +67,16 @@ pub struct Checkpoint {
     pub state: Value,
     /// The metadata of the network.
     network: BTreeMap<String, String>,
+    /// The file that it was read from.
+    pub(super) path: Option<PathBuf>,
+}
+
+/// Two checkpoints are equal wherever they lie.
+impl PartialEq for Checkpoint {
+    fn eq(&self, other: &Checkpoint) -> bool {
+        let Checkpoint { tensors, state, network, path: _ } = self;
+        (tensors, state, network) == (&other.tensors, &other.state, &other.network)
+    }
 }
 
 impl Checkpoint {
@@ -77,7 +87,7 @@ impl Checkpoint {
         let mut network: BTreeMap<String, String> =
             entries.map(|(key, value)| (key.to_owned(), value)).collect();
         network.insert(NETWORK.into(), json(&weights::settings(weights.config())));
-        Checkpoint { tensors: tensors.collect(), state, network }
+        Checkpoint { tensors: tensors.collect(), state, network, path: None }
     }
 
     /// The parameters, of a network that has to be the checkpoint's.
@@ -188,7 +198,7 @@ impl Checkpoint {
         let network = metadata.iter().filter(|(key, _)| !own.contains(key));
         let network = network.map(|(&key, &value)| (key.to_owned(), value.to_owned())).collect();
         let tensors = file.all_f32().map_err(io::in_file(path))?;
-        Ok(Checkpoint { tensors, state, network })
+        Ok(Checkpoint { tensors, state, network, path: Some(path.to_owned()) })
     }
 }
 

@@ -65,6 +65,10 @@ pub struct LossValue<T = f32> {
     pub gradient: Array3<T>,
     /// Valid predictions, ignored classes left out; of a [`ctc`](Loss::ctc) sequences.
     pub rows: usize,
+    /// The divisor of the mean: rows; of a [`cross_entropy`](Loss::cross_entropy) the sum of the weights of
+    /// their classes; of a loss that compares numbers, the numbers of all rows. Means of several batches,
+    /// each times its divisor, over the sum of divisors are the mean of all.
+    pub divisor: f64,
     /// Rows whose largest prediction is that of the class, the first of several; of a
     /// [`binary_cross_entropy`](Loss::binary_cross_entropy) rows where each prediction is over 0 if and only
     /// if its target is over 0.5; 0 of another loss.
@@ -130,8 +134,8 @@ impl Loss {
         self
     }
 
-    /// Sets the share of a target that a [`cross_entropy`](Loss::cross_entropy) spreads over all classes, from
-    /// 0 (by default) to 1 (Szegedy et al. 2016).
+    /// Sets the share of a target that a [`cross_entropy`](Loss::cross_entropy) spreads over all classes,
+    /// from 0 (by default) to 1 (Szegedy et al. 2016).
     #[must_use]
     pub fn label_smoothing(mut self, share: f32) -> Loss {
         match &mut self.kind {
@@ -256,7 +260,7 @@ impl Loss {
         memory::check::<T>(|| "the gradient by predictions".into(), predictions.shape())?;
         let mut gradient = Array3::zeros(predictions.dim());
         let case = Case { predictions, targets, lengths };
-        let Sum { loss, rows, right } = match &self.kind {
+        let Sum { loss, rows, right, divisor } = match &self.kind {
             Kind::CrossEntropy { class_weights, ignored, label_smoothing } => {
                 let class_weights = class_weights.as_deref();
                 let settings = cross_entropy::Settings {
@@ -275,7 +279,7 @@ impl Loss {
                 ctc::evaluate(*blank, *zero_infinity, &case, &mut gradient)?
             }
         };
-        Ok(LossValue { loss: narrow(loss), gradient, rows, right })
+        Ok(LossValue { loss: narrow(loss), gradient, rows, right, divisor })
     }
 }
 
@@ -321,6 +325,7 @@ struct Sum {
     loss: f64,
     rows: usize,
     right: usize,
+    divisor: f64,
 }
 
 /// The logarithm of the softmax of numbers, in place.

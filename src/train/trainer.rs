@@ -5,6 +5,8 @@ mod blocking;
 mod callbacks;
 mod device;
 mod host;
+mod mean;
+mod reduction;
 mod settings;
 mod state;
 mod using;
@@ -20,6 +22,8 @@ use callbacks::Callbacks;
 pub use callbacks::Report;
 use device::DeviceTraining;
 use host::HostTraining;
+use mean::Mean;
+use reduction::Reduction;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -63,7 +67,8 @@ pub struct Trainer {
     /// Steps whose reports are not there yet.
     pending: VecDeque<Pending>,
     callbacks: Callbacks,
-    /// The last checkpoint that was saved.
+    reduction: Option<Reduction>,
+    /// The file of the last checkpoint that was saved or restored.
     checkpoint: Option<PathBuf>,
 }
 
@@ -93,7 +98,7 @@ struct Progress {
     schedule: ScheduleState,
     loss_scale: Option<LossScaleState>,
     /// Of the batches since the last update.
-    rows: usize,
+    mean: Mean,
 }
 
 /// The arrays of a training.
@@ -110,6 +115,8 @@ struct Pending {
     rows: usize,
     learning_rate: f64,
     scale: f64,
+    /// The factor of the loss, a sum over batches.
+    share: f64,
 }
 
 /// The numbers of a batch beside its arrays.
@@ -122,9 +129,9 @@ struct Batch {
     updates: bool,
     /// The factor of the gradient by predictions.
     gradient_factor: f64,
-    /// The batch is one of so many.
-    accumulate: usize,
     adds: bool,
+    /// Of the earlier batches of the update.
+    mean: Mean,
     dropout: Option<Dropout>,
     learning_rate: f64,
 }
@@ -183,6 +190,7 @@ impl Trainer {
             on,
             pending,
             callbacks,
+            reduction: None,
             checkpoint: None,
         })
     }
@@ -194,7 +202,7 @@ impl Trainer {
     /// reports of updates that are done since the last call; on a GPU they come some steps later.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; [`Error::NotFinite`] for a loss or a norm of
+    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; those of [`reduce`](Trainer::reduce); [`Error::NotFinite`] for a loss or a norm of
     /// gradients that is no finite number. Such a step changes no parameter.
     pub async fn step_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
         self.run_step(call, targets, Wait::Elsewhere).await
@@ -215,7 +223,7 @@ impl Trainer {
         if let Some(dropout) = batch.dropout {
             call = call.dropout(dropout);
         }
-        let rows = match &mut self.on {
+        let mean = match &mut self.on {
             On::Host(training) => {
                 training
                     .step(
@@ -226,33 +234,46 @@ impl Trainer {
                         targets,
                         &batch,
                         (self.settings.save, self.settings.carries),
+                        self.reduction.as_mut(),
                     )
-                    .await?
+                    .await
             }
             On::Device(training) => {
                 let of = device::Of {
                     rnn: &self.rnn,
+                    head: &self.head,
                     loss: &self.loss,
                     optimizer: &self.optimizer,
                     save: self.settings.save,
                     carries: self.settings.carries,
                 };
-                training.step(&of, &self.head, &call, targets, &batch, wait).await?
+                let reduction = self.reduction.as_mut();
+                training.step(&of, &call, targets, &batch, reduction, wait).await
             }
         };
+        if let Err(Error::Reduction { .. }) = mean {
+            // The sums of its batches are no longer there.
+            (self.progress.accumulated, self.progress.mean) = (0, Mean::default());
+        }
+        let mean = mean?;
         self.progress.calls += 1;
-        self.progress.rows += rows;
-        self.progress.accumulated = (self.progress.accumulated + 1) % self.settings.accumulate;
+        self.progress.accumulated += 1;
+        self.progress.mean = mean;
         if batch.updates {
+            (self.progress.accumulated, self.progress.mean) = (0, Mean::default());
             self.progress.steps += 1;
             self.progress.counted += 1;
-            let rows = std::mem::take(&mut self.progress.rows);
-            let (step, learning_rate, scale) = (batch.step, batch.learning_rate, batch.gradient_factor);
-            self.pending.push_back(Pending { step, rows, learning_rate, scale });
+            self.pending.push_back(Pending {
+                step: batch.step,
+                rows: mean.rows,
+                learning_rate: batch.learning_rate,
+                scale: batch.gradient_factor,
+                share: mean.share(),
+            });
         }
         // The scale of the next step follows from the gradients of this one.
         let waits = self.progress.loss_scale.is_some();
-        self.reports(waits).await
+        self.reports(waits.then_some(wait)).await
     }
 
     /// The reports of all updates that were not given back yet, once they are done.
@@ -260,7 +281,11 @@ impl Trainer {
     /// # Errors
     /// The errors of [`step_async`](Trainer::step_async) about numbers and the device.
     pub async fn finish_async(&mut self) -> Result<Vec<Report>> {
-        self.reports(true).await
+        self.run_finish(Wait::Elsewhere).await
+    }
+
+    pub(crate) async fn run_finish(&mut self, wait: Wait) -> Result<Vec<Report>> {
+        self.reports(Some(wait)).await
     }
 
     /// The numbers of the next batch.
@@ -279,17 +304,17 @@ impl Trainer {
         Ok(Batch {
             step,
             coefficients,
-            updates: progress.accumulated + 1 == *accumulate,
+            updates: progress.accumulated + 1 >= *accumulate,
             gradient_factor: scale,
-            accumulate: *accumulate,
             adds: progress.accumulated > 0,
+            mean: progress.mean,
             // A call is a number of 32 bits.
             dropout: dropout.map(|dropout| dropout.call(progress.calls as u32)),
             learning_rate,
         })
     }
 
-    async fn reports(&mut self, waits: bool) -> Result<Vec<Report>> {
+    async fn reports(&mut self, waits: Option<Wait>) -> Result<Vec<Report>> {
         let done = match &mut self.on {
             On::Host(training) => training.reports(),
             On::Device(training) => training.reports(&self.rnn, waits).await?,
@@ -297,6 +322,7 @@ impl Trainer {
         let (mut reports, mut refused) = (Vec::new(), None);
         for (loss, right, norm) in done {
             let Some(of) = self.pending.pop_front() else { break };
+            let loss = loss * of.share;
             let is_finite = loss.is_finite() && norm.is_finite();
             let mut is_skipped = false;
             if let Some(state) = &mut self.progress.loss_scale {

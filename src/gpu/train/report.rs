@@ -1,11 +1,12 @@
 //! The reports of training steps, which the host reads without waiting for the device.
 
 use crate::Result;
-use crate::gpu::Gpu;
+use crate::gpu::staging::{Mapped, is_mapped, map, poll};
+use crate::gpu::{Gpu, Wait};
 use crate::plan::REPORT_LEN;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The numbers of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,12 +27,10 @@ pub(super) struct Reports {
 #[derive(Debug)]
 struct Pending {
     buffer: wgpu::Buffer,
-    state: Arc<AtomicU8>,
+    mapped: Mapped,
+    /// The answer is there.
+    is_answered: Arc<AtomicBool>,
 }
-
-const WAITING: u8 = 0;
-const READY: u8 = 1;
-const FAILED: u8 = 2;
 
 impl Reports {
     /// A buffer to copy a report to.
@@ -47,28 +46,31 @@ impl Reports {
 
     /// A buffer whose copy was submitted.
     pub fn push(&mut self, buffer: wgpu::Buffer) {
-        let state = Arc::new(AtomicU8::new(WAITING));
-        let mapped = state.clone();
-        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
-            mapped.store(if result.is_ok() { READY } else { FAILED }, Ordering::Release);
-        });
-        self.pending.push_back(Pending { buffer, state });
+        let is_answered = Arc::new(AtomicBool::new(false));
+        let answer = is_answered.clone();
+        let mapped = map(&buffer, wgpu::MapMode::Read, move || answer.store(true, Ordering::Release));
+        self.pending.push_back(Pending { buffer, mapped, is_answered });
     }
 
     /// The reports that are there, in order; all, if it waits for them.
-    pub async fn done(&mut self, gpu: &Gpu, waits: bool) -> Result<Vec<GpuReport>> {
+    pub async fn done(&mut self, gpu: &Gpu, waits: Option<Wait>) -> Result<Vec<GpuReport>> {
         let mut done = Vec::new();
         while let Some(pending) = self.pending.front() {
-            let kind = if waits { wgpu::PollType::wait_indefinitely() } else { wgpu::PollType::Poll };
-            if pending.state.load(Ordering::Acquire) == WAITING {
-                gpu.device.poll(kind).map_err(|error| gpu.interrupted(&error.to_string()))?;
+            let is_answered = || pending.is_answered.load(Ordering::Acquire);
+            if !is_answered() {
+                match waits {
+                    Some(wait) => poll(gpu, wait)?,
+                    None => {
+                        let polled = gpu.device.poll(wgpu::PollType::Poll);
+                        polled.map_err(|error| gpu.interrupted(&error.to_string()))?;
+                    }
+                }
             }
-            match pending.state.load(Ordering::Acquire) {
-                READY => {}
-                FAILED => return Err(gpu.interrupted("a report was not mapped")),
-                _ => break,
+            if waits.is_none() && !is_answered() {
+                break;
             }
             let pending = self.pending.pop_front().expect("it was just seen");
+            is_mapped(gpu, pending.mapped).await?;
             let bytes = gpu.mapped(pending.buffer.get_mapped_range(..))?.to_vec();
             pending.buffer.unmap();
             self.free.push(pending.buffer);

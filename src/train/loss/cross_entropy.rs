@@ -22,7 +22,7 @@ impl Settings<'_> {
         let spread = self.smoothing / classes as f64;
         let divisor: f64 = self.rows(case).map(|(_, class)| weights[class]).sum();
 
-        let mut sum = Sum { loss: 0.0, rows: 0, right: 0 };
+        let mut sum = Sum { loss: 0.0, rows: 0, right: 0, divisor };
         let mut log = Array1::zeros(classes);
         for ((t, n), class) in self.rows(case) {
             log.zip_mut_with(&case.row(t, n), |log, &x| *log = wide(x));

@@ -52,13 +52,14 @@ pub(super) fn evaluate<T: Float>(
     gradient: &mut Array3<T>,
 ) -> Result<Sum> {
     let (steps, _, classes) = case.predictions.dim();
-    let mut sum = Sum { loss: 0.0, rows: 0, right: 0 };
+    let mut sum = Sum { loss: 0.0, rows: 0, right: 0, divisor: 0.0 };
     let Targets::Labels(labels) = case.targets else { return Ok(sum) };
     let sequences = || {
         let all = labels.iter().enumerate().map(|(n, label)| (n, label, case.lengths.of(n, steps)));
         all.filter(|(_, label, length)| *length > 0 || !label.is_empty())
     };
     sum.rows = sequences().count();
+    sum.divisor = sum.rows as f64;
     for (n, label, length) in sequences() {
         let path = Path { label, blank };
         for shape in [[length, classes], [length, path.len()]] {

@@ -42,8 +42,9 @@ fn evaluate<T: Float>(
     is_right: Option<IsRight<'_>>,
     loss: impl Fn(usize, f64, f64) -> (f64, f64),
 ) -> Sum {
-    let mut sum = Sum { loss: 0.0, rows: case.valid().count(), right: 0 };
-    let divisor = sum.rows as f64 * case.predictions.dim().2 as f64;
+    let rows = case.valid().count();
+    let divisor = rows as f64 * case.predictions.dim().2 as f64;
+    let mut sum = Sum { loss: 0.0, rows, right: 0, divisor };
     for (t, n) in case.valid() {
         let Some(targets) = case.targets.numbers(t, n) else { continue };
         let row = case.row(t, n);

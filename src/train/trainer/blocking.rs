@@ -22,7 +22,7 @@ impl Trainer {
     /// # Errors
     /// The errors of [`finish_async`](Trainer::finish_async).
     pub fn finish(&mut self) -> Result<Vec<Report>> {
-        pollster::block_on(self.finish_async())
+        pollster::block_on(self.run_finish(Wait::Here))
     }
 
     /// The same as [`predict_async`](Trainer::predict_async).

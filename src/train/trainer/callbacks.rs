@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Report {
     /// The number of the update; the first is 1.
     pub step: u64,
-    /// The loss, the mean of accumulated batches.
+    /// The loss, the mean over the rows of all accumulated batches.
     pub loss: f64,
     /// Rows that the loss is a mean of.
     pub rows: usize,
@@ -21,8 +21,8 @@ pub struct Report {
     pub learning_rate: f64,
     /// The scale of the loss.
     pub loss_scale: f64,
-    /// The gradients were not finite, so that the parameters stayed as they were; with a scale of the loss that
-    /// adapts alone.
+    /// The gradients were not finite, so that the parameters stayed as they were; with a scale of the loss
+    /// that adapts alone.
     pub is_skipped: bool,
 }
 

@@ -1,7 +1,7 @@
 //! A training whose arrays stay on a GPU.
 
-use super::Batch;
-use super::other_batch;
+use super::reduction::{Reduction, SUMS};
+use super::{Batch, Mean, other_batch};
 use crate::gpu::{GpuTraining, HeadReads, TrainingBatch, TrainingSpec, Wait};
 use crate::network::Merge;
 use crate::plan::{LinearHead, NUMBERS_LEN, PlannedLoss, padded};
@@ -24,11 +24,14 @@ pub(super) struct DeviceTraining {
     count: usize,
     /// The host's weights are older than the device's.
     is_newer: bool,
+    /// The gradients of a reduction, and its sums.
+    reduced: Vec<f32>,
 }
 
 /// The parts of a trainer that a step needs.
 pub(super) struct Of<'a> {
     pub rnn: &'a Rnn,
+    pub head: &'a HeadWeights,
     pub loss: &'a Loss,
     pub optimizer: &'a Optimizer,
     pub save: Save,
@@ -77,19 +80,20 @@ impl DeviceTraining {
             is_reset: false,
             count: optimizer.state_arrays().len(),
             is_newer: false,
+            reduced: Vec::new(),
         })
     }
 
-    /// One batch; the number of rows that the loss is a mean of.
+    /// One batch; the mean with it.
     pub async fn step(
         &mut self,
         of: &Of<'_>,
-        head: &HeadWeights,
         call: &Call<'_>,
         targets: &Targets,
         batch: &Batch,
+        reduction: Option<&mut Reduction>,
         wait: Wait,
-    ) -> Result<usize> {
+    ) -> Result<Mean> {
         let checked = of.rnn.network().checked(call)?;
         if checked.state.is_some() || checked.lengths_on_gpu.is_some() {
             let (expected, found) = ("an input, lengths and targets, on a GPU".into(), "more".into());
@@ -112,10 +116,8 @@ impl DeviceTraining {
                 },
                 states: of.optimizer.state_arrays().len(),
                 class_weights: of.loss.device_weights(self.linear.outputs),
-                save: of.save,
-                carries: of.carries,
             };
-            let head = head.params().as_slice();
+            let head = of.head.params().as_slice();
             let training = gpu.training(weights, head, spec, of.rnn.setup()).await?;
             if let Some(states) = self.states.take() {
                 gpu.set_states(&training, &states);
@@ -139,11 +141,17 @@ impl DeviceTraining {
         let lengths: Option<Vec<u32>> =
             lengths.map(|lengths| lengths.iter().map(|&length| length as u32).collect());
         let mut numbers = [0; NUMBERS_LEN as usize];
-        let coefficients = batch.coefficients.cast::<f32>();
+        let mean = batch.mean.with(told.divisor, told.rows);
+        // Only an update reduces, whose gradients then are those of the mean.
+        let reduction = reduction.filter(|_| batch.updates);
+        let share = if reduction.is_some() { 1.0 } else { mean.share() };
+        let coefficients = batch.coefficients.scaled(share).cast::<f32>();
         numbers[..16].copy_from_slice(&coefficients.words());
-        let share = 1.0 / batch.accumulate as f64;
-        let factors = [told.factor * share, told.factor * share * batch.gradient_factor];
+        // Rows of no weight are left out, with the smoothing of their labels.
+        let factor = if told.divisor > 0.0 { mean.of_sum() } else { 0.0 };
+        let factors = [factor, factor * batch.gradient_factor];
         numbers[16..18].copy_from_slice(&factors.map(|factor| (factor as f32).to_bits()));
+        let step = batch.step;
         let batch = TrainingBatch {
             steps,
             batch: batch_size,
@@ -153,16 +161,24 @@ impl DeviceTraining {
             loss: told.loss,
             numbers,
             dropout: batch.dropout,
+            save: of.save,
+            carries: of.carries,
             adds: batch.adds,
-            updates: batch.updates,
+            updates: batch.updates && reduction.is_none(),
         };
         gpu.train(weights, training, &batch, of.rnn.setup(), wait).await?;
         self.is_newer = true;
-        Ok(told.rows)
+        let Some(reduction) = reduction else { return Ok(mean) };
+        let len = training.gradients_len();
+        self.reduced.resize(len + SUMS, 0.0);
+        let mut sums = gpu.read_gradients(training, &mut self.reduced[..len], wait).await?;
+        let mean = reduction.run(step, &mut self.reduced, mean, &mut sums)?;
+        gpu.update_by(training, &self.reduced[..len], sums).await?;
+        Ok(mean)
     }
 
     /// The reports that are there: loss, right rows and norm.
-    pub async fn reports(&mut self, rnn: &Rnn, waits: bool) -> Result<Vec<(f64, f64, f64)>> {
+    pub async fn reports(&mut self, rnn: &Rnn, waits: Option<Wait>) -> Result<Vec<(f64, f64, f64)>> {
         let Some(training) = &mut self.training else { return Ok(Vec::new()) };
         let reports = rnn.gpu("train")?.reports(training, waits).await?;
         let numbers = |report: crate::gpu::GpuReport| [report.loss, report.right, report.norm].map(f64::from);
@@ -234,8 +250,8 @@ impl DeviceTraining {
 pub(super) struct Told {
     loss: PlannedLoss,
     words: Vec<u32>,
-    /// The factor of a row's loss.
-    factor: f64,
+    /// The divisor of the mean.
+    divisor: f64,
     rows: usize,
 }
 
@@ -273,7 +289,7 @@ impl Loss {
                 Told {
                     loss: PlannedLoss::CrossEntropy { mean_weight, smoothing: *label_smoothing },
                     words: rows().map(|row| class(row).unwrap_or(-1) as u32).collect(),
-                    factor: if weight > 0.0 { 1.0 / weight } else { 0.0 },
+                    divisor: weight,
                     rows: counted().count(),
                 }
             }
@@ -291,7 +307,7 @@ impl Loss {
                 let rows = (0..batch).filter(is_counted).count();
                 let loss =
                     PlannedLoss::Ctc { blank: *blank as u32, labels: longest, zero_infinity: *zero_infinity };
-                Told { loss, words, factor: 1.0 / rows.max(1) as f64, rows }
+                Told { loss, words, divisor: rows as f64, rows }
             }
             kind => {
                 let counted = rows().filter(|&(t, n)| is_valid(t, n)).count();
@@ -305,7 +321,7 @@ impl Loss {
                     Kind::Huber { delta } => PlannedLoss::Huber { delta: *delta },
                     _ => PlannedLoss::Squared,
                 };
-                Told { loss, words, factor: 1.0 / (counted * outputs).max(1) as f64, rows: counted }
+                Told { loss, words, divisor: (counted * outputs) as f64, rows: counted }
             }
         })
     }

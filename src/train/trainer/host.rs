@@ -1,6 +1,7 @@
 //! A training whose arrays are on the host: on the CPU engine, and by the reference.
 
-use super::{Batch, other_batch};
+use super::reduction::{Reduction, SUMS};
+use super::{Batch, Mean, other_batch};
 use crate::gpu::Wait;
 use crate::train::{Coefficients, HeadWeights, Loss, Optimizer, Targets, norm};
 use crate::{Call, Result, Rnn, Save, State, Wanted, Weights};
@@ -8,11 +9,14 @@ use crate::{Call, Result, Rnn, Save, State, Wanted, Weights};
 /// Gradients and the optimiser's states, of the network's flat parameters and of the head's.
 #[derive(Debug)]
 pub(super) struct HostTraining {
-    gradients: [Vec<f32>; 2],
+    /// One after the other, with the sums of a reduction behind them.
+    gradients: Vec<f32>,
+    /// Numbers of the network's.
+    len: usize,
     /// Two arrays each.
     pub states: Vec<[Vec<f32>; 2]>,
-    /// Losses and right rows of the batches since the last update.
-    sums: (f64, f64),
+    /// Losses, in units of the first one's mean, and right rows of the batches since the last update.
+    sums: [f64; 2],
     reports: Vec<(f64, f64, f64)>,
     /// The states that the next batch begins from.
     pub carried: Option<State>,
@@ -22,11 +26,13 @@ impl HostTraining {
     pub fn new(weights: &Weights, head: &HeadWeights, optimizer: &Optimizer) -> HostTraining {
         let lens = [weights.params().numbers.len(), head.params().as_slice().len()];
         let zeros = || lens.map(|len| vec![0.0; len]);
+        let gradients = vec![0.0; lens[0] + lens[1] + SUMS];
         let states = optimizer.state_arrays().iter().map(|_| zeros()).collect();
-        HostTraining { gradients: zeros(), states, sums: (0.0, 0.0), reports: Vec::new(), carried: None }
+        let (len, sums, reports) = (lens[0], [0.0; 2], Vec::new());
+        HostTraining { gradients, len, states, sums, reports, carried: None }
     }
 
-    /// One batch; the number of rows that the loss is a mean of.
+    /// One batch; the mean with it.
     #[allow(clippy::too_many_arguments, reason = "the parts of a trainer")]
     pub async fn step(
         &mut self,
@@ -37,7 +43,8 @@ impl HostTraining {
         targets: &Targets,
         batch: &Batch,
         (save, carries): (Save, bool),
-    ) -> Result<usize> {
+        reduction: Option<&mut Reduction>,
+    ) -> Result<Mean> {
         let lengths = rnn.network().checked(call)?.lengths;
         let lengths = lengths.as_deref();
         let batch_size = rnn.network().checked(call)?.batch();
@@ -54,7 +61,9 @@ impl HostTraining {
         let features = head.features(&output, lengths)?;
         let predictions = head.predict(&features)?;
         let mut value = loss.evaluate(&predictions, targets, lengths)?;
-        let factor = batch.gradient_factor as f32 / batch.accumulate as f32;
+        let mut mean = batch.mean.with(value.divisor, value.rows);
+        let share = mean.of_mean(value.divisor);
+        let factor = (batch.gradient_factor * share) as f32;
         if factor != 1.0 {
             value.gradient.mapv_inplace(|gradient| gradient * factor);
         }
@@ -64,21 +73,31 @@ impl HostTraining {
         let given = read.gradients();
         let by_call = rnn.run_backward(&mut saved, &given, &wanted, Wait::Elsewhere).await?;
         let both = [by_call.weights.as_slice(), by_head.params.as_slice()];
-        for (own, new) in self.gradients.iter_mut().zip(both) {
+        for (own, new) in self.flats().into_iter().zip(both) {
             match batch.adds {
                 true => own.iter_mut().zip(new).for_each(|(own, new)| *own += new),
                 false => own.copy_from_slice(new),
             }
         }
         if !batch.adds {
-            self.sums = (0.0, 0.0);
+            self.sums = [0.0; 2];
         }
-        self.sums.0 += f64::from(value.loss) / batch.accumulate as f64;
-        self.sums.1 += value.right as f64;
+        self.sums[0] += f64::from(value.loss) * share;
+        self.sums[1] += value.right as f64;
         if batch.updates {
-            self.update(rnn, head, &batch.coefficients)?;
+            if let Some(reduction) = reduction {
+                mean = reduction.run(batch.step, &mut self.gradients, mean, &mut self.sums)?;
+            }
+            self.update(rnn, head, &batch.coefficients.scaled(mean.share()))?;
         }
-        Ok(value.rows)
+        Ok(mean)
+    }
+
+    /// The gradients by the network's parameters, and by the head's.
+    fn flats(&mut self) -> [&mut [f32]; 2] {
+        let (network, rest) = self.gradients.split_at_mut(self.len);
+        let end = rest.len() - SUMS;
+        [network, &mut rest[..end]]
     }
 
     fn update(
@@ -87,21 +106,25 @@ impl HostTraining {
         head: &mut HeadWeights,
         coefficients: &Coefficients<f64>,
     ) -> Result<()> {
-        let [network, own] = [0, 1].map(|flat| norm(&self.gradients[flat]));
+        let [network, own] = self.flats().map(|flat| norm(flat));
         let whole = network.hypot(own);
-        self.reports.push((self.sums.0, self.sums.1, whole * coefficients.scale));
+        let [loss, right] = self.sums;
+        self.reports.push((loss, right, whole * coefficients.scale));
         if !whole.is_finite() {
             // The parameters stay as they are.
             return Ok(());
         }
         let coefficients = coefficients.with_norm(whole).cast::<f32>();
         let mut weights = rnn.known_weights()?.clone();
-        for (flat, numbers) in
-            [weights.numbers_mut(), head.params_mut().as_mut_slice()].into_iter().enumerate()
-        {
+        let (by_network, rest) = self.gradients.split_at(self.len);
+        let flats = [
+            (weights.numbers_mut(), by_network),
+            (head.params_mut().as_mut_slice(), &rest[..rest.len() - SUMS]),
+        ];
+        for (flat, (numbers, gradients)) in flats.into_iter().enumerate() {
             let mut states: Vec<&mut [f32]> =
                 self.states.iter_mut().map(|state| &mut state[flat][..]).collect();
-            coefficients.update(numbers, &self.gradients[flat], &mut states)?;
+            coefficients.update(numbers, gradients, &mut states)?;
         }
         rnn.set_weights(weights)
     }

@@ -26,7 +26,8 @@ impl Trainer {
         Ok(self)
     }
 
-    /// Updates the parameters once for so many batches, by the mean of their gradients.
+    /// Updates the parameters once for so many batches, by the gradient of the mean over all their rows: as
+    /// by one batch of all of them. Class weights weigh rows, as in the mean of one batch.
     ///
     /// # Errors
     /// [`Error::Setting`] for 0.
@@ -49,8 +50,8 @@ impl Trainer {
         Ok(self)
     }
 
-    /// Scales the loss, for a network that is stored as f16. With a scale that adapts, every step waits for the
-    /// device.
+    /// Scales the loss, for a network that is stored as f16. With a scale that adapts, every step waits for
+    /// the device.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings that no scale can have.
@@ -61,8 +62,9 @@ impl Trainer {
     }
 
     /// Begins every batch from the final states of the batch before, whose sequences go on: truncated
-    /// backpropagation through time. No gradient goes from a batch to the one before. All batches have the same
-    /// N until [`reset_states`](Trainer::reset_states).
+    /// backpropagation through time. No gradient goes from a batch to the one before. All batches have the
+    /// same N until [`reset_states`](Trainer::reset_states). The next batch begins from zero, or from the
+    /// learned state.
     #[must_use]
     pub fn carry_states(mut self) -> Trainer {
         self.settings.carries = true;
@@ -77,7 +79,7 @@ impl Trainer {
         }
     }
 
-    /// Sets what a call keeps for its backward pass.
+    /// Sets what a call keeps for its backward pass, from the next batch on.
     #[must_use]
     pub fn saving(mut self, save: Save) -> Trainer {
         self.settings.save = save;

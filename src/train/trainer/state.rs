@@ -102,7 +102,7 @@ impl Trainer {
         })
     }
 
-    /// The settings that a run that goes on has to share.
+    /// The settings that a run that goes on has to share, and all of its ranks.
     pub(super) fn settings_as_json(&self) -> Value {
         json!({
             "optimizer": self.optimizer.to_json(),
@@ -111,14 +111,14 @@ impl Trainer {
             "loss_scale": self.settings.loss_scale.to_json(),
             "accumulate": self.settings.accumulate,
             "carry_states": self.settings.carries,
-            "dropout": self.settings.dropout.map(|dropout| format!("{dropout:?}")),
+            "dropout": self.settings.dropout.map(|dropout| format!("{:?}", dropout.rank(0))),
             "head": format!("{:?} of {}", self.head.head().reads(), self.head.head().outputs()),
             "loss": format!("{:?}", self.loss),
         })
     }
 
     /// Goes on from a checkpoint, of a network and settings that are this trainer's. The answer is what the
-    /// checkpoint has beside.
+    /// checkpoint has beside. A checkpoint that was read from a file is named if the run diverges later.
     ///
     /// # Errors
     /// [`Error::OtherNetwork`] for a checkpoint of another network or other settings, and the errors of
@@ -166,6 +166,9 @@ impl Trainer {
         self.rnn.set_weights(weights)?;
         (self.head, self.progress) = (head, progress);
         self.pending.clear();
+        if checkpoint.path.is_some() {
+            self.checkpoint.clone_from(&checkpoint.path);
+        }
         match &mut self.on {
             On::Host(training) => (training.states, training.carried) = (states, carried),
             On::Device(training) => training.restart(states, carried),
