@@ -99,7 +99,7 @@ pub enum Ctc {
     Gradient,
 }
 
-/// What one dispatch does on the way back.
+/// The work of one dispatch on the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Run {
     /// A time step; by a tile with parts of K, the sums of each part.

@@ -150,7 +150,7 @@ impl Rnn {
         };
         weights.network().check_gradients(given, outputs, size)?;
         wanted.check(weights.network())?;
-        // Where memory is short, the saved call is kept.
+        // The saved call is kept where memory is short.
         match (&self.shared().on_engine, saved.kept.as_ref()) {
             (OnEngine::Cpu(cpu), Some(Kept::Cpu(kept))) => cpu.check_backward(weights, kept.size())?,
             (OnEngine::Gpu(_), Some(Kept::Gpu(kept))) => kept.check_backward(weights.network())?,

@@ -1,4 +1,4 @@
-//! What the adapter can do at best, to hold the kernels against.
+//! The best that the adapter can do, to hold the kernels against.
 
 use crate::gpu::{Failure, Gpu, Launch, Source, unrolled};
 use std::rc::Rc;

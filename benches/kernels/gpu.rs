@@ -60,7 +60,7 @@ impl Gpu {
                 "these kernels are told the time step by immediate data, which the adapter lacks".into()
             );
         }
-        // What the library says and plans of such a device.
+        // The library's limits and plans of such a device.
         let engine = Engine::from_device(device.clone(), queue.clone());
         let limits = engine.limits().ok_or("no GPU")?;
         Ok(Gpu { device, queue, name: engine.name().to_owned(), limits })

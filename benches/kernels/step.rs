@@ -11,7 +11,7 @@ use wgpu_rnn::{Config, Dtype, Plan, Schedule, Workload, mxnet};
 /// T, N, and I and H; T is even, since then the last hidden state is where the first one was.
 pub const SHAPES: [(usize, usize, usize); 2] = [(32, 16, 128), (16, 16, 256)];
 
-/// What is computed, of both directions; columns are by unit and gate.
+/// The computed numbers of both directions; columns are by unit and gate.
 struct Data {
     /// `[T, N, 2·H·4]`
     input: Array3<f32>,
@@ -106,7 +106,7 @@ fn ships(gpu: &Gpu, data: &Data, plan: &Plan) -> Result<Version, Failure> {
     Ok(Version { name, launches, results, bytes: recurrent_bytes(plan), ships: true })
 }
 
-/// What is in a buffer of the plan: input's gates, weights, biases, or zeros.
+/// The numbers of a buffer of the plan: input's gates, weights, biases, or zeros.
 fn content(data: &Data, plan: &Plan, id: BufferId, input: BufferId) -> Vec<f32> {
     let buffer = &plan.buffers[id.0];
     let len = buffer.len as usize;

@@ -49,7 +49,7 @@ pub fn learn(settings: &Settings, engine: &Engine, mut watch: impl FnMut(u64, f6
     Ok(trainer)
 }
 
-/// What a network reads of strings that it has never heard.
+/// The network's readings of strings that it has never heard.
 pub struct Test {
     pub expected: Vec<Vec<i32>>,
     pub found: Vec<Vec<i32>>,

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wgpu_rnn::{Init, Rnn, Weights};
 
-/// Where the recordings lie.
+/// The folder of the recordings.
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/japanese_vowels");
 
 /// The exit code that a shell gives for a program that SIGINT has ended.

@@ -46,7 +46,7 @@ fn main(
         }
     }
     var sum = 0.0;
-    // Of all classes, the sum of weight by prediction less the highest.
+    // The sum over all classes of weight by prediction less the highest.
     var weighted = 0.0;
     for (var c = 0u; c < dims.classes; c += 1u) {
         let x = predictions[start + c] - highest;
@@ -56,7 +56,7 @@ fn main(
     let log_sum = log(sum);
     let share = (1.0 - dims.smoothing) * class_weights[label];
     let spread = dims.smoothing / f32(dims.classes);
-    // Of the row's weights, the sum.
+    // The sum of the row's weights.
     let all = share + dims.smoothing * dims.mean_weight;
     var loss = share * (log_sum - (predictions[start + label] - highest));
     if dims.smoothing > 0.0 {

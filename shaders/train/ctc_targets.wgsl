@@ -1,4 +1,4 @@
-// Of N sequences the steps, then the numbers of labels, then the labels, [N, L].
+// The steps of N sequences, then their numbers of labels, then the labels, [N, L].
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 
 fn steps_of(n: u32) -> u32 {

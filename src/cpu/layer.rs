@@ -32,7 +32,7 @@ pub struct Layer<'a> {
     pub c: Option<ArrayViewMut3<'a, f32>>,
     /// Numbers for the backward pass, if there will be one.
     pub saved: Option<&'a mut SavedLayer>,
-    /// What is kept, if anything is.
+    /// The numbers that are kept, if some are.
     pub save: Save,
 }
 

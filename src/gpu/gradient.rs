@@ -231,7 +231,7 @@ fn output_gradient(
     layer: usize,
     to: &mut Columns<'_>,
 ) -> Result<()> {
-    // Of every layer, since a lower layer is asked for only where all are.
+    // The gradients of every layer: a lower layer is asked for only where all are.
     let outputs = Outputs { every_layer: true, ..Outputs::default() };
     let own = pieces(network, outputs).filter(|piece| network.slots[piece.slot].layer == layer);
     for piece in own.filter(|piece| piece.source == Source::Steps) {

@@ -101,11 +101,11 @@ pub(super) struct Arrays<'a> {
     pub groups: Vec<Group<'a>>,
     /// L.
     layers: usize,
-    /// What the layer above reads, by layer, where it lies beside the directions' output.
+    /// The input of the layer above, by layer, where it lies beside the directions' output.
     results: Vec<Option<Vec<SourceArray>>>,
-    /// What the layer above reads, by layer, where outputs are dropped.
+    /// The input of the layer above, by layer, where outputs are dropped.
     dropped: Vec<Option<Vec<SourceArray>>>,
-    /// What `drop.wgsl` is told.
+    /// The words that `drop.wgsl` is told.
     pub dropout: Option<BufferId>,
     /// The final h of both directions of the last layer, merged, where only that is given back.
     pub merged_final: Option<BufferId>,
@@ -276,7 +276,7 @@ impl<'a> Arrays<'a> {
 /// Words of the array that tells `drop.wgsl`: see there.
 pub(super) const DROPOUT_WORDS: u64 = 6;
 
-/// What the layer above reads of a layer whose output is dropped.
+/// The input of the layer above a layer whose output is dropped.
 fn dropped(builder: &mut Builder<'_>, layer: usize) -> Result<Option<Vec<SourceArray>>> {
     let (network, workload) = (builder.network, builder.workload);
     if !workload.drops || layer + 1 == network.num_layers {

@@ -2,10 +2,8 @@
 //! operations' backward in the opposite order.
 
 use super::arrays::Arrays;
-use super::buffers::{Binding, BufferId, PlanBuffers};
+use super::buffers::{BufferId, PlanBuffers};
 use super::cut::Cut;
-use super::dims::Dims;
-use super::dispatch::Dispatch;
 use super::gates;
 use super::gradient_arrays::GradientArrays;
 use super::maker::Maker;
@@ -14,7 +12,6 @@ use super::schedule::{self, Choice};
 use super::walk::Walk;
 use super::weights::{self, Weight, WeightPart};
 use super::{Limits, Plan, SavedBytes, Way, Workload, product, show, transfers};
-use crate::kernel::{Kernel, Tile};
 use crate::network::{Dtype, Network, Save, SlotSpec};
 use crate::{Error, Result};
 
@@ -122,31 +119,6 @@ impl<'a> Builder<'a> {
     /// A weight of some directions of a layer.
     pub fn weight(&mut self, slots: &[SlotSpec], part: WeightPart) -> Result<Weight> {
         weights::weight(&mut self.buffers, self.network, self.limits, slots, part, self.workload.dtype)
-    }
-
-    /// A dispatch of arrays that are stored as the workload's type.
-    pub fn dispatch(
-        &self,
-        kernel: Kernel,
-        tile: Tile,
-        size: (u64, u64),
-        dims: Dims,
-        arrays: &[(&str, Binding)],
-    ) -> Result<Dispatch> {
-        self.maker().dispatch(kernel, tile, size, dims, arrays)
-    }
-
-    /// The same of arrays that are stored as the type of one of them: of gradients, f32.
-    pub fn dispatch_as(
-        &self,
-        stored: BufferId,
-        kernel: Kernel,
-        tile: Tile,
-        size: (u64, u64),
-        dims: Dims,
-        arrays: &[(&str, Binding)],
-    ) -> Result<Dispatch> {
-        self.maker().dispatch_as(stored, kernel, tile, size, dims, arrays)
     }
 
     /// The maker of the plan's dispatches.

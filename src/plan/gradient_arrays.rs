@@ -68,7 +68,7 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    /// Of the directions of a group.
+    /// The sizes for the directions of a group.
     pub fn of(workload: &Workload, slots: &[SlotSpec]) -> Carried {
         let (slot, directions, batch) = (&slots[0], slots.len() as u64, workload.batch as u64);
         let cells = product(&[directions, batch, padded(slot.state_size)]);
@@ -145,7 +145,7 @@ impl GradientArrays {
             };
             by_final = Some(FinalGradients { by, factors });
         }
-        // Of the largest sums of any weight.
+        // The length of the largest sums of any weight.
         let mut longest = 1;
         for group in &arrays.groups {
             for slot in group.slots {

@@ -35,7 +35,7 @@ pub struct Transfer {
 pub enum Payload {
     /// `[N]` of u32.
     Lengths,
-    /// What `drop.wgsl` is told, in words of 32 bits.
+    /// The words of 32 bits that `drop.wgsl` is told.
     Dropout,
     /// A slot's hidden state, `[N, H']`, or P'.
     Hidden {

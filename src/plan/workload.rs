@@ -13,7 +13,8 @@ pub struct Workload {
     pub batch: usize,
     /// Sequences have different lengths.
     pub has_lengths: bool,
-    /// What is kept for a backward pass, which the plan then has too; none of a call that is not saved.
+    /// The numbers that are kept for a backward pass, which the plan then has too; none of a call that is not
+    /// saved.
     pub saves: Option<Save>,
     /// Outputs are dropped between layers.
     pub drops: bool,

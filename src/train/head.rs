@@ -31,7 +31,7 @@ pub enum Reads {
 
 /// A head: predictions `features W^T + b` of C outputs, by what the features are.
 ///
-/// Where directions are kept [apart](crate::Merge::Apart), features are both outputs side by side.
+/// Features are both outputs side by side where directions are kept [apart](crate::Merge::Apart).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Head {
     reads: Reads,

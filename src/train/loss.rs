@@ -300,7 +300,7 @@ pub fn argmax<T: Float>(predictions: &ArrayRef3<T>) -> Array2<usize> {
     })
 }
 
-/// What a loss is computed of, checked.
+/// The predictions and targets of a loss, checked.
 struct Case<'a, T> {
     predictions: &'a ArrayRef3<T>,
     targets: &'a Targets,

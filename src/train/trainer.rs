@@ -97,7 +97,7 @@ struct Progress {
     accumulated: usize,
     schedule: ScheduleState,
     loss_scale: Option<LossScaleState>,
-    /// Of the batches since the last update.
+    /// The sums of the batches since the last update.
     mean: Mean,
 }
 
@@ -130,7 +130,7 @@ struct Batch {
     /// The factor of the gradient by predictions.
     gradient_factor: f64,
     adds: bool,
-    /// Of the earlier batches of the update.
+    /// The sums of the earlier batches of the update.
     mean: Mean,
     dropout: Option<Dropout>,
     learning_rate: f64,

@@ -28,7 +28,7 @@ fn hundred_thousand_steps(engine: &Engine) -> Outcome {
     let steps = 100_000;
     let case = case(&config, steps, 1, 20);
     equals_reference(engine, &case)?;
-    // Of which a sequence uses what it has: the rest is neither computed nor waited for.
+    // A sequence uses the steps that it has: the others are neither computed nor waited for.
     let case = Case { lengths: Some(vec![300]), ..case };
     equals_reference(engine, &case)
 }

@@ -1,4 +1,4 @@
-//! What must hold of every gradient: rows for themselves, the same bits twice and on any threads, and errors
+//! Properties of every gradient: rows for themselves, the same bits twice and on any threads, and errors
 //! for saved calls that do not belong.
 
 use crate::common::{Case, case};
@@ -19,7 +19,7 @@ pub fn add(trials: &mut Trials, offer: Offer) {
     trials.add(offer, "earlier_calls_leave_nothing_behind", earlier_calls_leave_nothing_behind);
 }
 
-/// Of a device of its own, whose objects no other test makes.
+/// Trials on a device of their own, whose objects no other test makes.
 pub fn add_of_gpu(trials: &mut Trials) {
     trials.add(Offer::All, "parts_that_are_not_wanted_are_not_dispatched", |_| {
         parts_that_are_not_wanted_are_not_dispatched(&Engine::gpu()?)
@@ -184,7 +184,8 @@ fn earlier_calls_leave_nothing_behind(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// What is wanted has the same bits beside more or less; what is not is zero, and sums add up.
+/// A wanted gradient has the same bits beside more or fewer others; one that is not wanted is zero, and sums add
+/// up.
 fn parts_that_are_not_wanted_are_empty(engine: &Engine) -> Outcome {
     for config in networks() {
         let case = case(&config, 6, 3, 82);

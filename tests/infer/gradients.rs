@@ -70,7 +70,7 @@ fn gives_the_gradients_of_pytorch() {
     }
 }
 
-/// Where there is an adapter to be had.
+/// Needs an adapter.
 #[test]
 fn a_gpu_gives_the_gradients_of_pytorch() {
     if std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip") {

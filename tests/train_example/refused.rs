@@ -1,4 +1,4 @@
-//! What is refused: in one line, with exit code 2, and with all files as they were.
+//! Refusals: in one line, with exit code 2, and with all files as they were.
 
 use crate::{Folder, numbers};
 use std::collections::BTreeMap;

@@ -85,7 +85,7 @@ fn a_name_or_a_place_that_is_there_twice_is_refused() {
         ),
     ] {
         let found = Weights::reader().from_bytes(&with_header(&header, 4)).unwrap_err().to_string();
-        // Of two tensors in one place, either may be the one that is named.
+        // Either of two tensors in one place may be named.
         assert_eq!(found.replace("`x`", "`y`"), expected, "{header}");
     }
     let tensor = ArrayD::<f32>::zeros(IxDyn(&[1]));

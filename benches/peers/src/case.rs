@@ -71,7 +71,7 @@ impl Case {
         self.weights.tensor(&name).expect("a tensor of the network").to_owned()
     }
 
-    /// Of a network's every slot, in order.
+    /// Layer and direction of every slot, in order.
     pub fn slots(&self) -> impl Iterator<Item = (usize, usize)> {
         let directions = self.configuration.directions.count();
         (0..self.configuration.num_layers * directions)

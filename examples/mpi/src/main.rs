@@ -27,7 +27,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use wgpu_rnn::{Engine, Init, Rnn};
 
-/// Where the recordings lie.
+/// The folder of the recordings.
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/japanese_vowels");
 
 fn main() -> ExitCode {

@@ -97,7 +97,7 @@ fn the_same_bits_twice() {
     }
 }
 
-/// Where nothing is dropped, two ranks are as one with the batches of both: after one step, and after an
+/// Two ranks without dropout are as one with the batches of both: after one step, and after an
 /// epoch.
 #[test]
 fn two_ranks_are_as_one_with_their_batches() {

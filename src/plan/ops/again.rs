@@ -80,7 +80,8 @@ pub fn gates(
                     let bindings =
                         [("gates", into.into()), ("states", states.buffer.into()), ("m", m.into())];
                     let kernel = Kernel::Again;
-                    let mut dispatch = builder.dispatch(kernel, Tile::ALL[0], size, dims, &bindings)?;
+                    let mut dispatch =
+                        builder.maker().dispatch(kernel, Tile::ALL[0], size, dims, &bindings)?;
                     dispatch.overrides = kernel.overrides(Tile::ALL[0], slot.cell.options());
                     dispatches.push(dispatch);
                     Source::whole(m, direction * rows * units, units)

@@ -70,7 +70,8 @@ fn drop(
             let groups = len.div_ceil(u64::from(WORKGROUP));
             let bindings = [("dropout", dropout.into()), ("into", place.segments[index].into())];
             let (into, tile, size) = (place.segments[index], Tile::ALL[0], (groups, 1));
-            let mut dispatch = builder.dispatch_as(into, Kernel::Drop, tile, size, dims, &bindings)?;
+            let mut dispatch =
+                builder.maker().dispatch_as(into, Kernel::Drop, tile, size, dims, &bindings)?;
             dispatch.segment = Some(segment);
             dispatches.push(dispatch);
         }

@@ -204,7 +204,8 @@ fn combine(
     let groups = len.div_ceil(u64::from(WORKGROUP));
     let arrays = [("a", a.into()), ("b", b.into())];
     let dims = CombineDims { len: len as u32, a_offset: a_offset as u32, b_offset: b_offset as u32 };
-    let mut dispatch = builder.dispatch_as(a, kernel, tile, (groups, 1), Dims::Combine(dims), &arrays)?;
+    let mut dispatch =
+        builder.maker().dispatch_as(a, kernel, tile, (groups, 1), Dims::Combine(dims), &arrays)?;
     dispatch.overrides = kernel.overrides(tile, vec![("OPERATION", f64::from(operation as u8))]);
     dispatch.segment = segment;
     dispatch.bytes = product(&[from.bytes() + 2 * into.bytes(), FOUR, len]);

@@ -89,7 +89,7 @@ pub fn carry_step(
     let kernel = Kernel::Carry { from: dtype, to: dtype, blanks: false };
     let groups = product(&[batch, width]).div_ceil(u64::from(WORKGROUP));
     let arrays = [("source", from.into()), ("into", to.into())];
-    let mut dispatch = builder.dispatch(kernel, Tile::ALL[0], (groups, 1), dims, &arrays)?;
+    let mut dispatch = builder.maker().dispatch(kernel, Tile::ALL[0], (groups, 1), dims, &arrays)?;
     dispatch.overrides = kernel.overrides(Tile::ALL[0], vec![("ADDS", 0.0)]);
     Ok(dispatch)
 }
@@ -167,7 +167,7 @@ struct Steps<'a> {
     lengths: Option<Binding>,
     output: Binding,
     cell_state: Binding,
-    /// Of a saved call of a layer-normalised cell; another array elsewhere.
+    /// The array of a saved call of a layer-normalised cell; another array elsewhere.
     recurrent: Binding,
 }
 
@@ -287,7 +287,8 @@ impl<'a> Steps<'a> {
             ("output", self.output),
             ("cell_state", self.cell_state),
         ];
-        let mut dispatch = builder.dispatch(phase.kernel, tile, (self.batch, units), dims, &arrays)?;
+        let mut dispatch =
+            builder.maker().dispatch(phase.kernel, tile, (self.batch, units), dims, &arrays)?;
         let row = product(&[FOUR, depth, width]);
         dispatch.directions = directions;
         dispatch.shape = Some(shape);
@@ -340,7 +341,7 @@ impl<'a> Steps<'a> {
             ("recurrent", self.recurrent),
         ];
         let tile = Tile::ALL[0];
-        let mut dispatch = builder.dispatch(phase.kernel, tile, (self.batch, 1), dims, &arrays)?;
+        let mut dispatch = builder.maker().dispatch(phase.kernel, tile, (self.batch, 1), dims, &arrays)?;
         let gates = slot.cell.cell.gates() as u64;
         dispatch.bytes = product(&[builder.workload.dtype.bytes(), self.batch, units, 4 * gates + 3]);
         dispatch.overrides = self.overrides(tile, Vec::new());

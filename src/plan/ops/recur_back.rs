@@ -231,7 +231,7 @@ impl BackSteps<'_> {
             overrides.push(("TURNS", columns.div_ceil(workgroup) as f64));
         }
         let one = |kernel: Kernel, tile: Tile, columns: u64, flops: u64, numbers: u64| {
-            let mut dispatch = builder.dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
+            let mut dispatch = builder.maker().dispatch(kernel, tile, (batch, columns), dims, &bindings)?;
             dispatch.directions = directions;
             dispatch.shape = made.as_ref().map(|made| made.shape);
             dispatch.flops = flops;

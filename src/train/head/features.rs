@@ -171,12 +171,12 @@ impl<T: Float> HeadWeights<T> {
     }
 }
 
-/// What features are read from, checked.
+/// The arrays that features are read from, checked.
 struct Read<'a, T> {
     /// The output of every step, `[T, N, C]`; directions that are apart stand side by side.
     steps: CowArray<'a, T, Ix3>,
     lengths: Lengths<'a>,
-    /// Of the features.
+    /// The size of the features.
     shape: [usize; 3],
 }
 
