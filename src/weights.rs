@@ -161,8 +161,14 @@ impl<T> Weights<T> {
         &self.network
     }
 
-    /// The flat parameters, to write.
-    pub(crate) fn numbers_mut(&mut self) -> &mut [T] {
+    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
+    /// numbers between are zero, as in [`Gradients::as_slice`].
+    pub fn as_slice(&self) -> &[T] {
+        &self.params.numbers
+    }
+
+    /// The same, to write: an optimiser leaves the zeros as they are.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.params.numbers
     }
 

@@ -50,9 +50,7 @@ use std::path::PathBuf;
 /// # }
 /// ```
 ///
-/// The same step by hand is [`Rnn::forward_saved`], [`HeadWeights::features`] and `predict`, [`Loss::evaluate`],
-/// [`HeadWeights::backward`] and `read_gradients`, [`Rnn::backward`], [`Coefficients::update`] and
-/// [`Rnn::set_weights`].
+/// [The module](super) shows the same steps by hand.
 ///
 /// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step.
 #[derive(Debug)]

@@ -232,7 +232,7 @@ impl DeviceTraining {
         };
         let mut flats = rnn.gpu("train")?.flats(training).await?;
         let mut weights = rnn.known_weights()?.clone();
-        let own = [weights.numbers_mut(), head.params_mut().as_mut_slice()];
+        let own = [weights.as_mut_slice(), head.params_mut().as_mut_slice()];
         for (own, read) in own.into_iter().zip(&flats[0]) {
             let len = own.len().min(read.len());
             own[..len].copy_from_slice(&read[..len]);

@@ -118,7 +118,7 @@ impl HostTraining {
         let mut weights = rnn.known_weights()?.clone();
         let (by_network, rest) = self.gradients.split_at(self.len);
         let flats = [
-            (weights.numbers_mut(), by_network),
+            (weights.as_mut_slice(), by_network),
             (head.params_mut().as_mut_slice(), &rest[..rest.len() - SUMS]),
         ];
         for (flat, (numbers, gradients)) in flats.into_iter().enumerate() {
