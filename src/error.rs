@@ -271,9 +271,43 @@ pub enum Error {
         found: String,
     },
 
-    /// Bytes that are not a safetensors file, or a tensor in it that is not of 32-bit floats.
-    #[error("safetensors: {0}")]
-    Safetensors(String),
+    /// Bytes that are not a whole file of their format, or an array in it of a type that is not read.
+    #[error("{format}: {reason}")]
+    Format {
+        /// The format (`safetensors`), or `file` where it is not known.
+        format: &'static str,
+        /// The part, what was expected there and what was found.
+        reason: String,
+    },
+
+    /// A setting of the caller that the file states otherwise.
+    #[error("{name}: expected {expected}, as {word} of the file states, found {found}")]
+    Contradiction {
+        /// The setting: a field of [`Config`](crate::Config), or `cells`.
+        name: &'static str,
+        /// The file's value.
+        expected: String,
+        /// The file's word for the setting: an attribute, or an entry of its metadata or configuration.
+        word: String,
+        /// The caller's value.
+        found: String,
+    },
+
+    /// A file without a recurrent network, or without one of the name that was asked for.
+    #[error("prefix: expected {expected}, found {found}")]
+    NoNetwork {
+        /// The network that was looked for.
+        expected: String,
+        /// The networks of the file.
+        found: String,
+    },
+
+    /// A file with several recurrent networks, of which the caller has to pick one.
+    #[error("prefix: expected one that picks a network, found {found}")]
+    SeveralNetworks {
+        /// The networks: name, cell, layers, sizes.
+        found: String,
+    },
 
     /// No GPU adapter that can be used.
     #[error(

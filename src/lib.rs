@@ -85,11 +85,11 @@ pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{CallGradients, Gradients, Init, Naming, Reader, SlotWeights, Weights, mxnet};
 
-/// Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
+/// Files of weights and of arrays: written beside and then renamed, so that no reader ever sees half a file.
 pub mod file {
     pub use crate::io::{read, replace};
     pub use crate::quote::quote;
-    pub use crate::weights::{Tensors, load_tensors, save_tensors};
+    pub use crate::weights::{Limits, Tensors, load_tensors, save_tensors};
 }
 
 /// The options, and their names in PyTorch, MXNet, cuDNN, Keras and ONNX.

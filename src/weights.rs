@@ -12,6 +12,7 @@ mod tensor_file;
 
 pub mod mxnet;
 
+pub use formats::Limits;
 pub(crate) use formats::safetensors as format;
 pub use gradients::{CallGradients, Gradients};
 pub use init::Init;
@@ -26,8 +27,7 @@ pub use tensor_file::{Tensors, load_tensors, save_tensors};
 
 use crate::network::Network;
 use crate::{Config, Error, Result, State, io};
-use metadata::Metadata;
-use ndarray::{Array3, ArrayD, ArrayViewD, s};
+use ndarray::{Array3, ArrayViewD, ArrayViewMutD, s};
 use num_traits::Zero;
 use std::ops::Range;
 use std::path::Path;
@@ -79,9 +79,9 @@ impl Weights<f32> {
     /// The bytes of the file that [`save`](Weights::save) writes.
     ///
     /// # Errors
-    /// [`Error::Safetensors`] for weights that the format cannot hold.
+    /// [`Error::Format`] for weights that the format cannot hold.
     pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
-        formats::safetensors::serialize(self.tensors(naming), &Metadata::of(&self.config))
+        formats::safetensors::serialize(self.tensors(naming), &entries(&self.config))
     }
 }
 
@@ -92,7 +92,7 @@ impl Weights {
         others: impl Iterator<Item = (&'static str, ArrayViewD<'a, f32>)>,
         training: &str,
     ) -> Result<Vec<u8>> {
-        let mut metadata = Metadata::of(&self.config);
+        let mut metadata = entries(&self.config);
         metadata.insert("training", training.to_owned());
         let others = others.map(|(name, tensor)| (name.to_owned(), tensor));
         formats::safetensors::serialize(self.tensors(Naming::PyTorch).chain(others), &metadata)
@@ -100,18 +100,15 @@ impl Weights {
 }
 
 impl<T: Clone + Zero> Weights<T> {
-    /// The weights of a checked network, each tensor as `make` gives it.
+    /// The weights of a checked network, each tensor as `write` writes it.
     fn collect(
         config: Config,
         network: Network,
-        mut make: impl FnMut(&Entry) -> Result<ArrayD<T>>,
-    ) -> Result<Weights<T>>
-    where
-        T: Clone + Zero,
-    {
+        mut write: impl FnMut(&Entry, ArrayViewMutD<'_, T>) -> Result<()>,
+    ) -> Result<Weights<T>> {
         let Params { table, mut numbers } = Params::zeros(&network)?;
         for entry in &table.entries {
-            Params::view_mut(&mut numbers, entry).assign(&make(entry)?);
+            write(entry, Params::view_mut(&mut numbers, entry))?;
         }
         Ok(Weights { config, network, params: Params { table, numbers } })
     }

@@ -1,0 +1,76 @@
+//! What the reading of a file may take.
+
+use crate::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the reading of a file may take. Each part is spent before memory is asked for.
+///
+/// ```
+/// use wgpu_rnn::file::Limits;
+/// use wgpu_rnn::Weights;
+///
+/// let mut limits = Limits::default();
+/// limits.tensors = 10;
+/// let reader = Weights::reader().limits(limits);
+/// # let _ = reader;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of memory for headers, names and arrays that have to be unpacked, beside the weights themselves.
+    pub bytes: u64,
+    /// Arrays in a file, or values of a pickle or a graph.
+    pub tensors: u64,
+    /// Containers within containers: files in a zip, dictionaries in a pickle, bodies in a graph.
+    pub depth: u64,
+}
+
+impl Default for Limits {
+    /// 16 GiB, a million arrays, 64 containers within each other.
+    fn default() -> Limits {
+        Limits { bytes: 16 << 30, tensors: 1 << 20, depth: 64 }
+    }
+}
+
+/// What is left of the limits.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limits: Limits,
+    bytes: AtomicU64,
+    tensors: AtomicU64,
+}
+
+impl Budget {
+    pub fn new(limits: Limits) -> Budget {
+        let (bytes, tensors) = (AtomicU64::new(limits.bytes), AtomicU64::new(limits.tensors));
+        Budget { limits, bytes, tensors }
+    }
+
+    /// Asks for bytes of memory.
+    pub fn bytes(&self, what: &str, needed: u64) -> Result<()> {
+        spend(&self.bytes, needed).map_err(|left| over(what, "bytes", needed, left))
+    }
+
+    /// Counts an array, or a value of a pickle or a graph.
+    pub fn tensor(&self, what: &str) -> Result<()> {
+        spend(&self.tensors, 1).map_err(|_| {
+            let limit = self.limits.tensors;
+            over(what, "tensors", limit.saturating_add(1), limit)
+        })
+    }
+
+    /// Checks how deep a container lies within others.
+    pub fn depth(&self, what: &str, depth: u64) -> Result<()> {
+        if depth <= self.limits.depth { Ok(()) } else { Err(over(what, "depth", depth, self.limits.depth)) }
+    }
+}
+
+fn spend(left: &AtomicU64, needed: u64) -> Result<(), u64> {
+    let take = |left: u64| left.checked_sub(needed);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(|_| ())
+}
+
+fn over(what: &str, unit: &'static str, needed: u64, limit: u64) -> Error {
+    let unit = if unit == "depth" { "containers within each other" } else { unit };
+    Error::TooLarge { what: what.to_owned(), needed, limit, unit, holder: "the limits of reading" }
+}

@@ -1,0 +1,209 @@
+//! How a tensor of ours is made from the arrays of a file.
+
+use super::View;
+use crate::{Float, Result, memory};
+use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
+use std::ops::Range;
+
+/// A tensor as it is made from arrays. Nothing is read before [`write`](Recipe::write).
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe<'a> {
+    shape: Vec<usize>,
+    from: From<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum From<'a> {
+    View(View<'a>),
+    Zeros,
+    /// Parts one after the other on an axis.
+    Joined(usize, Vec<Recipe<'a>>),
+    Sum(Box<[Recipe<'a>; 2]>),
+    /// (x - zero) * scale, with zero and scale for each place of an axis, or one for all places.
+    Scaled {
+        of: Box<Recipe<'a>>,
+        axis: usize,
+        scale: Box<Recipe<'a>>,
+        zero: Box<Recipe<'a>>,
+    },
+}
+
+impl<'a> std::convert::From<View<'a>> for Recipe<'a> {
+    fn from(view: View<'a>) -> Recipe<'a> {
+        Recipe { shape: view.shape.clone(), from: From::View(view) }
+    }
+}
+
+impl<'a> Recipe<'a> {
+    pub fn zeros(shape: &[usize]) -> Recipe<'a> {
+        Recipe { shape: shape.to_vec(), from: From::Zeros }
+    }
+
+    /// Parts one after the other on an axis; none if their other axes differ.
+    pub fn joined(axis: usize, parts: Vec<Recipe<'a>>) -> Option<Recipe<'a>> {
+        let mut shape = parts.first()?.shape.clone();
+        *shape.get_mut(axis)? = 0;
+        for part in &parts {
+            let len = *part.shape.get(axis)?;
+            let sum = shape.get(axis)?.checked_add(len)?;
+            *shape.get_mut(axis)? = sum;
+            let mut other = part.shape.clone();
+            *other.get_mut(axis)? = sum;
+            if other != shape {
+                return None;
+            }
+        }
+        Some(Recipe { shape, from: From::Joined(axis, parts) })
+    }
+
+    /// The sum of two tensors of one shape.
+    pub fn sum(self, other: Recipe<'a>) -> Option<Recipe<'a>> {
+        (self.shape == other.shape)
+            .then(|| Recipe { shape: self.shape.clone(), from: From::Sum(Box::new([self, other])) })
+    }
+
+    /// Integers with a scale and a zero point: (x - zero) * scale. Both are of one number, or of one for each
+    /// place of an axis.
+    pub fn scaled(self, axis: usize, scale: Recipe<'a>, zero: Recipe<'a>) -> Option<Recipe<'a>> {
+        let len = *self.shape.get(axis)?;
+        let fits = |of: &Recipe<'_>| super::count(&of.shape).is_some_and(|count| count == 1 || count == len);
+        (fits(&scale) && fits(&zero)).then(|| Recipe {
+            shape: self.shape.clone(),
+            from: From::Scaled { of: self.into(), axis, scale: scale.into(), zero: zero.into() },
+        })
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The arrays of other types than f32 that the tensor is made from, by the types' names.
+    pub fn other_types(&self) -> Vec<&str> {
+        match &self.from {
+            From::View(view) if view.element == super::Element::F32 => Vec::new(),
+            From::View(view) => vec![view.element.name()],
+            From::Zeros => Vec::new(),
+            From::Joined(_, parts) => parts.iter().flat_map(Recipe::other_types).collect(),
+            From::Sum(pair) => pair.iter().flat_map(Recipe::other_types).collect(),
+            From::Scaled { of, .. } => of.other_types(),
+        }
+    }
+
+    /// Some rows, of any axis; none if they are not all there.
+    pub fn slice(&self, axis: usize, rows: Range<usize>) -> Option<Recipe<'a>> {
+        let mut shape = self.shape.clone();
+        let len = rows.end.checked_sub(rows.start)?;
+        if rows.end > *shape.get(axis)? {
+            return None;
+        }
+        *shape.get_mut(axis)? = len;
+        let from = match &self.from {
+            From::View(view) => From::View(view.slice(axis, rows)?),
+            From::Zeros => From::Zeros,
+            From::Joined(along, parts) if *along == axis => {
+                let (mut kept, mut start) = (Vec::new(), 0_usize);
+                for part in parts {
+                    let end = start.checked_add(*part.shape.get(axis)?)?;
+                    let (from, to) = (rows.start.max(start), rows.end.min(end));
+                    if from < to {
+                        kept.push(part.slice(axis, from.checked_sub(start)?..to.checked_sub(start)?)?);
+                    }
+                    start = end;
+                }
+                From::Joined(axis, kept)
+            }
+            From::Joined(along, parts) => {
+                let parts = parts.iter().map(|part| part.slice(axis, rows.clone()));
+                From::Joined(*along, parts.collect::<Option<_>>()?)
+            }
+            From::Sum(pair) => {
+                let [one, other] = &**pair;
+                From::Sum(Box::new([one.slice(axis, rows.clone())?, other.slice(axis, rows)?]))
+            }
+            From::Scaled { of, axis: along, scale, zero } => {
+                let of = Box::new(of.slice(axis, rows.clone())?);
+                let part =
+                    |number: &Recipe<'a>| match axis == *along && super::count(&number.shape) != Some(1) {
+                        true => number.slice(0, rows.clone()).map(Box::new),
+                        false => Some(Box::new(number.clone())),
+                    };
+                let (scale, zero) = (part(scale)?, part(zero)?);
+                From::Scaled { of, axis: *along, scale, zero }
+            }
+        };
+        Some(Recipe { shape, from })
+    }
+
+    /// The tensor without an axis, at one place of the axis: of a view.
+    pub fn index(&self, axis: usize, place: usize) -> Option<Recipe<'a>> {
+        match &self.from {
+            From::View(view) => view.index(axis, place).map(Recipe::from),
+            From::Zeros => {
+                let mut shape = self.shape.clone();
+                (axis < shape.len()).then(|| shape.remove(axis))?;
+                Some(Recipe::zeros(&shape))
+            }
+            _ => None,
+        }
+    }
+
+    /// Row blocks in another order: block i of the result is block `order[i]` of as many blocks.
+    pub fn blocks(&self, order: &[usize]) -> Option<Recipe<'a>> {
+        let rows = *self.shape.first()?;
+        let each = rows.checked_div(order.len())?;
+        if each.checked_mul(order.len())? != rows {
+            return None;
+        }
+        let block = |&block: &usize| {
+            let start = block.checked_mul(each)?;
+            self.slice(0, start..start.checked_add(each)?)
+        };
+        Recipe::joined(0, order.iter().map(block).collect::<Option<_>>()?)
+    }
+
+    /// The numbers, which become those of an array of this shape.
+    pub fn write<T: Float>(&self, mut into: ArrayViewMutD<'_, T>) -> Result<()> {
+        match &self.from {
+            From::View(view) => view.write(into),
+            From::Zeros => {
+                into.fill(T::zero());
+                Ok(())
+            }
+            From::Joined(axis, parts) => {
+                let mut rest = into;
+                for part in parts {
+                    let len = part.shape.get(*axis).copied().unwrap_or(0);
+                    let (first, behind) = rest.split_at(Axis(*axis), len);
+                    part.write(first)?;
+                    rest = behind;
+                }
+                Ok(())
+            }
+            From::Sum(pair) => {
+                let [one, other] = &**pair;
+                one.write(into.view_mut())?;
+                let other = other.read::<T>()?;
+                Zip::from(&mut into).and(&other).for_each(|into, &other| *into = *into + other);
+                Ok(())
+            }
+            From::Scaled { of, axis, scale, zero } => {
+                of.write(into.view_mut())?;
+                let (scale, zero) = (scale.read::<T>()?, zero.read::<T>()?);
+                // One number for all places, or one for each.
+                let (scale, zero) = (scale.iter().cycle(), zero.iter().cycle());
+                for (mut row, (&scale, &zero)) in into.axis_iter_mut(Axis(*axis)).zip(scale.zip(zero)) {
+                    row.mapv_inplace(|x| (x - zero) * scale);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The numbers as an array of their own.
+    pub fn read<T: Float>(&self) -> Result<ArrayD<T>> {
+        memory::check::<T>(|| "an array of a file".into(), &self.shape)?;
+        let mut array = ArrayD::from_elem(self.shape.as_slice(), T::zero());
+        self.write(array.view_mut())?;
+        Ok(array)
+    }
+}
