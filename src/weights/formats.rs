@@ -89,7 +89,7 @@ pub(crate) struct Opened<'a> {
 /// Opens a file of any dialect.
 pub(crate) fn open<'a>(part: Part<'a>, folder: Option<&Path>, limits: Limits) -> Result<Opened<'a>> {
     let head = part.head()?;
-    let budget = Budget::new(limits);
+    let budget = Budget::new(limits, part.len());
     let opening = Opening { part, folder, budget: &budget };
     match DIALECTS.iter().find(|dialect| (dialect.is)(&head)) {
         Some(dialect) => (dialect.open)(&opening),

@@ -231,9 +231,11 @@ impl<'a> Reader<'a> {
         let (mut config, mut knows_activation) = match self.config {
             Some(config) => {
                 config.check()?;
-                // A network that the file cannot tell contradicts nothing; its tensors will not fit.
-                if let Ok((told, _)) = told {
-                    stated.check(&told, &config).map_err(in_file)?;
+                match told {
+                    Ok((told, _)) => stated.check(&told, &config).map_err(in_file)?,
+                    Err(error @ Error::Metadata { .. }) => return Err(in_file(error)),
+                    // Tensors that make no network do not fit this one either.
+                    Err(_) => {}
                 }
                 (config, true)
             }
@@ -277,6 +279,9 @@ fn fit<T: Float, R: Tensor<T>>(config: Config, found: Found<R>) -> Result<Weight
             let (name, expected) = (spelling.of(*name), format!("{shape:?}"));
             return Err(Error::Shape { name, expected, found });
         }
+    }
+    for (name, tensor) in &tensors {
+        tensor.check(&spelling.of(*name))?;
     }
     let weights = Weights::collect(config, network, |entry, into| {
         // The presence of each tensor was checked just above.

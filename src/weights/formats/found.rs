@@ -1,7 +1,7 @@
 //! A network that was found in a file, and the choice of one.
 
 use super::names::{SEPARATORS, Spelling, group};
-use super::{Recipe, Stated};
+use super::{Element, Fault, Recipe, Stated};
 use crate::quote::quote;
 use crate::weights::infer::infer;
 use crate::weights::{TensorKind, TensorName};
@@ -16,6 +16,9 @@ const LISTED: usize = 8;
 pub(crate) trait Tensor<T> {
     fn shape(&self) -> &[usize];
 
+    /// Refuses numbers of a type that is not read, and logs those that are converted.
+    fn check(&self, name: &str) -> Result<()>;
+
     /// Writes the numbers into an array of the same shape.
     fn write(&self, into: ArrayViewMutD<'_, T>) -> Result<()>;
 }
@@ -23,6 +26,10 @@ pub(crate) trait Tensor<T> {
 impl<T: Clone> Tensor<T> for ArrayD<T> {
     fn shape(&self) -> &[usize] {
         ArrayD::shape(self)
+    }
+
+    fn check(&self, _: &str) -> Result<()> {
+        Ok(())
     }
 
     fn write(&self, mut into: ArrayViewMutD<'_, T>) -> Result<()> {
@@ -34,6 +41,20 @@ impl<T: Clone> Tensor<T> for ArrayD<T> {
 impl<T: Float> Tensor<T> for Recipe<'_> {
     fn shape(&self) -> &[usize] {
         Recipe::shape(self)
+    }
+
+    fn check(&self, name: &str) -> Result<()> {
+        for element in self.elements() {
+            match element {
+                Element::F32 => {}
+                Element::Other(found) => {
+                    let what = format!("{}: type", quote(name));
+                    return Err(Fault::new("array").error(&what, "floats or integers", found));
+                }
+                other => log::info!("{}: converted from {}", quote(name), other.name()),
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, into: ArrayViewMutD<'_, T>) -> Result<()> {

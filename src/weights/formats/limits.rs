@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of memory for headers, names and arrays that have to be unpacked, beside the weights themselves.
-    pub bytes: u64,
+    /// Bytes of memory for headers, names and arrays that have to be unpacked, beside the weights themselves. None
+    /// for three times the file and a MiB.
+    pub bytes: Option<u64>,
     /// Arrays in a file, or values of a pickle or a graph.
     pub tensors: u64,
     /// Containers within containers: files in a zip, dictionaries in a pickle, bodies in a graph.
@@ -26,11 +27,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 GiB, a million arrays, 64 containers within each other.
+    /// A million arrays, 64 containers within each other.
     fn default() -> Limits {
-        Limits { bytes: 16 << 30, tensors: 1 << 20, depth: 64 }
+        Limits { bytes: None, tensors: 1 << 20, depth: 64 }
     }
 }
+
+/// Bytes that any file may take.
+const SMALL: u64 = 1 << 20;
 
 /// What is left of the limits.
 #[derive(Debug)]
@@ -41,9 +45,10 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub fn new(limits: Limits) -> Budget {
-        let (bytes, tensors) = (AtomicU64::new(limits.bytes), AtomicU64::new(limits.tensors));
-        Budget { limits, bytes, tensors }
+    /// The whole of the limits, for a file of this length.
+    pub fn new(limits: Limits, file: u64) -> Budget {
+        let bytes = limits.bytes.unwrap_or_else(|| file.saturating_mul(3).saturating_add(SMALL));
+        Budget { limits, bytes: AtomicU64::new(bytes), tensors: AtomicU64::new(limits.tensors) }
     }
 
     /// Asks for bytes of memory.

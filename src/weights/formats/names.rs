@@ -45,6 +45,12 @@ impl Spelling {
         Spelling { prefix: String::new(), form }
     }
 
+    /// PyTorch's names behind a network's own name, where a format has no names for tensors.
+    pub fn named(network: &str) -> Spelling {
+        let prefix = if network.is_empty() { String::new() } else { format!("{network}.") };
+        Spelling { prefix, form: Form::PyTorch }
+    }
+
     /// The network's name: the prefix without its separator.
     pub fn network(&self) -> &str {
         self.prefix.strip_suffix(SEPARATORS).unwrap_or(&self.prefix)

@@ -1,6 +1,6 @@
 //! How a tensor of ours is made from the arrays of a file.
 
-use super::View;
+use super::{Element, View};
 use crate::{Float, Result, memory};
 use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
 use std::ops::Range;
@@ -77,15 +77,14 @@ impl<'a> Recipe<'a> {
         &self.shape
     }
 
-    /// The arrays of other types than f32 that the tensor is made from, by the types' names.
-    pub fn other_types(&self) -> Vec<&str> {
+    /// The types of the arrays that the tensor is made from.
+    pub fn elements(&self) -> Vec<&Element> {
         match &self.from {
-            From::View(view) if view.element == super::Element::F32 => Vec::new(),
-            From::View(view) => vec![view.element.name()],
+            From::View(view) => vec![&view.element],
             From::Zeros => Vec::new(),
-            From::Joined(_, parts) => parts.iter().flat_map(Recipe::other_types).collect(),
-            From::Sum(pair) => pair.iter().flat_map(Recipe::other_types).collect(),
-            From::Scaled { of, .. } => of.other_types(),
+            From::Joined(_, parts) => parts.iter().flat_map(Recipe::elements).collect(),
+            From::Sum(pair) => pair.iter().flat_map(Recipe::elements).collect(),
+            From::Scaled { of, .. } => of.elements(),
         }
     }
 

@@ -171,6 +171,11 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 continue;
             }
             let Entry { dtype, shape, data_offsets: (start, end) } = map.next_value()?;
+            let memory = size_of::<Info>().saturating_add(size_of_val(shape.as_slice()));
+            if let Err(error) = self.budget.bytes("header", memory.saturating_add(name.len()) as u64) {
+                *self.twice = Some(error);
+                return Err(serde::de::Error::custom("too many"));
+            }
             header.infos.push(Info { name, element: element_of(&dtype), dtype, shape, start, end });
         }
         let names: BTreeSet<&str> = header.infos.iter().map(|info| info.name.as_str()).collect();
@@ -254,7 +259,7 @@ impl<B> fmt::Debug for Safetensors<B> {
 
 impl<B: AsRef<[u8]>> Safetensors<B> {
     pub fn parse(bytes: B) -> Result<Safetensors<B>> {
-        let budget = Budget::new(Limits::default());
+        let budget = Budget::new(Limits::default(), bytes.as_ref().len() as u64);
         let (text, numbers) = {
             let (text, numbers) = cut(&Part::whole(bytes.as_ref()), &budget)?;
             (text, numbers.len())
