@@ -280,6 +280,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// A pickle that needs a class or a function which may run code.
+    #[error(
+        "PyTorch checkpoint: expected tensors, dictionaries, lists, numbers and texts, found the global {} \
+         (save a state_dict)",
+        quote::quote(name)
+    )]
+    Global {
+        /// The module and the name.
+        name: String,
+    },
+
     /// A setting of the caller that the file states otherwise.
     #[error("{name}: expected {expected}, as {word} of the file states, found {found}")]
     Contradiction {

@@ -4,8 +4,10 @@ mod formats;
 mod gradients;
 mod infer;
 mod init;
+mod inspect;
 mod metadata;
 mod names;
+mod output;
 mod params;
 mod reader;
 mod tensor_file;
@@ -17,20 +19,21 @@ pub(crate) use formats::safetensors as format;
 pub use gradients::{CallGradients, Gradients};
 pub use init::Init;
 pub(crate) use init::{Deferred, between};
+pub use inspect::{ArrayInfo, Inspection, NetworkInfo, inspect};
 pub(crate) use metadata::{entries, settings};
 pub use names::Naming;
 pub(crate) use names::{TensorKind, TensorName, is_beside};
+pub use output::Format;
 pub use params::SlotWeights;
 pub(crate) use params::{Entry, Params, Table};
 pub use reader::Reader;
 pub use tensor_file::{Tensors, load_tensors, save_tensors};
 
 use crate::network::Network;
-use crate::{Config, Error, Result, State, io};
+use crate::{Config, Error, Result, State};
 use ndarray::{Array3, ArrayViewD, ArrayViewMutD, s};
 use num_traits::Zero;
 use std::ops::Range;
-use std::path::Path;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
 ///
@@ -64,24 +67,6 @@ impl Weights<f32> {
             return Err(Error::InputSizeOpen);
         }
         Deferred::new(config, init.clone())?.finish(config.input_size)
-    }
-
-    /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
-    /// activations other than their own.
-    ///
-    /// # Errors
-    /// [`Error::File`] for a file that cannot be written, and the errors of
-    /// [`to_safetensors`](Weights::to_safetensors).
-    pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
-        io::replace(path, &self.to_safetensors(naming)?)
-    }
-
-    /// The bytes of the file that [`save`](Weights::save) writes.
-    ///
-    /// # Errors
-    /// [`Error::Format`] for weights that the format cannot hold.
-    pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
-        formats::safetensors::serialize(self.tensors(naming), &entries(&self.config))
     }
 }
 

@@ -38,10 +38,15 @@ mod fault;
 mod found;
 mod limits;
 mod names;
+pub(crate) mod npy;
+pub(crate) mod params;
+mod pickle;
 mod recipe;
 pub(crate) mod safetensors;
 mod source;
 mod stated;
+mod torch;
+mod zip;
 
 pub(crate) use array::{Array, Element, View, count};
 pub(crate) use cursor::Cursor;
@@ -68,8 +73,13 @@ struct Dialect {
 }
 
 /// All dialects; the first one that a file's first bytes tell opens the file.
-const DIALECTS: [Dialect; 1] =
-    [Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open }];
+const DIALECTS: [Dialect; 5] = [
+    Dialect { name: "MXNet .params", is: params::is, open: params::open },
+    Dialect { name: "PyTorch checkpoint", is: torch::is_old, open: torch::open_old },
+    Dialect { name: ".npy", is: npy::is, open: npy::open },
+    Dialect { name: "a zip archive of these", is: zip::is, open: open_archive },
+    Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
+];
 
 /// A file that is being opened.
 pub(crate) struct Opening<'a, 'b> {
@@ -102,6 +112,15 @@ pub(crate) fn open<'a>(part: Part<'a>, folder: Option<&Path>, limits: Limits) ->
             Err(Fault::new("file").error("kind", known, found))
         }
     }
+}
+
+/// Opens a zip archive, whose members tell the dialect.
+fn open_archive<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
+    let archive = zip::Archive::open(opening.part.clone(), opening.budget)?;
+    if let Some(folder) = torch::folder(&archive) {
+        return torch::open_archive(&archive, folder, opening.budget);
+    }
+    npy::open_archive(&archive, opening.budget)
 }
 
 /// A file of arrays whose names tell its networks.

@@ -1,8 +1,8 @@
 //! The one way from tensors to weights, for every format.
 
 use super::formats::{self, Found, Limits, OpenFile, Part, Spelling, Stated, Tensor};
-use super::infer::{infer, set_activation};
-use super::{Entry, Table, Weights, is_beside};
+use super::infer::set_activation;
+use super::{Table, Weights, is_beside};
 use crate::{Activation, Config, Error, Float, Result, io};
 use ndarray::ArrayD;
 use std::path::Path;
@@ -224,10 +224,9 @@ impl<'a> Reader<'a> {
         found: Found<R>,
         in_file: &dyn Fn(Error) -> Error,
     ) -> Result<Weights<T>> {
-        let Found { spelling, tensors, stated, .. } = &found;
-        let shapes = tensors.iter().map(|(&name, tensor)| (name, tensor.shape().to_vec())).collect();
+        let stated = found.stated.clone();
         let is_known = self.config.is_some();
-        let told = infer(&shapes, spelling, stated, self.activation.is_some() || is_known);
+        let told = found.config(self.activation.is_some() || is_known);
         let (mut config, mut knows_activation) = match self.config {
             Some(config) => {
                 config.check()?;
@@ -265,30 +264,12 @@ impl<'a> Reader<'a> {
 /// The weights from the tensors of a network: every tensor, no other tensor, all in their shapes.
 fn fit<T: Float, R: Tensor<T>>(config: Config, found: Found<R>) -> Result<Weights<T>> {
     let network = config.check()?;
-    let Found { spelling, mut tensors, .. } = found;
-    // Missing tensors are found before memory is asked for: a file's names alone may promise a huge network.
-    let is_missing = |entry: &&Entry| !tensors.contains_key(&entry.name);
     let table = Table::of(&network);
-    if let Some(Entry { name, shape, .. }) = table.entries.iter().find(is_missing) {
-        let (name, expected) = (spelling.of(*name), format!("{shape:?}"));
-        return Err(Error::MissingTensor { name, expected });
-    }
-    for Entry { name, shape, .. } in &table.entries {
-        let found = tensors.get(name).map(|tensor| tensor.shape().to_vec()).unwrap_or_default();
-        if found != *shape {
-            let (name, expected) = (spelling.of(*name), format!("{shape:?}"));
-            return Err(Error::Shape { name, expected, found });
-        }
-    }
-    for (name, tensor) in &tensors {
-        tensor.check(&spelling.of(*name))?;
-    }
-    let weights = Weights::collect(config, network, |entry, into| {
+    let found = found.apart(&table)?;
+    found.check(&table)?;
+    let mut tensors = found.tensors;
+    Weights::collect(config, network, |entry, into| {
         // The presence of each tensor was checked just above.
         tensors.remove(&entry.name).expect("no tensor is missing").write(into)
-    })?;
-    match tensors.into_keys().next() {
-        Some(name) => Err(Error::UnusedTensor { name: spelling.of(name) }),
-        None => Ok(weights),
-    }
+    })
 }

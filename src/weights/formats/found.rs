@@ -1,10 +1,10 @@
 //! A network that was found in a file, and the choice of one.
 
-use super::names::{SEPARATORS, Spelling, group};
-use super::{Element, Fault, Recipe, Stated};
-use crate::quote::quote;
+use super::names::{Form, SEPARATORS, Spelling, group};
+use super::{Element, Fault, Recipe, Stated, count};
+use crate::quote::{self, quote};
 use crate::weights::infer::infer;
-use crate::weights::{TensorKind, TensorName};
+use crate::weights::{Table, TensorKind, TensorName};
 use crate::{Config, Error, Float, Result};
 use ndarray::{ArrayD, ArrayViewMutD};
 use std::collections::BTreeMap;
@@ -13,11 +13,14 @@ use std::collections::BTreeMap;
 const LISTED: usize = 8;
 
 /// A tensor that is still elsewhere.
-pub(crate) trait Tensor<T> {
+pub(crate) trait Tensor<T>: Sized {
     fn shape(&self) -> &[usize];
 
     /// Refuses numbers of a type that is not read, and logs those that are converted.
     fn check(&self, name: &str) -> Result<()>;
+
+    /// Some numbers of a vector, as a tensor of this shape; none if they are not all there.
+    fn cut(&self, start: usize, shape: &[usize]) -> Option<Self>;
 
     /// Writes the numbers into an array of the same shape.
     fn write(&self, into: ArrayViewMutD<'_, T>) -> Result<()>;
@@ -30,6 +33,12 @@ impl<T: Clone> Tensor<T> for ArrayD<T> {
 
     fn check(&self, _: &str) -> Result<()> {
         Ok(())
+    }
+
+    fn cut(&self, start: usize, shape: &[usize]) -> Option<ArrayD<T>> {
+        let end = start.checked_add(count(shape)?)?;
+        let numbers = self.as_slice()?.get(start..end)?;
+        ArrayD::from_shape_vec(shape, numbers.to_vec()).ok()
     }
 
     fn write(&self, mut into: ArrayViewMutD<'_, T>) -> Result<()> {
@@ -55,6 +64,10 @@ impl<T: Float> Tensor<T> for Recipe<'_> {
             }
         }
         Ok(())
+    }
+
+    fn cut(&self, start: usize, shape: &[usize]) -> Option<Self> {
+        self.slice(0, start..start.checked_add(count(shape)?)?)?.reshape(shape)
     }
 
     fn write(&self, into: ArrayViewMutD<'_, T>) -> Result<()> {
@@ -96,14 +109,70 @@ impl<R> Found<R> {
         self.tensors.keys().any(is_weight)
     }
 
+    /// The network with its tensors apart, where the file has all of them in one vector: first the weights of all
+    /// layers and directions, then the biases.
+    pub fn apart<T>(mut self, table: &Table) -> Result<Found<R>>
+    where
+        R: Tensor<T>,
+    {
+        if self.spelling.form != Form::GluonFlat {
+            return Ok(self);
+        }
+        let Some((name, vector)) = self.tensors.pop_first() else { return Ok(self) };
+        let mut start = 0_usize;
+        for is_bias in [false, true] {
+            for entry in table.entries.iter().filter(|entry| entry.name.kind.is_bias() == is_bias) {
+                if let Some(tensor) = vector.cut(start, &entry.shape) {
+                    self.tensors.insert(entry.name, tensor);
+                }
+                start = start.saturating_add(entry.len());
+            }
+        }
+        if vector.shape() == [start] {
+            return Ok(self);
+        }
+        let (name, expected) = (self.spelling.of(name), format!("[{start}]"));
+        Err(Error::Shape { name, expected, found: vector.shape().to_vec() })
+    }
+
+    /// Checks that the tensors are those of a table: every tensor, no other tensor, all in their shapes, of numbers
+    /// that are read.
+    pub fn check<T>(&self, table: &Table) -> Result<()>
+    where
+        R: Tensor<T>,
+    {
+        // Missing tensors are found first: a file's names alone may promise a huge network.
+        if let Some(entry) = table.entries.iter().find(|entry| !self.tensors.contains_key(&entry.name)) {
+            let (name, expected) = (self.spelling.of(entry.name), format!("{:?}", entry.shape));
+            return Err(Error::MissingTensor { name, expected });
+        }
+        for entry in &table.entries {
+            let found = self.tensors.get(&entry.name).map_or(&[][..], |tensor| tensor.shape());
+            if found != entry.shape {
+                let (name, expected) = (self.spelling.of(entry.name), format!("{:?}", entry.shape));
+                return Err(Error::Shape { name, expected, found: found.to_vec() });
+            }
+        }
+        if self.tensors.len() > table.entries.len() {
+            let is_known = |name: &TensorName| table.entries.iter().any(|entry| entry.name == *name);
+            let other = self.tensors.keys().find(|name| !is_known(name));
+            let name = other.map(|&name| self.spelling.of(name)).unwrap_or_default();
+            return Err(Error::UnusedTensor { name });
+        }
+        self.tensors.iter().try_for_each(|(&name, tensor)| tensor.check(&self.spelling.of(name)))
+    }
+
     /// Cell, layers and sizes in a few words.
     fn describe<T>(&self) -> String
     where
         R: Tensor<T>,
     {
         let name = quote(&self.name);
-        match self.config() {
-            Ok(config) => {
+        if self.spelling.form == Form::GluonFlat {
+            return format!("{name} (all weights in one vector)");
+        }
+        match self.config(true) {
+            Ok((config, _)) => {
                 let layers = if config.num_layers == 1 { "layer" } else { "layers" };
                 let cell = if config.stack.is_empty() { config.cell.name() } else { "stack" };
                 let directions = if config.directions.count() == 2 { ", bidirectional" } else { "" };
@@ -114,13 +183,23 @@ impl<R> Found<R> {
         }
     }
 
-    /// The network that names, shapes and statements tell; a vanilla RNN's activation may be any.
-    pub fn config<T>(&self) -> Result<Config>
+    /// The network that names, shapes and statements tell, and whether its activations are known.
+    pub fn config<T>(&self, activation_is_given: bool) -> Result<(Config, bool)>
     where
         R: Tensor<T>,
     {
+        if self.spelling.form == Form::GluonFlat {
+            let numbers =
+                self.tensors.values().map(|tensor| quote::shape(tensor.shape())).collect::<String>();
+            let expected = "cell, sizes, layers and directions beside one vector of all weights".into();
+            return Err(Error::Setting {
+                name: "config",
+                expected,
+                found: format!("the vector alone, {numbers}"),
+            });
+        }
         let shapes = self.tensors.iter().map(|(&name, tensor)| (name, tensor.shape().to_vec())).collect();
-        infer(&shapes, &self.spelling, &self.stated, true).map(|(config, _)| config)
+        infer(&shapes, &self.spelling, &self.stated, activation_is_given)
     }
 }
 

@@ -56,6 +56,12 @@ impl Budget {
         spend(&self.bytes, needed).map_err(|left| over(what, "bytes", needed, left))
     }
 
+    /// Gives back bytes that were not used.
+    pub fn give_back(&self, unused: u64) {
+        let add = |left: u64| Some(left.saturating_add(unused));
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
     /// Counts an array, or a value of a pickle or a graph.
     pub fn tensor(&self, what: &str) -> Result<()> {
         spend(&self.tensors, 1).map_err(|_| {

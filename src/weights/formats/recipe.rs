@@ -146,6 +146,15 @@ impl<'a> Recipe<'a> {
         }
     }
 
+    /// The same numbers with another shape: of a view in row-major order.
+    pub fn reshape(&self, shape: &[usize]) -> Option<Recipe<'a>> {
+        match &self.from {
+            From::View(view) => view.reshape(shape).map(Recipe::from),
+            From::Zeros => (super::count(shape)? == super::count(&self.shape)?).then(|| Recipe::zeros(shape)),
+            _ => None,
+        }
+    }
+
     /// Row blocks in another order: block i of the result is block `order[i]` of as many blocks.
     pub fn blocks(&self, order: &[usize]) -> Option<Recipe<'a>> {
         let rows = *self.shape.first()?;
