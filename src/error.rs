@@ -134,7 +134,7 @@ pub enum Error {
     InputSizeOpen,
 
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
-    #[error("{name}: expected shape {expected}, found {}", quote::shape(found))]
+    #[error("{}: expected shape {expected}, found {}", quote::message(name), quote::shape(found))]
     Shape {
         /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `features`, `steps of a stream`, an
         /// array of [`Output`](crate::Output), or `gradient by` and an array.
@@ -155,7 +155,7 @@ pub enum Error {
     },
 
     /// A missing weight tensor, which the network of the other tensors has.
-    #[error("weight tensor {name}: expected shape {expected}, found no such tensor")]
+    #[error("weight tensor {}: expected shape {expected}, found no such tensor", quote::message(name))]
     MissingTensor {
         /// The name in the scheme that the other tensors use.
         name: String,
@@ -175,7 +175,7 @@ pub enum Error {
     },
 
     /// A tensor that the network of the other tensors does not have.
-    #[error("tensor {name}: the network of the other tensors has no tensor of this name")]
+    #[error("tensor {}: the network of the other tensors has no tensor of this name", quote::message(name))]
     UnusedTensor {
         /// The name that was found.
         name: String,
@@ -200,7 +200,11 @@ pub enum Error {
     },
 
     /// Weights under PyTorch's names and Gluon's at once.
-    #[error("tensor names: expected one scheme, found PyTorch's ({pytorch}) and Gluon's ({gluon})")]
+    #[error(
+        "tensor names: expected one scheme, found PyTorch's ({}) and Gluon's ({})",
+        quote::message(pytorch),
+        quote::message(gluon)
+    )]
     MixedNames {
         /// A name in PyTorch's scheme.
         pytorch: String,

@@ -3,6 +3,7 @@
 use super::formats::{Spelling, Stated};
 use super::metadata::{CELLS, activation, refused};
 use super::{TensorKind, TensorName};
+use crate::quote::message;
 use crate::{Activation, Cell, Config, Directions, Error, Result};
 use std::collections::BTreeMap;
 
@@ -112,7 +113,7 @@ impl Shapes<'_> {
             // A layer without a recurrent weight of two axes is refused later, in the first layer's sizes.
             let Some((rows, columns, hidden_size)) = self.recurrent(layer) else { return Ok((cell, first)) };
             if !is_of(cell, rows, hidden_size) {
-                let name = self.name(layer, TensorKind::WeightHh);
+                let name = message(&self.name(layer, TensorKind::WeightHh));
                 let expected = format!("{name} of {}", shape_for(&[cell], hidden_size, columns));
                 return Err(refused(CELLS, expected, format!("[{rows}, {columns}]")));
             }

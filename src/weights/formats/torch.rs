@@ -6,7 +6,7 @@ use super::{
     Array, Budget, Cursor, Element, Fault, Head, Opened, Opening, Part, Stated, View, count, of_arrays, zip,
 };
 use crate::Result;
-use crate::quote::quote;
+use crate::quote::{message, quote};
 use std::collections::BTreeMap;
 
 /// The member that has the pickle, behind the archive's own folder.
@@ -164,7 +164,7 @@ fn element_of(class: &str) -> Element {
         "uint32" => Element::U32,
         "uint64" => Element::U64,
         "BoolStorage" | "bool" => Element::Bool,
-        other => Element::Other(other.to_owned().into()),
+        other => Element::Other(message(other).into()),
     }
 }
 

@@ -150,6 +150,10 @@ fn directory(part: &Part<'_>, budget: &Budget) -> Result<(u64, u64)> {
     cursor.seek(end.saturating_add(8));
     let (_on_this_disk, entries) = (cursor.u16("entries")?, cursor.u16("entries")?);
     let (_bytes, first) = (cursor.u32("length of the directory")?, cursor.u32("start of the directory")?);
+    let comment = u64::from(cursor.u16("length of the comment")?);
+    if comment != cursor.left() {
+        return Err(cursor.error("comment", format!("{comment} bytes"), cursor.left()));
+    }
     if entries != u16::MAX && first != u32::MAX {
         return Ok((u64::from(entries), u64::from(first)));
     }
