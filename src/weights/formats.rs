@@ -5,7 +5,7 @@
 //! Part      Opened        Found        pick                 reader.rs
 //! ```
 //!
-//! - **Bytes** are a [`Part`] of a [`Source`]: a file that is read by range, memory, or what a member of an
+//! - **Bytes** are a [`Part`] of a `Source`: a file that is read by range, memory, or what a member of an
 //!   archive unpacks to. Headers are read by a [`Cursor`], whose arithmetic is checked. The numbers of arrays
 //!   are passed over. An error is made by a [`Fault`]: format, part, place, expectation, finding.
 //! - **A dialect** is a row of [`DIALECTS`]: what tells its files, and the function that opens one. Its answer
@@ -23,7 +23,7 @@
 //!
 //! # How to add a dialect
 //! 1. A file of this folder with `open(&Opening) -> Result<Opened>`, which reads headers by a [`Cursor`].
-//!    Arrays get a [`View`] each. [`Part::whole`] of bytes, or of a [`Source`] of its own, has numbers that the
+//!    Arrays get a [`View`] each. [`Part::whole`] of bytes, or of a `Source` of its own, has numbers that the
 //!    file does not have as they are (text, packed, compressed).
 //! 2. Networks: [`by_names`] where arrays have names in PyTorch's or Gluon's schemes. Else a [`Found`] for
 //!    each, with [`Spelling::named`], recipes under [`TensorName`](super::TensorName)s, and
@@ -56,11 +56,11 @@ pub(crate) use limits::Budget;
 pub use limits::Limits;
 pub(crate) use names::Spelling;
 pub(crate) use recipe::Recipe;
-pub(crate) use source::{OpenFile, Part, Source};
+pub(crate) use source::{OpenFile, Part};
 pub(crate) use stated::Stated;
 
 use crate::Result;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// The first bytes of a file, zeros past its end.
 type Head = [u8; 16];
@@ -87,6 +87,21 @@ pub(crate) struct Opening<'a, 'b> {
     /// The folder of the file, which may have large arrays in files beside; none for bytes in memory.
     pub folder: Option<&'b Path>,
     pub budget: &'b Budget,
+}
+
+impl<'a> Opening<'a, '_> {
+    /// A file beside the one that is opened, by the name that the latter has for it: a path downwards.
+    #[expect(dead_code, reason = "for ONNX, which has large arrays in files of their own")]
+    pub fn beside(&self, fault: Fault, name: &str) -> Result<Part<'a>> {
+        let refuse =
+            |expected: &str| fault.error(&format!("file {}", crate::quote::quote(name)), expected, "another");
+        let folder = self.folder.ok_or_else(|| refuse("a file on disk that it lies beside"))?;
+        let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if name.is_empty() || !Path::new(name).components().all(is_plain) {
+            return Err(refuse("a path within the model's folder"));
+        }
+        Ok(Part::whole(OpenFile::open(&folder.join(name))?))
+    }
 }
 
 /// What a file has.

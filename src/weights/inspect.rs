@@ -1,6 +1,6 @@
 //! What a file has: its arrays, and the networks that were found in it.
 
-use super::formats::{self, Found, Limits, OpenFile, Opened, Part, Recipe, Tensor};
+use super::formats::{self, Found, Limits, OpenFile, Opened, Part, Recipe};
 use super::metadata::settings;
 use super::{Entry, Table};
 use crate::{Config, Result, io};

@@ -61,10 +61,6 @@ impl Element {
         }
     }
 
-    pub const fn is_float(&self) -> bool {
-        matches!(self, Element::F64 | Element::F32 | Element::F16 | Element::BF16)
-    }
-
     /// Numbers of another type, from their bytes.
     fn convert<T: Float>(&self, bytes: &[u8], into: &mut [T]) {
         fn all<const N: usize, T>(bytes: &[u8], into: &mut [T], number: impl Fn([u8; N]) -> T) {

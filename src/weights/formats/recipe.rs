@@ -57,6 +57,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// The sum of two tensors of one shape.
+    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
     pub fn sum(self, other: Recipe<'a>) -> Option<Recipe<'a>> {
         (self.shape == other.shape)
             .then(|| Recipe { shape: self.shape.clone(), from: From::Sum(Box::new([self, other])) })
@@ -64,6 +65,7 @@ impl<'a> Recipe<'a> {
 
     /// Integers with a scale and a zero point: (x - zero) * scale. Both are of one number, or of one for each
     /// place of an axis.
+    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
     pub fn scaled(self, axis: usize, scale: Recipe<'a>, zero: Recipe<'a>) -> Option<Recipe<'a>> {
         let len = *self.shape.get(axis)?;
         let fits = |of: &Recipe<'_>| super::count(&of.shape).is_some_and(|count| count == 1 || count == len);
@@ -134,6 +136,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// The tensor without an axis, at one place of the axis: of a view.
+    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
     pub fn index(&self, axis: usize, place: usize) -> Option<Recipe<'a>> {
         match &self.from {
             From::View(view) => view.index(axis, place).map(Recipe::from),
@@ -156,6 +159,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// Row blocks in another order: block i of the result is block `order[i]` of as many blocks.
+    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
     pub fn blocks(&self, order: &[usize]) -> Option<Recipe<'a>> {
         let rows = *self.shape.first()?;
         let each = rows.checked_div(order.len())?;
@@ -191,7 +195,7 @@ impl<'a> Recipe<'a> {
                 let [one, other] = &**pair;
                 one.write(into.view_mut())?;
                 let other = other.read::<T>()?;
-                Zip::from(&mut into).and(&other).for_each(|into, &other| *into = *into + other);
+                Zip::from(&mut into).and(&other).for_each(|into, &other| add(into, other));
                 Ok(())
             }
             From::Scaled { of, axis, scale, zero } => {
@@ -200,7 +204,7 @@ impl<'a> Recipe<'a> {
                 // One number for all places, or one for each.
                 let (scale, zero) = (scale.iter().cycle(), zero.iter().cycle());
                 for (mut row, (&scale, &zero)) in into.axis_iter_mut(Axis(*axis)).zip(scale.zip(zero)) {
-                    row.mapv_inplace(|x| (x - zero) * scale);
+                    row.mapv_inplace(|x| dequantised(x, zero, scale));
                 }
                 Ok(())
             }
@@ -214,4 +218,14 @@ impl<'a> Recipe<'a> {
         self.write(array.view_mut())?;
         Ok(array)
     }
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "floats do not overflow")]
+fn add<T: Float>(into: &mut T, other: T) {
+    *into = *into + other;
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "floats do not overflow")]
+fn dequantised<T: Float>(x: T, zero: T, scale: T) -> T {
+    (x - zero) * scale
 }

@@ -360,7 +360,7 @@ pub(crate) fn serialize<'a, T: Float>(
             let error = format!("tensor {}: expected another name, found the metadata's", quote(&name));
             return Err(FAULT.says(error));
         }
-        let mut bytes = Vec::with_capacity(array.len() * size_of::<T>());
+        let mut bytes = Vec::with_capacity(size_of::<T>().saturating_mul(array.len()));
         array.iter().for_each(|number| bytes.extend_from_slice(number.to_le_bytes().as_ref()));
         if stored.contains_key(&name) {
             return Err(Error::DuplicateTensor { name });
@@ -382,13 +382,15 @@ pub(crate) fn serialize<'a, T: Float>(
 fn with_metadata(mut bytes: Vec<u8>, metadata: &BTreeMap<&str, String>) -> Result<Vec<u8>> {
     let (length, _) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(&error.to_string()))?;
     let entries = serde_json::to_string(metadata).map_err(|error| broken(&error.to_string()))?;
-    let old = bytes[LENGTH + 1..LENGTH + length].trim_ascii_end();
+    let numbers = LENGTH.saturating_add(length);
+    // Behind the object's first bracket.
+    let old = bytes.get(LENGTH.saturating_add(1)..numbers).unwrap_or_default().trim_ascii_end();
     let comma = if old == b"}" { "" } else { "," };
     let mut header = format!("{{\"{METADATA}\":{entries}{comma}").into_bytes();
     header.extend_from_slice(old);
     // Numbers begin at a multiple of eight bytes.
     header.resize(header.len().next_multiple_of(LENGTH), b' ');
     let new_length = (header.len() as u64).to_le_bytes();
-    bytes.splice(..LENGTH + length, new_length.into_iter().chain(header));
+    bytes.splice(..numbers, new_length.into_iter().chain(header));
     Ok(bytes)
 }

@@ -20,7 +20,7 @@ const LOCATOR_LENGTH: u64 = 20;
 const MAX_COMMENT: u64 = 0xFFFF;
 
 /// Bytes that are unpacked at a time.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = 1 << 14;
 
 const FAULT: Fault = Fault::new("zip");
 
@@ -105,6 +105,7 @@ impl<'a> Archive<'a> {
             // What was not used is there for the next turn.
             budget.give_back(len.saturating_sub(found) as u64);
         }
+        bytes.shrink_to_fit();
         let (found, checksum) = (bytes.len() as u64, crc32fast::hash(&bytes));
         if found != member.len {
             return Err(FAULT.error(&format!("length of {name}"), member.len, found));
