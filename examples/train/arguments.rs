@@ -61,6 +61,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 
+    /// The network that is meant in --from, of a file with several
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub from_prefix: Option<String>,
+
     /// The file for the weights, which `infer` and PyTorch read; also written on Ctrl-C
     #[arg(long, value_name = "FILE", default_value = "trained.safetensors")]
     pub save: PathBuf,

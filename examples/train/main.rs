@@ -124,7 +124,10 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
 fn trainer(arguments: &Arguments, features: usize, classes: usize) -> Result<Trainer, Failure> {
     let (engine, config) = (arguments.device.engine()?, arguments.config(features));
     let rnn = match &arguments.from {
-        Some(path) => Rnn::new(&engine, Weights::reader().config(&config).load(path)?),
+        Some(path) => {
+            let reader = Weights::reader().config(&config).prefix(arguments.from_prefix.clone());
+            Rnn::new(&engine, reader.load(path)?)
+        }
         None => Rnn::lazy(&engine, &config, Init::pytorch().seed(arguments.seed))?,
     };
     let head = Head::last_states(classes).seed(arguments.seed);

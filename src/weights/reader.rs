@@ -165,11 +165,22 @@ impl<'a> Reader<'a> {
     /// together with the file's network; [`Error::Contradiction`] for one that the file states otherwise;
     /// [`Error::Memory`] where memory cannot hold the weights.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
-        let path = path.as_ref();
-        let in_file = io::in_file(path);
+        let (path, limits) = (path.as_ref(), self.limits);
         let source = Part::whole(OpenFile::open(path)?);
-        let opened = formats::open(source, path.parent(), self.limits).map_err(&in_file)?;
-        self.pick(opened.networks, &in_file)
+        let opened = formats::open(source, path.parent(), limits).map_err(io::in_file(path))?;
+        let (config, found) = self.pick::<f32, _>(opened.networks, &io::in_file(path))?;
+        fit(config, found).map_err(io::in_file(path))
+    }
+
+    /// The network of a file, by the headers of its arrays alone.
+    ///
+    /// # Errors
+    /// The errors of [`load`](Reader::load), but for those of numbers.
+    pub fn load_config(self, path: impl AsRef<Path>) -> Result<Config> {
+        let (path, limits) = (path.as_ref(), self.limits);
+        let source = Part::whole(OpenFile::open(path)?);
+        let opened = formats::open(source, path.parent(), limits).map_err(io::in_file(path))?;
+        Ok(self.pick::<f32, _>(opened.networks, &io::in_file(path))?.0)
     }
 
     /// Reads the bytes of a file, as [`load`](Reader::load) does.
@@ -179,7 +190,8 @@ impl<'a> Reader<'a> {
     /// metadata that do not fit the tensors, and the errors of [`from_tensors`](Reader::from_tensors).
     pub fn from_bytes(self, bytes: &[u8]) -> Result<Weights> {
         let opened = formats::open(Part::whole(bytes), None, self.limits)?;
-        self.pick(opened.networks, &|error| error)
+        let (config, found) = self.pick::<f32, _>(opened.networks, &|error| error)?;
+        fit(config, found)
     }
 
     /// Takes tensors by name, of f32 or f64.
@@ -205,25 +217,18 @@ impl<'a> Reader<'a> {
             let (spelling, stated) = (Spelling::plain(crate::Naming::PyTorch), Stated::default());
             networks.push(Found { name: String::new(), spelling, tensors: Default::default(), stated });
         }
-        self.pick(networks, &|error| error)
+        let (config, found) = self.pick::<T, _>(networks, &|error| error)?;
+        fit(config, found)
     }
 
-    /// `in_file` is for the errors whose cause is in the file.
+    /// The network that is meant, and where its tensors are. `in_file` is for the errors whose cause is in the
+    /// file.
     fn pick<T: Float, R: Tensor<T>>(
-        mut self,
+        self,
         networks: Vec<Found<R>>,
         in_file: &dyn Fn(Error) -> Error,
-    ) -> Result<Weights<T>> {
-        let name = self.prefix.take();
-        let found = formats::pick(networks, name.as_deref()).map_err(in_file)?;
-        self.read(found, in_file)
-    }
-
-    fn read<T: Float, R: Tensor<T>>(
-        self,
-        found: Found<R>,
-        in_file: &dyn Fn(Error) -> Error,
-    ) -> Result<Weights<T>> {
+    ) -> Result<(Config, Found<R>)> {
+        let found = formats::pick(networks, self.prefix.as_deref()).map_err(in_file)?;
         let stated = found.stated.clone();
         let is_known = self.config.is_some();
         let told = found.config(self.activation.is_some() || is_known);
@@ -257,7 +262,7 @@ impl<'a> Reader<'a> {
         if !knows_activation {
             return Err(in_file(Error::Activation { found: "none".into() }));
         }
-        fit(config, found).map_err(in_file)
+        Ok((config, found))
     }
 }
 
