@@ -80,7 +80,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let reader = Weights::reader().prefix(arguments.prefix.clone()).activation(arguments.activation);
     let weights = reader.load(input)?;
     weights.save(output, format)?;
-    writeln!(out, "{}: {}", output.display(), show::network(weights.config()))?;
+    writeln!(out, "{}: {}", output.display(), show::network(weights.config(), true))?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use wgpu_rnn::file::{Inspection, NetworkInfo, quote};
-use wgpu_rnn::{Config, Directions};
+use wgpu_rnn::{Cell, Config, Directions};
 
 /// Writes the kind of the file, its arrays and its networks.
 pub fn show(inspection: &Inspection, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
@@ -27,7 +27,10 @@ pub fn show(inspection: &Inspection, path: &Path, out: &mut dyn Write) -> Result
 fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let name = if info.name.is_empty() { "at the root".to_owned() } else { plain(&info.name) };
     match &info.config {
-        Some(config) => writeln!(out, "network {name}: {}, {} parameters", network(config), info.parameters)?,
+        Some(config) => {
+            let text = network(config, !info.needs_activation);
+            writeln!(out, "network {name}: {text}, {} parameters", info.parameters)?;
+        }
         None => writeln!(out, "network {name}")?,
     }
     for (setting, word) in &info.stated {
@@ -56,10 +59,14 @@ fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Wri
 }
 
 /// Cell, layers, directions, sizes and biases.
-pub fn network(config: &Config) -> String {
+pub fn network(config: &Config, knows_activation: bool) -> String {
+    let layer = |cell: &Cell, size: &usize| match cell {
+        Cell::Vanilla(_) if !knows_activation => format!("rnn {size}"),
+        _ => format!("{cell} {size}"),
+    };
     let layers: Vec<String> = match config.stack.as_slice() {
-        [] => vec![format!("{} {}", config.cell, config.hidden_size)],
-        stack => stack.iter().map(|(cell, size)| format!("{cell} {size}")).collect(),
+        [] => vec![layer(&config.cell, &config.hidden_size)],
+        stack => stack.iter().map(|(cell, size)| layer(cell, size)).collect(),
     };
     let mut text = format!("{}, ", layers.join(" + "));
     // Writing to a text does not fail.

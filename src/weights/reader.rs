@@ -272,6 +272,7 @@ fn fit<T: Float, R: Tensor<T>>(config: Config, found: Found<R>) -> Result<Weight
     let table = Table::of(&network);
     let found = found.apart(&table)?;
     found.check(&table)?;
+    found.log();
     let mut tensors = found.tensors;
     Weights::collect(config, network, |entry, into| {
         // The presence of each tensor was checked just above.

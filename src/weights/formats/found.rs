@@ -7,7 +7,7 @@ use crate::weights::infer::infer;
 use crate::weights::{Table, TensorKind, TensorName};
 use crate::{Config, Error, Float, Result};
 use ndarray::{ArrayD, ArrayViewMutD};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Networks that an error lists.
 const LISTED: usize = 8;
@@ -16,8 +16,8 @@ const LISTED: usize = 8;
 pub(crate) trait Tensor<T>: Sized {
     fn shape(&self) -> &[usize];
 
-    /// Refuses numbers of a type that is not read, and logs those that are converted.
-    fn check(&self, name: &str) -> Result<()>;
+    /// The types of the numbers that the tensor is made from, where they are elsewhere.
+    fn elements(&self) -> Vec<&Element>;
 
     /// Some numbers of a vector, as a tensor of this shape; none if they are not all there.
     fn cut(&self, start: usize, shape: &[usize]) -> Option<Self>;
@@ -31,8 +31,8 @@ impl<T: Clone> Tensor<T> for ArrayD<T> {
         ArrayD::shape(self)
     }
 
-    fn check(&self, _: &str) -> Result<()> {
-        Ok(())
+    fn elements(&self) -> Vec<&Element> {
+        Vec::new()
     }
 
     fn cut(&self, start: usize, shape: &[usize]) -> Option<ArrayD<T>> {
@@ -52,18 +52,8 @@ impl<T: Float> Tensor<T> for Recipe<'_> {
         Recipe::shape(self)
     }
 
-    fn check(&self, name: &str) -> Result<()> {
-        for element in self.elements() {
-            match element {
-                Element::F32 => {}
-                Element::Other(found) => {
-                    let what = format!("{}: type", quote(name));
-                    return Err(Fault::new("array").error(&what, "floats or integers", found));
-                }
-                other => log::info!("{}: converted from {}", quote(name), other.name()),
-            }
-        }
-        Ok(())
+    fn elements(&self) -> Vec<&Element> {
+        Recipe::elements(self)
     }
 
     fn cut(&self, start: usize, shape: &[usize]) -> Option<Self> {
@@ -159,7 +149,28 @@ impl<R> Found<R> {
             let name = other.map(|&name| self.spelling.of(name)).unwrap_or_default();
             return Err(Error::UnusedTensor { name });
         }
-        self.tensors.iter().try_for_each(|(&name, tensor)| tensor.check(&self.spelling.of(name)))
+        for (&name, tensor) in &self.tensors {
+            let other = |element: &&Element| matches!(element, Element::Other(_));
+            if let Some(found) = tensor.elements().into_iter().find(other) {
+                let what = format!("{}: type", quote(&self.spelling.of(name)));
+                return Err(Fault::new("array").error(&what, "floats or integers", found.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs the types of numbers that are converted.
+    pub fn log<T>(&self)
+    where
+        R: Tensor<T>,
+    {
+        let elements = self.tensors.values().flat_map(|tensor| tensor.elements());
+        let names: BTreeSet<&str> =
+            elements.filter(|element| **element != Element::F32).map(Element::name).collect();
+        if !names.is_empty() {
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            log::info!("network {}: weights are converted from {names}", quote(&self.name));
+        }
     }
 
     /// Cell, layers and sizes in a few words.
@@ -171,10 +182,14 @@ impl<R> Found<R> {
         if self.spelling.form == Form::GluonFlat {
             return format!("{name} (all weights in one vector)");
         }
-        match self.config(true) {
-            Ok((config, _)) => {
+        match self.config(false) {
+            Ok((config, is_known)) => {
                 let layers = if config.num_layers == 1 { "layer" } else { "layers" };
-                let cell = if config.stack.is_empty() { config.cell.name() } else { "stack" };
+                let cell = match () {
+                    () if !config.stack.is_empty() => "stack",
+                    () if !is_known => "rnn",
+                    () => config.cell.name(),
+                };
                 let directions = if config.directions.count() == 2 { ", bidirectional" } else { "" };
                 let (count, input, hidden) = (config.num_layers, config.input_size, config.hidden_size);
                 format!("{name} ({cell}, {count} {layers}{directions}, input {input}, hidden {hidden})")
