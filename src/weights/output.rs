@@ -131,12 +131,12 @@ impl Weights<f32> {
                 return refuse(name, found);
             }
         }
-        let is_told = config.activations.is_empty()
-            && config.layers_that_differ().all(|layer| {
-                config.cell_of(layer).0.activation().is_none_or(|own| matches!(own.name(), "relu" | "tanh"))
-            });
-        if !is_told {
-            return refuse("activations", config.cell.to_string());
+        // Of a vanilla RNN's activation a reader is told one, for all layers.
+        let own = config.layers_that_differ().filter_map(|layer| config.cell_of(layer).0.activation());
+        let mut own = own.map(|activation| activation.to_string()).collect::<Vec<_>>();
+        own.dedup();
+        if own.len() > 1 || own.iter().any(|name| !matches!(name.as_str(), "relu" | "tanh")) {
+            return refuse("activations", own.join(", "));
         }
         if format == Format::Params {
             let has = |kind| self.params().table.entries.iter().any(|entry| entry.name.kind == kind);
