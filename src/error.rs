@@ -286,7 +286,7 @@ pub enum Error {
 
     /// A pickle that needs a class or a function which may run code.
     #[error(
-        "PyTorch checkpoint: expected tensors, dictionaries, lists, numbers and texts, found the global {} \
+        "pickle: expected tensors, dictionaries, lists, numbers and texts, found the global {} \
          (save a state_dict)",
         quote::quote(name)
     )]

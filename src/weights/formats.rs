@@ -73,9 +73,10 @@ struct Dialect {
 }
 
 /// All dialects; the first one that a file's first bytes tell opens the file.
-const DIALECTS: [Dialect; 5] = [
+const DIALECTS: [Dialect; 6] = [
     Dialect { name: "MXNet .params", is: params::is, open: params::open },
     Dialect { name: "PyTorch checkpoint", is: torch::is_old, open: torch::open_old },
+    Dialect { name: "pickle", is: torch::is_pickle, open: torch::open_pickle },
     Dialect { name: ".npy", is: npy::is, open: npy::open },
     Dialect { name: "a zip archive of these", is: zip::is, open: open_archive },
     Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },

@@ -17,6 +17,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
         "mxnet_v3.params",
         "pytorch_f16.pt",
         "pytorch_bf16.safetensors",
+        "pytorch_numpy.pkl",
         "pytorch_views.pt",
     ];
     let mut files: Vec<(String, Vec<u8>)> =

@@ -130,8 +130,14 @@ def others():
     case("script", model.lstm, file="pytorch_script.pt", prefix="lstm")
     torch.save(nn.GRU(I, H), path("pytorch_module.pt"))
     torch.save({"lstm": nn.GRU(I, H).state_dict(), "args": Command()}, path("pytorch_command.pt"))
-    with open(path("pytorch_plain.pt"), "wb") as file:
+    with open(path("pytorch_plain.pkl"), "wb") as file:
         pickle.dump({"weight_ih_l0": [1, 2]}, file)
+    layer = nn.LSTM(I, H, bidirectional=True)
+    state = {f"lstm.{name}": tensor.numpy() for name, tensor in layer.state_dict().items()}
+    state["lstm.weight_ih_l0"] = numpy.asfortranarray(state["lstm.weight_ih_l0"])
+    with open(path("pytorch_numpy.pkl"), "wb") as file:
+        pickle.dump({**state, "loss": numpy.float64(0.5)}, file, protocol=4)
+    case("numpy", layer, file="pytorch_numpy.pkl")
 
 
 def small():

@@ -62,19 +62,29 @@ pub(crate) fn array<'a>(part: Part<'a>, budget: &Budget) -> Result<View<'a>> {
     let element = element_of(&descr);
     let data = cursor.skip("numbers", cursor.left())?;
     let (left, shown) = (data.len(), crate::quote::shape(&shape));
-    let reversed: Vec<usize> = shape.iter().rev().copied().collect();
-    let view = if is_fortran {
-        let axes: Vec<usize> = (0..shape.len()).rev().collect();
-        View::new(element, reversed, data).and_then(|view| view.permute(&axes))
-    } else {
-        View::new(element, shape.clone(), data)
-    };
+    let view = view(element, &shape, is_fortran, data);
     let expected =
         count(&shape).map_or("numbers that can be counted".into(), |count| format!("{count} of {descr}"));
     view.ok_or_else(|| FAULT.error(&format!("numbers of shape {shown}"), expected, format!("{left} bytes")))
 }
 
-fn element_of(descr: &str) -> Element {
+/// The view of an array whose numbers lie in rows, or in columns (Fortran's order).
+pub(super) fn view<'a>(
+    element: Element,
+    shape: &[usize],
+    is_fortran: bool,
+    data: Part<'a>,
+) -> Option<View<'a>> {
+    if !is_fortran {
+        return View::new(element, shape.to_vec(), data);
+    }
+    let (reversed, axes) =
+        (shape.iter().rev().copied().collect(), (0..shape.len()).rev().collect::<Vec<_>>());
+    View::new(element, reversed, data)?.permute(&axes)
+}
+
+/// A type by its name: order, kind, bytes.
+pub(super) fn element_of(descr: &str) -> Element {
     match descr {
         "<f8" => Element::F64,
         "<f4" => Element::F32,

@@ -16,8 +16,13 @@ pub(super) type Id = usize;
 pub(super) enum Value {
     None,
     Int(i64),
-    /// A truth, a whole number of more than 64 bits, a float or bytes, which no tensor needs.
+    /// A truth, a whole number of more than 64 bits or a float, which no tensor needs.
     Opaque,
+    /// Bytes, by their place in the pickle's part of the file.
+    Bytes {
+        start: u64,
+        len: u64,
+    },
     Text(Box<str>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
@@ -29,6 +34,13 @@ pub(super) enum Value {
     Tensor(Box<Tensor>),
     /// An object of a class that is known by its attributes alone (TorchScript's modules).
     Object(Option<Id>),
+    /// NumPy's array, by its state: version, shape, type, order, numbers.
+    Ndarray(Option<Id>),
+    /// NumPy's type, by its name and its state.
+    NumpyDtype {
+        name: Id,
+        state: Option<Id>,
+    },
 }
 
 /// A part of a storage.
@@ -58,6 +70,12 @@ pub(super) enum Global {
     /// A device, whose arguments do not matter.
     Device,
     Object,
+    NumpyReconstruct,
+    NumpyDtype,
+    /// The class of NumPy's arrays, which only its own function is told.
+    NumpyClass,
+    /// A number of NumPy's, whose arguments do not matter.
+    NumpyScalar,
 }
 
 impl Global {
@@ -77,11 +95,19 @@ impl Global {
                 Global::Dtype(name.into())
             }
             ("torch", name) if DTYPES.contains(&name) => Global::Dtype(name.into()),
+            (NUMPY_1 | NUMPY_2, "_reconstruct") => Global::NumpyReconstruct,
+            (NUMPY_1 | NUMPY_2, "scalar") => Global::NumpyScalar,
+            ("numpy", "ndarray") => Global::NumpyClass,
+            ("numpy", "dtype") => Global::NumpyDtype,
             (module, _) if module.starts_with("__torch__") => Global::Object,
             _ => return None,
         })
     }
 }
+
+/// The module of NumPy's functions for pickles, before version 2 and since.
+const NUMPY_1: &str = "numpy.core.multiarray";
+const NUMPY_2: &str = "numpy._core.multiarray";
 
 /// PyTorch's types, by their names there.
 const DTYPES: [&str; 16] = [
@@ -118,6 +144,11 @@ impl Pickle {
 
     pub fn get(&self, id: Id) -> &Value {
         self.values.get(id).unwrap_or(&Value::Opaque)
+    }
+
+    /// True for the place of the value `True`.
+    pub fn is_true(&self, id: Id) -> bool {
+        id == machine::TRUE
     }
 
     /// What the pickle says of each storage.

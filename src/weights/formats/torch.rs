@@ -1,9 +1,10 @@
 //! PyTorch's checkpoints (`.pt`, `.pth`): a zip archive, or a file of before PyTorch 1.6, of a pickle and of
-//! storages.
+//! storages; and pickles of NumPy's arrays (`.pkl`).
 
 use super::pickle::{Id, Pickle, Tensor, Value};
 use super::{
-    Array, Budget, Cursor, Element, Fault, Head, Opened, Opening, Part, Stated, View, count, of_arrays, zip,
+    Array, Budget, Cursor, Element, Fault, Head, Opened, Opening, Part, Stated, View, count, npy, of_arrays,
+    zip,
 };
 use crate::Result;
 use crate::quote::{message, quote};
@@ -16,6 +17,26 @@ const PICKLE: &str = "data.pkl";
 const OLD: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 const FAULT: Fault = Fault::new("PyTorch checkpoint");
+
+/// True for a pickle.
+pub(super) fn is_pickle(head: &Head) -> bool {
+    matches!(head, [0x80, 2..=5, ..])
+}
+
+/// Reads a pickle that has its arrays within.
+pub(super) fn open_pickle<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
+    let mut cursor = Cursor::new(opening.part.clone(), Fault::new("pickle"));
+    let pickle = Pickle::read(&mut cursor, opening.budget)?;
+    if !cursor.is_at_end() {
+        return Err(cursor.error(
+            "end of the pickle",
+            "the end of the file",
+            format!("{} bytes", cursor.left()),
+        ));
+    }
+    let none = |key: &str| Err(FAULT.error(&format!("storage {}", quote(key)), "one", "none"));
+    of_pickle("pickle", &pickle, &opening.part, &none, opening.budget)
+}
 
 /// True for a file of before PyTorch 1.6.
 pub(super) fn is_old(head: &Head) -> bool {
@@ -43,7 +64,8 @@ pub(super) fn open_archive<'a>(
         }
     }
     let pickle = member(PICKLE).ok_or_else(|| FAULT.error(PICKLE, "one", "none"))?;
-    let mut cursor = Cursor::new(archive.part(pickle, budget)?, FAULT);
+    let part = archive.part(pickle, budget)?;
+    let mut cursor = Cursor::new(part.clone(), FAULT);
     let pickle = Pickle::read(&mut cursor, budget)?;
     let is_script = member("constants.pkl").is_some();
     // A linear search for each of many storages would take long.
@@ -56,7 +78,7 @@ pub(super) fn open_archive<'a>(
         archive.part(member, budget)
     };
     let dialect = if is_script { "TorchScript archive" } else { "PyTorch checkpoint" };
-    of_pickle(dialect, &pickle, &storage, budget)
+    of_pickle(dialect, &pickle, &part, &storage, budget)
 }
 
 /// Reads a file of before PyTorch 1.6: five pickles (the number, a version, the system's types, the object, the
@@ -92,20 +114,32 @@ pub(super) fn open_old<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
         let found = storages.get(key).cloned();
         found.ok_or_else(|| FAULT.error(&format!("storage {}", quote(key)), "one", "none"))
     };
-    of_pickle("PyTorch checkpoint (before 1.6)", &pickle, &storage, budget)
+    of_pickle("PyTorch checkpoint (before 1.6)", &pickle, &opening.part, &storage, budget)
 }
 
-/// The arrays of a pickle, whose storages are elsewhere.
+/// The arrays of a pickle, whose storages are elsewhere. `part` is where the pickle's places lie.
 fn of_pickle<'a>(
     dialect: &'static str,
     pickle: &Pickle,
+    part: &Part<'a>,
     storage: &dyn Fn(&str) -> Result<Part<'a>>,
     budget: &Budget,
 ) -> Result<Opened<'a>> {
     let mut storages = BTreeMap::new();
     let mut arrays: Vec<Array<'a>> = Vec::new();
-    for (name, tensor) in tensors(pickle, budget)? {
+    for (name, leaf) in leaves(pickle, budget)? {
         budget.bytes("PyTorch checkpoint", size_of::<Array<'_>>() as u64)?;
+        let tensor = match leaf {
+            Leaf::Tensor(tensor) => tensor,
+            Leaf::Ndarray(state) => {
+                let wrong = || {
+                    FAULT.error(&format!("array {}", quote(&name)), "NumPy's state of one", "another value")
+                };
+                let view = ndarray(pickle, state, part).ok_or_else(wrong)?;
+                arrays.push(Array { name, view });
+                continue;
+            }
+        };
         let Told { key, element } = Told::of(pickle, tensor.storage, tensor.dtype.as_deref())?;
         let data: Part<'a> = match storages.get(&key) {
             Some(data) => Part::clone(data),
@@ -168,9 +202,35 @@ fn element_of(class: &str) -> Element {
     }
 }
 
-/// Every tensor of a pickle with its path: the keys of dictionaries, places of lists and names of attributes that
+/// A NumPy array: version, shape, type, order and numbers.
+fn ndarray<'a>(pickle: &Pickle, state: Id, part: &Part<'a>) -> Option<View<'a>> {
+    let Value::Tuple(items) = pickle.get(state) else { return None };
+    let &[_, shape, dtype, is_fortran, numbers] = items.as_slice() else { return None };
+    let Value::Tuple(axes) = pickle.get(shape) else { return None };
+    let axis =
+        |&id: &Id| if let Value::Int(axis) = pickle.get(id) { usize::try_from(*axis).ok() } else { None };
+    let shape = axes.iter().map(axis).collect::<Option<Vec<_>>>()?;
+    let Value::NumpyDtype { name, state } = pickle.get(dtype) else { return None };
+    let Value::Text(name) = pickle.get(*name) else { return None };
+    let order =
+        state.and_then(|state| if let Value::Tuple(items) = pickle.get(state) { items.get(1) } else { None });
+    let order =
+        order.and_then(|&id| if let Value::Text(order) = pickle.get(id) { Some(&**order) } else { None });
+    let element = npy::element_of(&format!("{}{name}", order.unwrap_or("|")));
+    let &Value::Bytes { start, len } = pickle.get(numbers) else { return None };
+    npy::view(element, &shape, pickle.is_true(is_fortran), part.part(start, len)?)
+}
+
+/// An array of a pickle.
+enum Leaf {
+    Tensor(Tensor),
+    /// The state of NumPy's array.
+    Ndarray(Id),
+}
+
+/// Every array of a pickle with its path: the keys of dictionaries, places of lists and names of attributes that
 /// lead to it.
-fn tensors(pickle: &Pickle, budget: &Budget) -> Result<Vec<(String, Tensor)>> {
+fn leaves(pickle: &Pickle, budget: &Budget) -> Result<Vec<(String, Leaf)>> {
     let mut found = Vec::new();
     walk(pickle, pickle.root, String::new(), 0, budget, &mut found)?;
     Ok(found)
@@ -182,7 +242,7 @@ fn walk(
     path: String,
     depth: u64,
     budget: &Budget,
-    found: &mut Vec<(String, Tensor)>,
+    found: &mut Vec<(String, Leaf)>,
 ) -> Result<()> {
     budget.tensor("values of a pickle")?;
     budget.depth("dictionaries of a pickle", depth)?;
@@ -194,7 +254,12 @@ fn walk(
                 "tensors of a pickle",
                 (path.len() as u64).saturating_add(size_of::<Tensor>() as u64),
             )?;
-            found.push((path, (**tensor).clone()));
+            found.push((path, Leaf::Tensor((**tensor).clone())));
+        }
+        Value::Ndarray(Some(state)) => {
+            budget
+                .bytes("tensors of a pickle", (path.len() as u64).saturating_add(size_of::<Leaf>() as u64))?;
+            found.push((path, Leaf::Ndarray(*state)));
         }
         Value::Dict(items) => {
             for &(key, value) in items {

@@ -10,7 +10,7 @@ const NEWEST: u8 = 5;
 
 /// Places that are made before the first value.
 const NONE: Id = 0;
-const TRUE: Id = 1;
+pub(super) const TRUE: Id = 1;
 const FALSE: Id = 2;
 const EMPTY_TUPLE: Id = 3;
 const OPAQUE: Id = 4;
@@ -78,8 +78,9 @@ impl Machine<'_> {
             b'B' | b'T' | b'C' | b'U' | 0x8e | 0x96 => {
                 let is_short = matches!(operation, b'C' | b'U');
                 let len = length(cursor, is_short, matches!(operation, 0x8e | 0x96))?;
+                let start = cursor.position();
                 cursor.skip("bytes", len)?;
-                self.push(OPAQUE)?;
+                self.make(Value::Bytes { start, len })?;
             }
             b'q' => {
                 let place = cursor.u8("place of the memo")?;
@@ -93,12 +94,8 @@ impl Machine<'_> {
                 let place = u32::try_from(self.memo.len()).unwrap_or(u32::MAX);
                 self.put(cursor, place)?;
             }
-            b'h' => {
-                let place = cursor.u8("place of the memo")?;
-                self.get(cursor, place.into())?;
-            }
-            b'j' => {
-                let place = cursor.u32("place of the memo")?;
+            b'h' | b'j' => {
+                let place = length(cursor, operation == b'h', false)?;
                 self.get(cursor, place)?;
             }
             b'0' => drop(self.pop(cursor)?),
@@ -119,12 +116,8 @@ impl Machine<'_> {
                 let items = self.pop_mark(cursor)?;
                 self.make(Value::Tuple(items))?;
             }
-            b'l' => {
-                let items = self.pop_mark(cursor)?;
-                self.make(Value::List(items))?;
-            }
-            // A set that is frozen.
-            0x91 => {
+            // A list, or a set that is frozen.
+            b'l' | 0x91 => {
                 let items = self.pop_mark(cursor)?;
                 self.make(Value::List(items))?;
             }
@@ -174,8 +167,10 @@ impl Machine<'_> {
                 let state = self.pop(cursor)?;
                 let object = *self.stack.last().ok_or_else(|| empty(cursor))?;
                 // The attributes of a dictionary, such as versions, are passed over.
-                if let Some(Value::Object(attributes)) = self.values.get_mut(object) {
-                    *attributes = Some(state);
+                if let Some(Value::Object(old) | Value::Ndarray(old) | Value::NumpyDtype { state: old, .. }) =
+                    self.values.get_mut(object)
+                {
+                    *old = Some(state);
                 }
             }
             other => {
@@ -221,11 +216,16 @@ impl Machine<'_> {
                 let first = arguments.first().ok_or_else(|| cursor.error("call", "an argument", "none"))?;
                 return self.push(*first);
             }
-            Global::Device => Value::Opaque,
+            Global::Device | Global::NumpyScalar => Value::Opaque,
+            Global::NumpyReconstruct => Value::Ndarray(None),
+            Global::NumpyDtype => {
+                Value::NumpyDtype { name: arguments.first().copied().unwrap_or(NONE), state: None }
+            }
             Global::Object => Value::Object(None),
             Global::Dtype(name) => {
                 return Err(cursor.error("call", "a known class or function", quote(&name)));
             }
+            Global::NumpyClass => return Err(cursor.error("call", "a known function", "numpy.ndarray")),
         };
         self.make(value)
     }
@@ -312,7 +312,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn get(&mut self, cursor: &Cursor<'_>, place: u32) -> Result<()> {
+    fn get(&mut self, cursor: &Cursor<'_>, place: u64) -> Result<()> {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         match self.memo.get(place).copied().flatten() {
             Some(id) => self.push(id),
