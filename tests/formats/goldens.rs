@@ -4,6 +4,7 @@ use crate::data;
 use ndarray::{ArrayD, Ix3};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 use wgpu_rnn::file::{self, Limits};
 use wgpu_rnn::{Activation, Config, Weights, reference};
 
@@ -86,8 +87,33 @@ fn inspection_tells_the_networks() {
         assert_eq!((found.parameters, &found.fault), (numbers, &None), "{name}");
         assert!(inspection.arrays.len() >= 4 || name.ends_with("_gru"), "{name}");
     }
-    let inspection = file::inspect(data("mxnet_types.params"), Limits::default()).unwrap();
-    let types =
-        inspection.arrays.iter().filter(|array| array.shape == [2, 3]).map(|array| array.dtype.as_str());
-    assert_eq!(types.collect::<Vec<_>>(), ["f16", "f32", "f64", "i32", "i64", "i8", "u8"]);
+}
+
+/// Every type of MXNet: those that it writes, and those of a newer one in the place of a type as long.
+#[test]
+fn every_type_flag_of_mxnet() {
+    let types = |path: &Path| {
+        let inspection = file::inspect(path, Limits::default()).unwrap();
+        let arrays = inspection.arrays.into_iter().filter(|array| array.shape == [2, 3]);
+        arrays.map(|array| array.dtype).collect::<Vec<_>>()
+    };
+    let path = data("mxnet_types.params");
+    let written = ["f32", "f64", "f16", "u8", "i32", "i8", "i64", "bool", "bf16"];
+    assert_eq!(types(&path), written);
+    let folder = tempfile::tempdir().unwrap();
+    let changed = folder.path().join("x.params");
+    for (place, flag, expected) in [(2, 8, "i16"), (2, 9, "u16"), (0, 10, "u32"), (1, 11, "u64")] {
+        let mut bytes = file::read(&path).unwrap();
+        // Axes 2 and 3, the CPU, its number: then the flag.
+        let head: Vec<u8> =
+            [2_i64, 3].iter().flat_map(|axis| axis.to_le_bytes()).chain([1, 0, 0, 0, 0, 0, 0, 0]).collect();
+        let places: Vec<usize> = (0..bytes.len() - head.len())
+            .filter(|&at| bytes[at..].starts_with(&head))
+            .map(|at| at + head.len())
+            .collect();
+        assert_eq!(places.len(), written.len());
+        bytes[places[place]] = flag;
+        std::fs::write(&changed, bytes).unwrap();
+        assert_eq!(types(&changed)[place], expected);
+    }
 }

@@ -149,9 +149,17 @@ def versions():
         case(f"v{version}", output, input, file=file)
 
     # Every type that this MXNet writes.
-    dtypes = ["float32", "float64", "float16", "uint8", "int32", "int8", "int64"]
-    nd.save(path("mxnet_types.params"), {**named, **{dtype: nd.ones((2, 3), dtype=dtype) for dtype in dtypes}})
+    brain = numpy.dtype([("bfloat16", numpy.uint16)])
+    dtypes = ["float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool", brain]
+    others = {str(place): nd.ones((2, 3)).astype(dtype) for place, dtype in enumerate(dtypes)}
+    nd.save(path("mxnet_types.params"), {**named, **others})
     case("types", output, input, file="mxnet_types.params")
+
+    narrow = {name: array.astype(brain) for name, array in named.items()}
+    nd.save(path("mxnet_bf16.params"), narrow)
+    for parameter, array in zip(layer._collect_params_with_prefix().values(), narrow.values()):
+        parameter.set_data(array.astype("float32"))
+    case("bf16", layer(nd.array(input)).asnumpy(), input, file="mxnet_bf16.params")
 
 
 def flat():

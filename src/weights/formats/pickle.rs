@@ -43,6 +43,21 @@ pub(super) enum Value {
     },
 }
 
+impl Value {
+    /// True for an array, or for what may hold one.
+    pub fn may_have_arrays(&self) -> bool {
+        matches!(
+            self,
+            Value::List(_)
+                | Value::Tuple(_)
+                | Value::Dict(_)
+                | Value::Tensor(_)
+                | Value::Object(_)
+                | Value::Ndarray(_)
+        )
+    }
+}
+
 /// A part of a storage.
 #[derive(Clone, Debug)]
 pub(super) struct Tensor {

@@ -246,35 +246,38 @@ fn walk(
 ) -> Result<()> {
     budget.tensor("values of a pickle")?;
     budget.depth("dictionaries of a pickle", depth)?;
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    budget.bytes("names of a pickle", path.len() as u64)?;
     let depth = depth.saturating_add(1);
+    let keyed = |found: &mut Vec<(String, Leaf)>, key: &str, value: Id| {
+        // Numbers and texts, of which a list may have very many, have no names.
+        if !pickle.get(value).may_have_arrays() {
+            return Ok(());
+        }
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        walk(pickle, value, path, depth, budget, found)
+    };
     match pickle.get(id) {
         Value::Tensor(tensor) => {
-            budget.bytes(
-                "tensors of a pickle",
-                (path.len() as u64).saturating_add(size_of::<Tensor>() as u64),
-            )?;
+            budget.bytes("tensors of a pickle", size_of::<Tensor>() as u64)?;
             found.push((path, Leaf::Tensor((**tensor).clone())));
         }
         Value::Ndarray(Some(state)) => {
-            budget
-                .bytes("tensors of a pickle", (path.len() as u64).saturating_add(size_of::<Leaf>() as u64))?;
+            budget.bytes("tensors of a pickle", size_of::<Leaf>() as u64)?;
             found.push((path, Leaf::Ndarray(*state)));
         }
         Value::Dict(items) => {
             for &(key, value) in items {
-                let key = match pickle.get(key) {
-                    Value::Text(key) => below(key),
-                    Value::Int(key) => below(&key.to_string()),
+                match pickle.get(key) {
+                    Value::Text(key) => keyed(found, key, value)?,
+                    Value::Int(key) => keyed(found, &key.to_string(), value)?,
                     // A tensor under another key has no path.
-                    _ => continue,
-                };
-                walk(pickle, value, key, depth, budget, found)?;
+                    _ => {}
+                }
             }
         }
         Value::List(items) | Value::Tuple(items) => {
             for (place, &value) in items.iter().enumerate() {
-                walk(pickle, value, below(&place.to_string()), depth, budget, found)?;
+                keyed(found, &place.to_string(), value)?;
             }
         }
         Value::Object(Some(attributes)) => walk(pickle, *attributes, path, depth, budget, found)?,
