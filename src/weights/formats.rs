@@ -72,14 +72,15 @@ struct Dialect {
     open: for<'a> fn(&Opening<'a, '_>) -> Result<Opened<'a>>,
 }
 
-/// All dialects; the first one that a file's first bytes tell opens the file.
+/// All dialects; the first one that a file's first bytes tell opens the file. A length of safetensors may look like a
+/// pickle's first bytes.
 const DIALECTS: [Dialect; 6] = [
+    Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
     Dialect { name: "MXNet .params", is: params::is, open: params::open },
     Dialect { name: "PyTorch checkpoint", is: torch::is_old, open: torch::open_old },
     Dialect { name: "pickle", is: torch::is_pickle, open: torch::open_pickle },
     Dialect { name: ".npy", is: npy::is, open: npy::open },
     Dialect { name: "a zip archive of these", is: zip::is, open: open_archive },
-    Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
 ];
 
 /// A file that is being opened.
