@@ -53,7 +53,7 @@ def silero(folder):
 def diacritizer(folder):
     """Three bidirectional layers of a tagger."""
     file = os.path.join(folder, "diacritize/assets/bilstm_best.pt")
-    state = torch.load(file, weights_only=True)
+    state = torch.load(file, weights_only=True, map_location="cpu")
     state = state.get("model_state_dict", state)
     lstm = nn.LSTM(128, 256, num_layers=3, bidirectional=True)
     lstm.load_state_dict({name.removeprefix("lstm."): array for name, array in state.items() if name.startswith("lstm.")})
