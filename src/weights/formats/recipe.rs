@@ -57,7 +57,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// The sum of two tensors of one shape.
-    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn sum(self, other: Recipe<'a>) -> Option<Recipe<'a>> {
         (self.shape == other.shape)
             .then(|| Recipe { shape: self.shape.clone(), from: From::Sum(Box::new([self, other])) })
@@ -65,7 +65,7 @@ impl<'a> Recipe<'a> {
 
     /// Integers with a scale and a zero point: (x - zero) * scale. Both are of one number, or of one for each
     /// place of an axis.
-    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn scaled(self, axis: usize, scale: Recipe<'a>, zero: Recipe<'a>) -> Option<Recipe<'a>> {
         let len = *self.shape.get(axis)?;
         let fits = |of: &Recipe<'_>| super::count(&of.shape).is_some_and(|count| count == 1 || count == len);
@@ -136,7 +136,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// The tensor without an axis, at one place of the axis: of a view.
-    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn index(&self, axis: usize, place: usize) -> Option<Recipe<'a>> {
         match &self.from {
             From::View(view) => view.index(axis, place).map(Recipe::from),
@@ -159,7 +159,7 @@ impl<'a> Recipe<'a> {
     }
 
     /// Row blocks in another order: block i of the result is block `order[i]` of as many blocks.
-    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn blocks(&self, order: &[usize]) -> Option<Recipe<'a>> {
         let rows = *self.shape.first()?;
         let each = rows.checked_div(order.len())?;
@@ -228,4 +228,80 @@ fn add<T: Float>(into: &mut T, other: T) {
 #[expect(clippy::arithmetic_side_effects, reason = "floats do not overflow")]
 fn dequantised<T: Float>(x: T, zero: T, scale: T) -> T {
     (x - zero) * scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Part;
+    use super::*;
+    use ndarray::{Array2, arr1, arr2};
+
+    /// Rows of consecutive numbers from 0 on, as f32 in memory.
+    fn counting(rows: usize, columns: usize) -> View<'static> {
+        let numbers = (0..rows.saturating_mul(columns)).flat_map(|number| (number as f32).to_le_bytes());
+        View::new(Element::F32, vec![rows, columns], Part::whole(numbers.collect::<Vec<_>>())).unwrap()
+    }
+
+    fn integers(numbers: &[i8]) -> View<'static> {
+        let bytes = numbers.iter().map(|&number| number as u8).collect::<Vec<_>>();
+        View::new(Element::I8, vec![numbers.len()], Part::whole(bytes)).unwrap()
+    }
+
+    #[track_caller]
+    fn check(recipe: &Recipe<'_>, expected: &Array2<f32>) {
+        assert_eq!(recipe.shape(), expected.shape());
+        assert_eq!(recipe.read::<f32>().unwrap(), expected.clone().into_dyn());
+        // The other type, into memory with strides.
+        let mut turned = Array2::<f64>::zeros((expected.ncols(), expected.nrows()));
+        recipe.write(turned.view_mut().reversed_axes().into_dyn()).unwrap();
+        assert_eq!(turned.t(), expected.mapv(f64::from));
+    }
+
+    /// Keras's kernel becomes PyTorch's weight: transposed, its blocks in another order.
+    #[test]
+    fn transposed_blocks() {
+        let kernel = Recipe::from(counting(2, 4).permute(&[1, 0]).unwrap());
+        check(&kernel, &arr2(&[[0.0, 4.0], [1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]));
+        check(&kernel.blocks(&[1, 0]).unwrap(), &arr2(&[[2.0, 6.0], [3.0, 7.0], [0.0, 4.0], [1.0, 5.0]]));
+        check(&kernel.slice(0, 1..3).unwrap().slice(1, 1..2).unwrap(), &arr2(&[[5.0], [6.0]]));
+        assert!(kernel.blocks(&[0, 1, 2]).is_none());
+        assert!(counting(2, 4).permute(&[0, 0]).is_none());
+    }
+
+    /// ONNX's tensors have an axis of directions.
+    #[test]
+    fn an_axis_is_taken_away() {
+        let all = counting(2, 6).reshape(&[2, 3, 2]).unwrap();
+        check(
+            &Recipe::from(all.clone()).index(0, 1).unwrap(),
+            &arr2(&[[6.0, 7.0], [8.0, 9.0], [10.0, 11.0]]),
+        );
+        check(&Recipe::from(all.index(1, 2).unwrap()), &arr2(&[[4.0, 5.0], [10.0, 11.0]]));
+        assert!(all.index(1, 3).is_none());
+    }
+
+    #[test]
+    fn parts_joined_and_cut_again() {
+        let parts = vec![counting(1, 2).into(), Recipe::zeros(&[1, 2]), counting(2, 2).into()];
+        let joined = Recipe::joined(0, parts).unwrap();
+        check(&joined, &arr2(&[[0.0, 1.0], [0.0, 0.0], [0.0, 1.0], [2.0, 3.0]]));
+        check(&joined.slice(0, 1..3).unwrap(), &arr2(&[[0.0, 0.0], [0.0, 1.0]]));
+        check(&joined.slice(1, 1..2).unwrap(), &arr2(&[[1.0], [0.0], [1.0], [3.0]]));
+        assert!(Recipe::joined(0, vec![counting(1, 2).into(), counting(1, 3).into()]).is_none());
+    }
+
+    #[test]
+    fn sums_and_scales() {
+        let sum = Recipe::from(counting(2, 2)).sum(counting(2, 2).into()).unwrap();
+        check(&sum, &arr2(&[[0.0, 2.0], [4.0, 6.0]]));
+        // A scale and a zero point for each row, or one zero point for all.
+        let scaled = |zero: &[i8]| {
+            let scale = Recipe::from(counting(1, 2).reshape(&[2]).unwrap());
+            Recipe::from(counting(2, 2)).scaled(0, scale, integers(zero).into())
+        };
+        check(&scaled(&[0, -1]).unwrap(), &arr2(&[[0.0, 0.0], [3.0, 4.0]]));
+        check(&scaled(&[-1]).unwrap().slice(0, 1..2).unwrap(), &arr2(&[[3.0, 4.0]]));
+        assert!(scaled(&[1, 2, 3]).is_none());
+        assert_eq!(Recipe::from(integers(&[-3, 5])).read::<f32>().unwrap(), arr1(&[-3.0, 5.0]).into_dyn());
+    }
 }
