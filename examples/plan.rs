@@ -9,8 +9,9 @@ mod network;
 
 use clap::{Parser, ValueEnum};
 use network::Network;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use wgpu_rnn::{Limits, Machine, Plan, Result, Save, Workload};
+use wgpu_rnn::{Activation, Limits, Machine, Plan, Result, Save, Weights, Workload};
 
 /// Print the plan of a stacked, bidirectional RNN, LSTM or GRU, within the limits that every WebGPU adapter
 /// has.
@@ -19,6 +20,18 @@ use wgpu_rnn::{Limits, Machine, Plan, Result, Save, Workload};
 struct Arguments {
     #[command(flatten)]
     network: Network,
+
+    /// Plan for the network of a file of weights, instead of that of the arguments
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cell", "hidden_size", "input_size", "layers", "bidirectional"])]
+    weights: Option<PathBuf>,
+
+    /// The network that is meant, of a file with several
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    prefix: Option<String>,
+
+    /// The nonlinearity of a vanilla RNN, if the file does not tell it
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    activation: Option<Activation>,
 
     /// Plan the call as one that is saved, with its backward pass: it keeps gates, or states alone
     #[arg(long, value_enum)]
@@ -54,5 +67,12 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         Saving::States => Save::States,
     });
     let workload = Workload { saves, ..arguments.network.workload() };
-    Plan::of(&arguments.network.config(), &workload, &limits)
+    let config = match &arguments.weights {
+        Some(path) => {
+            let reader = Weights::reader().prefix(arguments.prefix.clone());
+            reader.activation(arguments.activation).load_config(path)?
+        }
+        None => arguments.network.config(),
+    };
+    Plan::of(&config, &workload, &limits)
 }

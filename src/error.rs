@@ -143,7 +143,7 @@ pub enum Error {
     InputSizeOpen,
 
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
-    #[error("{name}: expected shape {expected}, found {}", quote::shape(found))]
+    #[error("{}: expected shape {expected}, found {}", quote::message(name), quote::shape(found))]
     Shape {
         /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `features`, `steps of a stream`, an
         /// array of [`Output`](crate::Output), or `gradient by` and an array.
@@ -164,7 +164,7 @@ pub enum Error {
     },
 
     /// A missing weight tensor, which the network of the other tensors has.
-    #[error("weight tensor {name}: expected shape {expected}, found no such tensor")]
+    #[error("weight tensor {}: expected shape {expected}, found no such tensor", quote::message(name))]
     MissingTensor {
         /// The name in the scheme that the other tensors use.
         name: String,
@@ -184,7 +184,7 @@ pub enum Error {
     },
 
     /// A tensor that the network of the other tensors does not have.
-    #[error("tensor {name}: the network of the other tensors has no tensor of this name")]
+    #[error("tensor {}: the network of the other tensors has no tensor of this name", quote::message(name))]
     UnusedTensor {
         /// The name that was found.
         name: String,
@@ -209,7 +209,11 @@ pub enum Error {
     },
 
     /// Weights under PyTorch's names and Gluon's at once.
-    #[error("tensor names: expected one scheme, found PyTorch's ({pytorch}) and Gluon's ({gluon})")]
+    #[error(
+        "tensor names: expected one scheme, found PyTorch's ({}) and Gluon's ({})",
+        quote::message(pytorch),
+        quote::message(gluon)
+    )]
     MixedNames {
         /// A name in PyTorch's scheme.
         pytorch: String,
@@ -280,9 +284,54 @@ pub enum Error {
         found: String,
     },
 
-    /// Bytes that are not a safetensors file, or a tensor in it that is not of 32-bit floats.
-    #[error("safetensors: {0}")]
-    Safetensors(String),
+    /// Bytes that are not a whole file of their format, or an array in it of a type that is not read.
+    #[error("{format}: {reason}")]
+    Format {
+        /// The format (`safetensors`), or `file` where it is not known.
+        format: &'static str,
+        /// The part, what was expected there and what was found.
+        reason: String,
+    },
+
+    /// A pickle that needs a class or a function which may run code.
+    #[error(
+        "pickle: expected tensors, dictionaries, lists, numbers and texts, found the global {} \
+         (save a state_dict)",
+        quote::quote(name)
+    )]
+    Global {
+        /// The module and the name.
+        name: String,
+    },
+
+    /// A setting of the caller that the file states otherwise.
+    #[error("{name}: expected {expected}, as {word} of the file states, found {found}")]
+    Contradiction {
+        /// The setting: a field of [`Config`](crate::Config), or `cells`.
+        name: &'static str,
+        /// The file's value.
+        expected: String,
+        /// The file's word for the setting: an attribute, or an entry of its metadata or configuration.
+        word: String,
+        /// The caller's value.
+        found: String,
+    },
+
+    /// A file without a recurrent network, or without one of the name that was asked for.
+    #[error("prefix: expected {expected}, found {found}")]
+    NoNetwork {
+        /// The network that was looked for.
+        expected: String,
+        /// The networks of the file.
+        found: String,
+    },
+
+    /// A file with several recurrent networks, of which the caller has to pick one.
+    #[error("prefix: expected one that picks a network, found {found}")]
+    SeveralNetworks {
+        /// The networks: name, cell, layers, sizes.
+        found: String,
+    },
 
     /// No GPU adapter that can be used.
     #[error(

@@ -15,6 +15,10 @@ pub trait Float:
     /// The numbers of little-endian bytes.
     #[doc(hidden)]
     fn of_bytes(bytes: &[u8]) -> Vec<Self>;
+
+    /// The bytes of numbers, in the host's order.
+    #[doc(hidden)]
+    fn bytes_mut(numbers: &mut [Self]) -> &mut [u8];
 }
 
 impl Float for f32 {
@@ -23,6 +27,10 @@ impl Float for f32 {
     fn of_bytes(bytes: &[u8]) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|&number| f32::from_le_bytes(number)).collect()
     }
+
+    fn bytes_mut(numbers: &mut [f32]) -> &mut [u8] {
+        bytemuck::cast_slice_mut(numbers)
+    }
 }
 
 impl Float for f64 {
@@ -30,6 +38,10 @@ impl Float for f64 {
 
     fn of_bytes(bytes: &[u8]) -> Vec<f64> {
         bytes.as_chunks().0.iter().map(|&number| f64::from_le_bytes(number)).collect()
+    }
+
+    fn bytes_mut(numbers: &mut [f64]) -> &mut [u8] {
+        bytemuck::cast_slice_mut(numbers)
     }
 }
 

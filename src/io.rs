@@ -15,10 +15,25 @@ const MAX_LINKS: usize = 40;
 /// [`Error::File`] for a file that cannot be read, or is not a regular file.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
-    read_regular(path).map_err(|error| match error.kind() {
+    read_regular(path).map_err(unreadable(path))
+}
+
+/// Opens a regular file, and tells its length.
+pub(crate) fn open(path: &Path) -> Result<(fs::File, u64)> {
+    let open = || {
+        check_regular(fs::metadata(path)?.file_type())?;
+        let file = fs::File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok((file, len))
+    };
+    open().map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| match error.kind() {
         io::ErrorKind::InvalidInput => failed(path)(&error.to_string()),
         _ => failed(path)(&format!("cannot be read: {error}")),
-    })
+    }
 }
 
 /// The contents as [`read`] gives them, or the operating system's error.

@@ -85,10 +85,11 @@ pub use stateful::Stateful;
 pub use streams::{MAX_STREAM_STEPS, Stream, Streams};
 pub use weights::{CallGradients, Gradients, Init, Naming, Reader, SlotWeights, Weights, mxnet};
 
-/// Arrays in files: read whole, written beside and then renamed, so that no reader ever sees half a file.
+/// Files of weights and of arrays: written beside and then renamed, so that no reader ever sees half a file.
 pub mod file {
     pub use crate::io::{read, replace};
     pub use crate::quote::quote;
+    pub use crate::weights::{ArrayInfo, Format, Inspection, Limits, NetworkInfo, inspect};
     pub use crate::weights::{Tensors, load_tensors, save_tensors};
 }
 

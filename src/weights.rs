@@ -4,33 +4,36 @@ mod formats;
 mod gradients;
 mod infer;
 mod init;
+mod inspect;
 mod metadata;
 mod names;
+mod output;
 mod params;
 mod reader;
 mod tensor_file;
 
 pub mod mxnet;
 
+pub use formats::Limits;
 pub(crate) use formats::safetensors as format;
 pub use gradients::{CallGradients, Gradients};
 pub use init::Init;
 pub(crate) use init::{Deferred, between};
+pub use inspect::{ArrayInfo, Inspection, NetworkInfo, inspect};
 pub(crate) use metadata::{entries, settings};
 pub use names::Naming;
 pub(crate) use names::{TensorKind, TensorName, is_beside};
+pub use output::Format;
 pub use params::SlotWeights;
 pub(crate) use params::{Entry, Params, Table};
 pub use reader::Reader;
 pub use tensor_file::{Tensors, load_tensors, save_tensors};
 
 use crate::network::Network;
-use crate::{Config, Error, Result, State, io};
-use metadata::Metadata;
-use ndarray::{Array3, ArrayD, ArrayViewD, s};
+use crate::{Config, Error, Result, State};
+use ndarray::{Array3, ArrayViewD, ArrayViewMutD, s};
 use num_traits::Zero;
 use std::ops::Range;
-use std::path::Path;
 
 /// The weights of a network, under PyTorch's names and in its layout, which are Gluon's too.
 ///
@@ -65,24 +68,6 @@ impl Weights<f32> {
         }
         Deferred::new(config, init.clone())?.finish(config.input_size)
     }
-
-    /// Writes a safetensors file, beside first and then into its place. Its metadata name the cells, and
-    /// activations other than their own.
-    ///
-    /// # Errors
-    /// [`Error::File`] for a file that cannot be written, and the errors of
-    /// [`to_safetensors`](Weights::to_safetensors).
-    pub fn save(&self, path: impl AsRef<Path>, naming: Naming) -> Result<()> {
-        io::replace(path, &self.to_safetensors(naming)?)
-    }
-
-    /// The bytes of the file that [`save`](Weights::save) writes.
-    ///
-    /// # Errors
-    /// [`Error::Safetensors`] for weights that the format cannot hold.
-    pub fn to_safetensors(&self, naming: Naming) -> Result<Vec<u8>> {
-        formats::safetensors::serialize(self.tensors(naming), &Metadata::of(&self.config))
-    }
 }
 
 impl Weights {
@@ -92,7 +77,7 @@ impl Weights {
         others: impl Iterator<Item = (&'static str, ArrayViewD<'a, f32>)>,
         training: &str,
     ) -> Result<Vec<u8>> {
-        let mut metadata = Metadata::of(&self.config);
+        let mut metadata = entries(&self.config);
         metadata.insert("training", training.to_owned());
         let others = others.map(|(name, tensor)| (name.to_owned(), tensor));
         formats::safetensors::serialize(self.tensors(Naming::PyTorch).chain(others), &metadata)
@@ -100,18 +85,15 @@ impl Weights {
 }
 
 impl<T: Clone + Zero> Weights<T> {
-    /// The weights of a checked network, each tensor as `make` gives it.
+    /// The weights of a checked network, each tensor as `write` writes it.
     fn collect(
         config: Config,
         network: Network,
-        mut make: impl FnMut(&Entry) -> Result<ArrayD<T>>,
-    ) -> Result<Weights<T>>
-    where
-        T: Clone + Zero,
-    {
+        mut write: impl FnMut(&Entry, ArrayViewMutD<'_, T>) -> Result<()>,
+    ) -> Result<Weights<T>> {
         let Params { table, mut numbers } = Params::zeros(&network)?;
         for entry in &table.entries {
-            Params::view_mut(&mut numbers, entry).assign(&make(entry)?);
+            write(entry, Params::view_mut(&mut numbers, entry))?;
         }
         Ok(Weights { config, network, params: Params { table, numbers } })
     }

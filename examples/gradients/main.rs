@@ -25,10 +25,10 @@ use ndarray::{Array3, ArrayD, Axis, Ix2, Ix3};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use wgpu_rnn::file::{self, Tensors, quote};
+use wgpu_rnn::file::{self, Limits, Tensors, quote};
 use wgpu_rnn::{
-    Call, CallGradients, Dropout, Engine, Float, Layout, Output, OutputGradients, Packed, Rnn, Save, Weights,
-    reference,
+    Call, CallGradients, Dropout, Engine, Float, Layout, Naming, Output, OutputGradients, Packed, Rnn, Save,
+    Weights, reference,
 };
 
 /// Compute the gradients of a loss by the input, the initial states and the weights of an RNN, LSTM or GRU.
@@ -102,8 +102,12 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
         let path = arguments.output.display();
         return Err(format!("--output {path}: expected another file than the weights and the input").into());
     }
-    let names: Vec<String> = Tensors::load(&arguments.weights)?.names().map(str::to_owned).collect();
+    // Gradients have names of the scheme that the weights have.
+    let arrays = file::inspect(&arguments.weights, Limits::default())?.arrays;
+    let is_gluon = arrays.iter().any(|array| array.name.ends_with("i2h_weight"));
+    let naming = if is_gluon { Naming::Gluon } else { Naming::PyTorch };
     let weights = Weights::reader()
+        .prefix(arguments.prefix.clone())
         .activation(arguments.activation)
         .settings(|config| arguments.apply(config))
         .load(&arguments.weights)?;
@@ -114,7 +118,7 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
             return Err("--dtype f64: expected --device cpu or auto, found gpu".into());
         }
         (Dtype::F64, _) => {
-            return finish::<f64>(arguments, weights, &names, &tensors, |weights, input, given| {
+            return finish::<f64>(arguments, weights, naming, &tensors, |weights, input, given| {
                 reference::backward(&weights.cast(), &all.call(input), given)
             });
         }
@@ -127,7 +131,7 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
         Saving::Gates => Save::Gates,
         Saving::States => Save::States,
     };
-    finish::<f32>(arguments, weights, &names, &tensors, |weights, input, given| {
+    finish::<f32>(arguments, weights, naming, &tensors, |weights, input, given| {
         let rnn = Rnn::new(&engine, weights.clone()).with_dtype(dtype)?;
         let (output, mut saved) = rnn.forward_saving(&all.call(input), save)?;
         let gradients = rnn.backward(&mut saved, given)?;
@@ -139,7 +143,7 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
 fn finish<T: Float>(
     arguments: &Arguments,
     weights: Weights,
-    names: &[String],
+    naming: Naming,
     tensors: &Tensors,
     compute: impl FnOnce(
         &Weights,
@@ -184,14 +188,10 @@ fn finish<T: Float>(
     }
     arrays.extend([("grad_input".to_owned(), by_input), ("grad_h0".to_owned(), h)]);
     arrays.extend(c.map(|c| ("grad_c0".to_owned(), c)));
-    for name in names {
-        // Every tensor of the file is a weight of the network, in one of the schemes.
-        let gradient =
-            gradients.weights.tensor(name).ok_or_else(|| format!("no gradient by {}", quote(name)))?;
-        arrays.push((format!("grad.{name}"), gradient.to_owned()));
-    }
+    let by_weights = gradients.weights.tensors(naming);
+    arrays.extend(by_weights.map(|(name, gradient)| (format!("grad.{name}"), gradient.to_owned())));
+    let count = gradients.weights.tensors(naming).count();
     file::save_tensors(&arguments.output, arrays.iter().map(|(name, array)| (name.clone(), array.view())))?;
-    let count = names.len();
     let path = arguments.output.display();
     // The result is a file: a line about it that nobody can read is no error.
     let _ = writeln!(

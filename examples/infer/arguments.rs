@@ -6,15 +6,20 @@ use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Outputs, Reset};
 
 /// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
 ///
-/// Names and shapes of the weights (PyTorch's or Gluon's) tell the network: cells
-/// and sizes, by layer; directions, biases, projection, peepholes, layer normalisation and learned initial
-/// states. The options tell the rest.
+/// Names and shapes of the weights tell the network: cells and sizes, by layer; directions, biases,
+/// projection, peepholes, layer normalisation and learned initial states. What the file states beside them
+/// holds. The options tell the rest.
 #[derive(Parser)]
 #[command(version)]
 pub struct Arguments {
-    /// Weights: safetensors, f32, named weight_ih_l0_reverse ... or r0_i2h_weight ...
+    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz; `convert --inspect` tells what a
+    /// file has
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
+
+    /// The network that is meant, of a file with several: its path, as `encoder.lstm`, or the end of it
+    #[arg(long, value_name = "NAME")]
+    pub prefix: Option<String>,
 
     /// Input: .safetensors with `input` [T, N, I], or [T, I] for one sequence; if wished `lengths` [N],
     /// integers, and `h0` and `c0` [L*D, N, H]. Packed sequences are `data` and `batch_sizes` in the place of
@@ -37,9 +42,9 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub dtype: Dtype,
 
-    /// The axes of input and output
-    #[arg(long, value_enum, default_value_t = Axes::Tnc)]
-    layout: Axes,
+    /// The axes of input and output, instead of those that the file states; tnc if it states none
+    #[arg(long, value_enum)]
+    layout: Option<Axes>,
 
     /// The nonlinearity of a vanilla RNN, if the weights' metadata does not tell it: relu, tanh, or another
     /// one of those below
@@ -53,9 +58,9 @@ pub struct Arguments {
     activations: Vec<Activation>,
 
     /// The place of a GRU's reset gate: after the recurrent product (PyTorch, MXNet, cuDNN), or before it
-    /// (ONNX's default)
-    #[arg(long, value_enum, default_value_t = GruReset::After)]
-    gru_reset: GruReset,
+    /// (ONNX's default); after, if the file does not state it
+    #[arg(long, value_enum)]
+    gru_reset: Option<GruReset>,
 
     /// Bounds an LSTM's cell state at every step (MXNet, cuDNN)
     #[arg(long, value_name = "MIN,MAX", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
@@ -78,9 +83,9 @@ pub struct Arguments {
     reverse: bool,
 
     /// The merge of the two directions of each layer (Keras merge_mode); apart gives `output` and
-    /// `output_reverse`
-    #[arg(long, value_enum, default_value_t = Merging::Concatenate)]
-    merge: Merging,
+    /// `output_reverse`; concatenate, if the file does not state it
+    #[arg(long, value_enum)]
+    merge: Option<Merging>,
 
     /// Each layer from the second on adds its input to its output
     #[arg(long)]
@@ -160,15 +165,17 @@ impl Arguments {
     /// The network that is meant, of the one that the weights tell.
     pub fn apply(&self, mut config: Config) -> Config {
         config.layout = match self.layout {
-            Axes::Tnc => Layout::Tnc,
-            Axes::Ntc => Layout::Ntc,
+            Some(Axes::Tnc) => Layout::Tnc,
+            Some(Axes::Ntc) => Layout::Ntc,
+            None => config.layout,
         };
         if !self.activations.is_empty() {
             config.activations = self.activations.clone();
         }
         config.gru_reset = match self.gru_reset {
-            GruReset::After => Reset::After,
-            GruReset::Before => Reset::Before,
+            Some(GruReset::After) => Reset::After,
+            Some(GruReset::Before) => Reset::Before,
+            None => config.gru_reset,
         };
         if let &[min, max] = self.cell_clip.as_slice() {
             config = config.cell_clip(min, max);
@@ -176,19 +183,20 @@ impl Arguments {
         if self.cell_clip_nan {
             config = config.cell_clip_nan();
         }
-        config.preactivation_clip = self.preactivation_clip;
-        config.coupled_input_forget = self.coupled_input_forget;
+        config.preactivation_clip = self.preactivation_clip.or(config.preactivation_clip);
+        config.coupled_input_forget |= self.coupled_input_forget;
         if self.reverse && config.directions == Directions::Forward {
             config.directions = Directions::Reverse;
         }
         config.merge = match self.merge {
-            Merging::Concatenate => Merge::Concatenate,
-            Merging::Sum => Merge::Sum,
-            Merging::Average => Merge::Average,
-            Merging::Multiply => Merge::Multiply,
-            Merging::Apart => Merge::Apart,
+            Some(Merging::Concatenate) => Merge::Concatenate,
+            Some(Merging::Sum) => Merge::Sum,
+            Some(Merging::Average) => Merge::Average,
+            Some(Merging::Multiply) => Merge::Multiply,
+            Some(Merging::Apart) => Merge::Apart,
+            None => config.merge,
         };
-        config.residual = self.residual;
+        config.residual |= self.residual;
         config
     }
 

@@ -32,6 +32,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         .into());
     }
     let weights = Weights::reader()
+        .prefix(arguments.prefix.clone())
         .activation(arguments.activation)
         .settings(|config| arguments.apply(config))
         .load(&arguments.weights)?;

@@ -24,6 +24,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 
+    /// The network that is meant in --from, of a file with several
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub from_prefix: Option<String>,
+
     /// The curves of loss and accuracy, as FILE.png and FILE.svg
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,

@@ -46,7 +46,10 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     let data = Data::open(settings, Path::new(RECORDINGS))?;
     let (engine, config) = (arguments.device.engine()?, settings.config(data.features()));
     let rnn = match &arguments.from {
-        Some(path) => Rnn::new(&engine, Weights::reader().config(&config).load(path)?),
+        Some(path) => {
+            let reader = Weights::reader().config(&config).prefix(arguments.from_prefix.clone());
+            Rnn::new(&engine, reader.load(path)?)
+        }
         None => Rnn::lazy(&engine, &config, Init::pytorch().seed(settings.seed))?,
     };
     let mut run = Run::new(settings, data, rnn, [0, 1])?;

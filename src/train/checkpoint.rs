@@ -114,7 +114,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::File`] for a file that cannot be written, [`Error::UnknownTensor`] for a name that a
-    /// checkpoint cannot have, [`Error::Safetensors`] for arrays that the format cannot hold.
+    /// checkpoint cannot have, [`Error::Format`] for arrays that the format cannot hold.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         io::replace(path, &self.to_bytes()?)
     }

@@ -241,7 +241,8 @@ fn argument(name: &'static str, expected: String, found: String) -> Error {
 }
 
 fn missing(name: &str, shape: &str) -> Error {
-    Error::Safetensors(format!("tensor {name}: expected shape {shape}, found no such tensor"))
+    let reason = format!("tensor {name}: expected shape {shape}, found no such tensor");
+    Error::Format { format: "safetensors", reason }
 }
 
 fn shape(name: &str, expected: String, found: &[usize]) -> Error {

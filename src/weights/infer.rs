@@ -1,61 +1,35 @@
 //! The network that tensors make, from their names and shapes and the metadata beside them.
 
-use super::metadata::{CELLS, Metadata, refused};
-use super::names::is_beside;
-use super::{Naming, TensorKind, TensorName};
+use super::formats::{Spelling, Stated};
+use super::metadata::{CELLS, activation, refused};
+use super::{TensorKind, TensorName};
+use crate::quote::message;
 use crate::{Activation, Cell, Config, Directions, Error, Result};
-use ndarray::ArrayD;
 use std::collections::BTreeMap;
 
-/// Tensors by their place in the network.
-pub(super) type Named<T> = BTreeMap<TensorName, ArrayD<T>>;
-
-pub(super) fn parse_names<T>(
-    tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
-) -> Result<(Naming, Named<T>)> {
-    let mut named = BTreeMap::new();
-    let mut first: Option<(Naming, String)> = None;
-    for (name, tensor) in tensors.into_iter().filter(|(name, _)| !is_beside(name)) {
-        let Some((naming, parsed)) = TensorName::parse(&name) else {
-            return Err(Error::UnknownTensor { name });
-        };
-        match &first {
-            None => first = Some((naming, name.clone())),
-            Some((seen, _)) if *seen == naming => {}
-            Some((Naming::PyTorch, pytorch)) => {
-                return Err(Error::MixedNames { pytorch: pytorch.clone(), gluon: name });
-            }
-            Some((Naming::Gluon, gluon)) => {
-                return Err(Error::MixedNames { pytorch: name, gluon: gluon.clone() });
-            }
-        }
-        if named.insert(parsed, tensor).is_some() {
-            return Err(Error::DuplicateTensor { name });
-        }
-    }
-    let naming = first.map_or(Naming::PyTorch, |(naming, _)| naming);
-    Ok((naming, named))
-}
+/// The shapes of tensors by their place in the network.
+pub(super) type NamedShapes = BTreeMap<TensorName, Vec<usize>>;
 
 /// The network, and whether the activations of its vanilla RNNs are known.
-pub(super) fn infer<T>(
-    tensors: &Named<T>,
-    naming: Naming,
-    metadata: &Metadata,
+pub(super) fn infer(
+    tensors: &NamedShapes,
+    spelling: &Spelling,
+    stated: &Stated,
     activation_is_given: bool,
 ) -> Result<(Config, bool)> {
-    let shapes = Shapes { tensors, naming };
+    let shapes = Shapes { tensors, spelling };
     let (_, input_size) = shapes.of_first_layer(TensorKind::WeightIh, "[G*H, I]")?;
     shapes.of_first_layer(TensorKind::WeightHh, "[G*H, H]")?;
     let has = |kind| tensors.keys().any(|name| name.kind == kind);
     let proj_size =
         if has(TensorKind::WeightHr) { shapes.of_first_layer(TensorKind::WeightHr, "[P, H]")?.0 } else { 0 };
     let num_layers = 1 + tensors.keys().map(|name| name.layer).max().unwrap_or(0);
-    let stack = match &metadata.cells {
+    let stack = match &stated.cells {
         Some(cells) => shapes.told(cells, num_layers)?,
         None => shapes.untold(num_layers)?,
     };
-    let mut config = Config::new(stack[0].0, stack[0].1).input_size(input_size).num_layers(num_layers);
+    let (cell, hidden_size) = stack[0];
+    let mut config = Config { cell, hidden_size, input_size, num_layers, ..stated.options.0.clone() };
     if stack.iter().any(|layer| *layer != stack[0]) {
         config.stack = stack;
     }
@@ -67,11 +41,10 @@ pub(super) fn infer<T>(
     config.peepholes = has(TensorKind::Peephole);
     config.layer_norm = has(TensorKind::NormIhWeight);
     config.learned_state = has(TensorKind::InitialH);
-    config.activations = metadata.activations.clone();
 
-    let is_told = metadata.cells.is_some() || !metadata.activations.is_empty();
+    let is_told = stated.cells.is_some() || !config.activations.is_empty();
     let mut knows_activation = activation_is_given || is_told || !has_vanilla(&config);
-    if !knows_activation && let Some(activation) = metadata.activation()? {
+    if !knows_activation && let Some(activation) = activation(stated)? {
         set_activation(&mut config, activation)?;
         knows_activation = true;
     }
@@ -97,18 +70,18 @@ pub(super) fn set_activation(config: &mut Config, activation: Activation) -> Res
 }
 
 /// The shapes of the forward direction's tensors.
-struct Shapes<'a, T> {
-    tensors: &'a Named<T>,
-    naming: Naming,
+struct Shapes<'a> {
+    tensors: &'a NamedShapes,
+    spelling: &'a Spelling,
 }
 
-impl<T> Shapes<'_, T> {
+impl Shapes<'_> {
     fn name(&self, layer: usize, kind: TensorKind) -> String {
-        TensorName { layer, direction: 0, kind }.format(self.naming)
+        self.spelling.of(TensorName { layer, direction: 0, kind })
     }
 
     fn of(&self, layer: usize, kind: TensorKind) -> Option<&[usize]> {
-        self.tensors.get(&TensorName { layer, direction: 0, kind }).map(ArrayD::shape)
+        self.tensors.get(&TensorName { layer, direction: 0, kind }).map(Vec::as_slice)
     }
 
     fn of_first_layer(&self, kind: TensorKind, expected: &str) -> Result<(usize, usize)> {
@@ -140,7 +113,7 @@ impl<T> Shapes<'_, T> {
             // A layer without a recurrent weight of two axes is refused later, in the first layer's sizes.
             let Some((rows, columns, hidden_size)) = self.recurrent(layer) else { return Ok((cell, first)) };
             if !is_of(cell, rows, hidden_size) {
-                let name = self.name(layer, TensorKind::WeightHh);
+                let name = message(&self.name(layer, TensorKind::WeightHh));
                 let expected = format!("{name} of {}", shape_for(&[cell], hidden_size, columns));
                 return Err(refused(CELLS, expected, format!("[{rows}, {columns}]")));
             }

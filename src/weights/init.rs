@@ -195,8 +195,9 @@ impl Deferred {
         self.draw()?;
         let Deferred { config, network, mut drawn, .. } = self;
         // `draw` has drawn all of them, now that no shape is open.
-        Weights::collect(config, network, |entry| {
-            Ok(drawn.remove(&entry.name).expect("every weight is drawn"))
+        Weights::collect(config, network, |entry, mut into| {
+            into.assign(&drawn.remove(&entry.name).expect("every weight is drawn"));
+            Ok(())
         })
     }
 

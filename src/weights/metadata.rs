@@ -1,8 +1,9 @@
 //! The entries of a file's metadata that tell of a network beyond its tensors.
 
+use super::formats::Stated;
 use crate::network::CellClip;
 use crate::quote::quote;
-use crate::{Activation, Cell, Config, Error, Result};
+use crate::{Activation, Cell, Config, Directions, Error, Layout, Merge, Reset, Result};
 use std::collections::BTreeMap;
 
 /// The key of the layers' cells, from the lowest layer on: `lstm,gru`. Every file that this library writes
@@ -15,58 +16,110 @@ pub(super) const ACTIVATIONS: &str = "activations";
 /// The key of a vanilla RNN's activation, in files that have no cells.
 const ACTIVATION: &str = "activation";
 
-/// The entries that are known.
-#[derive(Default)]
-pub(super) struct Metadata {
-    /// A cell for each layer.
-    pub cells: Option<Vec<Cell>>,
-    /// The value of [`Config::activations`].
-    pub activations: Vec<Activation>,
-    /// Text still, since the metadata of other cells may hold anything under this key.
-    activation: Option<String>,
-}
+/// The key of a layout, in which the network was trained.
+const LAYOUT: &str = "layout";
 
-impl Metadata {
-    pub fn parse(entries: BTreeMap<&str, &str>) -> Result<Metadata> {
-        let cells = entries.get(CELLS).map(|text| {
-            let names = text.split(',');
-            names.map(|name| name.trim().parse().ok()).collect::<Option<Vec<Cell>>>().ok_or_else(|| {
-                let known = Cell::ALL.map(Cell::name).join(", ");
-                refused(CELLS, format!("a cell for each layer ({known})"), quote(text))
-            })
-        });
-        let activations = entries.get(ACTIVATIONS).map(|text| {
-            let names = text.split(',').map(|name| name.trim().parse().ok());
-            names.collect::<Option<Vec<_>>>().ok_or_else(|| not_an_activation(ACTIVATIONS, text))
-        });
-        Ok(Metadata {
-            cells: cells.transpose()?,
-            activations: activations.transpose()?.unwrap_or_default(),
-            activation: entries.get(ACTIVATION).map(|&text| text.to_owned()),
-        })
+/// What the metadata of a safetensors file state. Options are read beside the cells alone: other files may hold
+/// anything under these keys.
+pub(super) fn stated(entries: &BTreeMap<&str, &str>) -> Result<Stated> {
+    let mut stated = Stated::default();
+    let word = |key: &str| format!("metadata {key:?}");
+    if let Some(text) = entries.get(ACTIVATIONS) {
+        let names = text.split(',').map(|name| name.trim().parse().ok());
+        let found: Option<Vec<Activation>> = names.collect();
+        let found = found.ok_or_else(|| not_an_activation(ACTIVATIONS, text))?;
+        stated.say(ACTIVATIONS, word(ACTIVATIONS), |options| options.activations = found);
     }
-
-    /// A vanilla RNN's activation, where it has an entry of its own.
-    pub fn activation(&self) -> Result<Option<Activation>> {
-        let read = |text: &str| text.parse().map_err(|_| not_an_activation(ACTIVATION, text));
-        self.activation.as_deref().map(read).transpose()
-    }
-
-    /// The entries of a network.
-    pub fn of(config: &Config) -> BTreeMap<&'static str, String> {
-        let cells = (0..config.num_layers).map(|layer| config.cell_of(layer).0.to_string());
-        let mut entries = BTreeMap::from([(CELLS, cells.collect::<Vec<_>>().join(","))]);
-        if !config.activations.is_empty() {
-            let names: Vec<String> = config.activations.iter().map(Activation::to_string).collect();
-            entries.insert(ACTIVATIONS, names.join(","));
+    stated.activation = entries.get(ACTIVATION).map(|&text| text.to_owned());
+    let Some(text) = entries.get(CELLS) else { return Ok(stated) };
+    let cells: Option<Vec<Cell>> = text.split(',').map(|name| name.trim().parse().ok()).collect();
+    let known = Cell::ALL.map(Cell::name).join(", ");
+    let expected = || refused(CELLS, format!("a cell for each layer ({known})"), quote(text));
+    stated.say_cells(cells.ok_or_else(expected)?, word(CELLS));
+    for (key, set) in OPTIONS {
+        if let Some(text) = entries.get(key) {
+            let mut options = stated.options.0.clone();
+            set(&mut options, text)
+                .ok_or_else(|| refused(key, "a value of this option".into(), quote(text)))?;
+            stated.say(key, word(key), |all| *all = options);
         }
-        entries
     }
+    if let Some(text) = entries.get(LAYOUT) {
+        stated.options.0.layout = match *text {
+            "tnc" => Layout::Tnc,
+            "ntc" => Layout::Ntc,
+            _ => return Err(refused(LAYOUT, "tnc or ntc".into(), quote(text))),
+        };
+    }
+    Ok(stated)
 }
 
-/// The metadata of a file of weights.
+/// Sets an option from the text that [`settings`] gives of it.
+type Set = fn(&mut Config, &str) -> Option<()>;
+
+/// The options that an entry tells, each under its name in [`settings`]; an option that is off has no entry.
+const OPTIONS: [(&str, Set); 7] = [
+    ("directions", |config, text| {
+        config.directions = of_debug(text, &[Directions::Forward, Directions::Reverse, Directions::Both])?;
+        Some(())
+    }),
+    ("merge", |config, text| {
+        let all = [Merge::Concatenate, Merge::Sum, Merge::Average, Merge::Multiply, Merge::Apart];
+        config.merge = of_debug(text, &all)?;
+        Some(())
+    }),
+    ("residual", |config, text| text.parse().ok().map(|is_set| config.residual = is_set)),
+    ("gru_reset", |config, text| {
+        config.gru_reset = of_debug(text, &[Reset::After, Reset::Before])?;
+        Some(())
+    }),
+    ("coupled_input_forget", |config, text| {
+        text.parse().ok().map(|is_set| config.coupled_input_forget = is_set)
+    }),
+    ("cell_clip", |config, text| {
+        let (bounds, nan) = text.strip_suffix(",nan").map_or((text, false), |bounds| (bounds, true));
+        let (min, max) = bounds.split_once(',')?;
+        let (min, max) = (min.parse().ok()?, max.parse().ok()?);
+        config.cell_clip = Some(CellClip { min, max, nan });
+        Some(())
+    }),
+    ("preactivation_clip", |config, text| {
+        text.parse().ok().map(|clip| config.preactivation_clip = Some(clip))
+    }),
+];
+
+/// The value of this name.
+fn of_debug<T: Copy + std::fmt::Debug>(text: &str, all: &[T]) -> Option<T> {
+    all.iter().copied().find(|value| format!("{value:?}").to_lowercase() == text)
+}
+
+/// A vanilla RNN's activation, where it has an entry of its own.
+pub(super) fn activation(stated: &Stated) -> Result<Option<Activation>> {
+    let read = |text: &str| text.parse().map_err(|_| not_an_activation(ACTIVATION, text));
+    stated.activation.as_deref().map(read).transpose()
+}
+
+/// The metadata of a file of weights: the cells, and the options that are set.
 pub(crate) fn entries(config: &Config) -> BTreeMap<&'static str, String> {
-    Metadata::of(config)
+    let cells = (0..config.num_layers).map(|layer| config.cell_of(layer).0.to_string());
+    let mut entries = BTreeMap::from([(CELLS, cells.collect::<Vec<_>>().join(","))]);
+    if !config.activations.is_empty() {
+        let names: Vec<String> = config.activations.iter().map(Activation::to_string).collect();
+        entries.insert(ACTIVATIONS, names.join(","));
+    }
+    let plain = settings(&Config::new(config.cell, config.hidden_size));
+    let all = settings(config);
+    for (key, _) in OPTIONS {
+        // Tensors tell that there are two directions.
+        let is_told = key == "directions" && config.directions == Directions::Both;
+        if all[key] != plain[key] && !is_told {
+            entries.insert(key, all[key].clone());
+        }
+    }
+    if config.layout == Layout::Ntc {
+        entries.insert(LAYOUT, "ntc".into());
+    }
+    entries
 }
 
 /// Every setting of a network that its weights or its numbers depend on, by name.

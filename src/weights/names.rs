@@ -115,7 +115,8 @@ impl TensorKind {
         }
     }
 
-    const fn name(self, naming: Naming) -> &'static str {
+    /// The name without layer and direction.
+    pub const fn name(self, naming: Naming) -> &'static str {
         self.names()[match naming {
             Naming::PyTorch => 0,
             Naming::Gluon => 1,

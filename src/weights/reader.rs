@@ -1,23 +1,21 @@
 //! The one way from tensors to weights, for every format.
 
-use super::formats::{self, Contents};
-use super::infer::{Named, infer, parse_names, set_activation};
-use super::metadata::{CELLS, Metadata, refused};
-use super::{Entry, Table, Weights};
-use crate::{Activation, Cell, Config, Error, Naming, Result, io};
+use super::formats::{self, Found, Limits, OpenFile, Part, Spelling, Stated, Tensor};
+use super::infer::set_activation;
+use super::{Table, Weights, is_beside};
+use crate::{Activation, Config, Error, Float, Result, io};
 use ndarray::ArrayD;
-use num_traits::Zero;
 use std::path::Path;
 
 /// Reads the weights of a whole network, with the settings that a file does not tell.
 ///
 /// Names and shapes of the tensors, PyTorch's or Gluon's, tell cells, layers, sizes, directions, biases,
-/// projection, peepholes, layer normalisation and learned states. The metadata of a file that
-/// [`Weights::save`] has written tell the cells by name and their activations. The rest is for the caller to
-/// say.
+/// projection, peepholes, layer normalisation and learned states. What a file states beside them holds: the
+/// metadata of a file that [`Weights::save`] has written, attributes of a graph, a stored configuration. The
+/// rest is for the caller to say. A setting of the caller that contradicts the file is refused.
 ///
-/// Names that begin with `head.`, `optimizer.` or `carried.` are passed over: a
-/// [`Checkpoint`](crate::train::Checkpoint) has these tensors beside the weights.
+/// Of a file with several networks, [`prefix`](Reader::prefix) picks one. Arrays of other layers are passed
+/// over.
 ///
 /// ```
 /// use wgpu_rnn::{Activation, Config, Init, Merge, Naming, Weights};
@@ -37,10 +35,12 @@ pub struct Reader<'a> {
     config: Option<Config>,
     activation: Option<Activation>,
     settings: Option<Box<dyn FnOnce(Config) -> Config + 'a>>,
+    prefix: Option<String>,
+    limits: Limits,
 }
 
 impl Weights<f32> {
-    /// Reads a safetensors file of f32 tensors, and works out the network from it: see [`Reader`].
+    /// Reads the network of a file of any [format](crate::file), which its first bytes tell: see [`Reader`].
     ///
     /// ```
     /// use wgpu_rnn::{Config, Init, Naming, Weights};
@@ -66,8 +66,7 @@ impl Weights<f32> {
 }
 
 impl<'a> Reader<'a> {
-    /// The activation of the layers that are vanilla RNNs, which no tensor tells. It comes before what the
-    /// file's metadata tell.
+    /// The activation of the layers that are vanilla RNNs, which no tensor tells.
     ///
     /// ```
     /// use ndarray::ArrayD;
@@ -83,7 +82,8 @@ impl<'a> Reader<'a> {
     /// ```
     ///
     /// # Errors
-    /// Reading gives [`Error::Setting`] if no layer is a vanilla RNN.
+    /// Reading gives [`Error::Setting`] if no layer is a vanilla RNN, [`Error::Contradiction`] if the file states
+    /// another activation.
     pub fn activation(mut self, activation: impl Into<Option<Activation>>) -> Reader<'a> {
         self.activation = activation.into();
         self
@@ -125,26 +125,73 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// Reads a file of f32 tensors.
+    /// Picks a network by its name: a module path (`encoder.lstm`), a node's, a layer's or a block's name. An
+    /// exact name comes first, then a unique ending of whole segments (`lstm`). A last `.`, `/` or `_` may be
+    /// left out. The empty name is the root.
+    ///
+    /// ```
+    /// use wgpu_rnn::{Config, Init, Naming, Weights};
+    ///
+    /// let made = Weights::init(&Config::gru(13).input_size(7), &Init::pytorch())?;
+    /// let named = |prefix: &str| {
+    ///     let tensors = made.tensors(Naming::PyTorch);
+    ///     tensors.map(|(name, tensor)| (format!("{prefix}{name}"), tensor.to_owned())).collect::<Vec<_>>()
+    /// };
+    /// let both = [named("encoder.gru."), named("decoder.gru.")].concat();
+    /// assert_eq!(Weights::reader().prefix("encoder.gru").from_tensors(both.clone())?, made);
+    /// let error = Weights::reader().from_tensors(both).unwrap_err().to_string();
+    /// assert!(error.contains(r#"found "decoder.gru" (gru, 1 layer, input 7, hidden 13), "encoder.gru""#));
+    /// # Ok::<(), wgpu_rnn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Reading gives [`Error::NoNetwork`] or [`Error::SeveralNetworks`] where the name is no network's, or of
+    /// several.
+    pub fn prefix(mut self, name: impl Into<Option<String>>) -> Reader<'a> {
+        self.prefix = name.into();
+        self
+    }
+
+    /// What reading may take.
+    pub fn limits(mut self, limits: Limits) -> Reader<'a> {
+        self.limits = limits;
+        self
+    }
+
+    /// Reads a file.
     ///
     /// # Errors
     /// [`Error::File`] for every fault of the file; [`Error::Setting`] for a setting that does not go
-    /// together with the file's network; [`Error::Memory`] where memory cannot hold the weights.
+    /// together with the file's network; [`Error::Contradiction`] for one that the file states otherwise;
+    /// [`Error::Memory`] where memory cannot hold the weights.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Weights> {
-        let path = path.as_ref();
-        let in_file = io::in_file(path);
-        let Contents { tensors, metadata } = formats::read(&io::read(path)?).map_err(&in_file)?;
-        self.read(tensors, &metadata, &in_file)
+        let (path, limits) = (path.as_ref(), self.limits);
+        let source = Part::whole(OpenFile::open(path)?);
+        let opened = formats::open(source, path.parent(), limits).map_err(io::in_file(path))?;
+        let (config, found) = self.pick::<f32, _>(opened.networks, &io::in_file(path))?;
+        fit(config, found).map_err(io::in_file(path))
+    }
+
+    /// The network of a file, by the headers of its arrays alone.
+    ///
+    /// # Errors
+    /// The errors of [`load`](Reader::load), but for those of numbers.
+    pub fn load_config(self, path: impl AsRef<Path>) -> Result<Config> {
+        let (path, limits) = (path.as_ref(), self.limits);
+        let source = Part::whole(OpenFile::open(path)?);
+        let opened = formats::open(source, path.parent(), limits).map_err(io::in_file(path))?;
+        Ok(self.pick::<f32, _>(opened.networks, &io::in_file(path))?.0)
     }
 
     /// Reads the bytes of a file, as [`load`](Reader::load) does.
     ///
     /// # Errors
-    /// [`Error::Safetensors`] for bytes that are not a safetensors file of f32, [`Error::Metadata`] for
+    /// [`Error::Format`] for bytes that are of no format, or not whole, [`Error::Metadata`] for
     /// metadata that do not fit the tensors, and the errors of [`from_tensors`](Reader::from_tensors).
     pub fn from_bytes(self, bytes: &[u8]) -> Result<Weights> {
-        let Contents { tensors, metadata } = formats::read(bytes)?;
-        self.read(tensors, &metadata, &|error| error)
+        let opened = formats::open(Part::whole(bytes), None, self.limits)?;
+        let (config, found) = self.pick::<f32, _>(opened.networks, &|error| error)?;
+        fit(config, found)
     }
 
     /// Takes tensors by name, of f32 or f64.
@@ -155,30 +202,50 @@ impl<'a> Reader<'a> {
     /// for a tensor of another shape, [`Error::Activation`] for a vanilla RNN whose activation is not known,
     /// [`Error::Setting`] for settings that do not go together with the network, [`Error::Memory`] where
     /// memory cannot hold the weights.
-    pub fn from_tensors<T: Clone + Zero>(
+    pub fn from_tensors<T: Float>(
         self,
         tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
     ) -> Result<Weights<T>> {
-        self.read(tensors, &Metadata::default(), &|error| error)
+        let (mut networks, others) = formats::by_names(tensors.into_iter().collect(), &Stated::default())?;
+        if self.prefix.is_none()
+            && let Some(name) = others.into_iter().find(|name| !is_beside(name))
+        {
+            return Err(Error::UnknownTensor { name });
+        }
+        if networks.is_empty() {
+            // The first tensor that is missing is named.
+            let (spelling, stated) = (Spelling::plain(crate::Naming::PyTorch), Stated::default());
+            networks.push(Found { name: String::new(), spelling, tensors: Default::default(), stated });
+        }
+        let (config, found) = self.pick::<T, _>(networks, &|error| error)?;
+        fit(config, found)
     }
 
-    /// `in_file` is for the errors whose cause is in the file.
-    fn read<T: Clone + Zero>(
+    /// The network that is meant, and where its tensors are. `in_file` is for the errors whose cause is in the
+    /// file.
+    fn pick<T: Float, R: Tensor<T>>(
         self,
-        tensors: impl IntoIterator<Item = (String, ArrayD<T>)>,
-        metadata: &Metadata,
+        networks: Vec<Found<R>>,
         in_file: &dyn Fn(Error) -> Error,
-    ) -> Result<Weights<T>> {
-        let (naming, tensors) = parse_names(tensors).map_err(in_file)?;
+    ) -> Result<(Config, Found<R>)> {
+        let found = formats::pick(networks, self.prefix.as_deref()).map_err(in_file)?;
+        let stated = found.stated.clone();
         let is_known = self.config.is_some();
+        let told = found.config(self.activation.is_some() || is_known);
         let (mut config, mut knows_activation) = match self.config {
             Some(config) => {
                 config.check()?;
-                check_cells(&config, metadata).map_err(in_file)?;
+                match told {
+                    Ok((told, _)) => stated.check(&told, &config).map_err(in_file)?,
+                    Err(error @ Error::Metadata { .. }) => return Err(in_file(error)),
+                    // Tensors that make no network do not fit this one either.
+                    Err(_) => {}
+                }
                 (config, true)
             }
-            None => infer(&tensors, naming, metadata, self.activation.is_some()).map_err(in_file)?,
+            None => told.map_err(in_file)?,
         };
+        let told = config.clone();
         if let Some(activation) = self.activation {
             if is_known && !config.activations.is_empty() {
                 let expected = "none beside a configuration with activations".into();
@@ -191,49 +258,24 @@ impl<'a> Reader<'a> {
             knows_activation |= !config.activations.is_empty();
         }
         config.check()?;
+        stated.check(&told, &config).map_err(in_file)?;
         if !knows_activation {
             return Err(in_file(Error::Activation { found: "none".into() }));
         }
-        fit(config, naming, tensors).map_err(in_file)
+        Ok((config, found))
     }
-}
-
-/// Refuses a network whose cells are others than the metadata name, but for a vanilla RNN's activation.
-fn check_cells(config: &Config, metadata: &Metadata) -> Result<()> {
-    let Some(found) = &metadata.cells else { return Ok(()) };
-    let cells: Vec<Cell> = (0..config.num_layers).map(|layer| config.cell_of(layer).0).collect();
-    let same = |(a, b): (&Cell, &Cell)| a == b || (a.activation().is_some() && b.activation().is_some());
-    if found.len() == cells.len() && found.iter().zip(&cells).all(same) {
-        return Ok(());
-    }
-    let names = |cells: &[Cell]| cells.iter().map(|cell| cell.name()).collect::<Vec<_>>().join(",");
-    Err(refused(CELLS, names(&cells), names(found)))
 }
 
 /// The weights from the tensors of a network: every tensor, no other tensor, all in their shapes.
-fn fit<T: Clone + Zero>(config: Config, naming: Naming, mut tensors: Named<T>) -> Result<Weights<T>> {
+fn fit<T: Float, R: Tensor<T>>(config: Config, found: Found<R>) -> Result<Weights<T>> {
     let network = config.check()?;
-    // Missing tensors are found before memory is asked for: a file's names alone may promise a huge network.
-    let is_missing = |entry: &&Entry| !tensors.contains_key(&entry.name);
     let table = Table::of(&network);
-    if let Some(Entry { name, shape, .. }) = table.entries.iter().find(is_missing) {
-        let (name, expected) = (name.format(naming), format!("{shape:?}"));
-        return Err(Error::MissingTensor { name, expected });
-    }
-    let weights = Weights::collect(config, network, |entry| {
+    let found = found.apart(&table)?;
+    found.check(&table)?;
+    found.log();
+    let mut tensors = found.tensors;
+    Weights::collect(config, network, |entry, into| {
         // The presence of each tensor was checked just above.
-        let tensor = tensors.remove(&entry.name).expect("no tensor is missing");
-        if tensor.shape() == entry.shape {
-            return Ok(tensor);
-        }
-        Err(Error::Shape {
-            name: entry.name.format(naming),
-            expected: format!("{:?}", entry.shape),
-            found: tensor.shape().to_vec(),
-        })
-    })?;
-    match tensors.into_keys().next() {
-        Some(name) => Err(Error::UnusedTensor { name: name.format(naming) }),
-        None => Ok(weights),
-    }
+        tensors.remove(&entry.name).expect("no tensor is missing").write(into)
+    })
 }

@@ -83,7 +83,7 @@ impl Tensors {
 ///
 /// # Errors
 /// [`Error::DuplicateTensor`](crate::Error::DuplicateTensor) for a name that is given twice,
-/// [`Error::Safetensors`](crate::Error::Safetensors) for a name or an array that the format cannot hold,
+/// [`Error::Format`](crate::Error::Format) for a name or an array that the format cannot hold,
 /// [`Error::File`](crate::Error::File) for a file that cannot be written.
 pub fn save_tensors<'a, T: Float>(
     path: impl AsRef<Path>,

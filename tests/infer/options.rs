@@ -75,6 +75,11 @@ fn every_option_is_the_librarys() {
             if let Some(lengths) = &lengths {
                 save_with_lengths(&folder, &case, lengths);
             }
+            if options.contains("--activation ") {
+                // A file of another program does not state the activation.
+                let tensors = case.weights.tensors(Naming::PyTorch);
+                file::save_tensors(folder.path("w.safetensors"), tensors).unwrap();
+            }
             case.weights = case.weights.configure(setting).unwrap();
             case.lengths = lengths;
             case.outputs.last_only = options.contains("--last-only");

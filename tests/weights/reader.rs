@@ -114,13 +114,17 @@ fn tensors_are_refused() {
 }
 
 #[test]
-fn the_activation_comes_from_the_caller_or_the_metadata() {
+fn the_activation_comes_from_the_metadata_or_the_caller() {
     let weights = Weights::init(&Config::rnn_tanh(3).input_size(2), &Init::gluon()).unwrap();
     let bytes = weights.to_safetensors(Naming::Gluon).unwrap();
-    let cell =
-        |activation| Weights::reader().activation(activation).from_bytes(&bytes).unwrap().config().cell;
-    assert_eq!(cell(None), Cell::Vanilla(Activation::Tanh));
-    assert_eq!(cell(Some(Activation::Relu)), Cell::Vanilla(Activation::Relu));
+    let read = |activation| Weights::reader().activation(activation).from_bytes(&bytes);
+    for activation in [None, Some(Activation::Tanh)] {
+        assert_eq!(read(activation).unwrap().config().cell, Cell::Vanilla(Activation::Tanh));
+    }
+    says(
+        read(Some(Activation::Relu)),
+        r#"cells: expected rnn_tanh, as metadata "cells" of the file states, found rnn_relu"#,
+    );
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! Safetensors: a header in JSON, then the numbers of all tensors, little-endian and without gaps.
 
+use super::{
+    Array, Budget, Cursor, Element, Fault, Head, Limits, Opened, Opening, Part, View, count, of_arrays,
+};
 use crate::quote::{message, quote};
+use crate::weights::metadata;
 use crate::{Error, Float, Result};
+use ::safetensors::tensor::TensorView;
+use ::safetensors::{SafeTensorError, SafeTensors};
 use ndarray::{ArrayD, ArrayViewD};
-use num_traits::PrimInt;
-use safetensors::tensor::{Metadata, TensorInfo, TensorView};
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::marker::PhantomData;
 
 /// The name that the header keeps for its metadata.
 const METADATA: &str = "__metadata__";
@@ -17,33 +20,262 @@ const METADATA: &str = "__metadata__";
 /// The bytes of the header's length.
 const LENGTH: usize = size_of::<u64>();
 
-/// A file whose header is whole and right.
-#[derive(Debug)]
+/// The longest header that the format allows.
+const MAX_HEADER: u64 = 100_000_000;
+
+const FAULT: Fault = Fault::new("safetensors");
+
+/// True for a header's length before an object.
+pub(super) fn is(head: &Head) -> bool {
+    let [length @ .., _, _, _, _, _, _, _, _] = *head;
+    u64::from_le_bytes(length) <= MAX_HEADER && head.get(LENGTH) == Some(&b'{')
+}
+
+/// Reads the header.
+pub(super) fn open<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
+    let budget = opening.budget;
+    let (bytes, data) = cut(&opening.part, budget)?;
+    let header = Header::parse(&bytes, data.len(), budget)?;
+    let stated = metadata::stated(&header.metadata())?;
+    let arrays = header.infos.into_iter().map(|info| info.array(&data));
+    of_arrays("safetensors", arrays.collect::<Result<_>>()?, &stated)
+}
+
+/// The header's text, and the part behind it.
+fn cut<'a>(part: &Part<'a>, budget: &Budget) -> Result<(Vec<u8>, Part<'a>)> {
+    let mut cursor = Cursor::new(part.clone(), FAULT);
+    let length = cursor.u64("length of the header")?;
+    if length > MAX_HEADER {
+        return Err(broken(&format!("length of the header: expected at most {MAX_HEADER}, found {length}")));
+    }
+    let text = cursor.bytes("header", length, budget)?;
+    let data = cursor.skip("numbers", cursor.left())?;
+    Ok((text, data))
+}
+
+/// The header of a whole file.
+struct Header {
+    infos: Vec<Info>,
+    metadata: Vec<(String, String)>,
+}
+
+/// An entry of the header.
+struct Info {
+    name: String,
+    element: Element,
+    /// The type under the format's own name.
+    dtype: Box<str>,
+    shape: Vec<usize>,
+    start: u64,
+    end: u64,
+}
+
+impl Info {
+    /// The array, of a header that was held against the data.
+    fn array<'a>(self, data: &Part<'a>) -> Result<Array<'a>> {
+        let Info { name, element, shape, start, end, .. } = self;
+        let part = data.part(start, end.saturating_sub(start));
+        match part.and_then(|part| View::new(element, shape, part)) {
+            Some(view) => Ok(Array { name, view }),
+            None => Err(broken(&format!("offsets of tensor {}", quote(&name)))),
+        }
+    }
+}
+
+impl Header {
+    /// Reads a header and holds it against the bytes behind it: every tensor is as long as its shape, and one
+    /// follows the other without a gap.
+    fn parse(text: &[u8], data: u64, budget: &Budget) -> Result<Header> {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let mut twice = None;
+        let seed = HeaderSeed { budget, twice: &mut twice };
+        let read = seed.deserialize(&mut reader).and_then(|header| reader.end().map(|()| header));
+        if let Some(error) = twice {
+            return Err(error);
+        }
+        let mut header = read.map_err(|error| broken(&error.to_string()))?;
+        header.infos.sort_by(|a, b| (a.start, a.end, &a.name).cmp(&(b.start, b.end, &b.name)));
+        let mut end = 0;
+        for info in &header.infos {
+            if info.start != end || info.end < info.start {
+                let found = format!("{} to {}", info.start, info.end);
+                let name = quote(&info.name);
+                return Err(broken(&format!(
+                    "offsets of tensor {name}: expected a start at {end}, found {found}"
+                )));
+            }
+            let bytes = info.element.size().and_then(|size| count(&info.shape)?.checked_mul(size));
+            let found = info.end.saturating_sub(info.start);
+            let is_as_long =
+                bytes.map_or(matches!(info.element, Element::Other(_)), |bytes| bytes as u64 == found);
+            if !is_as_long {
+                let (name, shape) = (quote(&info.name), crate::quote::shape(&info.shape));
+                let expected = format!("as many bytes as {} of shape {shape} have", info.dtype);
+                return Err(broken(&format!("offsets of tensor {name}: expected {expected}, found {found}")));
+            }
+            end = info.end;
+        }
+        if end != data {
+            return Err(broken(&format!("numbers of all tensors: expected {end} bytes, found {data}")));
+        }
+        header.infos.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(header)
+    }
+
+    fn metadata(&self) -> BTreeMap<&str, &str> {
+        self.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+}
+
+/// Reads a header's object in one pass, and refuses names that are there twice.
+struct HeaderSeed<'b> {
+    budget: &'b Budget,
+    /// An error that is not JSON's.
+    twice: &'b mut Option<Error>,
+}
+
+impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
+    type Value = Header;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Header, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+/// An entry of the header as JSON has it.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: Box<str>,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+impl<'de> Visitor<'de> for HeaderSeed<'_> {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+        let mut header = Header { infos: Vec::new(), metadata: Vec::new() };
+        let mut has_metadata = false;
+        while let Some(name) = map.next_key::<String>()? {
+            if let Err(error) = self.budget.tensor("safetensors") {
+                *self.twice = Some(error);
+                return Err(serde::de::Error::custom("too many"));
+            }
+            if name == METADATA && !has_metadata {
+                has_metadata = true;
+                header.metadata = map.next_value::<Entries>()?.0;
+                continue;
+            }
+            let Entry { dtype, shape, data_offsets: (start, end) } = map.next_value()?;
+            let memory = size_of::<Info>().saturating_add(size_of_val(shape.as_slice()));
+            if let Err(error) = self.budget.bytes("header", memory.saturating_add(name.len()) as u64) {
+                *self.twice = Some(error);
+                return Err(serde::de::Error::custom("too many"));
+            }
+            header.infos.push(Info { name, element: element_of(&dtype), dtype, shape, start, end });
+        }
+        let names: BTreeSet<&str> = header.infos.iter().map(|info| info.name.as_str()).collect();
+        if names.len() < header.infos.len() || names.contains(METADATA) {
+            let mut seen = BTreeSet::new();
+            let name = header.infos.iter().find(|info| !seen.insert(&info.name) || info.name == METADATA);
+            let name = name.map(|info| info.name.clone()).unwrap_or_default();
+            *self.twice = Some(Error::DuplicateTensor { name });
+        }
+        let mut keys = BTreeSet::new();
+        if let Some((key, _)) = header.metadata.iter().find(|(key, _)| !keys.insert(key)) {
+            let (expected, found) = ("one entry".into(), "two".into());
+            *self.twice = Some(Error::Metadata { key: key.clone(), expected, found });
+        }
+        Ok(header)
+    }
+}
+
+/// A JSON object of texts with every entry that it has, also those of one key.
+struct Entries(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+
+            fn visit_unit<E>(self) -> Result<Entries, E> {
+                Ok(Entries(Vec::new()))
+            }
+        }
+        deserializer.deserialize_any(EntriesVisitor)
+    }
+}
+
+fn element_of(dtype: &str) -> Element {
+    match dtype {
+        "F64" => Element::F64,
+        "F32" => Element::F32,
+        "F16" => Element::F16,
+        "BF16" => Element::BF16,
+        "I64" => Element::I64,
+        "I32" => Element::I32,
+        "I16" => Element::I16,
+        "I8" => Element::I8,
+        "U64" => Element::U64,
+        "U32" => Element::U32,
+        "U16" => Element::U16,
+        "U8" => Element::U8,
+        "BOOL" => Element::Bool,
+        other => Element::Other(message(other).into()),
+    }
+}
+
+/// A file of arrays in memory, whose header is whole and right.
 pub(crate) struct Safetensors<B> {
     bytes: B,
-    header: Metadata,
-    names: Vec<String>,
+    infos: Vec<Info>,
+    metadata: Vec<(String, String)>,
     /// The place in `bytes` where the numbers begin.
     data: usize,
 }
 
+impl<B> fmt::Debug for Safetensors<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.infos.iter().map(|info| &info.name)).finish()
+    }
+}
+
 impl<B: AsRef<[u8]>> Safetensors<B> {
     pub fn parse(bytes: B) -> Result<Safetensors<B>> {
-        let (length, header) = SafeTensors::read_metadata(bytes.as_ref()).map_err(broken)?;
-        let data = LENGTH + length;
-        check_duplicates(&bytes.as_ref()[LENGTH..data])?;
-        let mut names = header.offset_keys();
-        names.sort_unstable();
-        Ok(Safetensors { bytes, header, names, data })
+        let budget = Budget::new(Limits::default(), bytes.as_ref().len() as u64);
+        let (text, numbers) = {
+            let (text, numbers) = cut(&Part::whole(bytes.as_ref()), &budget)?;
+            (text, numbers.len())
+        };
+        let Header { infos, metadata } = Header::parse(&text, numbers, &budget)?;
+        let data = LENGTH.saturating_add(text.len());
+        Ok(Safetensors { bytes, infos, metadata, data })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+        self.infos.iter().map(|info| info.name.as_str())
     }
 
     /// The header, and its length before it.
     pub fn header(&self) -> &[u8] {
-        &self.bytes.as_ref()[..self.data]
+        self.bytes.as_ref().get(..self.data).unwrap_or_default()
     }
 
     /// The bytes of a tensor's numbers.
@@ -52,8 +284,7 @@ impl<B: AsRef<[u8]>> Safetensors<B> {
     }
 
     pub fn metadata(&self) -> BTreeMap<&str, &str> {
-        let all = self.header.metadata().iter().flatten();
-        all.map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        self.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
 
     pub fn all_f32(&self) -> Result<BTreeMap<String, ArrayD<f32>>> {
@@ -63,106 +294,61 @@ impl<B: AsRef<[u8]>> Safetensors<B> {
 
     pub fn floats<T: Float>(&self, name: &str) -> Result<Option<ArrayD<T>>> {
         let Some((info, data)) = self.tensor(name) else { return Ok(None) };
-        if info.dtype != T::DTYPE {
-            return Err(expected(&format!("{:?}", T::DTYPE), name, info));
+        if *info.dtype != *format!("{:?}", T::DTYPE) {
+            return Err(expected(&format!("{:?}", T::DTYPE), info));
         }
-        shaped(name, info, T::of_bytes(data)).map(Some)
+        shaped(info, T::of_bytes(data)).map(Some)
     }
 
     pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
         let Some((info, data)) = self.tensor(name) else { return Ok(None) };
-        let numbers = integers_of(info.dtype, data).ok_or_else(|| expected("integers", name, info))?;
-        shaped(name, info, numbers).map(Some)
+        let numbers = integers_of(&info.element, data).ok_or_else(|| expected("integers", info))?;
+        shaped(info, numbers).map(Some)
     }
 
-    fn tensor(&self, name: &str) -> Option<(&TensorInfo, &[u8])> {
-        let info = self.header.info(name)?;
-        let (start, end) = info.data_offsets;
+    fn tensor(&self, name: &str) -> Option<(&Info, &[u8])> {
+        let place = self.infos.binary_search_by(|info| info.name.as_str().cmp(name)).ok()?;
+        let info = self.infos.get(place)?;
+        let at = |offset: u64| usize::try_from(offset).ok()?.checked_add(self.data);
         // The header has been held against the length of the file.
-        Some((info, &self.bytes.as_ref()[self.data + start..self.data + end]))
+        Some((info, self.bytes.as_ref().get(at(info.start)?..at(info.end)?)?))
     }
 }
 
-fn expected(what: &str, name: &str, info: &TensorInfo) -> Error {
-    Error::Safetensors(format!("tensor {}: expected {what}, found {:?}", quote(name), info.dtype))
+fn expected(what: &str, info: &Info) -> Error {
+    FAULT.error(&format!("tensor {}", quote(&info.name)), what, &info.dtype)
 }
 
-fn broken(error: SafeTensorError) -> Error {
-    Error::Safetensors(format!("not a whole safetensors file: {}", message(&error.to_string())))
+fn broken(reason: &str) -> Error {
+    FAULT.says(format!("not a whole safetensors file: {}", message(reason)))
 }
 
-fn shaped<T>(name: &str, info: &TensorInfo, numbers: Vec<T>) -> Result<ArrayD<T>> {
+fn shaped<T>(info: &Info, numbers: Vec<T>) -> Result<ArrayD<T>> {
     ArrayD::from_shape_vec(info.shape.as_slice(), numbers)
-        .map_err(|error| Error::Safetensors(format!("tensor {}: {error}", quote(name))))
+        .map_err(|error| FAULT.says(format!("tensor {}: {error}", quote(&info.name))))
 }
 
-/// None if the dtype is one of floats.
-fn integers_of(dtype: Dtype, data: &[u8]) -> Option<Vec<i64>> {
-    fn numbers<const N: usize, I: PrimInt>(data: &[u8], read: fn([u8; N]) -> I) -> Option<Vec<i64>> {
+/// None if the type is not one of integers.
+fn integers_of(element: &Element, data: &[u8]) -> Option<Vec<i64>> {
+    fn numbers<const N: usize, I: num_traits::PrimInt>(
+        data: &[u8],
+        read: fn([u8; N]) -> I,
+    ) -> Option<Vec<i64>> {
         let (numbers, _) = data.as_chunks::<N>();
         Some(numbers.iter().map(|&bytes| read(bytes).to_i64().unwrap_or(i64::MAX)).collect())
     }
-    match dtype {
-        Dtype::I8 => numbers(data, i8::from_le_bytes),
-        Dtype::U8 => numbers(data, u8::from_le_bytes),
-        Dtype::I16 => numbers(data, i16::from_le_bytes),
-        Dtype::U16 => numbers(data, u16::from_le_bytes),
-        Dtype::I32 => numbers(data, i32::from_le_bytes),
-        Dtype::U32 => numbers(data, u32::from_le_bytes),
-        Dtype::I64 => numbers(data, i64::from_le_bytes),
-        Dtype::U64 => numbers(data, u64::from_le_bytes),
+    match element {
+        Element::I8 => numbers(data, i8::from_le_bytes),
+        Element::U8 => numbers(data, u8::from_le_bytes),
+        Element::I16 => numbers(data, i16::from_le_bytes),
+        Element::U16 => numbers(data, u16::from_le_bytes),
+        Element::I32 => numbers(data, i32::from_le_bytes),
+        Element::U32 => numbers(data, u32::from_le_bytes),
+        Element::I64 => numbers(data, i64::from_le_bytes),
+        Element::U64 => numbers(data, u64::from_le_bytes),
         _ => None,
     }
 }
-
-/// A JSON object with every entry that it has, also those of one key.
-struct Entries<V>(Vec<(String, V)>);
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
-            type Value = Entries<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
-    }
-}
-
-/// Refuses a header with two entries of one key, of which the crate's reader keeps the last.
-fn check_duplicates(header: &[u8]) -> Result<()> {
-    let header: Entries<Entries<IgnoredAny>> =
-        serde_json::from_slice(header).map_err(|error| broken(error.into()))?;
-    if let Some(name) = twice(header.0.iter().map(|(name, _)| name)) {
-        return Err(Error::DuplicateTensor { name: name.clone() });
-    }
-    let metadata = header.0.iter().filter(|(name, _)| name == METADATA);
-    let mut keys = metadata.map(|(_, entries)| entries.0.iter().map(|(key, _)| key));
-    match keys.find_map(twice) {
-        Some(key) => {
-            Err(Error::Metadata { key: key.clone(), expected: "one entry".into(), found: "two".into() })
-        }
-        None => Ok(()),
-    }
-}
-
-/// The first name that has been seen before.
-fn twice<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    let mut seen = BTreeSet::new();
-    names.find(|name| !seen.insert(*name))
-}
-
 /// The bytes of a file.
 pub(crate) fn serialize<'a, T: Float>(
     tensors: impl IntoIterator<Item = (String, ArrayViewD<'a, T>)>,
@@ -172,18 +358,17 @@ pub(crate) fn serialize<'a, T: Float>(
     for (name, array) in tensors {
         if name == METADATA {
             let error = format!("tensor {}: expected another name, found the metadata's", quote(&name));
-            return Err(Error::Safetensors(error));
+            return Err(FAULT.says(error));
         }
-        let mut bytes = Vec::with_capacity(array.len() * size_of::<T>());
+        let mut bytes = Vec::with_capacity(size_of::<T>().saturating_mul(array.len()));
         array.iter().for_each(|number| bytes.extend_from_slice(number.to_le_bytes().as_ref()));
         if stored.contains_key(&name) {
             return Err(Error::DuplicateTensor { name });
         }
         stored.insert(name, (array.shape().to_vec(), bytes));
     }
-    let failed = |error: SafeTensorError| {
-        Error::Safetensors(format!("cannot be made: {}", message(&error.to_string())))
-    };
+    let failed =
+        |error: SafeTensorError| FAULT.says(format!("cannot be made: {}", message(&error.to_string())));
     let views = stored.iter().map(|(name, (shape, bytes))| {
         TensorView::new(T::DTYPE, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
@@ -195,15 +380,17 @@ pub(crate) fn serialize<'a, T: Float>(
 /// Puts metadata into a header that has none, in the order of their keys: the crate writes them in one that
 /// changes from run to run.
 fn with_metadata(mut bytes: Vec<u8>, metadata: &BTreeMap<&str, String>) -> Result<Vec<u8>> {
-    let (length, _) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
-    let entries = serde_json::to_string(metadata).map_err(|error| broken(error.into()))?;
-    let old = bytes[LENGTH + 1..LENGTH + length].trim_ascii_end();
+    let (length, _) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(&error.to_string()))?;
+    let entries = serde_json::to_string(metadata).map_err(|error| broken(&error.to_string()))?;
+    let numbers = LENGTH.saturating_add(length);
+    // Behind the object's first bracket.
+    let old = bytes.get(LENGTH.saturating_add(1)..numbers).unwrap_or_default().trim_ascii_end();
     let comma = if old == b"}" { "" } else { "," };
     let mut header = format!("{{\"{METADATA}\":{entries}{comma}").into_bytes();
     header.extend_from_slice(old);
     // Numbers begin at a multiple of eight bytes.
     header.resize(header.len().next_multiple_of(LENGTH), b' ');
     let new_length = (header.len() as u64).to_le_bytes();
-    bytes.splice(..LENGTH + length, new_length.into_iter().chain(header));
+    bytes.splice(..numbers, new_length.into_iter().chain(header));
     Ok(bytes)
 }

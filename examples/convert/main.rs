@@ -1,0 +1,90 @@
+//! Writes the network of a file of weights as another kind of file, or tells what a file has.
+//!
+//!     cargo run --release --example convert -- IN OUT
+//!     cargo run --release --example convert -- --inspect IN
+
+#[path = "../common/ending.rs"]
+mod ending;
+mod show;
+
+use clap::{Parser, ValueEnum};
+use ending::Failure;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wgpu_rnn::file::{self, Format, Limits};
+use wgpu_rnn::{Activation, Naming, Weights};
+
+/// Convert the weights of a recurrent network from one kind of file to another, or tell what a file has.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Result: .safetensors, .params (Gluon's) or .npz
+    #[arg(value_name = "OUT", required_unless_present = "inspect", conflicts_with = "inspect")]
+    output: Option<PathBuf>,
+
+    /// Tell the kind of file, every array, and every network
+    #[arg(long)]
+    inspect: bool,
+
+    /// Tell it as JSON
+    #[arg(long, requires = "inspect")]
+    json: bool,
+
+    /// The network that is meant, of a file with several: its path, as `encoder.lstm`, or the end of it
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
+
+    /// The nonlinearity of a vanilla RNN, if the file does not tell it
+    #[arg(long, value_name = "NAME")]
+    activation: Option<Activation>,
+
+    /// Whose names the tensors get, in .safetensors and .npz
+    #[arg(long, value_enum, default_value_t = Names::Torch)]
+    names: Names,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Names {
+    Torch,
+    Gluon,
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,wgpu_hal=off")).init();
+    ending::run(|out| run(&Arguments::parse(), out).map(|()| ExitCode::SUCCESS))
+}
+
+fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let input = &arguments.input;
+    let Some(output) = &arguments.output else {
+        let inspection = file::inspect(input, Limits::default())?;
+        if arguments.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&inspection)?)?;
+            return Ok(());
+        }
+        return show::show(&inspection, input, out);
+    };
+    let naming = match arguments.names {
+        Names::Torch => Naming::PyTorch,
+        Names::Gluon => Naming::Gluon,
+    };
+    let format = Format::of(output, naming)?;
+    if is_same(input, output) {
+        return Err(format!("{}: expected another file than the weights", output.display()).into());
+    }
+    let reader = Weights::reader().prefix(arguments.prefix.clone()).activation(arguments.activation);
+    let weights = reader.load(input)?;
+    weights.save(output, format)?;
+    writeln!(out, "{}: {}", output.display(), show::network(weights.config(), true))?;
+    Ok(())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(one).is_some_and(|one| real(other) == Some(one))
+}

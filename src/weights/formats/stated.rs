@@ -1,0 +1,63 @@
+//! The options that a file states about a network, and the words in which it does.
+
+use super::super::metadata::settings;
+use crate::{Cell, Config, Error, Result};
+use std::collections::BTreeMap;
+
+/// What a file says about a network beyond the names and shapes of its arrays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stated {
+    /// Options as fields of a configuration, whose sizes are not looked at.
+    pub options: Options,
+    /// A cell for each layer.
+    pub cells: Option<Vec<Cell>>,
+    /// A vanilla RNN's activation as text, since the file of another cell may hold anything there.
+    pub activation: Option<String>,
+    /// The file's word for each setting that it states, by the setting's name.
+    words: BTreeMap<&'static str, String>,
+    /// The network gives its last output alone (Keras `return_sequences=False`).
+    pub last_only: bool,
+}
+
+/// A configuration without a size.
+#[derive(Clone, Debug)]
+pub(crate) struct Options(pub Config);
+
+impl Default for Options {
+    fn default() -> Options {
+        Options(Config::new(Cell::Lstm, 0))
+    }
+}
+
+impl Stated {
+    /// States a setting, by its name in [`settings`] and the file's word for it.
+    pub fn say(&mut self, setting: &'static str, word: impl Into<String>, set: impl FnOnce(&mut Config)) {
+        set(&mut self.options.0);
+        self.words.insert(setting, word.into());
+    }
+
+    /// States the cells of the layers.
+    pub fn say_cells(&mut self, cells: Vec<Cell>, word: impl Into<String>) {
+        self.cells = Some(cells);
+        self.words.insert("cells", word.into());
+    }
+
+    /// The settings that the file states, and its words for them.
+    pub fn words(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.words.iter().map(|(&setting, word)| (setting, word.as_str()))
+    }
+
+    /// Refuses a network that contradicts the file: `told` is the network as the file has it.
+    pub fn check(&self, told: &Config, asked: &Config) -> Result<()> {
+        let (told, asked) = (settings(told), settings(asked));
+        for (&name, word) in &self.words {
+            let text = |of: &BTreeMap<&str, String>| of.get(name).cloned().unwrap_or_default();
+            let (expected, found) = (text(&told), text(&asked));
+            if expected != found {
+                let word = word.clone();
+                return Err(Error::Contradiction { name, expected, word, found });
+            }
+        }
+        Ok(())
+    }
+}

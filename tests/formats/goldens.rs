@@ -1,0 +1,119 @@
+//! Networks of real files compute what their frameworks have computed.
+
+use crate::data;
+use ndarray::{ArrayD, Ix3};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use wgpu_rnn::file::{self, Limits};
+use wgpu_rnn::{Activation, Config, Weights, reference};
+
+/// The frameworks compute in f32 (MXNet), or give f32 (PyTorch, in f64): outputs are below 1.
+const TOLERANCE: f64 = 2e-6;
+
+pub struct Case {
+    pub name: String,
+    pub file: String,
+    pub weights: Weights,
+    input: ArrayD<f32>,
+    output: ArrayD<f32>,
+}
+
+/// The networks of the goldens, read from their files.
+pub fn cases() -> Vec<Case> {
+    ["mxnet", "pytorch"].into_iter().flat_map(cases_of).collect()
+}
+
+fn cases_of(framework: &str) -> Vec<Case> {
+    let path = data(&format!("{framework}.safetensors"));
+    let bytes = file::read(&path).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let cases = header.metadata().as_ref().unwrap()["cases"].clone();
+    let cases: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(&cases).unwrap();
+    let arrays = file::load_tensors(&path).unwrap();
+    let read = |(name, settings): (&String, &BTreeMap<String, Value>)| {
+        let text = |key: &str| settings.get(key).map(|value| value.as_str().unwrap().to_owned());
+        let file = text("file").unwrap();
+        let activation = text("activation").map(|name| name.parse::<Activation>().unwrap());
+        let mut reader = Weights::reader().prefix(text("prefix")).activation(activation);
+        if settings.contains_key("config") {
+            // One vector tells no sizes.
+            reader = reader.config(&Config::lstm(5).num_layers(2).bidirectional().input_size(3));
+        }
+        let weights = reader.load(data(&file)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let array = |part: &str| arrays[&format!("{name}.{part}")].clone();
+        Case { name: name.clone(), file, weights, input: array("input"), output: array("output") }
+    };
+    cases.iter().map(read).collect()
+}
+
+#[test]
+fn networks_compute_what_their_framework_does() {
+    let cases = cases();
+    assert!(cases.len() >= 45, "{} cases", cases.len());
+    for Case { name, weights, input, output, .. } in cases {
+        let input = input.mapv(f64::from).into_dimensionality::<Ix3>().unwrap();
+        let ours = reference::forward(&weights.cast::<f64>(), &input, None).unwrap().output.into_dyn();
+        assert_eq!(ours.shape(), output.shape(), "{name}");
+        for (place, (ours, theirs)) in ours.iter().zip(&output).enumerate() {
+            let difference = (ours - f64::from(*theirs)).abs();
+            assert!(difference <= TOLERANCE, "{name}: {ours} and {theirs} at {place}");
+        }
+    }
+}
+
+/// Looking at a file tells the same networks as reading it.
+#[test]
+fn inspection_tells_the_networks() {
+    for Case { name, file, weights, .. } in cases() {
+        let inspection = file::inspect(data(&file), Limits::default()).unwrap();
+        if name == "flat" {
+            let fault = inspection.networks[0].fault.as_ref().unwrap();
+            assert!(fault.starts_with("config: expected cell, sizes, layers and directions"), "{fault}");
+            continue;
+        }
+        let is_same = |info: &&file::NetworkInfo| {
+            info.config.as_ref().is_some_and(|config| {
+                let mut config = config.clone();
+                // The activation was given.
+                config.cell = weights.config().cell;
+                config.cell.gates() == info.config.as_ref().unwrap().cell.gates()
+                    && config == *weights.config()
+            })
+        };
+        let numbers: usize = weights.tensors(wgpu_rnn::Naming::PyTorch).map(|(_, tensor)| tensor.len()).sum();
+        let found =
+            inspection.networks.iter().find(is_same).unwrap_or_else(|| panic!("{name}: {inspection:?}"));
+        assert_eq!((found.parameters, &found.fault), (numbers, &None), "{name}");
+        assert!(inspection.arrays.len() >= 4 || name.ends_with("_gru"), "{name}");
+    }
+}
+
+/// Every type of MXNet: those that it writes, and those of a newer one in the place of a type as long.
+#[test]
+fn every_type_flag_of_mxnet() {
+    let types = |path: &Path| {
+        let inspection = file::inspect(path, Limits::default()).unwrap();
+        let arrays = inspection.arrays.into_iter().filter(|array| array.shape == [2, 3]);
+        arrays.map(|array| array.dtype).collect::<Vec<_>>()
+    };
+    let path = data("mxnet_types.params");
+    let written = ["f32", "f64", "f16", "u8", "i32", "i8", "i64", "bool", "bf16"];
+    assert_eq!(types(&path), written);
+    let folder = tempfile::tempdir().unwrap();
+    let changed = folder.path().join("x.params");
+    for (place, flag, expected) in [(2, 8, "i16"), (2, 9, "u16"), (0, 10, "u32"), (1, 11, "u64")] {
+        let mut bytes = file::read(&path).unwrap();
+        // Axes 2 and 3, the CPU, its number: then the flag.
+        let head: Vec<u8> =
+            [2_i64, 3].iter().flat_map(|axis| axis.to_le_bytes()).chain([1, 0, 0, 0, 0, 0, 0, 0]).collect();
+        let places: Vec<usize> = (0..bytes.len() - head.len())
+            .filter(|&at| bytes[at..].starts_with(&head))
+            .map(|at| at + head.len())
+            .collect();
+        assert_eq!(places.len(), written.len());
+        bytes[places[place]] = flag;
+        std::fs::write(&changed, bytes).unwrap();
+        assert_eq!(types(&changed)[place], expected);
+    }
+}
