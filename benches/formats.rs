@@ -2,9 +2,9 @@
 //!
 //!     cargo bench --bench formats
 //!
-//! An LSTM of f32 is written as safetensors, `.params` and `.npz`. More files, as a checkpoint that `torch.save` has
-//! made, are arguments. `memcpy` is a copy of as many bytes into fresh memory. `memory` is the most memory that a load has at a time, by
-//! allocations. Files are in the page cache.
+//! An LSTM of f32 is written as safetensors, `.params` and `.npz`. More files, as a checkpoint that
+//! `torch.save` has made, are arguments. `memcpy` is a copy of as many bytes into fresh memory. `memory` is
+//! the most memory that a load has at a time, by allocations. Files are in the page cache.
 
 use allocation_counter::measure;
 use std::path::Path;

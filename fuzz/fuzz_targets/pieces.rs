@@ -12,7 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
     match (whole, pieces) {
         (Ok(whole), Ok(pieces)) => {
             assert_eq!(whole.config(), pieces.config());
-            let (whole, pieces) = (whole.to_safetensors(Naming::PyTorch), pieces.to_safetensors(Naming::PyTorch));
+            let (whole, pieces) =
+                (whole.to_safetensors(Naming::PyTorch), pieces.to_safetensors(Naming::PyTorch));
             assert_eq!(whole.expect("bytes"), pieces.expect("bytes"));
         }
         (Err(whole), Err(pieces)) => {

@@ -8,16 +8,17 @@
 //! - **Bytes** are a [`Part`] of a `Source`: a file that is read by range, memory, or what a member of an
 //!   archive unpacks to. Headers are read by a [`Cursor`], whose arithmetic is checked. The numbers of arrays
 //!   are passed over. An error is made by a [`Fault`]: format, part, place, expectation, finding.
-//! - **A dialect** is a row of [`DIALECTS`]: what tells its files, and the function that opens one. Its answer
-//!   is [`Opened`]: every [`Array`] of the file, for people to look at, and every network that it found.
+//! - **A dialect** is a row of [`DIALECTS`]: what tells its files, and the function that opens one. Its
+//!   answer is [`Opened`]: every [`Array`] of the file, for people to look at, and every network that it
+//!   found.
 //! - **An array** is a [`View`]: type, shape, strides, and the part that has its numbers. Nothing is read
 //!   before weights are made, so that looking at a file costs its headers alone.
 //! - **A network** is [`Found`]: its name, its tensors under our names, and what the file [`Stated`] about
 //!   options. Each tensor is a [`Recipe`], by which it is made of arrays: parts of them, in another order,
 //!   transposed, joined, added, scaled. Sizes, layers, directions and biases are not stated: `infer.rs` tells
 //!   them from the tensors' shapes, for all dialects.
-//! - **The choice** of a network is [`pick`]'s, and `reader.rs` makes weights of it. A recipe writes right into
-//!   the flat parameters, so that a large file of f32 is copied once.
+//! - **The choice** of a network is [`pick`]'s, and `reader.rs` makes weights of it. A recipe writes right
+//!   into the flat parameters, so that a large file of f32 is copied once.
 //!
 //! Memory, arrays and depth are spent from a [`Budget`] before they are used.
 //!
@@ -72,8 +73,8 @@ struct Dialect {
     open: for<'a> fn(&Opening<'a, '_>) -> Result<Opened<'a>>,
 }
 
-/// All dialects; the first one that a file's first bytes tell opens the file. A length of safetensors may look like a
-/// pickle's first bytes.
+/// All dialects; the first one that a file's first bytes tell opens the file. A length of safetensors may
+/// look like a pickle's first bytes.
 const DIALECTS: [Dialect; 6] = [
     Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
     Dialect { name: "MXNet .params", is: params::is, open: params::open },

@@ -28,8 +28,8 @@ use std::path::Path;
 pub enum Format {
     /// Safetensors, with the options as metadata: every network can be held.
     Safetensors(Naming),
-    /// MXNet's `.params` of version V2, as Gluon 1.x writes and reads them: a network that a layer of Gluon's can
-    /// be.
+    /// MXNet's `.params` of version V2, as Gluon 1.x writes and reads them: a network that a layer of Gluon's
+    /// can be.
     Params,
     /// An archive of NumPy's arrays (`.npz`): a network whose tensors tell it.
     Npz(Naming),

@@ -82,8 +82,8 @@ impl<'a> Reader<'a> {
     /// ```
     ///
     /// # Errors
-    /// Reading gives [`Error::Setting`] if no layer is a vanilla RNN, [`Error::Contradiction`] if the file states
-    /// another activation.
+    /// Reading gives [`Error::Setting`] if no layer is a vanilla RNN, [`Error::Contradiction`] if the file
+    /// states another activation.
     pub fn activation(mut self, activation: impl Into<Option<Activation>>) -> Reader<'a> {
         self.activation = activation.into();
         self
@@ -221,8 +221,8 @@ impl<'a> Reader<'a> {
         fit(config, found)
     }
 
-    /// The network that is meant, and where its tensors are. `in_file` is for the errors whose cause is in the
-    /// file.
+    /// The network that is meant, and where its tensors are. `in_file` is for the errors whose cause is in
+    /// the file.
     fn pick<T: Float, R: Tensor<T>>(
         self,
         networks: Vec<Found<R>>,

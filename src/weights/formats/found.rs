@@ -99,8 +99,8 @@ impl<R> Found<R> {
         self.tensors.keys().any(is_weight)
     }
 
-    /// The network with its tensors apart, where the file has all of them in one vector: first the weights of all
-    /// layers and directions, then the biases.
+    /// The network with its tensors apart, where the file has all of them in one vector: first the weights of
+    /// all layers and directions, then the biases.
     pub fn apart<T>(mut self, table: &Table) -> Result<Found<R>>
     where
         R: Tensor<T>,
@@ -125,8 +125,8 @@ impl<R> Found<R> {
         Err(Error::Shape { name, expected, found: vector.shape().to_vec() })
     }
 
-    /// Checks that the tensors are those of a table: every tensor, no other tensor, all in their shapes, of numbers
-    /// that are read.
+    /// Checks that the tensors are those of a table: every tensor, no other tensor, all in their shapes, of
+    /// numbers that are read.
     pub fn check<T>(&self, table: &Table) -> Result<()>
     where
         R: Tensor<T>,

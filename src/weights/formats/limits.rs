@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of memory for headers, names and arrays that have to be unpacked, beside the weights themselves. None
-    /// for three times the file and a MiB.
+    /// Bytes of memory for headers, names and arrays that have to be unpacked, beside the weights themselves.
+    /// None for three times the file and a MiB.
     pub bytes: Option<u64>,
     /// Arrays in a file, or values of a pickle or a graph.
     pub tensors: u64,

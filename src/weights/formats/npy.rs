@@ -1,5 +1,5 @@
-//! NumPy's arrays: a header that is a dictionary of Python, then the numbers; and zip archives of them (`.npz`),
-//! as NumPy and MXNet 2 write them.
+//! NumPy's arrays: a header that is a dictionary of Python, then the numbers; and zip archives of them
+//! (`.npz`), as NumPy and MXNet 2 write them.
 
 use super::{
     Array, Budget, Cursor, Element, Fault, Head, Opened, Opening, Part, Stated, View, count, of_arrays, zip,

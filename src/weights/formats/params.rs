@@ -1,5 +1,5 @@
-//! MXNet's lists of arrays (`.params`), as `mx.nd.save` and Gluon's `save_parameters` write them: little-endian
-//! numbers of arrays one after the other, then their names (mxnet/src/ndarray/ndarray.cc).
+//! MXNet's lists of arrays (`.params`), as `mx.nd.save` and Gluon's `save_parameters` write them:
+//! little-endian numbers of arrays one after the other, then their names (mxnet/src/ndarray/ndarray.cc).
 
 use super::{Array, Cursor, Element, Fault, Head, Opened, Opening, Stated, View, count, of_arrays};
 use crate::{Error, Result};

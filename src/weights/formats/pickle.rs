@@ -11,7 +11,8 @@ use crate::Result;
 /// The place of a value among a pickle's values.
 pub(super) type Id = usize;
 
-/// A value. Containers hold the places of their values, since values are shared and filled after they are made.
+/// A value. Containers hold the places of their values, since values are shared and filled after they are
+/// made.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     None,

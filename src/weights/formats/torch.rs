@@ -81,8 +81,8 @@ pub(super) fn open_archive<'a>(
     of_pickle(dialect, &pickle, &part, &storage, budget)
 }
 
-/// Reads a file of before PyTorch 1.6: five pickles (the number, a version, the system's types, the object, the
-/// keys of its storages), then the storages.
+/// Reads a file of before PyTorch 1.6: five pickles (the number, a version, the system's types, the object,
+/// the keys of its storages), then the storages.
 pub(super) fn open_old<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
     let budget = opening.budget;
     let mut cursor = Cursor::new(opening.part.clone(), FAULT);
@@ -228,8 +228,8 @@ enum Leaf {
     Ndarray(Id),
 }
 
-/// Every array of a pickle with its path: the keys of dictionaries, places of lists and names of attributes that
-/// lead to it.
+/// Every array of a pickle with its path: the keys of dictionaries, places of lists and names of attributes
+/// that lead to it.
 fn leaves(pickle: &Pickle, budget: &Budget) -> Result<Vec<(String, Leaf)>> {
     let mut found = Vec::new();
     walk(pickle, pickle.root, String::new(), 0, budget, &mut found)?;
