@@ -295,6 +295,7 @@ fn the_metadata_of_a_version_stay_what_they_are() {
         "peepholes": "false", "preactivation_clip": "none", "proj_size": "0", "residual": "false",
     });
     let expected = [
+        ("cell_clip", "-1,2.5,nan"),
         ("cells", "lstm"),
         ("format", "wgpu-rnn checkpoint"),
         ("network", &network.to_string()),
