@@ -7,7 +7,8 @@ use ndarray::{Array2, Array3, s};
 use std::ops::Range;
 use wgpu_rnn::inspect::objects_made;
 use wgpu_rnn::train::{
-    Checkpoint, Clip, Head, Loss, LossScale, Optimizer, Reads, Report, Schedule, Targets, Trainer,
+    Checkpoint, Clip, Head, HeadWeights, Loss, LossScale, Optimizer, Reads, Report, Schedule, Targets,
+    Trainer,
 };
 use wgpu_rnn::{Call, Config, Dropout, Dtype, Engine, Error, Init, Layout, Machine, Merge, Naming, Rnn};
 
@@ -451,4 +452,78 @@ fn directions_apart_are_refused_on_a_gpu() {
     let rnn = Rnn::lazy(&engine, &config().merge(Merge::Apart), Init::pytorch()).unwrap();
     let refused = Trainer::new(rnn, Head::mean(4), Loss::cross_entropy(), Optimizer::adam(0.01)).unwrap_err();
     assert!(matches!(refused, Error::Unsupported { name: "merge", .. }), "{refused}");
+}
+
+/// A batch that is not finite leaves nothing behind, whatever pads a row of 11 units.
+#[test]
+fn a_batch_after_one_that_is_not_finite_is_as_before() {
+    for engine in [Engine::cpu(), Engine::reference()].into_iter().chain(adapters()) {
+        for config in [config(), Config::gru(11).input_size(I)] {
+            let run = |bad: &[f32]| {
+                let mut trainer = trainer(
+                    &engine,
+                    &config,
+                    Head::last_states(4),
+                    Loss::cross_entropy(),
+                    Optimizer::sgd(1e-30),
+                );
+                for &number in bad {
+                    let mut input = input();
+                    input[[1, 2, 0]] = number;
+                    let call = Call::new(&input).lengths(&LENGTHS);
+                    let steps = trainer.step(&call, &classes()).and_then(|_| trainer.finish());
+                    assert!(matches!(steps, Err(Error::NotFinite { .. })), "{}: {steps:?}", engine.name());
+                }
+                run(&mut trainer, &classes(), 1)
+            };
+            assert_eq!(run(&[f32::NAN, f32::NAN]), run(&[]), "{}", engine.name());
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_changes_no_parameter() {
+    let mut lengths = LENGTHS;
+    lengths[0] = 0;
+    let labels: Vec<Vec<i32>> = (0..N).map(|_| vec![1]).collect();
+    for engine in [Engine::cpu(), Engine::reference()].into_iter().chain(adapters()) {
+        for scale in [LossScale::none(), LossScale::fixed(2.0), LossScale::adaptive()] {
+            let trainer = trainer(&engine, &config(), Head::every_step(4), Loss::ctc(0), Optimizer::sgd(0.1));
+            let mut trainer = trainer.loss_scale(scale).unwrap();
+            let before = all_weights(&mut trainer);
+            let input = input();
+            let targets = Targets::Labels(labels.clone());
+            // The first sequence has no step for its label: its loss is infinite, and its gradient none.
+            let step = trainer.step(&Call::new(&input).lengths(&lengths), &targets);
+            let step = step.and_then(|_| trainer.finish());
+            let what = engine.name();
+            assert!(matches!(step, Err(Error::NotFinite { what: "loss", .. })), "{what}: {step:?}");
+            assert_eq!(all_weights(&mut trainer), before, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_head_of_another_network_is_refused() {
+    let head = HeadWeights::init(&Head::last_states(4), &Config::gru(3).input_size(I)).unwrap();
+    for engine in [Engine::cpu(), Engine::gpu().unwrap()] {
+        let rnn = Rnn::lazy(&engine, &config(), Init::pytorch()).unwrap();
+        let made = Trainer::with_head(rnn, head.clone(), Loss::cross_entropy(), Optimizer::sgd(0.1));
+        assert!(matches!(made, Err(Error::Shape { .. })), "{}: {made:?}", engine.name());
+    }
+}
+
+#[test]
+fn a_scale_that_is_set_later_holds_and_predictions_have_the_trainers_outputs() {
+    let mut trainer =
+        trainer(&Engine::cpu(), &config(), Head::every_step(4), Loss::cross_entropy(), Optimizer::sgd(0.1));
+    let (input, targets) = (input(), Targets::StepClasses(Array2::from_elem((T, N), 1)));
+    trainer = trainer.loss_scale(LossScale::adaptive()).unwrap();
+    trainer.step(&Call::new(&input), &targets).unwrap();
+    trainer = trainer.loss_scale(LossScale::fixed(8.0)).unwrap();
+    let reports = trainer.step(&Call::new(&input), &targets).unwrap();
+    assert_eq!(reports[0].loss_scale, 8.0);
+    let last_only = Call::new(&input).last_only();
+    let all = trainer.predict(&Call::new(&input)).unwrap();
+    assert_eq!(trainer.predict(&last_only).unwrap(), all);
 }

@@ -4,6 +4,7 @@
 use crate::ending::Failure;
 use crate::progress::Progress;
 use crate::settings::Settings;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -224,7 +225,8 @@ impl<'a> Run<'a> {
         let epochs = curves.into_iter().map(of).collect();
         self.place = Place { epoch, next, sums: Sums { loss, rows, right }, epochs };
         if self.is_first {
-            eprintln!("goes on from {}, after {} batches", path.display(), self.trainer.steps());
+            let (path, steps) = (path.display(), self.trainer.steps());
+            let _ = writeln!(std::io::stderr(), "goes on from {path}, after {steps} batches");
         }
         Ok(())
     }

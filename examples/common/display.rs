@@ -7,7 +7,7 @@ use plotters::style::register_font;
 use std::error::Error;
 use std::fmt;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A bar on standard error that counts epochs or updates.
 pub fn bar(unit: &str, len: u64, done: u64) -> ProgressBar {
@@ -46,15 +46,19 @@ pub struct Line<'a> {
     pub points: &'a [(f64, f64)],
 }
 
+/// The two images of a plot, by their endings.
+pub fn images(path: &Path) -> [PathBuf; 2] {
+    let is_own = path.extension().is_some_and(|ending| ending == "png" || ending == "svg");
+    let stem = if is_own { path.with_extension("") } else { path.to_owned() };
+    ["png", "svg"].map(|ending| PathBuf::from(format!("{}.{ending}", stem.display())))
+}
+
 /// Writes panels beside each other, as PNG and SVG. The path may end with one of both.
 pub fn plot(path: &Path, panels: &[Panel<'_>]) -> Result<(), Box<dyn Error>> {
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font of the plot is broken")?;
     let size = if panels.len() == 1 { (640, 420) } else { (960, 420) };
-    let is_own = path.extension().is_some_and(|ending| ending == "png" || ending == "svg");
-    let stem = if is_own { path.with_extension("") } else { path.to_owned() };
-    let [png, svg] =
-        ["png", "svg"].map(|ending| std::path::PathBuf::from(format!("{}.{ending}", stem.display())));
+    let [png, svg] = images(path);
     let within =
         |path: &Path, error: Box<dyn Error>| format!("{}: cannot be written: {error}", path.display());
     draw(&BitMapBackend::new(&png, size).into_drawing_area(), panels).map_err(|error| within(&png, error))?;

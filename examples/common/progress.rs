@@ -2,6 +2,7 @@
 
 use crate::classify::Epoch;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
 
 /// The progress on standard error: a bar in a terminal, a line for each epoch elsewhere.
 pub struct Progress {
@@ -14,7 +15,7 @@ impl Progress {
     /// The progress of a run of so many epochs, each of so many batches, of which some are done.
     pub fn new(epochs: u64, batches: u64, done: u64) -> Progress {
         let style = ProgressStyle::with_template("{prefix} {bar:30} {elapsed} (left: {eta})  {msg}");
-        let bar = ProgressBar::new(epochs * batches).with_position(done);
+        let bar = ProgressBar::new(epochs.saturating_mul(batches)).with_position(done);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.reset_eta();
         let progress = Progress { bar, epochs, batches };
@@ -35,7 +36,8 @@ impl Progress {
         let accuracies = format!("accuracy {train_accuracy:.3} (test {test_accuracy:.3})");
         let text = format!("loss {loss:.3}, {accuracies}, {rows_per_second:.0} rows/s");
         if self.bar.is_hidden() {
-            eprintln!("epoch {number:>3} of {}  {text}", self.epochs);
+            // A run does not end because nobody can see it.
+            let _ = writeln!(std::io::stderr(), "epoch {number:>3} of {}  {text}", self.epochs);
         }
         self.bar.set_message(text);
     }
@@ -44,7 +46,7 @@ impl Progress {
     pub fn end(&self) {
         self.bar.abandon();
         if !self.bar.is_hidden() {
-            eprintln!();
+            let _ = writeln!(std::io::stderr());
         }
     }
 }

@@ -64,6 +64,19 @@ pub struct Settings {
     pub resume: bool,
 }
 
+/// A flag, and the file that it names.
+pub type File<'a> = (&'static str, Option<&'a Path>);
+
+/// The place of a file, however it is spelled.
+fn place(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    file.canonicalize()
+        .or_else(|_| {
+            Ok::<_, std::io::Error>(folder.canonicalize()?.join(file.file_name().unwrap_or_default()))
+        })
+        .ok()
+}
+
 impl Settings {
     pub fn config(&self, input_size: usize) -> Config {
         self.cell.config(self.hidden).num_layers(self.layers).bidirectional().input_size(input_size)
@@ -75,9 +88,9 @@ impl Settings {
         drops.then(|| Dropout::new(self.dropout).seed(self.seed))
     }
 
-    /// Refuses what would fail after the training, or would not be noticed. Other files that are written are
-    /// told with their flags.
-    pub fn check(&self, others: &[(&str, Option<&Path>)]) -> Result<(), String> {
+    /// Refuses settings that would fail after the training, or would not be noticed. Other files are told with
+    /// their flags.
+    pub fn check(&self, written: &[File<'_>], read: &[File<'_>]) -> Result<(), String> {
         if self.batch == 0 {
             return Err("--batch: expected at least 1, found 0".into());
         }
@@ -87,18 +100,30 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.dropout) {
             return Err(format!("--dropout: expected a probability from 0 to 1, found {}", self.dropout));
         }
-        if self.checkpoint.as_ref() == Some(&self.save) {
-            return Err("--checkpoint: expected another file than --save, found the same".into());
-        }
         let own = [("--save", Some(&*self.save)), ("--checkpoint", self.checkpoint.as_deref())];
-        for (flag, file) in own.iter().chain(others) {
-            let folder = file.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        let files = |files: &[File<'_>]| {
+            files.iter().filter_map(|&(flag, file)| Some((flag.to_owned(), file?.to_owned()))).collect()
+        };
+        let mut written: Vec<(String, PathBuf)> = files(&[&own, written].concat());
+        for (flag, file) in &written {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
                 return Err(format!(
                     "{flag}: expected a file in a folder, found no folder {}",
                     folder.display()
                 ));
             }
+            if file.exists() && !file.is_file() {
+                return Err(format!("{flag}: expected a regular file, found {}", file.display()));
+            }
+        }
+        let mut others: Vec<(String, PathBuf)> = files(&[&[("--data", self.data.as_deref())], read].concat());
+        while let Some((flag, file)) = written.pop() {
+            let same = |(_, other): &&(String, PathBuf)| place(other) == place(&file);
+            if let Some((other, _)) = others.iter().find(same) {
+                return Err(format!("{flag}: expected another file than {other}, found the same"));
+            }
+            others.push((flag, file));
         }
         Ok(())
     }

@@ -71,9 +71,6 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         bar.finish();
         all.push(Learnt { cell, curve: curve::points(&errors), error, time: begun.elapsed() });
     }
-    if let Some(path) = &arguments.plot {
-        plot(path, &all, arguments.updates)?;
-    }
     let has_colours = display::has_colours();
     writeln!(out, "cell   error on the test   seconds")?;
     for learnt in &all {
@@ -82,6 +79,9 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         writeln!(out, "{:<4}   {error}   {:>7.1}", learnt.cell, learnt.time.as_secs_f64())?;
     }
     writeln!(out, "{}", verdict(arguments, &all, engine.name()))?;
+    if let Some(path) = &arguments.plot {
+        plot(path, &all, arguments.updates)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

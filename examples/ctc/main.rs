@@ -50,12 +50,6 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         bar.set_message(format!("loss {:.4}", curve::newest(&losses)));
     })?;
     bar.finish();
-    if let Some(path) = &arguments.plot {
-        let points = curve::points(&losses);
-        let most = points.iter().map(|point| point.1).fold(1e-9, f64::max);
-        let lines = vec![Line { name: "training".into(), colour: BLUE, points: &points }];
-        display::plot(path, &[Panel { x: "update", y: "loss", most, lines }])?;
-    }
     let test = Test::new(&settings, &mut trainer, TEST_BATCHES)?;
     let has_colours = display::has_colours();
     writeln!(out, "string, and what was read (_: missing; in brackets: too much)")?;
@@ -67,6 +61,12 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     }
     let (rate, seed, name) = (test.error_rate(), arguments.seed, engine.name());
     writeln!(out, "label error rate {rate:.3} (seed {seed}, engine {name})")?;
+    if let Some(path) = &arguments.plot {
+        let points = curve::points(&losses);
+        let most = points.iter().map(|point| point.1).fold(1e-9, f64::max);
+        let lines = vec![Line { name: "training".into(), colour: BLUE, points: &points }];
+        display::plot(path, &[Panel { x: "update", y: "loss", most, lines }])?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

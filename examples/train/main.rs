@@ -42,7 +42,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let settings = &arguments.settings;
-    settings.check(&[("--plot", arguments.plot.as_deref())])?;
+    let images = arguments.plot.as_deref().map(display::images);
+    let image = |index: usize| ("--plot", images.as_ref().map(|images| images[index].as_path()));
+    settings.check(&[image(0), image(1)], &[("--from", arguments.from.as_deref())])?;
     let data = Data::open(settings, Path::new(RECORDINGS))?;
     let (engine, config) = (arguments.device.engine()?, settings.config(data.features()));
     let rnn = match &arguments.from {
@@ -59,7 +61,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
     let is_done = run.learn(|| is_interrupted.load(Ordering::Relaxed))?;
     if !is_done {
         run.trainer.save(&settings.save)?;
-        eprintln!("interrupted; the weights are in {}", settings.save.display());
+        let _ = writeln!(std::io::stderr(), "interrupted; the weights are in {}", settings.save.display());
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let counts = run.confusion()?;

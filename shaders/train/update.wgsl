@@ -25,6 +25,11 @@ const TURNS: u32 = 4u;
 // Loss, right predictions, the norm of all gradients, and their factor.
 @group(0) @binding(7) var<storage, read> report: array<f32>;
 
+// The test is of the bits, since a compiler may assume that all numbers are finite.
+fn is_finite(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) < 0x7f800000u;
+}
+
 fn mean_of(n: Numbers, mean: vec4<f32>, g: vec4<f32>) -> vec4<f32> {
     return mean + (g - mean) * n.first_rate;
 }
@@ -88,8 +93,8 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    // Gradients that are not finite change nothing: the host reads their norm.
-    if (bitcast<u32>(report[2]) & 0x7fffffffu) >= 0x7f800000u {
+    // A loss or gradients that are not finite change nothing: the host reads the loss and the norm.
+    if !is_finite(report[0]) || !is_finite(report[2]) {
         return;
     }
     let n = numbers;

@@ -376,6 +376,8 @@ fn load(rows: &ArrayViewMut2<'_, f32>, lines: &mut [f32]) {
         for (number, &loaded) in line.iter_mut().zip(row) {
             *number = loaded;
         }
+        // A NaN that an earlier call has left in the padding would spread, even by weights of zero.
+        line[width..].fill(0.0);
     }
 }
 

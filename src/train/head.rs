@@ -272,7 +272,7 @@ fn of_rows<T: Float>(array: Array2<T>, [steps, batch]: [usize; 2]) -> Array3<T> 
     Array3::from_shape_vec((steps, batch, columns), numbers).expect("as many numbers as before")
 }
 
-fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+pub(super) fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
     if found == expected {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The factor of the loss, and so of all gradients before the update: fixed, or adaptive as PyTorch's
 /// GradScaler.
 ///
-/// A step whose gradients are not finite is skipped, and not counted.
+/// With a scale that adapts, a step whose gradients are not finite is skipped, and not counted.
 ///
 /// ```
 /// use wgpu_rnn::train::{LossScale, Optimizer};
@@ -19,9 +19,8 @@ use serde::{Deserialize, Serialize};
 /// loss_scale.observe(false, &mut state); // a gradient was not finite
 /// assert_eq!(state.scale(), 32768.0);
 ///
-/// let accumulated = 4.0; // calls whose gradients were added
 /// let step = Optimizer::adam(1e-3).coefficients(1, 1e-3)?;
-/// let step = step.scaled(1.0 / (f64::from(state.scale()) * accumulated));
+/// let step = step.scaled(1.0 / f64::from(state.scale()));
 /// # Ok(())
 /// # }
 /// ```
@@ -74,6 +73,11 @@ impl LossScale {
     pub fn adaptive() -> LossScale {
         let adaptive = Adaptive { growth: 2.0, backoff: 0.5, interval: 2000 };
         LossScale { initial: 65536.0, adaptive: Some(adaptive), foreign: None }
+    }
+
+    /// True for a scale that adapts.
+    pub fn adapts(&self) -> bool {
+        self.adaptive.is_some()
     }
 
     /// The first scale.

@@ -11,6 +11,7 @@ mod settings;
 mod state;
 mod using;
 
+use super::head::check_shape;
 use super::{
     Clip, Coefficients, Head, HeadWeights, Loss, LossScale, LossScaleState, Optimizer, Schedule,
     ScheduleState, Targets,
@@ -52,7 +53,9 @@ use std::path::PathBuf;
 ///
 /// [The module](super) shows the same steps by hand.
 ///
-/// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step.
+/// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step. The objects of
+/// the last four shapes (T and N) are kept: sequences of many lengths are best padded to few
+/// ([`Loader::step_multiple`](super::Loader::step_multiple)).
 #[derive(Debug)]
 pub struct Trainer {
     rnn: Rnn,
@@ -163,6 +166,8 @@ impl Trainer {
         let weights = rnn.known_weights()?;
         loss.check(head.head())?;
         optimizer.check()?;
+        let shape = [head.head().outputs(), head.head().features(weights.config())?];
+        check_shape("head.weight", head.params().weight().shape(), &shape)?;
         let rnn = rnn.apart()?;
         let on = match rnn.on_gpu() {
             Some(_) => On::Device(Box::new(DeviceTraining::new(&rnn, &head, &optimizer)?)),
@@ -200,8 +205,9 @@ impl Trainer {
     /// reports of updates that are done since the last call; on a GPU they come some steps later.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; those of [`reduce`](Trainer::reduce); [`Error::NotFinite`] for a loss or a norm of
-    /// gradients that is no finite number. Such a step changes no parameter.
+    /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; those of [`reduce`](Trainer::reduce);
+    /// [`Error::NotFinite`] for a loss or a norm of gradients that is no finite number. Such a step changes no
+    /// parameter; states that are carried are to be [reset](Trainer::reset_states).
     pub async fn step_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
         self.run_step(call, targets, Wait::Elsewhere).await
     }
@@ -212,12 +218,8 @@ impl Trainer {
         targets: &Targets,
         wait: Wait,
     ) -> Result<Vec<Report>> {
-        if self.rnn.network().checked(call)?.dropout.is_some() {
-            let (expected, found) = ("none, since Trainer::dropout counts its calls".into(), "one".into());
-            return Err(Error::Argument { name: "dropout", expected, found });
-        }
+        let mut call = self.own_call(call)?;
         let batch = self.batch()?;
-        let mut call = call.clone().outputs(Outputs::default());
         if let Some(dropout) = batch.dropout {
             call = call.dropout(dropout);
         }
@@ -270,8 +272,17 @@ impl Trainer {
             });
         }
         // The scale of the next step follows from the gradients of this one.
-        let waits = self.progress.loss_scale.is_some();
+        let waits = self.settings.loss_scale.adapts();
         self.reports(waits.then_some(wait)).await
+    }
+
+    /// A call whose outputs are the trainer's. Its dropout is the trainer's too.
+    fn own_call<'a>(&self, call: &Call<'a>) -> Result<Call<'a>> {
+        if self.rnn.network().checked(call)?.dropout.is_some() {
+            let (expected, found) = ("none, since Trainer::dropout counts its calls".into(), "one".into());
+            return Err(Error::Argument { name: "dropout", expected, found });
+        }
+        Ok(call.clone().outputs(Outputs::default()))
     }
 
     /// The reports of all updates that were not given back yet, once they are done.
@@ -323,9 +334,9 @@ impl Trainer {
             let loss = loss * of.share;
             let is_finite = loss.is_finite() && norm.is_finite();
             let mut is_skipped = false;
-            if let Some(state) = &mut self.progress.loss_scale {
+            if let Some(state) = self.progress.loss_scale.as_mut().filter(|_| loss.is_finite()) {
                 self.settings.loss_scale.observe(norm.is_finite(), state);
-                is_skipped = !norm.is_finite();
+                is_skipped = !norm.is_finite() && self.settings.loss_scale.adapts();
                 if is_skipped {
                     self.progress.counted -= 1;
                 }

@@ -61,7 +61,7 @@ fn run(arguments: &Arguments, ranks: &Ranks, out: &mut dyn Write) -> Result<(), 
         return bench::run(bench, ranks, out);
     }
     let settings = &arguments.settings;
-    settings.check(&[])?;
+    settings.check(&[], &[])?;
     let [rank, world] = ranks.place();
     let data = Data::open(settings, Path::new(RECORDINGS))?;
     let init = Init::pytorch().seed(settings.seed);

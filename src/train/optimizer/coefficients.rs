@@ -32,7 +32,7 @@ pub struct Coefficients<T = f32> {
     pub is_amsgrad: bool,
     /// The mean gradient is kept.
     pub is_centered: bool,
-    /// The factor of every gradient: 1 / (scale of the loss · accumulated calls), and the factor of clipping
+    /// The factor of every gradient: 1 / (scale of the loss · its divisor), and the factor of clipping
     /// by norm.
     pub scale: T,
     /// The norm of the scaled gradients above which they are clipped, until the norm is known.
@@ -137,7 +137,7 @@ impl Optimizer {
 }
 
 impl Coefficients<f64> {
-    /// The same step with gradients times a factor: 1 / (scale of the loss · accumulated calls).
+    /// The same step with gradients times a factor: 1 / (scale of the loss · its divisor).
     #[must_use]
     pub fn scaled(self, factor: f64) -> Coefficients<f64> {
         Coefficients { scale: self.scale * factor, ..self }

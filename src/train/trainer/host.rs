@@ -57,10 +57,10 @@ impl HostTraining {
         let carried = self.carried.clone().filter(|_| carries);
         let call = call.or_state(carried.as_ref());
         let (output, mut saved) = rnn.run_saved(&call, save, Wait::Elsewhere).await?;
-        self.carried = carries.then(|| output.state());
         let features = head.features(&output, lengths)?;
         let predictions = head.predict(&features)?;
         let mut value = loss.evaluate(&predictions, targets, lengths)?;
+        self.carried = carries.then(|| output.state());
         let mut mean = batch.mean.with(value.divisor, value.rows);
         let share = mean.of_mean(value.divisor);
         let factor = (batch.gradient_factor * share) as f32;
@@ -110,7 +110,7 @@ impl HostTraining {
         let whole = network.hypot(own);
         let [loss, right] = self.sums;
         self.reports.push((loss, right, whole * coefficients.scale));
-        if !whole.is_finite() {
+        if !(whole.is_finite() && loss.is_finite()) {
             // The parameters stay as they are.
             return Ok(());
         }

@@ -16,13 +16,13 @@ impl Trainer {
         Ok(self)
     }
 
-    /// Changes the learning rate from step to step.
+    /// Changes the learning rate from step to step. A schedule that observes a metric begins anew.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings that no schedule can have.
     pub fn schedule(mut self, schedule: Schedule) -> Result<Trainer> {
         schedule.check(self.optimizer.learning_rate())?;
-        self.settings.schedule = schedule;
+        (self.settings.schedule, self.progress.schedule) = (schedule, Default::default());
         Ok(self)
     }
 
@@ -50,14 +50,14 @@ impl Trainer {
         Ok(self)
     }
 
-    /// Scales the loss, for a network that is stored as f16. With a scale that adapts, every step waits for
-    /// the device.
+    /// Scales the loss, for a network that is stored as f16, from the first scale on. With a scale that adapts,
+    /// every step waits for the device.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings that no scale can have.
     pub fn loss_scale(mut self, loss_scale: LossScale) -> Result<Trainer> {
         loss_scale.check()?;
-        self.settings.loss_scale = loss_scale;
+        (self.settings.loss_scale, self.progress.loss_scale) = (loss_scale, None);
         Ok(self)
     }
 

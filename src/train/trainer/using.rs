@@ -3,7 +3,7 @@
 use super::{On, Trainer};
 use crate::gpu::Wait;
 use crate::train::{HeadWeights, LossValue, Targets};
-use crate::{Call, Output, Result, Weights};
+use crate::{Call, Error, Output, Result, Weights};
 use ndarray::Array3;
 
 /// # Using the network
@@ -11,7 +11,8 @@ impl Trainer {
     /// The predictions of a call, `[T, N, C]`, without dropout.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`](crate::Rnn::call).
+    /// [`Error::Argument`] for a call with dropout, [`Error::Unsupported`] for lengths on the GPU, and the errors of
+    /// [`Rnn::call`](crate::Rnn::call).
     pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
         self.run_predict(call, Wait::Elsewhere).await
     }
@@ -20,8 +21,14 @@ impl Trainer {
         if let On::Device(training) = &mut self.on {
             training.read_head(&self.rnn, &mut self.head).await?;
         }
-        let lengths = self.rnn.network().checked(call)?.lengths;
-        let output: Output = self.rnn.run(call, None, wait).await?;
+        let call = self.own_call(call)?;
+        let checked = self.rnn.network().checked(&call)?;
+        if checked.lengths_on_gpu.is_some() {
+            let (expected, found) = ("lengths on the host".into(), "lengths on the GPU".into());
+            return Err(Error::Unsupported { name: "lengths_on_gpu", expected, found });
+        }
+        let lengths = checked.lengths;
+        let output: Output = self.rnn.run(&call, None, wait).await?;
         let features = self.head.features(&output, lengths.as_deref())?;
         self.head.predict(&features)
     }
@@ -29,7 +36,8 @@ impl Trainer {
     /// The loss of a batch, without dropout.
     ///
     /// # Errors
-    /// The errors of [`Rnn::call`](crate::Rnn::call) and of [`Loss::evaluate`](crate::train::Loss::evaluate).
+    /// The errors of [`predict_async`](Trainer::predict_async) and of
+    /// [`Loss::evaluate`](crate::train::Loss::evaluate).
     pub async fn evaluate_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<LossValue> {
         self.run_evaluate(call, targets, Wait::Elsewhere).await
     }
