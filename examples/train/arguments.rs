@@ -21,7 +21,7 @@ pub struct Arguments {
     pub device: Device,
 
     /// Weights to begin with, of a network of the same sizes; the head begins anew
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub from: Option<PathBuf>,
 
     /// The network that is meant in --from, of a file with several

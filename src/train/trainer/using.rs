@@ -11,8 +11,8 @@ impl Trainer {
     /// The predictions of a call, `[T, N, C]`, without dropout.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a call with dropout, [`Error::Unsupported`] for lengths on the GPU, and the errors of
-    /// [`Rnn::call`](crate::Rnn::call).
+    /// [`Error::Argument`] for a call with dropout, [`Error::Unsupported`] for lengths on the GPU, and the errors
+    /// of [`Rnn::call`](crate::Rnn::call).
     pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
         self.run_predict(call, Wait::Elsewhere).await
     }
