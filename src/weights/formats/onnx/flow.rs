@@ -134,6 +134,15 @@ impl Flow {
         is_whole.then(|| self.picked(at, &places))?
     }
 
+    /// The shape: lengths that the layer tells.
+    fn shape(&self) -> Vec<Option<i64>> {
+        let len = |(at, axis): (usize, &Axis)| match axis {
+            Axis::One => Some(1),
+            _ => self.len(at).and_then(|len| i64::try_from(len).ok()),
+        };
+        self.axes.iter().enumerate().map(len).collect()
+    }
+
     fn len(&self, at: usize) -> Option<usize> {
         match self.axes.get(at)? {
             Axis::Direction => Some(self.directions.len()),
@@ -171,6 +180,10 @@ pub(super) fn of_node<'a>(node: &Node<'a>, flow: &Flow, scopes: &Scopes<'a>) -> 
         _ => None,
     };
     let made = match node.operator {
+        "Shape" => {
+            let is_whole = node.int("start", 0) == Some(0) && node.attribute("end").is_none();
+            return Ok(is_whole.then(|| Value::Partial(flow.shape())).into_iter().collect());
+        }
         "Identity" | "Dropout" | "Cast" => Some(flow.clone()),
         "Transpose" => flow.permuted(node.ints("perm")),
         "Squeeze" => {

@@ -141,7 +141,9 @@ pub(super) fn of_node<'a>(node: &Node<'a>, scopes: &Scopes<'a>, budget: &Budget)
                 Vec::new()
             }
         }
-        ("Identity" | "Cast", Some(Value::Partial(partial))) => vec![Value::Partial(partial.clone())],
+        (_, Some(Value::Partial(partial))) => {
+            of_partial(node, partial, scopes)?.map(Value::Partial).into_iter().collect()
+        }
         ("Transpose", None) if node.ints("perm") == Some(&[1, 0, 2]) => vec![Value::Swapped],
         ("Identity" | "Dropout", Some(Value::Swapped)) => vec![Value::Swapped],
         _ => Vec::new(),
@@ -219,6 +221,34 @@ fn concat<'a>(node: &Node<'a>, scopes: &Scopes<'a>) -> Result<Option<Value<'a>>>
         }
     }
     Ok(Some(Value::Partial(partial)))
+}
+
+/// What a node makes of a shape, of which some numbers are known.
+fn of_partial<'a>(
+    node: &Node<'a>,
+    partial: &[Option<i64>],
+    scopes: &Scopes<'a>,
+) -> Result<Option<Vec<Option<i64>>>> {
+    let pick = |places: Vec<i64>| {
+        let at = |place: i64| axis(place, partial.len()).and_then(|at| partial.get(at).copied());
+        places.into_iter().map(at).collect()
+    };
+    Ok(match node.operator {
+        // One number, with or without an axis, is one.
+        "Identity" | "Cast" | "Squeeze" | "Unsqueeze" | "Reshape" => Some(partial.to_vec()),
+        "Gather" => scopes.integers(node.input(1))?.and_then(pick),
+        "Slice" => super::shapes::slices(node, scopes, &[partial.len()])?.and_then(|slices| {
+            match slices.as_slice() {
+                [(0, rows)] => partial.get(rows.clone()).map(<[_]>::to_vec),
+                _ => None,
+            }
+        }),
+        "Mul" => scopes.partial(node.input(1))?.filter(|other| other.len() == partial.len()).map(|other| {
+            let pairs = partial.iter().zip(other);
+            pairs.map(|(one, other)| one.zip(other).and_then(|(one, other)| one.checked_mul(other))).collect()
+        }),
+        _ => None,
+    })
 }
 
 /// Numbers that are repeated for the rows of a batch: `[D, 1, H]` to `[D, N, H]`.
