@@ -135,7 +135,7 @@ impl Weights<f32> {
             for (name, is_set) in [
                 ("proj_size", config.proj_size > 0),
                 ("layer_norm", config.layer_norm),
-                ("residual", config.residual && config.num_layers > 1),
+                ("residual", config.residual),
                 ("cell_clip", config.cell_clip.is_some()),
                 ("merge", config.merge == Merge::Apart),
             ] {

@@ -334,8 +334,10 @@ impl<'a> Source<'_, 'a> {
         let count = if self.cell.has_cell_state() { 2 } else { 1 };
         for ((name, place), kind) in states.into_iter().take(count) {
             let recipe = match self.scopes.get(self.node.input(place)) {
-                Some(Value::Constant(recipe) | Value::Repeated(recipe)) if !is_zero(recipe)? => recipe,
-                Some(Value::Constant(_) | Value::Repeated(_) | Value::Zeros) => continue,
+                // Zeros that are learned, as of a network at its start, are a state too.
+                Some(Value::Repeated(recipe)) => recipe,
+                Some(Value::Constant(recipe)) if !is_zero(recipe)? => recipe,
+                Some(Value::Constant(_) | Value::Zeros) => continue,
                 _ if self.node.input(place).is_none() => continue,
                 _ => {
                     layer.notes.push(format!("{name} is given or computed, and is an input of each call"));

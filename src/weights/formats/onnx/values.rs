@@ -253,16 +253,16 @@ fn of_partial<'a>(
 
 /// Numbers that are repeated for the rows of a batch: `[D, 1, H]` to `[D, N, H]`.
 fn repeated<'a>(node: &Node<'a>, recipe: &Recipe<'a>, scopes: &Scopes<'a>) -> Result<Option<Value<'a>>> {
-    if is_zero(recipe)? {
-        return Ok(Some(Value::Zeros));
-    }
-    let &[directions, 1, hidden] = recipe.shape() else { return Ok(None) };
-    let Some(partial) = scopes.partial(node.input(1))? else { return Ok(None) };
-    let &[first, _, last] = partial.as_slice() else { return Ok(None) };
+    let partial = scopes.partial(node.input(1))?;
     let keeps = |len: Option<i64>, own: usize| match node.operator {
         "Tile" => len == Some(1),
         _ => len == Some(1) || len.and_then(|len| usize::try_from(len).ok()) == Some(own),
     };
-    let is_repeated = keeps(first, directions) && keeps(last, hidden);
-    Ok(is_repeated.then(|| Value::Repeated(recipe.clone())))
+    if let (&[directions, 1, hidden], Some(&[first, _, last])) = (recipe.shape(), partial.as_deref())
+        && keeps(first, directions)
+        && keeps(last, hidden)
+    {
+        return Ok(Some(Value::Repeated(recipe.clone())));
+    }
+    Ok(is_zero(recipe)?.then_some(Value::Zeros))
 }
