@@ -29,8 +29,12 @@ fuzz_target!(|bytes: &[u8]| {
     for format in FORMATS {
         let Ok(written) = weights.to_bytes(format) else { continue };
         let config = weights.config();
-        let is_told = !config.stack.is_empty() || !config.activations.is_empty();
-        let activation = config.cell.activation().filter(|_| !is_told);
+        // Of vanilla RNNs that are all alike.
+        let mut own: Vec<_> = config.stack.iter().filter_map(|(cell, _)| cell.activation()).collect();
+        own.extend(config.cell.activation());
+        own.dedup();
+        let is_one = own.len() == 1 && config.activations.is_empty();
+        let activation = own.first().copied().filter(|_| is_one);
         let again = Weights::reader().activation(activation).from_bytes(&written).expect("its own bytes");
         // The layout is of the caller's arrays, which not all formats keep. ONNX names all activations, also those that are
         // the cell's own.

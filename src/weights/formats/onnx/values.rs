@@ -264,5 +264,14 @@ fn repeated<'a>(node: &Node<'a>, recipe: &Recipe<'a>, scopes: &Scopes<'a>) -> Re
     {
         return Ok(Some(Value::Repeated(recipe.clone())));
     }
-    Ok(is_zero(recipe)?.then_some(Value::Zeros))
+    if is_zero(recipe)? {
+        return Ok(Some(Value::Zeros));
+    }
+    // Axes that are longer than 1 are kept by every shape that is allowed, also by one that is computed.
+    let is_open = |len: Option<&Option<i64>>| len.is_none_or(Option::is_none);
+    let rest = partial.as_deref().unwrap_or_default();
+    let grows = |at: usize| recipe.shape().get(at) == Some(&1) && !is_open(rest.get(at));
+    let is_repeated =
+        node.operator == "Expand" && matches!(recipe.shape(), [_, 1, _]) && !grows(0) && !grows(2);
+    Ok(is_repeated.then(|| Value::Repeated(recipe.clone())))
 }
