@@ -33,8 +33,8 @@ pub enum Format {
     Params,
     /// An archive of NumPy's arrays (`.npz`): a network whose tensors tell it.
     Npz(Naming),
-    /// A model of ONNX, with a node for each layer: a network without projection, layer normalisation, residual
-    /// connections, a clip of the cell state, or directions that stay apart.
+    /// A model of ONNX, with a node for each layer: a network without projection, layer normalisation,
+    /// residual connections, a clip of the cell state, or directions that stay apart.
     Onnx,
 }
 

@@ -1,8 +1,9 @@
 //! ONNX: the layers among a graph's nodes, and the stacks that they make.
 //!
-//! A graph is gone through once, in the order of its nodes. What is known of each value before the graph runs is
-//! kept ([`Value`]): numbers of the model, by whatever change of shape, and outputs of layers, by whatever change of
-//! axes. A node RNN, LSTM or GRU takes its arrays from the former, and stands on the layer that the latter name.
+//! A graph is gone through once, in the order of its nodes. What is known of each value before the graph runs
+//! is kept ([`Value`]): numbers of the model, by whatever change of shape, and outputs of layers, by whatever
+//! change of axes. A node RNN, LSTM or GRU takes its arrays from the former, and stands on the layer that the
+//! latter name.
 
 mod flow;
 mod layer;

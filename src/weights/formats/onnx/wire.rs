@@ -13,7 +13,8 @@ pub(super) enum Wire {
     Bytes(u64),
 }
 
-/// Reads the fields of the message that ends at `end`. Bytes of a field that `each` leaves unread are passed over.
+/// Reads the fields of the message that ends at `end`. Bytes of a field that `each` leaves unread are passed
+/// over.
 pub(super) fn fields<'a>(
     cursor: &mut Cursor<'a>,
     end: u64,
