@@ -294,7 +294,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             self.budget.give_back(name.len() as u64);
             return Ok(known.clone());
         }
-        self.budget.bytes("ONNX names", 4 * size_of::<Name>() as u64)?;
+        self.budget.bytes("ONNX names", size_of::<[Name; 4]>() as u64)?;
         let name = Name::from(name);
         self.names.insert(name.clone());
         Ok(name)

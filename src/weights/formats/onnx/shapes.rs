@@ -118,12 +118,11 @@ fn permuted<'a>(node: &Node<'a>, recipe: &Recipe<'a>) -> Option<Recipe<'a>> {
     }
 }
 
-/// The places from which a Slice takes rows of axes: axis and rows.
-pub(super) fn slices<'a>(
-    node: &Node<'a>,
-    scopes: &Scopes<'a>,
-    shape: &[usize],
-) -> Result<Option<Vec<(usize, Range<usize>)>>> {
+/// Rows of an axis: the axis, and its places.
+type Rows = (usize, Range<usize>);
+
+/// The rows that a Slice takes.
+pub(super) fn slices<'a>(node: &Node<'a>, scopes: &Scopes<'a>, shape: &[usize]) -> Result<Option<Vec<Rows>>> {
     let starts = scopes.option(node, "starts", 1)?;
     let ends = scopes.option(node, "ends", 2)?;
     let axes = scopes.option(node, "axes", 3)?;
@@ -151,7 +150,7 @@ pub(super) fn slices<'a>(
 
 fn sliced<'a>(node: &Node<'a>, recipe: &Recipe<'a>, scopes: &Scopes<'a>) -> Result<Option<Recipe<'a>>> {
     let slices = slices(node, scopes, recipe.shape())?;
-    let take = |recipe: Recipe<'a>, (at, rows): (usize, Range<usize>)| recipe.slice(at, rows);
+    let take = |recipe: Recipe<'a>, (at, rows): Rows| recipe.slice(at, rows);
     Ok(slices.and_then(|slices| slices.into_iter().try_fold(recipe.clone(), take)))
 }
 
