@@ -19,11 +19,11 @@ use wgpu_rnn::{Activation, Naming, Weights};
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz
+    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz, .onnx
     #[arg(value_name = "IN")]
     input: PathBuf,
 
-    /// Result: .safetensors, .params (Gluon's) or .npz
+    /// Result: .safetensors, .params (Gluon's), .npz or .onnx
     #[arg(value_name = "OUT", required_unless_present = "inspect", conflicts_with = "inspect")]
     output: Option<PathBuf>,
 

@@ -37,6 +37,9 @@ fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Wri
         let value = info.settings.get(setting).map(String::as_str).unwrap_or_default();
         writeln!(out, "  {setting} {value}, by {word}")?;
     }
+    for note in &info.notes {
+        writeln!(out, "  {note}")?;
+    }
     if let Some(fault) = &info.fault {
         writeln!(out, "  {fault}")?;
         return Ok(());

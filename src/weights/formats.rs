@@ -40,6 +40,7 @@ mod found;
 mod limits;
 mod names;
 pub(crate) mod npy;
+pub(crate) mod onnx;
 pub(crate) mod params;
 mod pickle;
 mod recipe;
@@ -75,9 +76,10 @@ struct Dialect {
 
 /// All dialects; the first one that a file's first bytes tell opens the file. A length of safetensors may
 /// look like a pickle's first bytes.
-const DIALECTS: [Dialect; 6] = [
+const DIALECTS: [Dialect; 7] = [
     Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
     Dialect { name: "MXNet .params", is: params::is, open: params::open },
+    Dialect { name: "ONNX", is: onnx::is, open: onnx::open },
     Dialect { name: "PyTorch checkpoint", is: torch::is_old, open: torch::open_old },
     Dialect { name: "pickle", is: torch::is_pickle, open: torch::open_pickle },
     Dialect { name: ".npy", is: npy::is, open: npy::open },
@@ -94,7 +96,6 @@ pub(crate) struct Opening<'a, 'b> {
 
 impl<'a> Opening<'a, '_> {
     /// A file beside the one that is opened, by the name that the latter has for it: a path downwards.
-    #[expect(dead_code, reason = "for ONNX, which has large arrays in files of their own")]
     pub fn beside(&self, fault: Fault, name: &str) -> Result<Part<'a>> {
         let refuse =
             |expected: &str| fault.error(&format!("file {}", crate::quote::quote(name)), expected, "another");

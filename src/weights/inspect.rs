@@ -51,6 +51,8 @@ pub struct NetworkInfo {
     pub needs_activation: bool,
     /// True if the model takes the last output alone (Keras `return_sequences=False`).
     pub last_only: bool,
+    /// What is told when the network is read.
+    pub notes: Vec<String>,
     /// The fault of tensors that make no network.
     pub fault: Option<String>,
 }
@@ -98,6 +100,7 @@ fn network(found: Found<Recipe<'_>>) -> NetworkInfo {
         parameters: 0,
         needs_activation: false,
         last_only: found.stated.last_only,
+        notes: found.stated.notes.clone(),
         fault: None,
     };
     let checked = found.config::<f32>(false).and_then(|(config, is_known)| {

@@ -1,10 +1,10 @@
 //! The kinds of files that weights are written as.
 
-use super::formats::{npy, params, safetensors};
-use super::metadata::entries;
+use super::formats::{npy, onnx, params, safetensors};
+use super::metadata::{entries, settings};
 use super::names::TensorKind;
 use super::{Naming, TensorName, Weights};
-use crate::{Directions, Error, Result, io};
+use crate::{Directions, Error, Merge, Result, io};
 use ndarray::ArrayViewD;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use std::path::Path;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let made = Weights::init(&Config::lstm(5).bidirectional().input_size(3), &Init::pytorch())?;
-/// for name in ["model.safetensors", "model.params", "model.npz"] {
+/// for name in ["model.safetensors", "model.params", "model.npz", "model.onnx"] {
 ///     let path = folder.path().join(name);
 ///     made.save(&path, Format::of(&path, Naming::PyTorch)?)?;
 ///     assert_eq!(Weights::load(&path)?, made);
@@ -33,6 +33,9 @@ pub enum Format {
     Params,
     /// An archive of NumPy's arrays (`.npz`): a network whose tensors tell it.
     Npz(Naming),
+    /// A model of ONNX, with a node for each layer: a network without projection, layer normalisation,
+    /// residual connections, a clip of the cell state, or directions that stay apart.
+    Onnx,
 }
 
 impl From<Naming> for Format {
@@ -42,7 +45,7 @@ impl From<Naming> for Format {
 }
 
 impl Format {
-    /// The format of a file by the ending of its name: `.safetensors`, `.params` or `.npz`.
+    /// The format of a file by the ending of its name: `.safetensors`, `.params`, `.npz` or `.onnx`.
     ///
     /// # Errors
     /// [`Error::File`] for another ending.
@@ -52,8 +55,9 @@ impl Format {
             Some("safetensors") => Ok(Format::Safetensors(naming)),
             Some("params") => Ok(Format::Params),
             Some("npz") => Ok(Format::Npz(naming)),
+            Some("onnx") => Ok(Format::Onnx),
             _ => {
-                let reason = "expected a name that ends in .safetensors, .params or .npz".into();
+                let reason = "expected a name that ends in .safetensors, .params, .npz or .onnx".into();
                 Err(Error::File { path: path.to_owned(), reason })
             }
         }
@@ -64,6 +68,7 @@ impl Format {
             Format::Safetensors(_) => ".safetensors",
             Format::Params => ".params",
             Format::Npz(_) => ".npz",
+            Format::Onnx => ".onnx",
         }
     }
 }
@@ -90,6 +95,7 @@ impl Weights<f32> {
             }
             Format::Params => Ok(params::serialize(self.tensors_of_gluon())),
             Format::Npz(naming) => Ok(npy::serialize(self.tensors(naming))),
+            Format::Onnx => onnx::serialize(self.config(), self.params()),
         }
     }
 
@@ -125,6 +131,20 @@ impl Weights<f32> {
             Err(Error::Unsupported { name, expected, found })
         };
         let config = self.config();
+        if format == Format::Onnx {
+            for (name, is_set) in [
+                ("proj_size", config.proj_size > 0),
+                ("layer_norm", config.layer_norm),
+                ("residual", config.residual),
+                ("cell_clip", config.cell_clip.is_some()),
+                ("merge", config.merge == Merge::Apart),
+            ] {
+                if is_set {
+                    return refuse(name, settings(config).remove(name).unwrap_or_default());
+                }
+            }
+            return Ok(());
+        }
         for (name, found) in entries(config) {
             // Shapes tell the cells, but for the activation of a vanilla RNN; the layout is no weight's.
             if !matches!(name, "cells" | "layout") {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use wgpu_rnn::file::{self, Limits};
-use wgpu_rnn::{Activation, Config, Weights, reference};
+use wgpu_rnn::{Activation, Call, Config, State, Weights, reference};
 
 /// The frameworks compute in f32 (MXNet), or give f32 (PyTorch, in f64): outputs are below 1.
 const TOLERANCE: f64 = 2e-6;
@@ -15,13 +15,16 @@ pub struct Case {
     pub name: String,
     pub file: String,
     pub weights: Weights,
-    input: ArrayD<f32>,
-    output: ArrayD<f32>,
+    arrays: BTreeMap<&'static str, ArrayD<f32>>,
+    lengths: Option<Vec<usize>>,
 }
+
+/// What a framework was given and has computed: some of these.
+const ARRAYS: [&str; 6] = ["input", "h0", "c0", "output", "h_n", "c_n"];
 
 /// The networks of the goldens, read from their files.
 pub fn cases() -> Vec<Case> {
-    ["mxnet", "pytorch"].into_iter().flat_map(cases_of).collect()
+    ["mxnet", "pytorch", "onnx"].into_iter().flat_map(cases_of).collect()
 }
 
 fn cases_of(framework: &str) -> Vec<Case> {
@@ -30,7 +33,7 @@ fn cases_of(framework: &str) -> Vec<Case> {
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let cases = header.metadata().as_ref().unwrap()["cases"].clone();
     let cases: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(&cases).unwrap();
-    let arrays = file::load_tensors(&path).unwrap();
+    let tensors = file::Tensors::load(&path).unwrap();
     let read = |(name, settings): (&String, &BTreeMap<String, Value>)| {
         let text = |key: &str| settings.get(key).map(|value| value.as_str().unwrap().to_owned());
         let file = text("file").unwrap();
@@ -41,8 +44,17 @@ fn cases_of(framework: &str) -> Vec<Case> {
             reader = reader.config(&Config::lstm(5).num_layers(2).bidirectional().input_size(3));
         }
         let weights = reader.load(data(&file)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let array = |part: &str| arrays[&format!("{name}.{part}")].clone();
-        Case { name: name.clone(), file, weights, input: array("input"), output: array("output") }
+        let array = |part: &'static str| Some((part, tensors.f32(&format!("{name}.{part}")).unwrap()?));
+        let lengths = tensors.integers(&format!("{name}.lengths")).unwrap();
+        let lengths =
+            lengths.map(|lengths| lengths.iter().map(|&len| usize::try_from(len).unwrap()).collect());
+        Case {
+            name: name.clone(),
+            file,
+            weights,
+            arrays: ARRAYS.into_iter().filter_map(array).collect(),
+            lengths,
+        }
     };
     cases.iter().map(read).collect()
 }
@@ -50,15 +62,34 @@ fn cases_of(framework: &str) -> Vec<Case> {
 #[test]
 fn networks_compute_what_their_framework_does() {
     let cases = cases();
-    assert!(cases.len() >= 45, "{} cases", cases.len());
-    for Case { name, weights, input, output, .. } in cases {
-        let input = input.mapv(f64::from).into_dimensionality::<Ix3>().unwrap();
-        let ours = reference::forward(&weights.cast::<f64>(), &input, None).unwrap().output.into_dyn();
-        assert_eq!(ours.shape(), output.shape(), "{name}");
-        for (place, (ours, theirs)) in ours.iter().zip(&output).enumerate() {
-            let difference = (ours - f64::from(*theirs)).abs();
-            assert!(difference <= TOLERANCE, "{name}: {ours} and {theirs} at {place}");
+    assert!(cases.len() >= 120, "{} cases", cases.len());
+    for Case { name, weights, arrays, lengths, .. } in cases {
+        let given = |part: &str| {
+            let array = arrays.get(part)?.mapv(f64::from);
+            Some(array.into_dimensionality::<Ix3>().unwrap())
+        };
+        let input = given("input").unwrap();
+        let state = given("h0").map(|h| State { h, c: given("c0") });
+        let call = Call::new(&input).state(state.as_ref());
+        let call = match &lengths {
+            Some(lengths) => call.lengths(lengths.as_slice()),
+            None => call,
+        };
+        let ours = reference::call(&weights.cast::<f64>(), &call).unwrap();
+        let mut compared = 0;
+        for (part, ours) in
+            [("output", Some(&ours.output)), ("h_n", Some(&ours.h_n)), ("c_n", ours.c_n.as_ref())]
+        {
+            let Some(theirs) = arrays.get(part) else { continue };
+            let ours = ours.unwrap();
+            assert_eq!(ours.shape(), theirs.shape(), "{name} {part}");
+            for (place, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+                let difference = (ours - f64::from(*theirs)).abs();
+                assert!(difference <= TOLERANCE, "{name} {part}: {ours} and {theirs} at {place}");
+                compared += 1;
+            }
         }
+        assert!(compared > 0, "{name}");
     }
 }
 
@@ -85,7 +116,7 @@ fn inspection_tells_the_networks() {
         let found =
             inspection.networks.iter().find(is_same).unwrap_or_else(|| panic!("{name}: {inspection:?}"));
         assert_eq!((found.parameters, &found.fault), (numbers, &None), "{name}");
-        assert!(inspection.arrays.len() >= 4 || name.ends_with("_gru"), "{name}");
+        assert!(inspection.arrays.len() >= 4 || name.contains("gru") || file.ends_with(".onnx"), "{name}");
     }
 }
 

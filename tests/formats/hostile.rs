@@ -9,6 +9,9 @@ use wgpu_rnn::{Config, Init, Naming, Weights};
 fn files() -> Vec<(String, Vec<u8>)> {
     let names = [
         "mxnet_cell.params",
+        "onnx/constants_shapes.onnx",
+        "onnx/gru_defaults.onnx",
+        "onnx/loop.onnx",
         "mxnet_half.params",
         "mxnet_sparse.params",
         "mxnet_types.params",

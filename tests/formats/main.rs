@@ -2,6 +2,7 @@
 
 mod goldens;
 mod hostile;
+mod onnx;
 mod pick;
 mod refused;
 mod round_trips;

@@ -186,6 +186,16 @@ impl<'a> View<'a> {
         Some(view)
     }
 
+    /// The array with one more axis, of length 1.
+    pub fn with_axis(&self, axis: usize) -> Option<View<'a>> {
+        let mut view = self.clone();
+        (axis <= view.shape.len()).then(|| view.shape.insert(axis, 1))?;
+        if let Some(strides) = &mut view.strides {
+            strides.insert(axis, 1);
+        }
+        Some(view)
+    }
+
     /// The axes in another order: axis i of the result is axis `order[i]`.
     pub fn permute(&self, order: &[usize]) -> Option<View<'a>> {
         let strides = self.strides()?;

@@ -96,7 +96,7 @@ impl<R> Found<R> {
     /// True if this network has weights by which it can be told, and not only a bias or a state.
     fn has_weights(&self) -> bool {
         let is_weight = |name: &TensorName| matches!(name.kind, TensorKind::WeightIh | TensorKind::WeightHh);
-        self.tensors.keys().any(is_weight)
+        self.stated.fault.is_some() || self.tensors.keys().any(is_weight)
     }
 
     /// The network with its tensors apart, where the file has all of them in one vector: first the weights of
@@ -171,6 +171,9 @@ impl<R> Found<R> {
             let names = names.into_iter().collect::<Vec<_>>().join(", ");
             log::info!("network {}: weights are converted from {names}", quote(&self.name));
         }
+        for note in &self.stated.notes {
+            log::info!("network {}: {note}", quote(&self.name));
+        }
     }
 
     /// Cell, layers and sizes in a few words.
@@ -203,6 +206,7 @@ impl<R> Found<R> {
     where
         R: Tensor<T>,
     {
+        self.stated.check_fault()?;
         if self.spelling.form == Form::GluonFlat {
             let numbers =
                 self.tensors.values().map(|tensor| quote::shape(tensor.shape())).collect::<String>();
@@ -241,7 +245,11 @@ pub(crate) fn pick<T, R: Tensor<T>>(mut networks: Vec<Found<R>>, name: Option<&s
         }
     };
     match (matching.as_slice(), name) {
-        (&[one], _) => Ok(networks.swap_remove(one)),
+        (&[one], _) => {
+            let found = networks.swap_remove(one);
+            found.stated.check_fault()?;
+            Ok(found)
+        }
         ([], Some(name)) if !networks.is_empty() => {
             Err(Error::NoNetwork { expected: format!("the network {}", quote(name)), found: list(&networks) })
         }

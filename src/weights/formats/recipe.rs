@@ -1,5 +1,7 @@
 //! How a tensor of ours is made from the arrays of a file.
 
+mod axes;
+
 use super::{Element, View};
 use crate::{Float, Result, memory};
 use ndarray::{ArrayD, ArrayViewMutD, Axis, Zip};
@@ -65,7 +67,6 @@ impl<'a> Recipe<'a> {
 
     /// Integers with a scale and a zero point: (x - zero) * scale. Both are of one number, or of one for each
     /// place of an axis.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn scaled(self, axis: usize, scale: Recipe<'a>, zero: Recipe<'a>) -> Option<Recipe<'a>> {
         let len = *self.shape.get(axis)?;
         let fits = |of: &Recipe<'_>| super::count(&of.shape).is_some_and(|count| count == 1 || count == len);
@@ -135,31 +136,7 @@ impl<'a> Recipe<'a> {
         Some(Recipe { shape, from })
     }
 
-    /// The tensor without an axis, at one place of the axis: of a view.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
-    pub fn index(&self, axis: usize, place: usize) -> Option<Recipe<'a>> {
-        match &self.from {
-            From::View(view) => view.index(axis, place).map(Recipe::from),
-            From::Zeros => {
-                let mut shape = self.shape.clone();
-                (axis < shape.len()).then(|| shape.remove(axis))?;
-                Some(Recipe::zeros(&shape))
-            }
-            _ => None,
-        }
-    }
-
-    /// The same numbers with another shape: of a view in row-major order.
-    pub fn reshape(&self, shape: &[usize]) -> Option<Recipe<'a>> {
-        match &self.from {
-            From::View(view) => view.reshape(shape).map(Recipe::from),
-            From::Zeros => (super::count(shape)? == super::count(&self.shape)?).then(|| Recipe::zeros(shape)),
-            _ => None,
-        }
-    }
-
     /// Row blocks in another order: block i of the result is block `order[i]` of as many blocks.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn blocks(&self, order: &[usize]) -> Option<Recipe<'a>> {
         let rows = *self.shape.first()?;
         let each = rows.checked_div(order.len())?;

@@ -1,6 +1,7 @@
 //! The options that a file states about a network, and the words in which it does.
 
 use super::super::metadata::settings;
+use super::Fault;
 use crate::{Cell, Config, Error, Result};
 use std::collections::BTreeMap;
 
@@ -17,6 +18,10 @@ pub(crate) struct Stated {
     words: BTreeMap<&'static str, String>,
     /// The network gives its last output alone (Keras `return_sequences=False`).
     pub last_only: bool,
+    /// What a reader of the network should know: logged when it is read.
+    pub notes: Vec<String>,
+    /// The reason why this network of the file cannot be read.
+    pub fault: Option<(Fault, String)>,
 }
 
 /// A configuration without a size.
@@ -45,6 +50,11 @@ impl Stated {
     /// The settings that the file states, and its words for them.
     pub fn words(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.words.iter().map(|(&setting, word)| (setting, word.as_str()))
+    }
+
+    /// Refuses a network that cannot be read.
+    pub fn check_fault(&self) -> Result<()> {
+        self.fault.as_ref().map_or(Ok(()), |(fault, reason)| Err(fault.says(reason.clone())))
     }
 
     /// Refuses a network that contradicts the file: `told` is the network as the file has it.
