@@ -213,6 +213,9 @@ impl<R> Found<R> {
                 found: format!("the vector alone, {numbers}"),
             });
         }
+        if let Some(reason) = &self.stated.refusal {
+            return Err(Fault::new("network").says(reason.clone()));
+        }
         let shapes = self.tensors.iter().map(|(&name, tensor)| (name, tensor.shape().to_vec())).collect();
         infer(&shapes, &self.spelling, &self.stated, activation_is_given)
     }

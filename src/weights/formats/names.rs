@@ -46,7 +46,6 @@ impl Spelling {
     }
 
     /// PyTorch's names behind a network's own name, where a format has no names for tensors.
-    #[expect(dead_code, reason = "for dialects that name no tensors, or have them in another order")]
     pub fn named(network: &str) -> Spelling {
         let prefix = if network.is_empty() { String::new() } else { format!("{network}.") };
         Spelling { prefix, form: Form::PyTorch }

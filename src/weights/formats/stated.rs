@@ -17,6 +17,8 @@ pub(crate) struct Stated {
     words: BTreeMap<&'static str, String>,
     /// The network gives its last output alone (Keras `return_sequences=False`).
     pub last_only: bool,
+    /// The reason why no network of ours is the file's, by the name of what the file has.
+    pub refusal: Option<String>,
 }
 
 /// A configuration without a size.
