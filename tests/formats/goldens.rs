@@ -6,9 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use wgpu_rnn::file::{self, Limits};
-use wgpu_rnn::{Activation, Config, Weights, reference};
+use wgpu_rnn::{Activation, Call, Config, Weights, reference};
 
-/// The frameworks compute in f32 (MXNet), or give f32 (PyTorch, in f64): outputs are below 1.
+/// The frameworks compute in f32 (MXNet, Keras), or give f32 (PyTorch, in f64): outputs are below 1.
 const TOLERANCE: f64 = 2e-6;
 
 pub struct Case {
@@ -17,11 +17,14 @@ pub struct Case {
     pub weights: Weights,
     input: ArrayD<f32>,
     output: ArrayD<f32>,
+    /// The reverse direction's, where both are kept apart.
+    output_reverse: Option<ArrayD<f32>>,
+    last_only: bool,
 }
 
 /// The networks of the goldens, read from their files.
 pub fn cases() -> Vec<Case> {
-    ["mxnet", "pytorch"].into_iter().flat_map(cases_of).collect()
+    ["mxnet", "pytorch", "keras"].into_iter().flat_map(cases_of).collect()
 }
 
 fn cases_of(framework: &str) -> Vec<Case> {
@@ -41,8 +44,11 @@ fn cases_of(framework: &str) -> Vec<Case> {
             reader = reader.config(&Config::lstm(5).num_layers(2).bidirectional().input_size(3));
         }
         let weights = reader.load(data(&file)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let array = |part: &str| arrays[&format!("{name}.{part}")].clone();
-        Case { name: name.clone(), file, weights, input: array("input"), output: array("output") }
+        let array = |part: &str| arrays.get(&format!("{name}.{part}")).cloned();
+        let (input, output) = (array("input").unwrap(), array("output").unwrap());
+        let last_only = settings.get("last_only").is_some_and(|is_set| is_set.as_bool().unwrap());
+        let output_reverse = array("output_reverse");
+        Case { name: name.clone(), file, weights, input, output, output_reverse, last_only }
     };
     cases.iter().map(read).collect()
 }
@@ -50,14 +56,22 @@ fn cases_of(framework: &str) -> Vec<Case> {
 #[test]
 fn networks_compute_what_their_framework_does() {
     let cases = cases();
-    assert!(cases.len() >= 45, "{} cases", cases.len());
-    for Case { name, weights, input, output, .. } in cases {
+    assert!(cases.len() >= 75, "{} cases", cases.len());
+    for Case { name, weights, input, output, output_reverse, last_only, .. } in cases {
         let input = input.mapv(f64::from).into_dimensionality::<Ix3>().unwrap();
-        let ours = reference::forward(&weights.cast::<f64>(), &input, None).unwrap().output.into_dyn();
-        assert_eq!(ours.shape(), output.shape(), "{name}");
-        for (place, (ours, theirs)) in ours.iter().zip(&output).enumerate() {
-            let difference = (ours - f64::from(*theirs)).abs();
-            assert!(difference <= TOLERANCE, "{name}: {ours} and {theirs} at {place}");
+        let call = Call::new(&input);
+        let call = if last_only { call.last_only() } else { call };
+        let ours = reference::call(&weights.cast::<f64>(), &call).unwrap();
+        assert_eq!(ours.output_reverse.is_some(), output_reverse.is_some(), "{name}");
+        let pairs = [(Some(ours.output), Some(output)), (ours.output_reverse, output_reverse)];
+        for (ours, theirs) in pairs.into_iter().filter_map(|(ours, theirs)| ours.zip(theirs)) {
+            // A last output has one step, or no axis of steps.
+            assert_eq!(ours.len(), theirs.len(), "{name}");
+            assert_eq!(ours.shape().last(), theirs.shape().last(), "{name}");
+            for (place, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+                let difference = (ours - f64::from(*theirs)).abs();
+                assert!(difference <= TOLERANCE, "{name}: {ours} and {theirs} at {place}");
+            }
         }
     }
 }
@@ -85,7 +99,7 @@ fn inspection_tells_the_networks() {
         let found =
             inspection.networks.iter().find(is_same).unwrap_or_else(|| panic!("{name}: {inspection:?}"));
         assert_eq!((found.parameters, &found.fault), (numbers, &None), "{name}");
-        assert!(inspection.arrays.len() >= 4 || name.ends_with("_gru"), "{name}");
+        assert!(inspection.arrays.len() >= 4 || name.ends_with("_gru") || file.contains("small"), "{name}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod goldens;
 mod hostile;
+mod keras;
 mod pick;
 mod refused;
 mod round_trips;

@@ -110,6 +110,35 @@ def named(file):
     shutil.rmtree(folder)
 
 
+def smallest():
+    """The same arrays in as few bytes as h5py takes, for tests that change every bit."""
+    with h5py.File(path("keras_small.weights.h5")) as f:
+        weights = [f[f"layers/gru/cell/vars/{place}"][()] for place in range(3)]
+    folder = path("unpacked")
+    os.makedirs(folder)
+    stored = {"name": "gru", "units": 1, "return_sequences": False, "reset_after": True}
+    config = json.dumps({"class_name": "Sequential", "config": {"layers": [{"class_name": "GRU", "config": stored}]}})
+    with h5py.File(os.path.join(folder, "model.weights.h5"), "w", libver="latest") as f:
+        for place, weight in enumerate(weights):
+            f[f"layers/gru/cell/vars/{place}"] = weight
+    with zipfile.ZipFile(path("keras_small.keras"), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
+        archive.writestr("config.json", config)
+        archive.write(os.path.join(folder, "model.weights.h5"), "model.weights.h5")
+    shutil.rmtree(folder)
+    names = [f"gru/{name}:0" for name in ("kernel", "recurrent_kernel", "bias")]
+    with h5py.File(path("keras_2_small.h5"), "w") as f:
+        f.attrs["keras_version"] = "2.14.0"
+        f.attrs["model_config"] = config
+        group = f.create_group("model_weights/gru")
+        for name, weight in zip(names, weights):
+            group[name] = weight
+    settings, value = cases["small"], {key: arrays[f"small.{key}"] for key in ("input", "output")}
+    for name, file in [("small_keras", "keras_small.keras"), ("small_2", "keras_2_small.h5")]:
+        cases[name] = {**settings, "file": file}
+        arrays.update({f"{name}.{key}": array for key, array in value.items()})
+
+
 def keras_2(file, kind, prefix, config, extra, split=False, **options):
     """A model's file as Keras 2 has written it: names with `:0`, attributes of fixed strings, split where long. Keras 3 has
     the layer; what Keras 2 defined otherwise is set by hand."""
@@ -166,5 +195,6 @@ for name, settings in list(cases.items()):
         for key in ["input", "output", "output_reverse"]:
             if f"{name}.{key}" in arrays:
                 arrays[f"unnamed_{name}.{key}"] = arrays[f"{name}.{key}"]
+smallest()
 old_files()
 save_file(arrays, path("keras.safetensors"), {"cases": json.dumps(cases)})

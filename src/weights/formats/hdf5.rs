@@ -1,9 +1,8 @@
 //! HDF5 files, by the crate `hdf5-pure`: texts of attributes, and arrays, whose numbers stay where they are.
 //!
-//! The crate was chosen by trial: bits of small files were flipped, files were cut, and none of them made it
-//! panic or take more memory than some files. It forbids itself `unsafe` where it reads, checks each length
-//! against the source before it asks for memory, and brings two small crates. The walk over groups, and the
-//! memory for arrays that are packed, are the [`Budget`]'s.
+//! The crate checks each length against the source before it asks for memory (`benches/record/decisions.md` has
+//! the trials). The walk over groups, which may hold each other, and the memory of arrays that are packed are
+//! spent from the [`Budget`].
 
 use super::{Array, Budget, Element, Fault, Head, Part, View, count};
 use crate::Result;
