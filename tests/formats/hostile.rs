@@ -10,7 +10,6 @@ fn files() -> Vec<(String, Vec<u8>)> {
     let names = [
         "keras_2_small.h5",
         "keras_small.keras",
-        "keras_small.weights.h5",
         "mxnet_cell.params",
         "mxnet_half.params",
         "mxnet_sparse.params",

@@ -30,8 +30,13 @@ fn a_layer_is_picked_by_its_name() {
         assert_eq!(config("rnn").cell, Cell::Vanilla(Activation::Relu), "{file}");
         assert_eq!(config("apart").merge, Merge::Apart, "{file}");
         // A number of rows that tells where the reset acts is not there.
-        assert_eq!((config("last").merge, config("last").gru_reset), (Merge::Multiply, Reset::After), "{file}");
-        let takes_last = |name: &str| inspection.networks.iter().any(|found| found.name == name && found.last_only);
+        assert_eq!(
+            (config("last").merge, config("last").gru_reset),
+            (Merge::Multiply, Reset::After),
+            "{file}"
+        );
+        let takes_last =
+            |name: &str| inspection.networks.iter().any(|found| found.name == name && found.last_only);
         assert_eq!((takes_last("rnn"), takes_last("last"), takes_last("enc")), (true, true, false), "{file}");
         says(read(file, "nc"), "prefix: expected the network \"nc\", found ");
         says(Weights::load(data(file)), "\"enc\" (lstm, 1 layer, bidirectional, input 5, hidden 5)");

@@ -93,10 +93,11 @@ pub(crate) fn by_names<R>(arrays: Vec<(String, R)>, stated: &Stated) -> Result<(
 }
 
 impl<R> Found<R> {
-    /// True if this network has weights by which it can be told, and not only a bias or a state.
+    /// True if this network has weights by which it can be told, and not only a bias or a state; or if its
+    /// file says why it is refused.
     fn has_weights(&self) -> bool {
         let is_weight = |name: &TensorName| matches!(name.kind, TensorKind::WeightIh | TensorKind::WeightHh);
-        self.tensors.keys().any(is_weight)
+        self.stated.refusal.is_some() || self.tensors.keys().any(is_weight)
     }
 
     /// The network with its tensors apart, where the file has all of them in one vector: first the weights of all
@@ -194,6 +195,7 @@ impl<R> Found<R> {
                 let (count, input, hidden) = (config.num_layers, config.input_size, config.hidden_size);
                 format!("{name} ({cell}, {count} {layers}{directions}, input {input}, hidden {hidden})")
             }
+            Err(_) if self.stated.refusal.is_some() => format!("{name} (refused)"),
             Err(_) => format!("{name} (not whole)"),
         }
     }

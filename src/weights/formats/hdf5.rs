@@ -7,7 +7,9 @@
 use super::{Array, Budget, Element, Fault, Head, Part, View, count};
 use crate::Result;
 use crate::quote::{message, quote};
-use hdf5_pure::{Dataset, Datatype, DatatypeByteOrder, File, FloatingPointLayout, FormatError, Group, Layout};
+use hdf5_pure::{
+    Dataset, Datatype, DatatypeByteOrder, File, FloatingPointLayout, FormatError, Group, Layout,
+};
 use std::collections::BTreeMap;
 
 const FAULT: Fault = Fault::new("HDF5");
@@ -134,7 +136,9 @@ fn view<'a>(part: &Part<'a>, name: &str, dataset: &Dataset, budget: &Budget) -> 
         Layout::Virtual => return other("an array of parts of other files".into()),
         layout => {
             let chunk = match layout {
-                Layout::Chunked { chunk_shape, .. } => chunk_shape.iter().copied().fold(size as u64, u64::saturating_mul),
+                Layout::Chunked { chunk_shape, .. } => {
+                    chunk_shape.iter().copied().fold(size as u64, u64::saturating_mul)
+                }
                 _ => 0,
             };
             budget.bytes(name, len)?;
@@ -155,7 +159,8 @@ fn view<'a>(part: &Part<'a>, name: &str, dataset: &Dataset, budget: &Budget) -> 
 fn element(datatype: &Datatype) -> Element {
     let is_little = |order: &DatatypeByteOrder| *order == DatatypeByteOrder::LittleEndian;
     match datatype {
-        Datatype::FloatingPoint { size, byte_order, layout } if is_little(byte_order) => match (size, layout) {
+        Datatype::FloatingPoint { size, byte_order, layout } if is_little(byte_order) => match (size, layout)
+        {
             (8, &FloatingPointLayout::IEEE754_BINARY64) => Element::F64,
             (4, &FloatingPointLayout::IEEE754_BINARY32) => Element::F32,
             (2, &BINARY16) => Element::F16,
@@ -191,6 +196,7 @@ fn element(datatype: &Datatype) -> Element {
         Datatype::Enumeration { .. } => Element::Other("an enumeration".into()),
         Datatype::VariableLength { .. } => Element::Other("lists of any length".into()),
         Datatype::Array { .. } => Element::Other("an array of arrays".into()),
+        _ => Element::Other("numbers of another kind".into()),
     }
 }
 

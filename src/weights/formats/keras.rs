@@ -15,7 +15,7 @@ use super::hdf5::Tree;
 use super::{Budget, Fault, Found, Opened, Opening, Recipe, Spelling, Stated, View, zip};
 use crate::quote::quote;
 use crate::weights::{TensorKind, TensorName};
-use crate::{Cell, Config, Reset, Result};
+use crate::{Cell, Naming, Reset, Result};
 use find::Place;
 use layer::state;
 use model::Model;
@@ -64,17 +64,11 @@ pub(super) fn open_hdf5<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
     networks("HDF5", tree, &model, opening.budget)
 }
 
-fn networks<'a>(
-    dialect: &'static str,
-    tree: Tree<'a>,
-    model: &Model,
-    budget: &Budget,
-) -> Result<Opened<'a>> {
+fn networks<'a>(dialect: &'static str, tree: Tree<'a>, model: &Model, budget: &Budget) -> Result<Opened<'a>> {
     let places = find::places(&tree, model, budget)?;
     let views: BTreeMap<&str, &View<'a>> =
         tree.arrays.iter().map(|array| (array.name.as_str(), &array.view)).collect();
-    let networks = places.iter().map(|(name, cells)| network(name, cells, &views, model));
-    let networks = networks.collect::<Result<_>>()?;
+    let networks = places.iter().map(|(name, cells)| network(name, cells, &views, model)).collect();
     Ok(Opened { dialect, arrays: tree.arrays, networks })
 }
 
@@ -84,48 +78,42 @@ fn network<'a>(
     places: &[Place],
     views: &BTreeMap<&str, &View<'a>>,
     model: &Model,
-) -> Result<Found<Recipe<'a>>> {
-    let mut tensors = BTreeMap::new();
-    let mut cell = None;
+) -> Found<Recipe<'a>> {
+    let (mut tensors, mut rows) = (BTreeMap::new(), None);
+    let stated = match model.layers.get(name) {
+        Some(layer) => state(layer, model.is_of_keras_2),
+        None => Ok(Stated::default()),
+    };
+    let mut stated = stated.unwrap_or_else(Stated::refused);
     for place in places {
-        let get = |name: &Option<String>| name.as_deref().and_then(|name| views.get(name)).copied();
-        let (kernel, recurrent) = (get(&place.kernel), get(&place.recurrent));
-        let shape = recurrent.map_or(&[][..], |view| &view.shape);
-        let gates = match shape {
+        let get = |name: &str| views.get(name).copied();
+        let (kernel, recurrent, bias) = (get(&place.kernel), get(&place.recurrent), get(&place.bias));
+        let gates = match recurrent.map_or(&[][..], |view| &view.shape) {
             &[hidden, columns] => columns.checked_div(hidden).unwrap_or(0),
             _ => 0,
         };
-        cell = Some(Told { gates, bias: get(&place.bias).map(|view| view.shape.len()) });
-        for (kind, recipe) in recipes(gates, kernel, recurrent, get(&place.bias)) {
+        rows = bias.filter(|_| gates == Cell::Gru.gates()).map(|view| view.shape.len());
+        for (kind, recipe) in recipes(gates, kernel, recurrent, bias) {
             let tensor = TensorName { layer: 0, direction: place.direction, kind };
-            let recipe = recipe.ok_or_else(|| {
-                let what = format!("{}: {} of {gates} gates", quote(name), kind.name(crate::Naming::PyTorch));
-                FAULT.error(&what, "a matrix, or a bias of one or two rows", "another shape")
-            })?;
-            tensors.insert(tensor, recipe);
+            let Some(recipe) = recipe else {
+                let kind = kind.name(Naming::PyTorch);
+                stated = Stated::refused(format!("{kind}: expected matrices, and one or two rows of biases"));
+                continue;
+            };
+            if tensors.insert(tensor, recipe).is_some() {
+                stated = Stated::refused("name: expected one layer of this name, found several".into());
+            }
         }
     }
-    let mut stated = match model.layers.get(name) {
-        Some(layer) => state(layer, model.is_of_keras_2).unwrap_or_else(|reason| {
-            Stated { refusal: Some(format!("layer {}: {reason}", quote(name))), ..Stated::default() }
-        }),
-        None => Stated::default(),
-    };
-    if let Some(Told { gates, bias: Some(axes) }) = cell
-        && gates == Cell::Gru.gates()
-    {
-        let reset = if axes == 1 { Reset::Before } else { Reset::After };
-        let word = if axes == 1 { "one row of biases" } else { "two rows of biases" };
-        stated.say("gru_reset", word, |config: &mut Config| config.gru_reset = reset);
+    if let Some(axes) = rows {
+        let (reset, word) = match axes {
+            1 => (Reset::Before, "one row of biases"),
+            _ => (Reset::After, "two rows of biases"),
+        };
+        stated.say("gru_reset", word, |config| config.gru_reset = reset);
     }
-    Ok(Found { name: name.to_owned(), spelling: Spelling::named(name), tensors, stated })
-}
-
-/// What the arrays of a cell tell.
-struct Told {
-    gates: usize,
-    /// Axes of the bias.
-    bias: Option<usize>,
+    stated.refusal = stated.refusal.map(|reason| format!("layer {}: {reason}", quote(name)));
+    Found { name: name.to_owned(), spelling: Spelling::named(name), tensors, stated }
 }
 
 /// The tensors of a cell; none for one that the arrays cannot make.

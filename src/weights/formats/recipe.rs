@@ -159,7 +159,6 @@ impl<'a> Recipe<'a> {
     }
 
     /// Row blocks in another order: block i of the result is block `order[i]` of as many blocks.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for ONNX and Keras"))]
     pub fn blocks(&self, order: &[usize]) -> Option<Recipe<'a>> {
         let rows = *self.shape.first()?;
         let each = rows.checked_div(order.len())?;

@@ -7,13 +7,13 @@ use crate::Result;
 use std::collections::BTreeMap;
 
 /// The arrays of a cell.
-#[derive(Default)]
 pub(super) struct Place {
     /// 0 forward, 1 reverse.
     pub direction: usize,
-    pub kernel: Option<String>,
-    pub recurrent: Option<String>,
-    pub bias: Option<String>,
+    pub kernel: String,
+    pub recurrent: String,
+    /// The bias, which the file may not have.
+    pub bias: String,
 }
 
 /// Bytes of memory for a cell, beside its names.
@@ -23,7 +23,11 @@ const CELL: u64 = 256;
 const WEIGHTS: &str = "model_weights";
 
 /// The cells of each network, by the network's name.
-pub(super) fn places(tree: &Tree<'_>, model: &Model, budget: &Budget) -> Result<BTreeMap<String, Vec<Place>>> {
+pub(super) fn places(
+    tree: &Tree<'_>,
+    model: &Model,
+    budget: &Budget,
+) -> Result<BTreeMap<String, Vec<Place>>> {
     let mut found = BTreeMap::<String, Vec<Place>>::new();
     let has_model = tree.texts.contains_key(WEIGHTS);
     for array in &tree.arrays {
@@ -48,7 +52,7 @@ pub(super) fn places(tree: &Tree<'_>, model: &Model, budget: &Budget) -> Result<
         let Some((name, direction, arrays)) = told else { continue };
         let len = arrays.iter().map(String::len).fold(name.len(), usize::saturating_add);
         budget.bytes("Keras", (len as u64).saturating_add(CELL))?;
-        let [kernel, recurrent, bias] = arrays.map(Some);
+        let [kernel, recurrent, bias] = arrays;
         found.entry(name).or_default().push(Place { direction, kernel, recurrent, bias });
     }
     for places in found.values_mut() {

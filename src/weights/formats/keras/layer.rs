@@ -98,7 +98,8 @@ impl One {
 
     /// The settings, with the activations of one direction or of both.
     fn state(&self, activations: &[Vec<Activation>]) -> Stated {
-        let mut stated = Stated { last_only: self.last_only, ..Stated::default() };
+        let mut stated = Stated::default();
+        stated.last_only = self.last_only;
         stated.say_cells(vec![self.cell], format!("class {}", self.class));
         let plain = self.cell.activations();
         let all = activations.concat();

@@ -58,9 +58,11 @@ impl Model {
         let mut used = BTreeMap::<String, usize>::new();
         for value in layers.into_iter().flatten().chain(config.get("layer")) {
             let Some(class) = value.get("class_name").and_then(Value::as_str) else { continue };
-            let name = value.get("config").and_then(|config| config.get("name")).or_else(|| value.get("name"));
+            let name =
+                value.get("config").and_then(|config| config.get("name")).or_else(|| value.get("name"));
             let Some(name) = name.and_then(Value::as_str) else { continue };
-            let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let within =
+                |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
             let plain = snake(class);
             let count = used.entry(plain.clone()).or_default();
             let place = if *count == 0 { plain } else { format!("{plain}_{count}") };
