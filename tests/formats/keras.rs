@@ -48,11 +48,11 @@ fn the_configuration_holds() {
     let path = data("keras_model.keras");
     let reader = |name: &str| Weights::reader().prefix(name.to_owned());
     let told = reader("sum").settings(|config| config.merge(Merge::Average)).load(&path);
-    says(told, "merge: expected sum (by merge_mode sum), found average");
+    says(told, "merge: expected sum, as merge_mode sum of the file states, found average");
     let told = reader("inner/gru").settings(|config| config.gru_reset(Reset::Before)).load(&path);
     says(told, "gru_reset: expected after");
     let told = reader("rnn").activation(Activation::Tanh).load(&path);
-    says(told, "by class SimpleRNN");
+    says(told, "as class SimpleRNN of the file states");
 }
 
 #[test]

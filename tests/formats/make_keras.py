@@ -118,7 +118,7 @@ def smallest():
     os.makedirs(folder)
     stored = {"name": "gru", "units": 1, "return_sequences": False, "reset_after": True}
     config = json.dumps({"class_name": "Sequential", "config": {"layers": [{"class_name": "GRU", "config": stored}]}})
-    with h5py.File(os.path.join(folder, "model.weights.h5"), "w", libver="latest") as f:
+    with h5py.File(os.path.join(folder, "model.weights.h5"), "w", libver=("v110", "v110")) as f:
         for place, weight in enumerate(weights):
             f[f"layers/gru/cell/vars/{place}"] = weight
     with zipfile.ZipFile(path("keras_small.keras"), "w", zipfile.ZIP_DEFLATED) as archive:
@@ -181,7 +181,7 @@ def old_files():
             "reset_after": False}, names=[f"{name}" for name in names], stored={"recurrent_activation": "hard_sigmoid"})
     inner = layers.LSTM(H, return_sequences=True)
     keras_2("keras_2_both.h5", layers.Bidirectional, "both", {"layer": inner}, {"merge_mode": "ave"}, names=both, split=True,
-            storage={"compression": "gzip", "shuffle": True, "chunks": (2, 4)}, how={"libver": "latest"},
+            storage={"compression": "gzip", "shuffle": True, "chunks": (2, 4)}, how={"libver": ("v110", "v110")},
             stored={"layer": {"class_name": "LSTM", "config": {"name": "lstm", "units": H, "return_sequences": True,
                                                                 "activation": "tanh", "recurrent_activation": "sigmoid",
                                                                 "go_backwards": False}}, "backward_layer": None})

@@ -58,6 +58,11 @@ impl<'a> Tree<'a> {
     pub fn open(part: Part<'a>, budget: &Budget) -> Result<Tree<'a>> {
         let bytes = Bytes(part.lasting("HDF5", budget)?);
         let file = File::from_source(bytes).map_err(refuse)?;
+        // A file that was cut says so before any of its arrays does.
+        let end = file.superblock().eof_address;
+        if end > part.len() {
+            return Err(FAULT.error("length", format!("{end} bytes"), part.len()));
+        }
         let mut tree = Tree { arrays: Vec::new(), texts: BTreeMap::new() };
         tree.walk(&part, &file.root(), String::new(), 1, budget)?;
         Ok(tree)
@@ -128,14 +133,19 @@ fn view<'a>(part: &Part<'a>, name: &str, dataset: &Dataset, budget: &Budget) -> 
     };
     let Some(size) = element.size() else { return other(element.name().to_owned()) };
     let len = count(&shape).and_then(|count| count.checked_mul(size)).unwrap_or(usize::MAX) as u64;
-    let data = match dataset.layout().map_err(refuse)? {
+    let layout = match dataset.layout() {
+        Ok(layout) => layout,
+        // HDF5 2 has another layout of chunks, which it writes where a program asks for the latest format.
+        Err(error) => return other(format!("an array that is not read: {error}")),
+    };
+    let data = match layout {
         Layout::Contiguous { address: Some(address), size } => part.part(address, size).ok_or_else(|| {
             let (what, end) = (format!("numbers of {}", quote(name)), part.len());
             FAULT.at(address, &what, format!("{size} bytes"), format!("a file of {end}"))
         })?,
         Layout::Virtual => return other("an array of parts of other files".into()),
-        layout => {
-            let chunk = match layout {
+        packed => {
+            let chunk = match packed {
                 Layout::Chunked { chunk_shape, .. } => {
                     chunk_shape.iter().copied().fold(size as u64, u64::saturating_mul)
                 }
