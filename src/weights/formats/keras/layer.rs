@@ -12,7 +12,7 @@ type Result<T> = std::result::Result<T, String>;
 pub(super) fn state(layer: &Layer, is_of_keras_2: bool) -> Result<Stated> {
     if layer.class != "Bidirectional" {
         let one = One::read(layer, is_of_keras_2)?;
-        let mut stated = one.state(&[one.activations.clone()]);
+        let mut stated = one.state(std::slice::from_ref(&one.activations));
         let directions = if one.is_reverse { Directions::Reverse } else { Directions::Forward };
         let word = format!("go_backwards {}", one.is_reverse);
         stated.say("directions", word, |config| config.directions = directions);
