@@ -20,6 +20,9 @@ const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 /// Bytes of memory for a group or an array, beside its name and texts.
 const NODE: u64 = 512;
 
+/// Bytes of a file for a group or an array, at least: its link and its header.
+const WRITTEN: u64 = 64;
+
 /// The layout of f16, beside those that the crate names.
 const BINARY16: FloatingPointLayout = FloatingPointLayout {
     bit_offset: 0,
@@ -52,6 +55,8 @@ pub(super) struct Tree<'a> {
     pub arrays: Vec<Array<'a>>,
     /// The attributes of groups that are texts or lists of texts; the root's path is empty.
     pub texts: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// Groups and arrays that may still come. Groups that hold each other have no end.
+    left: u64,
 }
 
 impl<'a> Tree<'a> {
@@ -63,7 +68,8 @@ impl<'a> Tree<'a> {
         if end > part.len() {
             return Err(FAULT.error("length", format!("{end} bytes"), part.len()));
         }
-        let mut tree = Tree { arrays: Vec::new(), texts: BTreeMap::new() };
+        let mut tree =
+            Tree { arrays: Vec::new(), texts: BTreeMap::new(), left: part.len().div_ceil(WRITTEN) };
         tree.walk(&part, &file.root(), String::new(), 1, budget)?;
         Ok(tree)
     }
@@ -82,7 +88,7 @@ impl<'a> Tree<'a> {
         budget: &Budget,
     ) -> Result<()> {
         budget.depth("HDF5", depth)?;
-        spend(&path, budget)?;
+        self.spend(&path, budget)?;
         let mut texts = BTreeMap::new();
         for (name, value) in group.attrs().map_err(refuse)? {
             let found: Vec<String> = match (value.as_strings(), value.as_str()) {
@@ -97,7 +103,7 @@ impl<'a> Tree<'a> {
         let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
         for (name, dataset) in group.iter_datasets().map_err(refuse)? {
             let name = within(&name);
-            spend(&name, budget)?;
+            self.spend(&name, budget)?;
             let view = view(part, &name, &dataset, budget)?;
             self.arrays.push(Array { name, view });
         }
@@ -107,12 +113,16 @@ impl<'a> Tree<'a> {
         self.texts.insert(path, texts);
         Ok(())
     }
-}
 
-/// Counts a group or an array.
-fn spend(path: &str, budget: &Budget) -> Result<()> {
-    budget.tensor("HDF5")?;
-    budget.bytes("HDF5", NODE.saturating_add(path.len() as u64))
+    /// Counts a group or an array.
+    fn spend(&mut self, path: &str, budget: &Budget) -> Result<()> {
+        let left = self.left.checked_sub(1);
+        let found = "groups that hold each other";
+        self.left =
+            left.ok_or_else(|| FAULT.error("groups", format!("one in {WRITTEN} bytes at most"), found))?;
+        budget.tensor("HDF5")?;
+        budget.bytes("HDF5", NODE.saturating_add(path.len() as u64))
+    }
 }
 
 fn refuse(error: impl std::fmt::Display) -> crate::Error {
