@@ -19,7 +19,8 @@ use wgpu_rnn::{Activation, Naming, Weights};
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz, .onnx
+    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz, .onnx, Keras'
+    /// .keras and .h5
     #[arg(value_name = "IN")]
     input: PathBuf,
 

@@ -37,6 +37,8 @@ mod array;
 mod cursor;
 mod fault;
 mod found;
+mod hdf5;
+mod keras;
 mod limits;
 mod names;
 pub(crate) mod npy;
@@ -76,13 +78,14 @@ struct Dialect {
 
 /// All dialects; the first one that a file's first bytes tell opens the file. A length of safetensors may
 /// look like a pickle's first bytes.
-const DIALECTS: [Dialect; 7] = [
+const DIALECTS: [Dialect; 8] = [
     Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
     Dialect { name: "MXNet .params", is: params::is, open: params::open },
     Dialect { name: "ONNX", is: onnx::is, open: onnx::open },
     Dialect { name: "PyTorch checkpoint", is: torch::is_old, open: torch::open_old },
     Dialect { name: "pickle", is: torch::is_pickle, open: torch::open_pickle },
     Dialect { name: ".npy", is: npy::is, open: npy::open },
+    Dialect { name: "Keras HDF5", is: hdf5::is, open: keras::open_hdf5 },
     Dialect { name: "a zip archive of these", is: zip::is, open: open_archive },
 ];
 
@@ -138,6 +141,9 @@ fn open_archive<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
     let archive = zip::Archive::open(opening.part.clone(), opening.budget)?;
     if let Some(folder) = torch::folder(&archive) {
         return torch::open_archive(&archive, folder, opening.budget);
+    }
+    if keras::is_archive(&archive) {
+        return keras::open_archive(&archive, opening.budget);
     }
     npy::open_archive(&archive, opening.budget)
 }

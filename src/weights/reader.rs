@@ -237,7 +237,9 @@ impl<'a> Reader<'a> {
                 config.check()?;
                 match told {
                     Ok((told, _)) => stated.check(&told, &config).map_err(in_file)?,
-                    Err(error @ Error::Metadata { .. }) => return Err(in_file(error)),
+                    Err(error @ (Error::Metadata { .. } | Error::Format { .. })) => {
+                        return Err(in_file(error));
+                    }
                     // Tensors that make no network do not fit this one either.
                     Err(_) => {}
                 }

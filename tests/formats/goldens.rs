@@ -8,7 +8,7 @@ use std::path::Path;
 use wgpu_rnn::file::{self, Limits};
 use wgpu_rnn::{Activation, Call, Config, State, Weights, reference};
 
-/// The frameworks compute in f32 (MXNet), or give f32 (PyTorch, in f64): outputs are below 1.
+/// The frameworks compute in f32 (MXNet, Keras), or give f32 (PyTorch, in f64): outputs are below 1.
 const TOLERANCE: f64 = 2e-6;
 
 pub struct Case {
@@ -17,14 +17,15 @@ pub struct Case {
     pub weights: Weights,
     arrays: BTreeMap<&'static str, ArrayD<f32>>,
     lengths: Option<Vec<usize>>,
+    last_only: bool,
 }
 
 /// What a framework was given and has computed: some of these.
-const ARRAYS: [&str; 6] = ["input", "h0", "c0", "output", "h_n", "c_n"];
+const ARRAYS: [&str; 7] = ["input", "h0", "c0", "output", "output_reverse", "h_n", "c_n"];
 
 /// The networks of the goldens, read from their files.
 pub fn cases() -> Vec<Case> {
-    ["mxnet", "pytorch", "onnx"].into_iter().flat_map(cases_of).collect()
+    ["mxnet", "pytorch", "onnx", "keras"].into_iter().flat_map(cases_of).collect()
 }
 
 fn cases_of(framework: &str) -> Vec<Case> {
@@ -54,6 +55,7 @@ fn cases_of(framework: &str) -> Vec<Case> {
             weights,
             arrays: ARRAYS.into_iter().filter_map(array).collect(),
             lengths,
+            last_only: settings.get("last_only").is_some_and(|is_set| is_set.as_bool().unwrap()),
         }
     };
     cases.iter().map(read).collect()
@@ -62,8 +64,8 @@ fn cases_of(framework: &str) -> Vec<Case> {
 #[test]
 fn networks_compute_what_their_framework_does() {
     let cases = cases();
-    assert!(cases.len() >= 120, "{} cases", cases.len());
-    for Case { name, weights, arrays, lengths, .. } in cases {
+    assert!(cases.len() >= 150, "{} cases", cases.len());
+    for Case { name, weights, arrays, lengths, last_only, .. } in cases {
         let given = |part: &str| {
             let array = arrays.get(part)?.mapv(f64::from);
             Some(array.into_dimensionality::<Ix3>().unwrap())
@@ -75,14 +77,22 @@ fn networks_compute_what_their_framework_does() {
             Some(lengths) => call.lengths(lengths.as_slice()),
             None => call,
         };
+        let call = if last_only { call.last_only() } else { call };
         let ours = reference::call(&weights.cast::<f64>(), &call).unwrap();
         let mut compared = 0;
-        for (part, ours) in
-            [("output", Some(&ours.output)), ("h_n", Some(&ours.h_n)), ("c_n", ours.c_n.as_ref())]
-        {
+        let results = [
+            ("output", Some(&ours.output)),
+            ("output_reverse", ours.output_reverse.as_ref()),
+            ("h_n", Some(&ours.h_n)),
+            ("c_n", ours.c_n.as_ref()),
+        ];
+        for (part, ours) in results {
             let Some(theirs) = arrays.get(part) else { continue };
             let ours = ours.unwrap();
-            assert_eq!(ours.shape(), theirs.shape(), "{name} {part}");
+            // A last output has one step, or no axis of steps.
+            let shape =
+                |shape: &[usize]| if last_only { shape[shape.len() - 2..].to_vec() } else { shape.to_vec() };
+            assert_eq!(shape(ours.shape()), shape(theirs.shape()), "{name} {part}");
             for (place, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
                 let difference = (ours - f64::from(*theirs)).abs();
                 assert!(difference <= TOLERANCE, "{name} {part}: {ours} and {theirs} at {place}");
@@ -116,7 +126,8 @@ fn inspection_tells_the_networks() {
         let found =
             inspection.networks.iter().find(is_same).unwrap_or_else(|| panic!("{name}: {inspection:?}"));
         assert_eq!((found.parameters, &found.fault), (numbers, &None), "{name}");
-        assert!(inspection.arrays.len() >= 4 || name.contains("gru") || file.ends_with(".onnx"), "{name}");
+        let few = name.contains("gru") || file.ends_with(".onnx") || file.starts_with("keras");
+        assert!(inspection.arrays.len() >= 4 || few, "{name}");
     }
 }
 

@@ -8,6 +8,10 @@ use wgpu_rnn::{Config, Init, Naming, Weights};
 /// Small files of every kind.
 fn files() -> Vec<(String, Vec<u8>)> {
     let names = [
+        "keras_2_both.h5",
+        "keras_2_small.h5",
+        "keras_small.keras",
+        "keras_small.weights.h5",
         "mxnet_cell.params",
         "onnx/constants_shapes.onnx",
         "onnx/gru_defaults.onnx",

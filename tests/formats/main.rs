@@ -2,6 +2,7 @@
 
 mod goldens;
 mod hostile;
+mod keras;
 mod onnx;
 mod pick;
 mod refused;

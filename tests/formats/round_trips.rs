@@ -39,6 +39,12 @@ fn every_dialect_becomes_every_other() {
                 {
                     continue;
                 }
+                // A Keras layer's options, which only metadata tell.
+                Err(Error::Unsupported { .. })
+                    if case.file.starts_with("keras") && !matches!(format, Format::Safetensors(_)) =>
+                {
+                    continue;
+                }
                 Err(error) => panic!("{}: {error}", case.name),
             };
             let read = Weights::reader().activation(activation).from_bytes(&bytes).unwrap();

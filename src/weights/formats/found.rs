@@ -93,7 +93,8 @@ pub(crate) fn by_names<R>(arrays: Vec<(String, R)>, stated: &Stated) -> Result<(
 }
 
 impl<R> Found<R> {
-    /// True if this network has weights by which it can be told, and not only a bias or a state.
+    /// True if this network has weights by which it can be told, and not only a bias or a state; or if its
+    /// file says why it is refused.
     fn has_weights(&self) -> bool {
         let is_weight = |name: &TensorName| matches!(name.kind, TensorKind::WeightIh | TensorKind::WeightHh);
         self.stated.fault.is_some() || self.tensors.keys().any(is_weight)
@@ -197,6 +198,7 @@ impl<R> Found<R> {
                 let (count, input, hidden) = (config.num_layers, config.input_size, config.hidden_size);
                 format!("{name} ({cell}, {count} {layers}{directions}, input {input}, hidden {hidden})")
             }
+            Err(_) if self.stated.fault.is_some() => format!("{name} (refused)"),
             Err(_) => format!("{name} (not whole)"),
         }
     }

@@ -12,6 +12,11 @@ pub(crate) trait Source: Send + Sync {
 
     /// Fills `into` with the bytes from `offset` on, all of which the source has.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()>;
+
+    /// The source itself, if it borrows nothing.
+    fn lasting(self: Arc<Self>) -> Option<Arc<dyn Source>> {
+        None
+    }
 }
 
 impl Source for &[u8] {
@@ -35,6 +40,10 @@ impl Source for Vec<u8> {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         self.as_slice().read_at(offset, into)
+    }
+
+    fn lasting(self: Arc<Self>) -> Option<Arc<dyn Source>> {
+        Some(self)
     }
 }
 
@@ -68,6 +77,10 @@ impl Source for OpenFile {
             path: self.path.clone(),
             reason: format!("cannot be read at byte {offset}: {error}"),
         })
+    }
+
+    fn lasting(self: Arc<Self>) -> Option<Arc<dyn Source>> {
+        Some(self)
     }
 }
 
@@ -129,6 +142,14 @@ impl<'a> Part<'a> {
         let mut bytes = vec![0; len];
         self.read_at(0, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The same bytes without a borrow: where they are, or a copy, whose memory the budget has.
+    pub fn lasting(&self, what: &str, budget: &super::Budget) -> Result<Part<'static>> {
+        match self.of.clone().lasting() {
+            Some(of) => Ok(Part { of, start: self.start, len: self.len }),
+            None => Ok(Part::whole(self.read(what, budget)?)),
+        }
     }
 
     /// The first bytes: as many as there are, up to N; zeros behind them.

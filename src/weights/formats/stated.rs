@@ -35,6 +35,11 @@ impl Default for Options {
 }
 
 impl Stated {
+    /// A network that is refused.
+    pub fn refused(fault: Fault, reason: String) -> Stated {
+        Stated { fault: Some((fault, reason)), ..Stated::default() }
+    }
+
     /// States a setting, by its name in [`settings`] and the file's word for it.
     pub fn say(&mut self, setting: &'static str, word: impl Into<String>, set: impl FnOnce(&mut Config)) {
         set(&mut self.options.0);
