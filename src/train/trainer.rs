@@ -55,7 +55,7 @@ use std::path::PathBuf;
 ///
 /// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step. The objects of
 /// the last four shapes (T and N) are kept: sequences of many lengths are best padded to few
-/// ([`Loader::step_multiple`](super::Loader::step_multiple)).
+/// ([`Dataset::step_multiple`](super::Dataset::step_multiple)).
 #[derive(Debug)]
 pub struct Trainer {
     rnn: Rnn,
