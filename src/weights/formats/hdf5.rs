@@ -153,6 +153,7 @@ fn view<'a>(part: &Part<'a>, name: &str, dataset: &Dataset, budget: &Budget) -> 
             let (what, end) = (format!("numbers of {}", quote(name)), part.len());
             FAULT.at(address, &what, format!("{size} bytes"), format!("a file of {end}"))
         })?,
+        Layout::Contiguous { address: None, .. } => return other("an array without numbers".into()),
         Layout::Virtual => return other("an array of parts of other files".into()),
         packed => {
             let chunk = match packed {
