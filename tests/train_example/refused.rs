@@ -70,7 +70,8 @@ fn wrong_flags_are_one_line() {
         ("--learning-rate=-1", "learning_rate: expected"),
         ("--save none/weights", "--save: expected a file in a folder, found no folder none"),
         ("--plot none/plot", "--plot: expected a file in a folder, found no folder none"),
-        ("--save run", "--checkpoint: expected another file than --save, found the same"),
+        ("--save ./run", "--save: expected another file than --checkpoint, found the same"),
+        ("--save data", "--save: expected another file than --data, found the same"),
         ("--from none", "none: cannot be read"),
     ] {
         folder.fails(flags, expected);
@@ -82,7 +83,7 @@ fn weights_of_another_network_are_refused() {
     let folder = Folder::new();
     folder.succeeds("--epochs 0 --hidden 9 --save other");
     folder.fails("--from other", "other: weight_ih_l0: expected shape [32, 3], found [36, 3]");
-    folder.fails("--from data", "data: safetensors: tensor");
+    folder.fails("--from data", "data: prefix: expected a recurrent network, found none");
     folder.succeeds("--epochs 0 --cell gru --save other");
     folder.fails("--from other", "other: ");
 }
