@@ -172,7 +172,8 @@ impl Transposed {
                 _ => &none[..],
             };
             let mut packed = PackedWeight::default();
-            packed.pack_rows(arch, width, (0..gates.len() * stride).map(row));
+            // A row of the product is in whole lines, however narrow the vectors are.
+            packed.pack_rows(arch, padded(width), (0..gates.len() * stride).map(row));
             packed
         };
         let mut recurrent =
