@@ -1,11 +1,11 @@
-//! Training steps: ms of a step, and of every second batch without and with the update of the parameters, median
-//! (fastest); and the share that norm, clipping, optimiser and packing have in a step.
+//! Training steps: ms of a step, and of every second batch without and with the update of the parameters,
+//! median (fastest); and the share that norm, clipping, optimiser and packing have in a step.
 //!
 //!     cargo bench --bench trainer [-- cpu] [-- adapter]
 //!
-//! On the CPU engine, and on the best adapter, a software one too. The head reads the final states, the loss is the
-//! cross-entropy of ten classes, the optimiser AdamW with gradients clipped by norm. On the CPU engine the batch
-//! after an update packs the new weights.
+//! On the CPU engine, and on the best adapter, a software one too. The head reads the final states, the loss
+//! is the cross-entropy of ten classes, the optimiser AdamW with gradients clipped by norm. On the CPU engine
+//! the batch after an update packs the new weights.
 
 use std::time::Instant;
 use wgpu_rnn::train::{Clip, Head, Loss, Optimizer, Targets, Trainer};

@@ -1,7 +1,7 @@
 //! The CPU engine: f32, in vectors, on threads.
 //!
-//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product with [`rows`], [`cell`] and
-//! [`activation`] the equations, [`sweep`] a direction's way through time. It shares no equation with the
+//! [`packed_slot`] has the weights as they are read, [`packed_weight`] their product with [`rows`], [`cell`]
+//! and [`activation`] the equations, [`sweep`] a direction's way through time. It shares no equation with the
 //! reference, which judges it.
 
 mod activation;

@@ -200,8 +200,8 @@ impl EngineBuilder {
     }
 
     /// Plans for an adapter of these speeds, instead of those of the adapter's class
-    /// ([`Machine::DISCRETE`], [`INTEGRATED`](Machine::INTEGRATED) or [`SOFTWARE`](Machine::SOFTWARE)). Results
-    /// are the same but for rounding.
+    /// ([`Machine::DISCRETE`], [`INTEGRATED`](Machine::INTEGRATED) or [`SOFTWARE`](Machine::SOFTWARE)).
+    /// Results are the same but for rounding.
     #[must_use]
     pub fn machine(mut self, machine: Machine) -> EngineBuilder {
         self.0.machine = Some(machine);

@@ -12,10 +12,10 @@ pub enum Error {
     #[error("{name}: expected {expected}, found {found}")]
     Setting {
         /// The setting's name: that of its builder method (`proj_size`, `gru_reset before`), of an
-        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loss (`class_weights`, `delta`, `blank`,
-        /// `ctc`), of an optimiser (`learning_rate`, `betas`), `outputs` of a head, of a loader (`batch_size`,
-        /// `world`; `state` for its epoch and batch), `sizes` for all sizes together, or `settings` for those of
-        /// [`Weights::configure`](crate::Weights::configure).
+        /// initialiser (`init`, `scale`, `seed`, `forget_bias`), of a loss (`class_weights`, `delta`,
+        /// `blank`, `ctc`), of an optimiser (`learning_rate`, `betas`), `outputs` of a head, of a loader
+        /// (`batch_size`, `world`; `state` for its epoch and batch), `sizes` for all sizes together, or
+        /// `settings` for those of [`Weights::configure`](crate::Weights::configure).
         name: &'static str,
         /// The values that the setting may have.
         expected: String,
@@ -28,9 +28,9 @@ pub enum Error {
     Argument {
         /// The argument's name: a method of [`Call`](crate::Call) or [`Buffers`](crate::Buffers) (`lengths`,
         /// `c_0`), `packed input`, a field of [`Packed`](crate::Packed) (`batch_sizes`), `gradients`,
-        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, the word of a dataset (`sequences`,
-        /// `labels`, `indices`, `part`), a size by its letter (`T`, `N`), or of an update `step`,
-        /// `learning_rate`, `state`, `norm`.
+        /// `targets`, `blank`, `output_reverse`, `capacity`, `input_size`, the word of a dataset
+        /// (`sequences`, `labels`, `indices`, `part`), a size by its letter (`T`, `N`), or of an update
+        /// `step`, `learning_rate`, `state`, `norm`.
         name: &'static str,
         /// The values that it may have.
         expected: String,
@@ -145,8 +145,8 @@ pub enum Error {
     /// An array of the wrong rank or size: the input, a state, or a weight tensor.
     #[error("{}: expected shape {expected}, found {}", quote::message(name), quote::shape(found))]
     Shape {
-        /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `features`, `steps of a stream`, an
-        /// array of [`Output`](crate::Output), or `gradient by` and an array.
+        /// The array's name: `input`, `h_0`, `c_0`, the tensor's own name, `features`, `steps of a stream`,
+        /// an array of [`Output`](crate::Output), or `gradient by` and an array.
         name: String,
         /// The shape it has to have; a letter stands for an axis of any length from 1 on.
         expected: String,

@@ -90,8 +90,8 @@ pub struct Plan {
     /// The backward pass of a saved call, with the same buffers.
     #[doc(hidden)]
     pub backward: Option<Way>,
-    /// The bytes that the call keeps for its backward pass, and would keep by the other saving; none of a call
-    /// that is not saved.
+    /// The bytes that the call keeps for its backward pass, and would keep by the other saving; none of a
+    /// call that is not saved.
     pub saved: Option<SavedBytes>,
     /// The limits and speeds of the adapter.
     limits: Limits,

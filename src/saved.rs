@@ -41,12 +41,12 @@ struct Again {
 /// # Gradients
 impl Rnn {
     /// Computes a call, and keeps all that its backward pass needs. There is no training mode: every call can
-    /// be saved, and any number of saved calls may be there at once. Lengths that are on the GPU are read back
-    /// first.
+    /// be saved, and any number of saved calls may be there at once. Lengths that are on the GPU are read
+    /// back first.
     ///
     /// # Errors
-    /// The errors of [`call_async`](Rnn::call_async); [`Error::Memory`] and [`Error::OutOfMemory`] name the bytes
-    /// of both savings.
+    /// The errors of [`call_async`](Rnn::call_async); [`Error::Memory`] and [`Error::OutOfMemory`] name the
+    /// bytes of both savings.
     pub async fn forward_saved_async(&self, call: &Call<'_>) -> Result<(Output, Saved)> {
         self.run_saved(call, Save::Gates, Wait::Elsewhere).await
     }
@@ -83,10 +83,10 @@ impl Rnn {
     /// Computes the gradients of a loss by input, initial states and weights of a saved call, from the
     /// gradients by the call's outputs. A saved call can be used once.
     ///
-    /// All gradients are f32. With [`Dtype::F16`](crate::Dtype) those by pre-activations are stored as f16: small
-    /// ones become zero, and from 65,520 on they become infinite, and all that follows from them NaN. A factor on
-    /// the gradients that are given (loss scaling) keeps them between 6.1e-5 and 65,504; a gradient by weights
-    /// that is not finite tells that the factor was too large.
+    /// All gradients are f32. With [`Dtype::F16`](crate::Dtype) those by pre-activations are stored as f16:
+    /// small ones become zero, and from 65,520 on they become infinite, and all that follows from them NaN. A
+    /// factor on the gradients that are given (loss scaling) keeps them between 6.1e-5 and 65,504; a gradient
+    /// by weights that is not finite tells that the factor was too large.
     ///
     /// ```
     /// use ndarray::Array3;
@@ -106,11 +106,12 @@ impl Rnn {
     /// ```
     ///
     /// # Errors
-    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call of
-    /// another network, engine or dtype, [`Error::WeightsChanged`] after [`set_weights`](Rnn::set_weights),
-    /// [`Error::Shape`] and [`Error::Argument`] for gradients that do not fit the call, [`Error::Memory`] and
-    /// [`Error::TooLarge`] where memory is short, or where no tape of the reference holds the call. After these
-    /// errors the saved call can be used again. A future that is dropped before its end uses the saved call up.
+    /// [`Error::SavedUsed`] for a saved call that was used before, [`Error::SavedElsewhere`] for a saved call
+    /// of another network, engine or dtype, [`Error::WeightsChanged`] after
+    /// [`set_weights`](Rnn::set_weights), [`Error::Shape`] and [`Error::Argument`] for gradients that do not
+    /// fit the call, [`Error::Memory`] and [`Error::TooLarge`] where memory is short, or where no tape of the
+    /// reference holds the call. After these errors the saved call can be used again. A future that is
+    /// dropped before its end uses the saved call up.
     pub async fn backward_async(
         &self,
         saved: &mut Saved,

@@ -1,7 +1,7 @@
 //! Training: data, losses, heads, optimisers, checkpoints, and the loop.
 //!
-//! [`Trainer`] is the loop on the engine of a network; on a GPU, all numbers stay there. The same parts can be
-//! called by hand, on the host's arrays:
+//! [`Trainer`] is the loop on the engine of a network; on a GPU, all numbers stay there. The same parts can
+//! be called by hand, on the host's arrays:
 //!
 //! ```
 //! use ndarray::Array3;

@@ -143,8 +143,8 @@ impl<T> Weights<T> {
         &self.network
     }
 
-    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and the
-    /// numbers between are zero, as in [`Gradients::as_slice`].
+    /// All numbers, in PyTorch's order of the weights; each weight begins at a multiple of 64 numbers, and
+    /// the numbers between are zero, as in [`Gradients::as_slice`].
     pub fn as_slice(&self) -> &[T] {
         &self.params.numbers
     }
@@ -177,8 +177,8 @@ impl<T> Weights<T> {
         self.params.by_name(name)
     }
 
-    /// Adds gradients by these weights, each times a factor: a step of gradient descent, with minus the learning
-    /// rate.
+    /// Adds gradients by these weights, each times a factor: a step of gradient descent, with minus the
+    /// learning rate.
     ///
     /// # Errors
     /// [`Error::Argument`] for gradients by other weights; nothing is added then.

@@ -1,5 +1,5 @@
-//! Training on every engine: the same losses, norms and weights step by step; a run that was stopped goes on with the
-//! same bits; a steady step makes no object.
+//! Training on every engine: the same losses, norms and weights step by step; a run that was stopped goes on
+//! with the same bits; a steady step makes no object.
 
 #![allow(clippy::single_range_in_vec_init, reason = "an array of one range of sequences")]
 
@@ -142,7 +142,8 @@ fn every_optimizer_on_every_engine() {
     }
 }
 
-/// Projections, layers of other sizes, sizes that are no multiples of four, layouts, f16, accumulation, dropout.
+/// Projections, layers of other sizes, sizes that are no multiples of four, layouts, f16, accumulation,
+/// dropout.
 #[test]
 fn networks_and_settings_on_every_engine() {
     let configs = [
@@ -183,7 +184,8 @@ fn part(targets: &Targets, rows: Range<usize>) -> Targets {
     }
 }
 
-/// Batches of other numbers of rows, of class weights that differ, and of no row at all, are as one batch of all.
+/// Batches of other numbers of rows, of class weights that differ, and of no row at all, are as one batch of
+/// all.
 #[test]
 fn accumulated_batches_are_as_one_of_all_rows() {
     let some = Array2::from_shape_fn((T, N), |(t, n)| if n == 0 { -100 } else { ((t + n) % 4) as i32 });

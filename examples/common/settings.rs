@@ -88,8 +88,8 @@ impl Settings {
         drops.then(|| Dropout::new(self.dropout).seed(self.seed))
     }
 
-    /// Refuses settings that would fail after the training, or would not be noticed. Other files are told with
-    /// their flags.
+    /// Refuses settings that would fail after the training, or would not be noticed. Other files are told
+    /// with their flags.
     pub fn check(&self, written: &[File<'_>], read: &[File<'_>]) -> Result<(), String> {
         if self.batch == 0 {
             return Err("--batch: expected at least 1, found 0".into());

@@ -1,4 +1,4 @@
-//! What a file has, for people.
+//! The contents of a file, for people.
 
 use crate::ending::Failure;
 use std::fmt::Write as _;

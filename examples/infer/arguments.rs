@@ -12,8 +12,8 @@ use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Outputs, Reset};
 #[derive(Parser)]
 #[command(version)]
 pub struct Arguments {
-    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz, .onnx; `convert --inspect` tells what a
-    /// file has
+    /// Weights: .safetensors, PyTorch's .pt and .pth, MXNet's .params, .npz, .onnx; `convert --inspect` tells
+    /// what a file has
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
 

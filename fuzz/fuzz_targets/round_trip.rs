@@ -36,8 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
         let is_one = own.len() == 1 && config.activations.is_empty();
         let activation = own.first().copied().filter(|_| is_one);
         let again = Weights::reader().activation(activation).from_bytes(&written).expect("its own bytes");
-        // The layout is of the caller's arrays, which not all formats keep. ONNX names all activations, also those that are
-        // the cell's own.
+        // The layout is of the caller's arrays, which not all formats keep. ONNX names all activations, also
+        // those that are the cell's own.
         if config.activations.is_empty() || format != Format::Onnx {
             assert_eq!(again.config().clone().layout(config.layout), *config);
         }

@@ -1,7 +1,7 @@
 // A workgroup reads a piece of its rows of a and of its columns of b into its own memory, sixteen k at a
-// time, and each of its invocations multiplies some rows by some columns of the pieces, while its next vectors
-// are on their way. A sum bears the numbers of its row and column. Neighbouring invocations read neighbouring
-// vectors of memory.
+// time, and each of its invocations multiplies some rows by some columns of the pieces, while its next
+// vectors are on their way. A sum bears the numbers of its row and column. Neighbouring invocations read
+// neighbouring vectors of memory.
 const ROWS: u32 = {ROWS}u;
 const COLUMNS: u32 = {COLUMNS}u;
 const LANES: u32 = {LANES}u;

@@ -1,5 +1,5 @@
-// columns: rows become columns of [G * H / group / BLOCK, K', BLOCK, group] of vectors, by unit, gate. Vectors
-// are of four numbers for a matrix, of one number for a bias, whose K is 1.
+// columns: rows become columns of [G * H / group / BLOCK, K', BLOCK, group] of vectors, by unit, gate.
+// Vectors are of four numbers for a matrix, of one number for a bias, whose K is 1.
 
 struct Place {
     block: u32,

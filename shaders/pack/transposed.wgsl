@@ -1,5 +1,5 @@
-// transposed: rows become k of [K' / group / BLOCK, D * H * G / 4, BLOCK, group] of vectors, as the products of
-// the way back read them: gates of units are k, and K becomes the columns.
+// transposed: rows become k of [K' / group / BLOCK, D * H * G / 4, BLOCK, group] of vectors, as the products
+// of the way back read them: gates of units are k, and K becomes the columns.
 
 struct Place {
     block: u32,

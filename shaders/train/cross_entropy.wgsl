@@ -1,5 +1,5 @@
-// cross_entropy: the softmax cross-entropy of each row, and the gradient by the row's predictions in their place.
-//   predictions [R, C], targets [R] of classes  ->  predictions [R, C], rows [R] of (loss, right)
+// cross_entropy: the softmax cross-entropy of each row, and the gradient by the row's predictions in their
+// place.   predictions [R, C], targets [R] of classes  ->  predictions [R, C], rows [R] of (loss, right)
 // A row of class -1 has no part in the loss.
 
 struct Dims {

@@ -1,5 +1,5 @@
-// pool_back: the gradient by rows over time, from that by their mean or maximum. That of a maximum goes to the
-// first step that has it.
+// pool_back: the gradient by rows over time, from the gradient by their mean or
+// maximum. The gradient by a maximum goes to the first step that has it.
 //   features [T, N, F], lengths [N], by_pooled [N, F]  ->  by_features [T, N, F]
 
 @group(0) @binding(0) var<uniform> dims: Dims;

@@ -1,5 +1,5 @@
-// update: one step of an optimiser, four numbers at a time. Formulas are PyTorch's (torch.optim), as the host has
-// them (`train/optimizer/update.rs`).
+// update: one step of an optimiser, four numbers at a time. Formulas are PyTorch's (torch.optim), as the host
+// has them (`train/optimizer/update.rs`).
 //   parameters [W], gradients [W], states [W]  ->  parameters [W], states [W]
 // W is padded to whole vectors, with zeros.
 

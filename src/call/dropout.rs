@@ -87,7 +87,8 @@ impl Dropout {
         [low, high, self.call, u32::try_from(least).unwrap_or(u32::MAX), (scale as f32).to_bits(), bits]
     }
 
-    /// The key of the generator. Seeds are small numbers as a rule, and so differ from ranks in the high half.
+    /// The key of the generator. Seeds are small numbers as a rule, and so differ from ranks in the high
+    /// half.
     fn key(&self) -> u64 {
         self.seed ^ u64::from(self.rank) << 32
     }

@@ -91,8 +91,8 @@ impl Layer<'_> {
             saved: self.saved.as_mut().map(|saved| &mut saved.slots[..]),
             scratches: &mut scratches[..count * shares],
         };
-        // On one of the pool's threads, which the others help at every step. A saved call runs on the threads of
-        // its backward pass alone: the caller's thread would wake on the processor of one of them.
+        // On one of the pool's threads, which the others help at every step. A saved call runs on the threads
+        // of its backward pass alone: the caller's thread would wake on the processor of one of them.
         if threads > 1 || (is_saved && count > 1) {
             rayon::scope(|_| pass.run());
         } else {

@@ -1,5 +1,5 @@
-//! Training steps: a network's saved call, its head and loss, its backward pass and the update of all parameters
-//! are recorded at once, and stay on the device.
+//! Training steps: a network's saved call, its head and loss, its backward pass and the update of all
+//! parameters are recorded at once, and stay on the device.
 
 mod carried;
 mod reduction;
@@ -235,8 +235,8 @@ impl GpuRnn {
         training.read(&self.gpu, Given::Parameters(1)).await
     }
 
-    /// The flat arrays, read back: parameters of the network and of the head, then an array of each for each of
-    /// the optimiser's states.
+    /// The flat arrays, read back: parameters of the network and of the head, then an array of each for each
+    /// of the optimiser's states.
     pub async fn flats(&self, training: &GpuTraining) -> Result<Vec<[Vec<f32>; 2]>> {
         let mut all = vec![[
             training.read(&self.gpu, Given::Parameters(0)).await?,

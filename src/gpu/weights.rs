@@ -120,8 +120,8 @@ impl DeviceWeights {
         all.into_iter().map(|(_, buffer)| buffer.clone()).collect()
     }
 
-    /// The packing of the weights that training steps read, from the parameters that are on the device; of weights
-    /// that have changed once.
+    /// The packing of the weights that training steps read, from the parameters that are on the device; of
+    /// weights that have changed once.
     pub async fn training(&self, gpu: &Gpu, weights: &Weights, dtype: Dtype, save: Save) -> Result<Prepared> {
         let mut sets = self.sets.lock().await;
         let of = Of { gpu, weights, dtype, changes: self.changes };
@@ -135,8 +135,8 @@ impl DeviceWeights {
         Prepared::new(gpu, &buffers, plan, false).await
     }
 
-    /// Parameters were changed on the device, and the weights packed that training steps read. Others wait for the
-    /// call that reads them.
+    /// Parameters were changed on the device, and the weights packed that training steps read. Others wait
+    /// for the call that reads them.
     pub async fn trained(&self) {
         let mut sets = self.sets.lock().await;
         sets.sets.iter_mut().flatten().for_each(|packed| packed.is_behind = true);
@@ -157,7 +157,8 @@ impl Sets {
             return Ok(known.clone());
         }
         check_numbers(of.weights, of.dtype)?;
-        // The set stays as before where packing fails or its future is dropped: earlier calls are bound to it.
+        // The set stays as before where packing fails or its future is dropped: earlier calls are bound to
+        // it.
         let prepared = match self.sets[set as usize].as_mut().and_then(|packed| packed.packing.take()) {
             Some(prepared) => prepared,
             None => self.packing(of, set, known.as_deref()).await?,

@@ -38,8 +38,8 @@ pub enum Read {
     SplitWide,
     /// A workgroup reads rows and weights into its own memory.
     Workgroup,
-    /// The same on the way back, with K in so many parts, each a workgroup's: another dispatch adds their sums. On
-    /// the way forward K is whole.
+    /// The same on the way back, with K in so many parts, each a workgroup's: another dispatch adds their
+    /// sums. On the way forward K is whole.
     Parts(u32),
     /// Workgroup memory as in `Workgroup`; subgroups multiply the rows and weights as cooperative matrices of
     /// f16.

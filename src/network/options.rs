@@ -147,8 +147,8 @@ pub struct Outputs {
     pub every_layer: bool,
 }
 
-/// The numbers that a saved call keeps for its backward pass, beside h of every step; counts are per unit, time
-/// step and row of the batch.
+/// The numbers that a saved call keeps for its backward pass, beside h of every step; counts are per unit,
+/// time step and row of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Save {
     /// The pre-activations of all gates too: 5 numbers with c of an LSTM (9 if it is layer-normalised), 4 of

@@ -129,7 +129,8 @@ impl<'a> PlanBuffers<'a> {
         &self.all[id]
     }
 
-    /// A buffer that kernels read and write as a whole; in whole vectors, past whose end a kernel sees nothing.
+    /// A buffer that kernels read and write as a whole; in whole vectors, past whose end a kernel sees
+    /// nothing.
     pub fn work(&mut self, name: &str, len: u64, dtype: Dtype) -> Result<BufferId> {
         let len = len.div_ceil(FOUR).saturating_mul(FOUR);
         self.add(name, Content::Work, len, dtype, binding_bytes(self.limits, dtype))

@@ -1,5 +1,5 @@
-//! The head and the loss of a training step, forward and backward: from a network's results to the gradients by
-//! them and by the head's parameters.
+//! The head and the loss of a training step, forward and backward: from a network's results to the gradients
+//! by them and by the head's parameters.
 
 mod loss;
 mod pooled;

@@ -20,11 +20,11 @@ const TURNS: u64 = 16;
 /// The weights that a packing makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// Those of all calls.
+    /// The weights of all calls.
     Calls,
-    /// Those that only saved calls and their backward passes read.
+    /// The weights that only saved calls and their backward passes read.
     SavedCalls,
-    /// Those that training steps read.
+    /// The weights that training steps read.
     Training(Save),
 }
 

@@ -1,4 +1,5 @@
-//! The end of a training step: the norm of all gradients, the optimiser, and the packing of the head's weights.
+//! The end of a training step: the norm of all gradients, the optimiser, and the packing of the head's
+//! weights.
 
 use super::buffers::{Binding, BufferId, Given, PlanBuffers};
 use super::dims::{Dims, NormOfAllDims, SquaresDims, UpdateDims};

@@ -45,11 +45,11 @@ pub enum WeightPart {
     SavedInputWeight,
     /// `bias_ih` of such a call.
     SavedInputBias,
-    /// The weight of a product on the way back, `[K/8, C/4, 8]` of 4 c, or `[K/4/8, C/4, 8]` of 4 k by 4 c; C by
-    /// unit, gate.
+    /// The weight of a product on the way back, `[K/8, C/4, 8]` of 4 c, or `[K/4/8, C/4, 8]` of 4 k by 4 c; C
+    /// by unit, gate.
     Transposed(Product),
-    /// The weight of a recurrent product over all time steps, by which a saved call's gates are made again, as
-    /// [`WeightPart::SavedInputWeight`].
+    /// The weight of a recurrent product over all time steps, by which a saved call's gates are made again,
+    /// as [`WeightPart::SavedInputWeight`].
     Again(Product),
     /// `bias_ih` and `bias_hh` together, for the same.
     BothBiases,
@@ -117,8 +117,8 @@ impl WeightPart {
         )
     }
 
-    /// True for a weight that training steps read: saved calls, and backward passes that compute no gradient by
-    /// the network's input.
+    /// True for a weight that training steps read: saved calls, and backward passes that compute no gradient
+    /// by the network's input.
     pub(super) fn is_for_training(self, slot: &SlotSpec, save: Save) -> bool {
         let (weight, bias) = input_parts(&slot.cell, save == Save::Gates);
         match self {

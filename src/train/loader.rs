@@ -191,8 +191,8 @@ impl Loader {
         }
     }
 
-    /// All that batches depend on, but for the rank. The sequences come last, since another seed may have held
-    /// others back, and an error should name the seed.
+    /// All that batches depend on, but for the rank. The sequences come last, since another seed may have
+    /// held others back, and an error should name the seed.
     fn settings(&self) -> [(&'static str, Value); 8] {
         let mut sum = crc32fast::Hasher::new();
         self.lengths.iter().for_each(|&length| sum.update(&(length as u64).to_le_bytes()));

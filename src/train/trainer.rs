@@ -53,8 +53,8 @@ use std::path::PathBuf;
 ///
 /// [The module](super) shows the same steps by hand.
 ///
-/// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step. The objects of
-/// the last four shapes (T and N) are kept: sequences of many lengths are best padded to few
+/// On a GPU all numbers stay there between steps. The host waits for no report, of 64 bytes a step. The
+/// objects of the last four shapes (T and N) are kept: sequences of many lengths are best padded to few
 /// ([`Dataset::step_multiple`](super::Dataset::step_multiple)).
 #[derive(Debug)]
 pub struct Trainer {
@@ -146,13 +146,13 @@ fn other_batch(carried: usize, found: usize) -> Error {
 
 /// # Making a trainer
 impl Trainer {
-    /// A trainer of a network, with a head whose weights are drawn anew. The trainer has a network of its own: a
-    /// clone of `rnn` keeps its weights.
+    /// A trainer of a network, with a head whose weights are drawn anew. The trainer has a network of its
+    /// own: a clone of `rnn` keeps its weights.
     ///
     /// # Errors
-    /// [`Error::InputSizeOpen`] for a network that has no weights yet; [`Error::Setting`] for a head, a loss or an
-    /// optimiser that exclude each other or the network; [`Error::Unsupported`] for a network that the engine
-    /// cannot train; the errors of [`Rnn::call`] about memory and the device.
+    /// [`Error::InputSizeOpen`] for a network that has no weights yet; [`Error::Setting`] for a head, a loss
+    /// or an optimiser that exclude each other or the network; [`Error::Unsupported`] for a network that the
+    /// engine cannot train; the errors of [`Rnn::call`] about memory and the device.
     pub fn new(rnn: Rnn, head: Head, loss: Loss, optimizer: Optimizer) -> Result<Trainer> {
         let head = HeadWeights::init(&head, rnn.known_weights()?.config())?;
         Trainer::with_head(rnn, head, loss, optimizer)
@@ -206,8 +206,8 @@ impl Trainer {
     ///
     /// # Errors
     /// The errors of [`Rnn::call`] and of [`Loss::evaluate`]; those of [`reduce`](Trainer::reduce);
-    /// [`Error::NotFinite`] for a loss or a norm of gradients that is no finite number. Such a step changes no
-    /// parameter; states that are carried are to be [reset](Trainer::reset_states).
+    /// [`Error::NotFinite`] for a loss or a norm of gradients that is no finite number. Such a step changes
+    /// no parameter; states that are carried are to be [reset](Trainer::reset_states).
     pub async fn step_async(&mut self, call: &Call<'_>, targets: &Targets) -> Result<Vec<Report>> {
         self.run_step(call, targets, Wait::Elsewhere).await
     }
@@ -364,8 +364,8 @@ impl Trainer {
         refused.map_or(Ok(reports), Err)
     }
 
-    /// Tells the schedule a metric, such as the loss of held-back data, for a learning rate that is reduced on a
-    /// plateau.
+    /// Tells the schedule a metric, such as the loss of held-back data, for a learning rate that is reduced
+    /// on a plateau.
     pub fn observe(&mut self, metric: f64) {
         let base = self.optimizer.learning_rate();
         self.settings.schedule.observe(base, metric, &mut self.progress.schedule);

@@ -111,7 +111,7 @@ impl<'a> Opening<'a, '_> {
     }
 }
 
-/// What a file has.
+/// The contents of a file.
 pub(crate) struct Opened<'a> {
     pub dialect: &'static str,
     pub arrays: Vec<Array<'a>>,

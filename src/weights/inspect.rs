@@ -1,4 +1,4 @@
-//! What a file has: its arrays, and the networks that were found in it.
+//! The contents of a file: its arrays, and the networks that were found in it.
 
 use super::formats::{self, Found, Limits, OpenFile, Opened, Part, Recipe};
 use super::metadata::settings;

@@ -19,7 +19,7 @@ const ACTIVATION: &str = "activation";
 /// The key of a layout, in which the network was trained.
 const LAYOUT: &str = "layout";
 
-/// What the metadata of a safetensors file state. Options are read beside the cells alone: other files may
+/// The statements of a safetensors file's metadata. Options are read beside the cells alone: other files may
 /// hold anything under these keys.
 pub(super) fn stated(entries: &BTreeMap<&str, &str>) -> Result<Stated> {
     let mut stated = Stated::default();

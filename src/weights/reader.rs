@@ -14,7 +14,7 @@ use std::path::Path;
 /// metadata of a file that [`Weights::save`] has written, attributes of a graph, a stored configuration. The
 /// rest is for the caller to say. A setting of the caller that contradicts the file is refused.
 ///
-/// Of a file with several networks, [`prefix`](Reader::prefix) picks one. Arrays of other layers are passed
+/// [`prefix`](Reader::prefix) picks a network of a file with several. Arrays of other layers are passed
 /// over.
 ///
 /// ```

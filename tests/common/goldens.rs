@@ -25,7 +25,8 @@ pub fn of_gradients() -> impl Iterator<Item = &'static str> {
     ALL.into_iter().filter(|file| file.ends_with("_gradients"))
 }
 
-/// The error that the precision of a file's numbers allows: PyTorch computed in double precision, the others in single.
+/// The error that the precision of a file's numbers allows: PyTorch computed in double precision, the others
+/// in single.
 pub fn tolerance_of(file: &str) -> Tolerance {
     if file.starts_with("pytorch") { F64 } else { F32 }
 }

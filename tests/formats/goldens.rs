@@ -20,7 +20,7 @@ pub struct Case {
     last_only: bool,
 }
 
-/// What a framework was given and has computed: some of these.
+/// The arrays that a framework was given and has computed: some of these.
 const ARRAYS: [&str; 7] = ["input", "h0", "c0", "output", "output_reverse", "h_n", "c_n"];
 
 /// The networks of the goldens, read from their files.

@@ -1,4 +1,4 @@
-//! What cannot be read or written is refused by its name.
+//! Refusals, by name, of arrays and networks that cannot be read or written.
 
 use crate::{data, says};
 use wgpu_rnn::file::{self, Format, Limits};

@@ -1,5 +1,5 @@
-//! Many options at once, drawn at random, with lengths, dropout, saving, schedule, type and sizes, against the
-//! tape.
+//! Many options at once, drawn at random, with lengths, dropout, saving, schedule, type and sizes, against
+//! the tape.
 
 use crate::common::gradients::{Given, difference_near, worst};
 use crate::common::options::{OPTIONS, Row, with};

@@ -121,7 +121,8 @@ fn by_schedule(engine: &Engine, index: usize) -> Outcome {
     Ok(())
 }
 
-/// Stored as f16, by both savings and every schedule: near the tape's gradients of the numbers that f16 holds.
+/// Stored as f16, by both savings and every schedule: near the tape's gradients of the numbers that f16
+/// holds.
 fn in_half(engine: &Engine, index: usize) -> Outcome {
     if !engine.limits().is_some_and(|limits| limits.f16) {
         println!("the adapter has no SHADER_F16: nothing is tested");
@@ -174,8 +175,8 @@ fn in_segments(engine: &Engine, index: usize) -> Outcome {
     Ok(())
 }
 
-/// Every tile of a step or sequence, forward and on the way back, by sizes around those of tiles and pieces of
-/// K.
+/// Every tile of a step or sequence, forward and on the way back, by sizes around those of tiles and pieces
+/// of K.
 fn every_tile(engine: &Engine) -> Outcome {
     for (schedule, cell, hidden, steps, batch) in [
         (Schedule::Stepwise, Cell::Lstm, 70, 2, 35),
@@ -228,8 +229,8 @@ fn weights_that_stay_put(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// Every phase of the way back by tiles with parts of K: the tape's gradients, with lengths, in both types, and by
-/// all schedules that have them with the same bits. K fills neither parts nor pieces, rows no tile.
+/// Every phase of the way back by tiles with parts of K: the tape's gradients, with lengths, in both types,
+/// and by all schedules that have them with the same bits. K fills neither parts nor pieces, rows no tile.
 fn parts_of_k(engine: &Engine) -> Outcome {
     let lstm = || Config::lstm(37);
     let has_f16 = engine.limits().is_some_and(|limits| limits.f16);
@@ -297,7 +298,8 @@ fn long_sums(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// More batch rows than a kernel's loop has turns: gradients by learned states and peepholes are sums over them.
+/// More batch rows than a kernel's loop has turns: gradients by learned states and peepholes are sums over
+/// them.
 fn large_batch(engine: &Engine) -> Outcome {
     let mut large = case(&Config::lstm(2).peepholes().learned_state().input_size(1), 1, 33_001, 72);
     large.state = None;

@@ -184,8 +184,8 @@ fn earlier_calls_leave_nothing_behind(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// A wanted gradient has the same bits beside more or fewer others; one that is not wanted is zero, and sums add
-/// up.
+/// A wanted gradient has the same bits beside more or fewer others; one that is not wanted is zero, and sums
+/// add up.
 fn parts_that_are_not_wanted_are_empty(engine: &Engine) -> Outcome {
     for config in networks() {
         let case = case(&config, 6, 3, 82);

@@ -131,7 +131,7 @@ fn refusals_are_one_line() {
     assert!(!folder.path("x.params").exists());
 }
 
-/// What a file states holds, and an option that contradicts it is refused by both names.
+/// A file's statements hold, and an option that contradicts one is refused by both names.
 #[test]
 fn what_a_file_states_holds() {
     let folder = Folder::new();

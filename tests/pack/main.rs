@@ -299,8 +299,8 @@ fn cuts_lie_between_tensors() -> Outcome {
     Ok(())
 }
 
-/// The weights of a saved call and its backward pass, but for the gradient by the input, are those that a training
-/// step packs.
+/// The weights of a saved call and its backward pass, but for the gradient by the input, are those that a
+/// training step packs.
 fn training_packs() -> Outcome {
     for config in networks() {
         for save in [Save::Gates, Save::States] {

@@ -75,8 +75,9 @@ fn step_back(hidden_size: usize, batch: usize, step: Option<Tile>, limits: &Limi
     (product.tile, groups, seconds)
 }
 
-/// Large steps on the way back have K in parts, which give every unit of a large GPU two workgroups. A step that
-/// a dispatch more would slow down has K whole, and so has one whose sums of parts do not fit into a binding.
+/// Large steps on the way back have K in parts, which give every unit of a large GPU two workgroups. A step
+/// that a dispatch more would slow down has K whole, and so has one whose sums of parts do not fit into a
+/// binding.
 #[test]
 fn k_is_in_parts_where_that_is_faster() {
     let limits = Limits { machine: Machine::DISCRETE, ..Limits::default() };
@@ -114,8 +115,8 @@ fn sequence_by(name: &str, limits: &Limits) -> Vec<String> {
     steps.map(|one| format!("{}/{}", one.kernel.name(), one.tile)).collect()
 }
 
-/// A named tile is that of a sequence's way back and of the product after all steps. A tile that keeps weights
-/// in registers is of the way forward alone, whose way back has the plan's own tiles.
+/// A named tile is that of a sequence's way back and of the product after all steps. A tile that keeps
+/// weights in registers is of the way forward alone, whose way back has the plan's own tiles.
 #[test]
 fn a_named_tile_is_of_the_way_back() {
     let discrete = Limits { machine: Machine::DISCRETE, subgroup_size: 32, ..Limits::default() };

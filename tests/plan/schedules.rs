@@ -253,8 +253,8 @@ fn step_tiles_depend_on_neither_time_nor_schedule() {
     }
 }
 
-/// A tile that a sequence cannot have is refused with the tiles that it can have: 36 units of an LSTM fit into
-/// registers, 128 do not. A network that has no sequence refuses the schedule.
+/// A tile that a sequence cannot have is refused with the tiles that it can have: 36 units of an LSTM fit
+/// into registers, 128 do not. A network that has no sequence refuses the schedule.
 #[test]
 fn a_tile_that_no_sequence_has_is_refused_by_name() {
     let refused = |config: Config, name: &str| {

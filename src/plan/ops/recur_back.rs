@@ -85,8 +85,8 @@ struct BackSteps<'a> {
 }
 
 impl BackSteps<'_> {
-    /// A phase of a time step; with `ends`, its product alone, after all time steps. Where K is in parts, their
-    /// sums are added by a dispatch of its own, which has the same arrays and the formula.
+    /// A phase of a time step; with `ends`, its product alone, after all time steps. Where K is in parts,
+    /// their sums are added by a dispatch of its own, which has the same arrays and the formula.
     fn dispatches(&self, builder: &mut Builder<'_>, phase: Back, ends: bool) -> Result<Vec<Dispatch>> {
         let (group, own, segment) = (self.group, self.own, self.segment);
         let (network, workload, slot) = (builder.network, builder.workload, group.slot());

@@ -21,8 +21,8 @@ pub struct Report {
     pub learning_rate: f64,
     /// The scale of the loss.
     pub loss_scale: f64,
-    /// The gradients were not finite, so that the parameters stayed as they were. Only a scale of the loss that
-    /// adapts skips steps.
+    /// The gradients were not finite, so that the parameters stayed as they were. Only a scale of the loss
+    /// that adapts skips steps.
     pub is_skipped: bool,
 }
 

@@ -50,8 +50,8 @@ impl Trainer {
         Ok(self)
     }
 
-    /// Scales the loss, for a network that is stored as f16, from the first scale on. With a scale that adapts,
-    /// every step waits for the device.
+    /// Scales the loss, for a network that is stored as f16, from the first scale on. With a scale that
+    /// adapts, every step waits for the device.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings that no scale can have.

@@ -13,11 +13,12 @@ const CARRIED: [&str; 2] = ["carried.h", "carried.c"];
 
 /// # Going on later
 impl Trainer {
-    /// The whole state of the training: parameters, the optimiser's arrays, and counters. A trainer that is made
-    /// alike and that [restores](Trainer::restore) the checkpoint goes on with the same bits. `beside` is the
-    /// caller's own, such as [`Loader::state`](crate::train::Loader::state); [`Trainer::restore`] gives it back.
-    /// Reports that are not there yet are no part of it: [`finish_async`](Trainer::finish_async) comes first where
-    /// a run that goes on needs them, or where a step that is not finite must not be kept.
+    /// The whole state of the training: parameters, the optimiser's arrays, and counters. A trainer that is
+    /// made alike and that [restores](Trainer::restore) the checkpoint goes on with the same bits. `beside`
+    /// is the caller's own, such as [`Loader::state`](crate::train::Loader::state); [`Trainer::restore`]
+    /// gives it back. Reports that are not there yet are no part of it:
+    /// [`finish_async`](Trainer::finish_async) comes first where a run that goes on needs them, or where a
+    /// step that is not finite must not be kept.
     ///
     /// # Errors
     /// [`Error::Argument`] between batches that are accumulated; the errors of

@@ -11,8 +11,8 @@ impl Trainer {
     /// The predictions of a call, `[T, N, C]`, without dropout.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a call with dropout, [`Error::Unsupported`] for lengths on the GPU, and the errors
-    /// of [`Rnn::call`](crate::Rnn::call).
+    /// [`Error::Argument`] for a call with dropout, [`Error::Unsupported`] for lengths on the GPU, and the
+    /// errors of [`Rnn::call`](crate::Rnn::call).
     pub async fn predict_async(&mut self, call: &Call<'_>) -> Result<Array3<f32>> {
         self.run_predict(call, Wait::Elsewhere).await
     }
@@ -64,8 +64,8 @@ impl Trainer {
         Ok((self.rnn.known_weights()?, &self.head))
     }
 
-    /// Writes the weights of the network and of the head by PyTorch's names, as safetensors, beside first and then
-    /// into its place. [`Weights::load`] reads the file, and leaves the head out.
+    /// Writes the weights of the network and of the head by PyTorch's names, as safetensors, beside first and
+    /// then into its place. [`Weights::load`] reads the file, and leaves the head out.
     ///
     /// # Errors
     /// The errors of [`weights_async`](Trainer::weights_async) and of [`Weights::save`].

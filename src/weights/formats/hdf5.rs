@@ -1,8 +1,8 @@
 //! HDF5 files, by the crate `hdf5-pure`: texts of attributes, and arrays, whose numbers stay where they are.
 //!
-//! The crate checks each length against the source before it asks for memory (`benches/record/decisions.md` has
-//! the trials). The walk over groups, which may hold each other, and the memory of arrays that are packed are
-//! spent from the [`Budget`].
+//! The crate checks each length against the source before it asks for memory (`benches/record/decisions.md`
+//! has the trials). The walk over groups, which may hold each other, and the memory of arrays that are packed
+//! are spent from the [`Budget`].
 
 use super::{Array, Budget, Element, Fault, Head, Part, View, count};
 use crate::Result;
@@ -49,7 +49,7 @@ pub(super) fn is(head: &Head) -> bool {
     head.starts_with(MAGIC)
 }
 
-/// What a file has.
+/// The contents of a file.
 pub(super) struct Tree<'a> {
     /// Every array, by its path without a first `/`.
     pub arrays: Vec<Array<'a>>,

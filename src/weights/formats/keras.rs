@@ -2,8 +2,8 @@
 //!
 //! A layer is a network, by the layer's name, behind the names of the models that it lies in. A cell's arrays
 //! are `kernel` `[I, G*H]`, `recurrent_kernel` `[H, G*H]` and `bias`; Keras 3 numbers them, and Keras 2 names
-//! them. Gates are in the order i, f, c, o (LSTM) and z, r, h (GRU). A GRU has one bias (`[3*H]`, reset before
-//! the recurrent product) or two (`[2, 3*H]`, after).
+//! them. Gates are in the order i, f, c, o (LSTM) and z, r, h (GRU). A GRU has one bias (`[3*H]`, reset
+//! before the recurrent product) or two (`[2, 3*H]`, after).
 //!
 //! The stored configuration states the rest: `layer.rs`. `.weights.h5` has none.
 

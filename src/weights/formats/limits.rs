@@ -1,9 +1,9 @@
-//! What the reading of a file may take.
+//! The limits of reading a file.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the reading of a file may take. Each part is spent before memory is asked for.
+/// The limits of reading a file. Each part is spent before memory is asked for.
 ///
 /// ```
 /// use wgpu_rnn::file::Limits;
@@ -36,7 +36,7 @@ impl Default for Limits {
 /// Bytes that any file may take.
 const SMALL: u64 = 1 << 20;
 
-/// What is left of the limits.
+/// The rest of the limits.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: Limits,

@@ -4,7 +4,7 @@ use super::super::{Naming, TensorKind, TensorName};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
-/// How a file spells the names of a network's tensors.
+/// A file's spelling of the names of a network's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Form {
     /// `weight_ih_l0_reverse`.

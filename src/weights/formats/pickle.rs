@@ -71,7 +71,7 @@ pub(super) struct Tensor {
     pub dtype: Option<Box<str>>,
 }
 
-/// What a state dictionary is made of.
+/// The values that a state dictionary is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Global {
     OrderedDict,

@@ -1,4 +1,4 @@
-//! How a tensor of ours is made from the arrays of a file.
+//! Recipes: tensors of ours, made from the arrays of a file.
 
 mod axes;
 

@@ -5,7 +5,7 @@ use super::Fault;
 use crate::{Cell, Config, Error, Result};
 use std::collections::BTreeMap;
 
-/// What a file says about a network beyond the names and shapes of its arrays.
+/// A file's statements about a network beyond the names and shapes of its arrays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stated {
     /// Options as fields of a configuration, whose sizes are not looked at.
@@ -18,7 +18,7 @@ pub(crate) struct Stated {
     words: BTreeMap<&'static str, String>,
     /// The network gives its last output alone (Keras `return_sequences=False`).
     pub last_only: bool,
-    /// What a reader of the network should know: logged when it is read.
+    /// Notes for the reader of the network: logged when it is read.
     pub notes: Vec<String>,
     /// The reason why this network of the file cannot be read.
     pub fault: Option<(Fault, String)>,

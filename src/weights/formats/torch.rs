@@ -162,7 +162,7 @@ fn of_pickle<'a>(
     of_arrays(dialect, arrays, &Stated::default())
 }
 
-/// What a pickle tells of a tensor's storage.
+/// A tensor's storage, as a pickle tells it.
 struct Told {
     key: Box<str>,
     element: Element,

@@ -1,4 +1,4 @@
-//! What the stored configuration of a layer states about its network.
+//! The statements of a layer's stored configuration about its network.
 
 use super::super::Stated;
 use super::model::Layer;

@@ -14,7 +14,8 @@ const OBJECT: u64 = 640;
 /// The layers of a model.
 #[derive(Default)]
 pub(super) struct Model {
-    /// Every layer that is, or holds, a recurrent network, by its name behind the names of the models around it.
+    /// Every layer that is, or holds, a recurrent network, by its name behind the names of the models around
+    /// it.
     pub layers: BTreeMap<String, Layer>,
     /// The layer's name by its place in a file of Keras 3: the names of the models around it, and its class.
     pub places: BTreeMap<String, String>,

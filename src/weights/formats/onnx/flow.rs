@@ -173,7 +173,7 @@ impl Flow {
     }
 }
 
-/// What a node makes of a layer's output, for each of its outputs; nothing where that is not known.
+/// A node's outputs, made from a layer's output; nothing for an output that is not known.
 pub(super) fn of_node<'a>(node: &Node<'a>, flow: &Flow, scopes: &Scopes<'a>) -> Result<Vec<Value<'a>>> {
     let other = |place: usize| match scopes.get(node.input(place)) {
         Some(Value::Flow(flow)) => Some(flow),

@@ -76,7 +76,7 @@ pub(super) const fn order(cell: Cell) -> &'static [usize] {
     }
 }
 
-/// What is read of a node.
+/// The parts of a node that are read.
 struct Source<'s, 'a> {
     node: &'s Node<'a>,
     scopes: &'s Scopes<'a>,

@@ -81,7 +81,7 @@ const OPERATORS: [&str; 29] = [
 /// The operators of onnxruntime that are looked at.
 const MICROSOFT: [&str; 1] = ["DynamicQuantizeLSTM"];
 
-/// What a model is read with.
+/// The files and the budget that a model is read with.
 pub(super) struct Reader<'a, 'b> {
     pub opening: &'b Opening<'a, 'b>,
     pub budget: &'b Budget,

@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Axes that an array may have.
 pub(super) const MAX_AXES: usize = 64;
 
-/// What a node makes of an array, for each of its outputs; nothing where it computes.
+/// A node's outputs, made from an array; nothing for a node that computes.
 pub(super) fn of_constant<'a>(
     node: &Node<'a>,
     recipe: &Recipe<'a>,

@@ -1,4 +1,4 @@
-//! What is known of the values of a graph before it runs: numbers of the model, and outputs of its layers.
+//! The values of a graph that are known before it runs: numbers of the model, and outputs of its layers.
 
 use super::super::{Budget, Element, Part, Recipe, View, count};
 use super::flow::Flow;
@@ -6,7 +6,7 @@ use super::model::{Attribute, Name, Node};
 use crate::Result;
 use std::collections::HashMap;
 
-/// What is known of a value.
+/// A value that is known.
 #[derive(Clone, Debug)]
 pub(super) enum Value<'a> {
     /// Numbers of the model.
@@ -110,7 +110,7 @@ pub(super) fn axis(axis: i64, count: usize) -> Option<usize> {
     usize::try_from(axis).ok().filter(|&axis| axis < count)
 }
 
-/// What a node makes of the model's numbers, for each of its outputs; no output of one that is not known.
+/// A node's outputs, made from the model's numbers; none of a node that is not known.
 pub(super) fn of_node<'a>(node: &Node<'a>, scopes: &Scopes<'a>, budget: &Budget) -> Result<Vec<Value<'a>>> {
     let first = scopes.get(node.input(0));
     let values = match (node.operator, first) {
@@ -223,7 +223,7 @@ fn concat<'a>(node: &Node<'a>, scopes: &Scopes<'a>) -> Result<Option<Value<'a>>>
     Ok(Some(Value::Partial(partial)))
 }
 
-/// What a node makes of a shape, of which some numbers are known.
+/// A node's outputs, made from a shape, of which some numbers are known.
 fn of_partial<'a>(
     node: &Node<'a>,
     partial: &[Option<i64>],
