@@ -1,9 +1,6 @@
 // pool: the mean or the maximum of rows over the steps of each sequence.
 //   features [T, N, F], lengths [N]  ->  pooled [N, F]
 
-@group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> features: array<f32>;
-@group(0) @binding(2) var<storage, read> lengths: array<u32>;
 @group(0) @binding(3) var<storage, read_write> pooled: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -2,9 +2,6 @@
 // maximum. The gradient by a maximum goes to the first step that has it.
 //   features [T, N, F], lengths [N], by_pooled [N, F]  ->  by_features [T, N, F]
 
-@group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> features: array<f32>;
-@group(0) @binding(2) var<storage, read> lengths: array<u32>;
 @group(0) @binding(3) var<storage, read> by_pooled: array<f32>;
 @group(0) @binding(4) var<storage, read_write> by_features: array<f32>;
 

@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
     ///     tensors.map(|(name, tensor)| (format!("{prefix}{name}"), tensor.to_owned())).collect::<Vec<_>>()
     /// };
     /// let both = [named("encoder.gru."), named("decoder.gru.")].concat();
-    /// assert_eq!(Weights::reader().prefix("encoder.gru").from_tensors(both.clone())?, made);
+    /// assert_eq!(Weights::reader().prefix("encoder.gru".to_owned()).from_tensors(both.clone())?, made);
     /// let error = Weights::reader().from_tensors(both).unwrap_err().to_string();
     /// assert!(error.contains(r#"found "decoder.gru" (gru, 1 layer, input 7, hidden 13), "encoder.gru""#));
     /// # Ok::<(), wgpu_rnn::Error>(())
