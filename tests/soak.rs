@@ -55,7 +55,7 @@ fn soak(engine: &Engine) -> Outcome {
         grown.push(bytes_in_use().saturating_sub(in_use));
     }
     println!(
-        "soak: {calls} calls, heap {kept} bytes more, the C library's {grown:?} more after each quarter of the calls"
+        "soak: {calls} calls, heap {kept} bytes more, the C library's {grown:?} more after each quarter"
     );
     if inspect::objects_made(engine) != objects {
         return Err("objects were made in the steady state".into());
@@ -74,9 +74,9 @@ fn soak(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// Bytes that the C library has given out, to the driver too; 0 where the C library does not tell. Resident memory
-/// tells less: glibc before 2.38 cannot reuse a freed block for an aligned one of equal size, and a driver's
-/// blocks of a MiB then go on to fresh memory.
+/// Bytes that the C library has given out, to the driver too; 0 where the C library does not tell. Resident
+/// memory tells less: glibc before 2.38 cannot reuse a freed block for an aligned one of equal size, and a
+/// driver's blocks of a MiB then go on to fresh memory.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 fn bytes_in_use() -> usize {
