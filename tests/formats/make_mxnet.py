@@ -171,7 +171,8 @@ def flat():
     output = nd.RNN(nd.array(input), nd.array(vector), zeros, zeros, mode="lstm", state_size=H, num_layers=2,
                     bidirectional=True)
     numpy.savez(path("mxnet_flat.npz"), **{"encoder.rnn_param": vector.astype(numpy.float32)})
-    case("flat", output.asnumpy(), input, file="mxnet_flat.npz", config="lstm")
+    case("flat", output.asnumpy(), input, file="mxnet_flat.npz",
+         config={"cell": "lstm", "hidden_size": H, "input_size": I, "num_layers": 2, "bidirectional": True})
 
 
 layers()

@@ -444,6 +444,55 @@ def bodies():
     keep("scan", {"input": x, "output": run(model, {"X": x})[output]})
 
 
+def functions():
+    """Layers in functions of a model: one called twice, by a function of another, and PyTorch's of a module."""
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    within = Graph()
+    lower = within.node("LSTM", "x", "w", "r", "b", hidden_size=H, name="lower")
+    upper = within.node("LSTM", within.node("Squeeze", lower, "axis"), "v", "s", hidden_size=H, name="upper")
+    within.nodes.insert(0, helper.make_node("Constant", [], ["axis"], value_ints=[1]))
+    within.nodes.append(helper.make_node("Squeeze", [upper, "axis"], ["y"]))
+    weights = ["w", "r", "b", "v", "s"]
+    two = helper.make_function("own", "Two", ["x", *weights], ["y"], within.nodes, imports)
+    around = helper.make_function("own", "Around", ["a", *weights], ["c"], [
+        helper.make_node("Two", ["a", *weights], ["c"], domain="own", name="call")], imports)
+    shapes = [(1, 4 * H, I), (1, 4 * H, H), (1, 8 * H), (1, 4 * H, H), (1, 4 * H, H)]
+
+    def with_functions(graph, outputs, *all_functions):
+        graph.domains.append(("own", 1))
+        model = graph.model(outputs)
+        model.functions.extend(all_functions)
+        return model
+
+    graph = Graph()
+    first = graph.node("Two", "X", *[random(*shape) for shape in shapes], domain="own", name="first")
+    second = graph.node("Around", "X", *[random(*shape) for shape in shapes], domain="own", name="second")
+    model = with_functions(graph, [first, second], two, around)
+    write("functions", model)
+    x = random(T, N, I)
+    results = run(model, {"X": x})
+    for prefix, output in [("first/lower", first), ("second/call/lower", second)]:
+        keep(f"functions_{prefix.split('/')[0]}", {"input": x, "output": results[output]}, file="onnx/functions.onnx",
+             prefix=prefix)
+    # Functions without an end, and a few that are a billion nodes.
+    call = lambda name, value, output: helper.make_node(name, [value], [output], domain="own")
+    endless = helper.make_function("own", "F0", ["x"], ["y"], [call("F0", "x", "y")], imports)
+    many = [helper.make_function("own", f"F{place}", ["x"], ["y"], [
+        call(f"F{place + 1}", "x", "z"), call(f"F{place + 1}", "z", "y")], imports) for place in range(30)]
+    last = helper.make_function("own", "F30", ["x"], ["y"], [helper.make_node("Identity", ["x"], ["y"])], imports)
+    for name, all_functions in [("endless", [endless]), ("many", [*many, last])]:
+        graph = Graph()
+        graph.layer("LSTM", graph.node("F0", "X", domain="own"), I)
+        write(f"refused_{name}", with_functions(graph, [], *all_functions))
+    path = os.path.join(DATA, "script_function.onnx")
+    model = Only(nn.LSTM(I, H, num_layers=2, bidirectional=True))
+    torch.onnx.export(model, (torch.zeros(T, N, I),), path, dynamo=False, export_modules_as_functions={nn.LSTM},
+                      input_names=["X"], opset_version=17)
+    assert onnx.load(path).functions
+    strip(path)
+    keep("script_function", {"input": x, "output": list(run(path, {"X": x}).values())[0]})
+
+
 def learned():
     graph = Graph()
     batch = graph.node("Slice", graph.node("Shape", "X"), numpy.array([1]), numpy.array([2]))
@@ -534,6 +583,7 @@ def main():
     learned()
     quantized()
     refused()
+    functions()
     save_file(arrays, os.path.join(HERE, "data", "onnx.safetensors"), {
         "cases": json.dumps(cases), "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__, "torch": torch.__version__})
     print(len(cases), "cases")

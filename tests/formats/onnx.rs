@@ -87,6 +87,17 @@ fn what_a_node_says_and_no_network_has_is_refused_by_name() {
     }
 }
 
+/// Functions that call functions, of few bytes.
+#[test]
+fn functions_have_an_end() {
+    for (name, expected) in [
+        ("endless", "ONNX functions: needs 65 containers within each other"),
+        ("many", "ONNX nodes of functions: needs 1048577 tensors"),
+    ] {
+        says(Weights::load(data(&format!("onnx/refused_{name}.onnx"))), expected);
+    }
+}
+
 /// An option that the file states otherwise.
 #[test]
 fn contradictions_are_refused_by_both_names() {

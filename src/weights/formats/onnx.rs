@@ -21,7 +21,7 @@ use super::{Budget, Fault, Head, Opened, Opening};
 use crate::{Error, Merge, Result};
 use flow::Flow;
 use layer::Layer;
-use model::{Graph, Model, Node, Reader};
+use model::{Function, Graph, Model, Name, Node, Reader};
 use std::collections::{BTreeSet, HashMap};
 use values::{Scopes, Value};
 
@@ -36,9 +36,10 @@ pub(super) fn is(head: &Head) -> bool {
 
 pub(super) fn open<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
     let mut reader = Reader::new(opening);
-    let Model { graph, opset } = reader.model()?;
+    let Model { graph, functions, opset } = reader.model()?;
     let (scopes, layers) = Default::default();
-    let mut walk = Walk { opset, budget: opening.budget, scopes, layers, graphs: 0 };
+    let mut walk =
+        Walk { opset, budget: opening.budget, functions: &functions, scopes, layers, graphs: 0, calls: 0 };
     walk.graph(&graph, "")?;
     let networks = stack::networks(walk.layers)?;
     Ok(Opened { dialect: "ONNX", arrays: reader.arrays, networks })
@@ -70,13 +71,19 @@ struct Place<'a> {
     merge: Merge,
 }
 
+/// Bytes of a value that is kept.
+const VALUE: usize = size_of::<(Name, Value<'_>)>();
+
 /// The way through the graphs of a model.
 struct Walk<'a, 'b> {
     opset: Option<u64>,
     budget: &'b Budget,
+    functions: &'b HashMap<Name, Function<'a>>,
     scopes: Scopes<'a>,
     layers: Vec<Place<'a>>,
     graphs: usize,
+    /// Functions that are being gone through, each called by the one before.
+    calls: u64,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -85,18 +92,9 @@ impl<'a> Walk<'a, '_> {
         self.graphs = self.graphs.saturating_add(1);
         self.scopes.frames.push(HashMap::new());
         for (name, view) in &graph.constants {
-            self.budget.bytes("ONNX constants", size_of::<Value<'_>>() as u64)?;
-            self.scopes.set(name, Value::Constant(view.clone().into()));
+            self.keep(name, Value::Constant(view.clone().into()))?;
         }
-        for node in &graph.nodes {
-            match layer::cell(node) {
-                Some(_) => self.layer(node, path, number)?,
-                None => self.node(node)?,
-            }
-            for (name, graph) in node.graphs() {
-                self.graph(graph, &format!("{path}{}/{name}/", name_of(node)))?;
-            }
-        }
+        self.nodes(graph, path, number)?;
         for name in &graph.outputs {
             self.leave(self.flow(Some(name)));
         }
@@ -104,7 +102,57 @@ impl<'a> Walk<'a, '_> {
         Ok(())
     }
 
-    fn flow(&self, name: Option<&model::Name>) -> Option<Flow> {
+    fn nodes(&mut self, graph: &Graph<'a>, path: &str, number: usize) -> Result<()> {
+        for node in &graph.nodes {
+            let function = node.function.as_ref().and_then(|name| self.functions.get(name));
+            match (function, layer::cell(node)) {
+                (Some(function), _) => self.call(node, function, path)?,
+                (None, Some(_)) => self.layer(node, path, number)?,
+                (None, None) => self.node(node)?,
+            }
+            for (name, graph) in node.graphs() {
+                self.graph(graph, &format!("{path}{}/{name}/", name_of(node)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A node that calls a function of the model: the function sees its own values and no others.
+    fn call(&mut self, node: &Node<'a>, function: &Function<'a>, path: &str) -> Result<()> {
+        self.calls = self.calls.saturating_add(1);
+        self.budget.depth("ONNX functions", self.calls)?;
+        // Functions that call functions are many nodes of few bytes.
+        for _ in &function.body.nodes {
+            self.budget.tensor("ONNX nodes of functions")?;
+        }
+        let value = |name: Option<&Name>| self.scopes.get(name).cloned();
+        let given: Vec<_> = (0..function.inputs.len()).map(|place| value(node.input(place))).collect();
+        let around = std::mem::replace(&mut self.scopes.frames, vec![HashMap::new()]);
+        for (name, value) in function.inputs.iter().zip(given) {
+            value.map_or(Ok(()), |value| self.keep(name, value))?;
+        }
+        let number = self.graphs;
+        self.graphs = self.graphs.saturating_add(1);
+        self.nodes(&function.body, &format!("{path}{}/", name_of(node)), number)?;
+        let made: Vec<_> =
+            function.body.outputs.iter().map(|name| self.scopes.get(Some(name)).cloned()).collect();
+        let within = std::mem::replace(&mut self.scopes.frames, around);
+        within.iter().for_each(|frame| self.budget.give_back(frame.len().saturating_mul(VALUE) as u64));
+        for (name, value) in node.outputs.iter().zip(made) {
+            value.map_or(Ok(()), |value| self.keep(name, value))?;
+        }
+        self.calls = self.calls.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Keeps a value under its name, as long as its frame is there.
+    fn keep(&mut self, name: &Name, value: Value<'a>) -> Result<()> {
+        self.budget.bytes("ONNX values", VALUE as u64)?;
+        self.scopes.set(name, value);
+        Ok(())
+    }
+
+    fn flow(&self, name: Option<&Name>) -> Option<Flow> {
         match self.scopes.get(name) {
             Some(Value::Flow(flow)) => Some(flow.clone()),
             _ => None,
@@ -125,8 +173,7 @@ impl<'a> Walk<'a, '_> {
             None => values::of_node(node, &self.scopes, self.budget)?,
         };
         for (name, value) in node.outputs.iter().zip(values) {
-            self.budget.bytes("ONNX values", size_of::<Value<'_>>() as u64)?;
-            self.scopes.set(name, value);
+            self.keep(name, value)?;
         }
         Ok(())
     }
@@ -160,7 +207,7 @@ impl<'a> Walk<'a, '_> {
         let number = self.layers.len();
         if let (Some(output), Ok(layer)) = (node.outputs.first(), &layer) {
             let flow = Flow::of_layer(number, layer.hidden, layer.directions.count(), is_batch_first);
-            self.scopes.set(output, Value::Flow(flow));
+            self.keep(output, Value::Flow(flow))?;
         }
         let (name, path) = (name_of(node).to_owned(), path.to_owned());
         let (readers, merges, merge) = (0, BTreeSet::new(), Merge::Concatenate);

@@ -13,6 +13,8 @@ pub(super) type Name = Rc<str>;
 /// A model: its graph, and the version of each set of operators.
 pub(super) struct Model<'a> {
     pub graph: Graph<'a>,
+    /// The functions of the model, by domain and name.
+    pub functions: HashMap<Name, Function<'a>>,
     /// The version of ONNX's own operators.
     pub opset: Option<u64>,
 }
@@ -24,8 +26,17 @@ pub(super) struct Graph<'a> {
     pub outputs: Vec<Name>,
 }
 
+/// Nodes that a node of the function's name stands for.
+#[derive(Default)]
+pub(super) struct Function<'a> {
+    pub inputs: Vec<Name>,
+    pub body: Graph<'a>,
+}
+
 pub(super) struct Node<'a> {
     pub name: Name,
+    /// The function that the node may call: of an operator that is not looked at, domain and name.
+    pub function: Option<Name>,
     /// The operator; empty for one that is not looked at.
     pub operator: &'static str,
     pub inputs: Vec<Name>,
@@ -101,6 +112,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     pub fn model(&mut self) -> Result<Model<'a>> {
         let mut cursor = Cursor::new(self.opening.part.clone(), FAULT);
         let (mut graph, mut has_opset, mut opset) = (None, false, None);
+        let mut functions = HashMap::new();
         let end = cursor.left();
         fields(&mut cursor, end, |cursor, field, wire| {
             match field {
@@ -116,6 +128,12 @@ impl<'a, 'b> Reader<'a, 'b> {
                         opset = Some(version);
                     }
                 }
+                25 => {
+                    let end = wire.end(cursor, "function")?;
+                    self.budget.bytes("ONNX functions", size_of::<(Name, Function<'_>)>() as u64)?;
+                    let (name, function) = self.function(cursor, end)?;
+                    functions.insert(name, function);
+                }
                 _ => {}
             }
             Ok(())
@@ -124,7 +142,27 @@ impl<'a, 'b> Reader<'a, 'b> {
         if !has_opset {
             return Err(FAULT.error("model", "an opset_import", "none"));
         }
-        Ok(Model { graph, opset })
+        Ok(Model { graph, functions, opset })
+    }
+
+    fn function(&mut self, cursor: &mut Cursor<'a>, end: u64) -> Result<(Name, Function<'a>)> {
+        let (mut name, mut domain) = (String::new(), String::new());
+        let mut function = Function::default();
+        fields(cursor, end, |cursor, field, wire| {
+            match field {
+                1 => name = wire.text(cursor, "name", self.budget)?,
+                4 => function.inputs.push(self.text(cursor, wire, "input")?),
+                5 => function.body.outputs.push(self.text(cursor, wire, "output")?),
+                7 => {
+                    let end = wire.end(cursor, "node")?;
+                    function.body.nodes.push(self.node(cursor, end, 1)?);
+                }
+                10 => domain = wire.text(cursor, "domain", self.budget)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok((self.intern(format!("{domain}:{name}"))?, function))
     }
 
     /// A set of operators: its domain and version.
@@ -199,7 +237,15 @@ impl<'a, 'b> Reader<'a, 'b> {
             "com.microsoft" => &MICROSOFT,
             _ => &[],
         };
-        let operator = known.iter().copied().find(|known| *known == operator).unwrap_or_default();
+        let looked_at = known.iter().copied().find(|known| *known == operator);
+        let function = match looked_at {
+            Some(_) => None,
+            None => {
+                self.budget.bytes("ONNX names", 1)?;
+                Some(self.intern(format!("{domain}:{operator}"))?)
+            }
+        };
+        let operator = looked_at.unwrap_or_default();
         let name = self.intern(name)?;
         let mut attributes = Vec::new();
         if has_attributes {
@@ -224,7 +270,7 @@ impl<'a, 'b> Reader<'a, 'b> {
                 }
             }
         }
-        Ok(Node { name, operator, inputs, outputs, attributes })
+        Ok(Node { name, function, operator, inputs, outputs, attributes })
     }
 
     /// An attribute; of an operator that is not looked at, the graphs within alone.
