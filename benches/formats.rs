@@ -1,6 +1,6 @@
 //! Loading 1 GB of weights, and looking at the file.
 //!
-//!     cargo bench --bench formats
+//!     cargo bench --bench formats -- MODEL.pt
 //!
 //! An LSTM of f32 is written as safetensors, `.params` and `.npz`. More files, as a checkpoint that
 //! `torch.save` has made, are arguments. `memcpy` is a copy of as many bytes into fresh memory. `memory` is
@@ -43,35 +43,41 @@ fn main() -> Result<(), Failure> {
     paths.extend(std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).map(Into::into));
 
     let source = vec![1_u8; bytes];
-    let memcpy = fastest(|| {
-        let mut copy = Vec::with_capacity(bytes);
-        copy.extend_from_slice(&source);
-        std::hint::black_box(copy);
-        Ok(())
-    })?;
-    drop(source);
-    println!("{:.2} GB of f32; memcpy {}", bytes as f64 / 1e9, seconds(memcpy));
-    println!("{:<20} {:>8} {:>8} {:>12} {:>14}", "file", "load", "/memcpy", "memory/file", "inspect");
+    println!("{:.2} GB of f32", bytes as f64 / 1e9);
+    println!(
+        "{:<20} {:>8} {:>8} {:>8} {:>12} {:>14}",
+        "file", "memcpy", "load", "/memcpy", "memory/file", "inspect"
+    );
     for path in &paths {
-        show(path, memcpy)?;
+        show(path, &source)?;
     }
     Ok(())
 }
 
-fn show(path: &Path, memcpy: Duration) -> Result<(), Failure> {
-    let load = fastest(|| {
-        std::hint::black_box(Weights::load(path)?);
-        Ok(())
-    })?;
-    let inspect = fastest(|| {
-        file::inspect(path, Limits::default())?;
-        Ok(())
-    })?;
+fn show(path: &Path, source: &[u8]) -> Result<(), Failure> {
+    let (mut memcpy, mut load, mut inspect) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    for _ in 0..RUNS {
+        memcpy = memcpy.min(timed(|| {
+            let mut copy = Vec::with_capacity(source.len());
+            copy.extend_from_slice(source);
+            std::hint::black_box(copy);
+            Ok(())
+        })?);
+        load = load.min(timed(|| {
+            std::hint::black_box(Weights::load(path)?);
+            Ok(())
+        })?);
+        inspect = inspect.min(timed(|| {
+            file::inspect(path, Limits::default())?;
+            Ok(())
+        })?);
+    }
     let memory = measure(|| drop(Weights::load(path))).bytes_max;
     let len = std::fs::metadata(path)?.len();
     println!(
-        "{:<20} {:>8} {:>8.2} {:>12.2} {:>11.2} ms",
+        "{:<20} {:>8} {:>8} {:>8.2} {:>12.2} {:>11.2} ms",
         path.file_name().unwrap_or_default().to_string_lossy(),
+        seconds(memcpy),
         seconds(load),
         load.as_secs_f64() / memcpy.as_secs_f64(),
         memory as f64 / len as f64,
@@ -80,14 +86,10 @@ fn show(path: &Path, memcpy: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
-fn fastest(mut run: impl FnMut() -> Result<(), Failure>) -> Result<Duration, Failure> {
-    let mut fastest = Duration::MAX;
-    for _ in 0..RUNS {
-        let begun = Instant::now();
-        run()?;
-        fastest = fastest.min(begun.elapsed());
-    }
-    Ok(fastest)
+fn timed(run: impl FnOnce() -> Result<(), Failure>) -> Result<Duration, Failure> {
+    let begun = Instant::now();
+    run()?;
+    Ok(begun.elapsed())
 }
 
 fn seconds(time: Duration) -> String {
