@@ -3,6 +3,11 @@
 use crate::quote;
 use std::path::PathBuf;
 
+const ADVICE: &str = match cfg!(target_arch = "wasm32") {
+    true => "",
+    false => " (on Debian and Ubuntu, `apt-get install mesa-vulkan-drivers libvulkan1` gives a software one)",
+};
+
 /// A failure in one line: the thing, the expectation, the finding.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -334,10 +339,7 @@ pub enum Error {
     },
 
     /// No GPU adapter that can be used.
-    #[error(
-        "no GPU adapter: {0} (on Debian and Ubuntu, \
-         `apt-get install mesa-vulkan-drivers libvulkan1` gives a software one)"
-    )]
+    #[error("no GPU adapter: {0}{ADVICE}")]
     NoAdapter(String),
 
     /// No GPU adapter whose name contains the text that was asked for.

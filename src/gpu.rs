@@ -7,6 +7,7 @@
 //! the time of each pass. [`numbers`] converts f32 to and from f16. [`pipeline_cache`] keeps pipelines in a
 //! file, and `cooperative` checks that cooperative matrices are right.
 
+mod buffer;
 #[cfg(feature = "cooperative-matrix")]
 mod cooperative;
 mod device;
@@ -54,7 +55,7 @@ pub(crate) struct GpuRnn {
     prepared: Mutex<VecDeque<(Workload, Prepared)>>,
     encoded: Mutex<VecDeque<interop::Encoded>>,
     /// Buffers that lengths on the GPU are read back through.
-    lengths: Mutex<VecDeque<wgpu::Buffer>>,
+    lengths: Mutex<VecDeque<buffer::Buffer>>,
 }
 
 /// Calls whose objects are kept.
@@ -121,8 +122,8 @@ impl GpuRnn {
     /// The weights as kernels read them; none before the first call.
     pub fn packed_weights(&self) -> Vec<(KernelWeight, wgpu::Buffer)> {
         let known = self.weights.known();
-        let weight = |(content, buffer): (&Content, &wgpu::Buffer)| match *content {
-            Content::Weight(weight) => Some((weight, buffer.clone())),
+        let weight = |(content, made): (&Content, &buffer::Buffer)| match *content {
+            Content::Weight(weight) => Some((weight, (**made).clone())),
             _ => None,
         };
         known.iter().flat_map(|known| known.iter()).filter_map(weight).collect()

@@ -7,6 +7,9 @@ const LANES: &str = "WGPU_RNN_LANES";
 
 /// The widest vectors that this machine has, or those that the variable allows.
 pub fn arch() -> Arch {
+    // A module with vectors is refused where there are none: where this runs, they are there.
+    #[cfg(target_arch = "wasm32")]
+    pulp::wasm::enable_simd128();
     match std::env::var(LANES) {
         Ok(most) => capped(&most).unwrap_or_else(|| {
             log::warn!("{LANES}: expected 1, or 8 or 16 where the machine has such vectors, found {most:?}");

@@ -1,5 +1,6 @@
 //! A device and its limits, and the one place where its objects are made and its errors caught.
 
+use super::buffer::Buffer;
 use super::pipelines::{Pipelines, STEP_INDEX_BYTES};
 use crate::plan::{Limits, Machine};
 use crate::{Error, Result};
@@ -68,6 +69,11 @@ pub(crate) struct CacheFiles {
 
 impl Gpu {
     pub async fn request(request: &Request) -> Result<Gpu> {
+        // wgpu panics in a program that is neither a page nor a worker.
+        #[cfg(target_arch = "wasm32")]
+        if !wgpu::util::is_browser_webgpu_supported().await {
+            return Err(Error::NoAdapter("the browser has no WebGPU, or gives no adapter".into()));
+        }
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.backends = request.backends;
         descriptor.flags = wgpu::InstanceFlags::default().with_env();
@@ -120,7 +126,7 @@ impl Gpu {
         let lost = Arc::new(OnceLock::new());
         let report = lost.clone();
         device.set_device_lost_callback(move |reason, message| {
-            let _ = report.set(format!("{reason:?}: {message}"));
+            let _ = report.set(lost_for(reason, &message));
         });
         // Errors are caught in scopes. An error that a driver reports outside of any scope is logged, instead
         // of a panic.
@@ -166,8 +172,7 @@ impl Gpu {
 
     fn new(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>, unchecked: bool) -> Gpu {
         let info = device.adapter_info();
-        let driver = format!("{} {}", info.driver, info.driver_info);
-        let name = format!("{} ({:?}; {})", info.name, info.backend, driver.trim());
+        let name = name_of(&info);
         let limits = device.limits();
         let max_immediate_size = limits.max_immediate_size;
         let features = device.features();
@@ -246,7 +251,7 @@ impl Gpu {
     }
 
     /// A buffer that is written later.
-    pub async fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+    pub async fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
         self.make(wgpu::BufferDescriptor {
             label: Some(label),
             size,
@@ -257,7 +262,7 @@ impl Gpu {
     }
 
     /// A buffer that holds these bytes for good.
-    pub async fn filled(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+    pub async fn filled(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<Buffer> {
         let buffer = self
             .make(wgpu::BufferDescriptor {
                 label: Some(label),
@@ -273,9 +278,9 @@ impl Gpu {
         Ok(buffer)
     }
 
-    async fn make(&self, descriptor: wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
+    async fn make(&self, descriptor: wgpu::BufferDescriptor<'_>) -> Result<Buffer> {
         self.count();
-        self.scoped(|| self.device.create_buffer(&descriptor)).await
+        self.scoped(|| Buffer::new(self.device.create_buffer(&descriptor))).await
     }
 
     /// A mapped buffer is invalid only if the device is lost: wgpu keeps silent about the errors that follow.
@@ -304,6 +309,31 @@ impl Gpu {
 
     pub fn objects_made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
+    }
+}
+
+/// Name, back end and driver of an adapter. Browsers tell neither the first nor the last.
+fn name_of(info: &wgpu::AdapterInfo) -> String {
+    let driver = format!("{} {}", info.driver, info.driver_info);
+    let name = match (info.name.as_str(), info.device_type) {
+        ("", wgpu::DeviceType::Cpu) => "software adapter",
+        ("", _) => "adapter",
+        (name, _) => name,
+    };
+    match driver.trim() {
+        "" => format!("{name} ({:?})", info.backend),
+        driver => format!("{name} ({:?}; {driver})", info.backend),
+    }
+}
+
+/// The reason why a device is lost. A browser's message may be a trace of scripts.
+fn lost_for(reason: wgpu::DeviceLostReason, message: &str) -> String {
+    if cfg!(not(target_arch = "wasm32")) {
+        return format!("{reason:?}: {message}");
+    }
+    match reason {
+        wgpu::DeviceLostReason::Destroyed => "it was destroyed".into(),
+        _ => "the browser has ended it".into(),
     }
 }
 

@@ -7,6 +7,7 @@ mod saved;
 pub(super) use carry::Carry;
 pub(crate) use saved::GpuEncodedSaved;
 
+use super::buffer::{Buffer, hold};
 use super::prepared::{Prepared, Turn, padded, uniform_stride};
 use super::{Gpu, GpuRnn, Longest, Setup, Wait, check_memory, encode::record_carry, put, take};
 use crate::interop::{Buffers, Placed, Role};
@@ -23,7 +24,7 @@ pub(super) struct Encoded {
     workload: Workload,
     prepared: Prepared,
     /// The learned state of each slot, for a call that is given none.
-    learned: Vec<(Transfer, wgpu::Buffer)>,
+    learned: Vec<(Transfer, Buffer)>,
     /// Objects by set of buffers, of calls and of backward passes, the latest first.
     bound: [VecDeque<BoundBuffers>; 2],
 }
@@ -40,6 +41,8 @@ struct BoundBuffers {
     adds: bool,
     before: Vec<Carry>,
     after: Vec<Carry>,
+    /// The sizes that the carries are bound to.
+    sizes: Buffer,
 }
 
 /// The arrays of a call or of its backward pass, checked.
@@ -154,7 +157,7 @@ impl Encoded {
         &self,
         encoder: &mut wgpu::CommandEncoder,
         bound: &BoundBuffers,
-        dropout: Option<&wgpu::Buffer>,
+        dropout: Option<&Buffer>,
     ) -> u64 {
         let run = &self.prepared;
         for transfer in &run.plan.forward.uploads {
@@ -183,7 +186,15 @@ impl Encoded {
         record_carry(encoder, "carry in", &bound.before);
         let recorded = self.record_passes(encoder, Turn::Forward, None);
         record_carry(encoder, "carry out", &bound.after);
+        self.hold(encoder, bound, dropout);
         recorded
+    }
+
+    /// The buffers of a recorded call outlive the network.
+    fn hold(&self, encoder: &wgpu::CommandEncoder, bound: &BoundBuffers, dropout: Option<&Buffer>) {
+        let learned = self.learned.iter().map(|(_, buffer)| buffer);
+        let all = self.prepared.held().chain(learned).chain([&bound.sizes]).chain(dropout);
+        hold(encoder, all.cloned().collect());
     }
 
     pub(super) fn has_learned_state(&self) -> bool {
@@ -207,12 +218,7 @@ impl Encoded {
 }
 
 /// The learned states, as the plan's buffers hold them.
-async fn learned(
-    gpu: &Gpu,
-    weights: &Weights,
-    plan: &Plan,
-    batch: usize,
-) -> Result<Vec<(Transfer, wgpu::Buffer)>> {
+async fn learned(gpu: &Gpu, weights: &Weights, plan: &Plan, batch: usize) -> Result<Vec<(Transfer, Buffer)>> {
     let mut learned = Vec::new();
     if !weights.network().slots[0].cell.has_learned_state {
         return Ok(learned);
@@ -286,6 +292,6 @@ impl BoundBuffers {
             let carry = way.prepare(gpu, run, &dims, (index * stride) as u64).await?;
             if role.is_read() { before.push(carry) } else { after.push(carry) }
         }
-        Ok(BoundBuffers { arrays, adds, before, after })
+        Ok(BoundBuffers { arrays, adds, before, after, sizes: dims })
     }
 }

@@ -1,6 +1,7 @@
 //! The GPU objects of one plan, made once and used by every call of its shape.
 
 use super::Gpu;
+use super::buffer::Buffer;
 use super::pipelines::Pipeline;
 use super::weights::KnownBuffers;
 use crate::plan::{
@@ -15,7 +16,9 @@ use std::sync::Arc;
 pub(super) struct Prepared {
     pub plan: Plan,
     /// By [`BufferId`]; staging buffers are there where the host writes and reads.
-    buffers: Vec<Option<wgpu::Buffer>>,
+    buffers: Vec<Option<Buffer>>,
+    /// The uniforms that bind groups are bound to.
+    uniforms: Vec<Buffer>,
     /// The table of time steps, where they are not immediate data.
     pub step_table: Option<StepTable>,
     forward: PreparedWay,
@@ -79,16 +82,21 @@ impl Prepared {
                 }
             }));
         }
-        let mut dispatches = prepare(gpu, &plan, &buffers).await?;
+        let (mut dispatches, sizes) = prepare(gpu, &plan, &buffers).await?;
+        let mut uniforms = vec![sizes];
         let layout = dispatches.iter().find_map(|prepared| prepared.pipeline.step_index.as_ref());
         let step_table = match layout {
-            Some(layout) => Some(step_table(gpu, longest_segment(&plan), layout).await?),
+            Some(layout) => {
+                let (table, steps) = step_table(gpu, longest_segment(&plan), layout).await?;
+                uniforms.push(steps);
+                Some(table)
+            }
             None => None,
         };
         let count = plan.forward.passes().map(|pass| pass.dispatches.len()).sum();
         let backward = plan.backward.as_ref().map(|way| PreparedWay::new(way, dispatches.split_off(count)));
         let forward = PreparedWay::new(&plan.forward, dispatches);
-        Ok(Prepared { plan, buffers, step_table, forward, backward: backward.unwrap_or_default() })
+        Ok(Prepared { plan, buffers, uniforms, step_table, forward, backward: backward.unwrap_or_default() })
     }
 
     /// The plan and the objects of a call, or of its backward pass.
@@ -104,6 +112,11 @@ impl Prepared {
         let pairs = self.plan.buffers.iter().zip(&self.buffers);
         let weights = pairs.filter(|(buffer, _)| matches!(buffer.content, Content::Weight(_)));
         weights.filter_map(|(buffer, made)| Some((buffer.content, made.clone()?))).collect()
+    }
+
+    /// Every buffer that a recorded call needs until the call is done.
+    pub fn held(&self) -> impl Iterator<Item = &Buffer> {
+        self.buffers.iter().flatten().chain(&self.uniforms)
     }
 
     pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
@@ -124,7 +137,7 @@ impl PreparedWay {
 }
 
 /// Encoded calls have no staging buffers and use none; the host's calls have all of them.
-fn of(buffers: &[Option<wgpu::Buffer>], BufferId(id): BufferId) -> &wgpu::Buffer {
+fn of(buffers: &[Option<Buffer>], BufferId(id): BufferId) -> &wgpu::Buffer {
     buffers[id].as_ref().expect("a buffer that the plan uses is there")
 }
 
@@ -144,13 +157,13 @@ fn longest_segment(plan: &Plan) -> usize {
     times.map(|times| (times.first + times.count - times.origin) as usize).max().unwrap_or(0)
 }
 
-/// A pipeline and bind groups for every dispatch; their sizes all lie in one uniform buffer. A pass that was
+/// A pipeline and bind groups for every dispatch, and the uniform buffer that all their sizes lie in. A pass that was
 /// cut where a submit was full has the same pipelines and bind groups in each of its parts.
 async fn prepare(
     gpu: &Gpu,
     plan: &Plan,
-    buffers: &[Option<wgpu::Buffer>],
-) -> Result<Vec<Arc<PreparedDispatch>>> {
+    buffers: &[Option<Buffer>],
+) -> Result<(Vec<Arc<PreparedDispatch>>, Buffer)> {
     let stride = uniform_stride(gpu);
     let mut passes: Vec<&Pass> = plan.passes().collect();
     passes.dedup_by(|pass, before| Arc::ptr_eq(&pass.dispatches, &before.dispatches));
@@ -204,7 +217,7 @@ async fn prepare(
         }
         before = Some(pass);
     }
-    Ok(prepared)
+    Ok((prepared, dims))
 }
 
 /// The bindings of even and of odd time steps.
@@ -212,13 +225,14 @@ fn orders(dispatch: &Dispatch) -> impl Iterator<Item = &[Binding]> {
     [Some(&dispatch.bindings), dispatch.odd.as_ref()].into_iter().flatten().map(Vec::as_slice)
 }
 
-fn resource(buffers: &[Option<wgpu::Buffer>], binding: Binding) -> wgpu::BindingResource<'_> {
+fn resource(buffers: &[Option<Buffer>], binding: Binding) -> wgpu::BindingResource<'_> {
     let (offset, size) =
         binding.range.map_or((0, None), |(offset, size)| (offset, wgpu::BufferSize::new(size)));
     wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: of(buffers, binding.buffer), offset, size })
 }
 
-async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> Result<StepTable> {
+/// The bind group of time steps, and their buffer.
+async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> Result<(StepTable, Buffer)> {
     let stride = uniform_stride(gpu);
     // The last one as a count of steps.
     let slots = steps + 1;
@@ -241,7 +255,7 @@ async fn step_table(gpu: &Gpu, steps: usize, layout: &wgpu::BindGroupLayout) -> 
     let entries = [0, 1, 2].map(|binding| wgpu::BindGroupEntry { binding, resource: resource.clone() });
     let group = bind(gpu, "time steps", layout, &entries).await?;
     // The adapter's alignment is a few hundred bytes.
-    Ok(StepTable { group, stride: stride as u32 })
+    Ok((StepTable { group, stride: stride as u32 }, table))
 }
 
 pub(super) async fn bind(

@@ -1,5 +1,6 @@
 //! States that stay on the GPU between calls, a row for each sequence of the batch.
 
+use super::buffer::Buffer;
 use super::{Gpu, rows, staging};
 use crate::network::{Dtype, Network};
 use crate::plan::{Payload, Plan, Transfer};
@@ -17,7 +18,7 @@ struct Held {
     dtype: Dtype,
     /// Bytes of a sequence's row.
     row: u64,
-    buffer: wgpu::Buffer,
+    buffer: Buffer,
 }
 
 impl Resident {
@@ -41,7 +42,7 @@ impl Resident {
 
     /// The buffer of a plan's state; none for a transfer that is no state.
     pub fn place_of(&self, transfer: &Transfer) -> Option<&wgpu::Buffer> {
-        self.states.iter().find(|held| held.what == transfer.what).map(|held| &held.buffer)
+        self.states.iter().find(|held| held.what == transfer.what).map(|held| &*held.buffer)
     }
 
     /// Sets a sequence's state, `[L*D, 1, H]`; a state that is refused leaves the old state.

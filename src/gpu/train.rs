@@ -6,6 +6,7 @@ mod reduction;
 mod report;
 mod shape;
 
+use super::buffer::Buffer;
 use super::prepared::{Prepared, Turn};
 use super::weights::KnownBuffers;
 use super::{Gpu, GpuRnn, Longest, Setup, Wait, check_memory};
@@ -71,7 +72,7 @@ pub(crate) struct GpuTraining {
     reports: Reports,
     carried: Option<Carried>,
     /// The buffer of a reduction, if there was one.
-    staging: Option<wgpu::Buffer>,
+    staging: Option<Buffer>,
 }
 
 /// One batch of a training, as the device takes it.
@@ -325,7 +326,7 @@ impl GpuTraining {
 }
 
 /// An array that kernels and copies read and write.
-async fn array(gpu: &Gpu, name: &str, bytes: u64) -> Result<wgpu::Buffer> {
+async fn array(gpu: &Gpu, name: &str, bytes: u64) -> Result<Buffer> {
     use wgpu::BufferUsages as Usage;
     gpu.buffer(name, bytes.next_multiple_of(16), Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST).await
 }

@@ -1,5 +1,6 @@
 //! The weights of a network on the device, as kernels read them.
 
+use super::buffer::Buffer;
 use super::numbers;
 use super::prepared::{Prepared, Turn};
 use super::{Gpu, Longest, check_memory};
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Buffers that were made before a plan was, by their content.
-pub(super) type KnownBuffers = HashMap<Content, wgpu::Buffer>;
+pub(super) type KnownBuffers = HashMap<Content, Buffer>;
 
 /// The weights of a network: one set, packed at once, whatever plans use them; and one with those of
 /// gradients too.
@@ -108,7 +109,7 @@ impl DeviceWeights {
     }
 
     /// The flat parameters on the device, in order; of weights that have changed once.
-    pub fn parameters(&self) -> Vec<wgpu::Buffer> {
+    pub fn parameters(&self) -> Vec<Buffer> {
         let Some(sets) = self.sets.try_lock() else { return Vec::new() };
         let first = |content: &Content| match *content {
             Content::Parameters { first } => first,

@@ -40,14 +40,10 @@ impl Config {
             .chain([self.hidden_size, self.proj_size])
             .max()
             .unwrap_or(0);
-        let elements = widest
-            .checked_mul(2)
-            .map(|wide| wide.max(self.input_size))
-            .and_then(|wide| wide.checked_mul(4))
-            .and_then(|wide| wide.checked_mul(widest))
-            .and_then(|matrix| matrix.checked_mul(self.num_layers))
-            .and_then(|all| all.checked_mul(32));
-        if elements.is_none() {
+        if !can_be_counted(
+            [widest, self.input_size, self.num_layers].map(|size| size as u64),
+            isize::MAX as u64,
+        ) {
             let found = format!(
                 "hidden_size {widest}, input_size {}, num_layers {}",
                 self.input_size, self.num_layers
@@ -156,4 +152,34 @@ fn at_least_one(name: &'static str, value: usize) -> Result<()> {
 
 fn refuse(name: &'static str, expected: impl Into<String>, found: impl ToString) -> Result<()> {
     Err(Error::Setting { name, expected: expected.into(), found: found.to_string() })
+}
+
+/// True for sizes (the widest layer, the input, layers) whose weights memory can hold at most. In u64, since
+/// memory may have 32 bits; an eighth of u64 leaves room for both directions and for sums.
+fn can_be_counted([widest, input_size, num_layers]: [u64; 3], most_bytes: u64) -> bool {
+    let wide = widest.checked_mul(2).map(|wide| wide.max(input_size));
+    let numbers = wide
+        .and_then(|wide| wide.checked_mul(4))
+        .and_then(|wide| wide.checked_mul(widest))
+        .and_then(|matrix| matrix.checked_mul(num_layers));
+    let bytes = numbers.and_then(|numbers| numbers.checked_mul(size_of::<f32>() as u64));
+    bytes.is_some_and(|bytes| bytes <= most_bytes.min(u64::MAX >> 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_be_counted;
+
+    #[test]
+    fn sizes_are_counted_whatever_memory_holds() {
+        // A browser's memory.
+        let most = i32::MAX as u64;
+        assert!(can_be_counted([4096, 4096, 1], most));
+        assert!(can_be_counted([2048, 2048, 4], most));
+        assert!(!can_be_counted([8192, 8192, 1], most));
+        assert!(!can_be_counted([1 << 20, 1, 1 << 16], most));
+        assert!(can_be_counted([1 << 20, 1, 1 << 12], i64::MAX as u64));
+        assert!(!can_be_counted([1 << 32, 1, 1], i64::MAX as u64));
+        assert!(!can_be_counted([u64::MAX, 1, 1], u64::MAX));
+    }
 }

@@ -7,13 +7,14 @@ use crate::device::{objects, own_engine};
 use crate::encoded::{self, CONTIGUOUS, Lie, buffer};
 use crate::engines::{Offer, Outcome, Trials, own_device, two_devices};
 use wgpu::BufferUsages as Usage;
-use wgpu_rnn::{BufferArray, Buffers, Cell, Config, Dtype, Engine, Error, Rnn, Schedule};
+use wgpu_rnn::{BufferArray, Buffers, Call, Cell, Config, Dtype, Engine, Error, Rnn, Schedule};
 
 pub fn add(trials: &mut Trials) {
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
         ("encode::buffers_of_another_device_are_refused", foreign),
         ("encode::misuse_is_told_before_anything_is_recorded", misuse),
         ("encode::same_buffers_make_no_object", steady_state),
+        ("encode::a_recorded_call_outlives_its_network", outlives),
         ("encode::arrays_lie_anywhere", anywhere),
         ("encode::several_models_in_one_encoder", several_models),
         ("encode::larger_than_a_binding", larger_than_a_binding),
@@ -179,6 +180,31 @@ fn steady_state(engine: &Engine) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The encoder is submitted after the network and all of its objects are gone.
+fn outlives(engine: &Engine) -> Outcome {
+    let case = network(48);
+    let call = Call::new(&case.input);
+    let host = Rnn::new(engine, case.weights.clone()).call(&call)?.output;
+    let [input, output] = [4 * 5 * 3 * 7, 4 * 5 * 3 * 26].map(|bytes| buffer(engine, bytes, Usage::STORAGE));
+    let (device, queue) = (engine.device().ok_or("no GPU")?, engine.queue().ok_or("no GPU")?);
+    let numbers: Vec<f32> = case.input.iter().copied().collect();
+    queue.write_buffer(&input, 0, bytemuck::cast_slice(&numbers));
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let rnn = Rnn::new(engine, case.weights.clone());
+    rnn.encode(
+        &mut encoder,
+        &Buffers::new(5, 3, BufferArray::new(&input)).output(BufferArray::new(&output)),
+    )?;
+    drop(rnn);
+    queue.submit([encoder.finish()]);
+    let found: Vec<f32> = bytemuck::pod_collect_to_vec(&encoded::read(engine, &output)?);
+    if host.iter().map(|x| x.to_bits()).eq(found.iter().map(|x| x.to_bits())) {
+        Ok(())
+    } else {
+        Err("the output differs from the host's call".into())
+    }
 }
 
 /// Offsets, gaps between rows, and halves.

@@ -107,6 +107,7 @@ impl GpuEncodedSaved {
         let recorded = self.encoded.record_passes(encoder, Turn::Backward, Some(wanted));
         self.clear_unwanted(&Table::of(network), encoder, wanted);
         record_carry(encoder, "carry out", &bound.after);
+        self.encoded.hold(encoder, bound, None);
         recorded
     }
 

@@ -3,6 +3,7 @@
 
 use super::array;
 use crate::gpu::Gpu;
+use crate::gpu::buffer::Buffer;
 use crate::gpu::staging::read_whole;
 use crate::interop::{BufferArray, Buffers};
 use crate::network::Network;
@@ -13,8 +14,8 @@ use crate::{Result, State};
 #[derive(Debug)]
 pub(super) struct Carried {
     batch: usize,
-    pub h: wgpu::Buffer,
-    c: Option<wgpu::Buffer>,
+    pub h: Buffer,
+    c: Option<Buffer>,
     /// Numbers from one slot to the next in a row of h, and from one row to the next.
     strides: [u64; 2],
 }

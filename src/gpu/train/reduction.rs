@@ -2,6 +2,7 @@
 
 use super::GpuTraining;
 use crate::Result;
+use crate::gpu::buffer::Buffer;
 use crate::gpu::staging::map_all;
 use crate::gpu::{Gpu, GpuRnn, Wait};
 use crate::plan::{Given, REPORT_LEN};
@@ -16,7 +17,7 @@ impl GpuTraining {
     }
 
     /// The buffer that gradients and report are read through, made once.
-    async fn staging(&mut self, gpu: &Gpu) -> Result<wgpu::Buffer> {
+    async fn staging(&mut self, gpu: &Gpu) -> Result<Buffer> {
         if self.staging.is_none() {
             let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
             let bytes = 4 * (self.gradients_len() as u64 + REPORT_LEN);
@@ -48,7 +49,7 @@ impl GpuRnn {
             gpu.queue.submit([encoder.finish()]);
         })
         .await?;
-        map_all(gpu, [(&staging, wgpu::MapMode::Read)].into_iter(), wait).await?;
+        map_all(gpu, [(&*staging, wgpu::MapMode::Read)].into_iter(), wait).await?;
         let view = gpu.mapped(staging.get_mapped_range(..))?;
         let (gradients, report) = view.split_at(4 * into.len());
         bytemuck::cast_slice_mut(into).copy_from_slice(gradients);

@@ -1,6 +1,7 @@
 //! The reports of training steps, which the host reads without waiting for the device.
 
 use crate::Result;
+use crate::gpu::buffer::Buffer;
 use crate::gpu::staging::{Mapped, is_mapped, map, poll};
 use crate::gpu::{Gpu, Wait};
 use crate::plan::REPORT_LEN;
@@ -20,13 +21,13 @@ pub(crate) struct GpuReport {
 /// Buffers that reports are read from, in turn.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
-    free: Vec<wgpu::Buffer>,
+    free: Vec<Buffer>,
     pending: VecDeque<Pending>,
 }
 
 #[derive(Debug)]
 struct Pending {
-    buffer: wgpu::Buffer,
+    buffer: Buffer,
     mapped: Mapped,
     /// The answer is there.
     is_answered: Arc<AtomicBool>,
@@ -34,7 +35,7 @@ struct Pending {
 
 impl Reports {
     /// A buffer to copy a report to.
-    pub async fn take(&mut self, gpu: &Gpu) -> Result<wgpu::Buffer> {
+    pub async fn take(&mut self, gpu: &Gpu) -> Result<Buffer> {
         match self.free.pop() {
             Some(buffer) => Ok(buffer),
             None => {
@@ -45,7 +46,7 @@ impl Reports {
     }
 
     /// A buffer whose copy was submitted.
-    pub fn push(&mut self, buffer: wgpu::Buffer) {
+    pub fn push(&mut self, buffer: Buffer) {
         let is_answered = Arc::new(AtomicBool::new(false));
         let answer = is_answered.clone();
         let mapped = map(&buffer, wgpu::MapMode::Read, move || answer.store(true, Ordering::Release));

@@ -3,6 +3,7 @@
 use super::carried::Carried;
 use super::{GpuTraining, HeadReads, TrainingBatch, array};
 use crate::Result;
+use crate::gpu::buffer::Buffer;
 use crate::gpu::prepared::Prepared;
 use crate::gpu::weights::KnownBuffers;
 use crate::gpu::{Gpu, check_memory};
@@ -22,11 +23,11 @@ pub(super) struct Shape {
     has_lengths: bool,
     /// Strides of the results that the head reads, and of the gradients by them.
     strides: [u64; 2],
-    input: wgpu::Buffer,
-    lengths: Option<wgpu::Buffer>,
-    targets: wgpu::Buffer,
-    features: wgpu::Buffer,
-    by_features: wgpu::Buffer,
+    input: Buffer,
+    lengths: Option<Buffer>,
+    targets: Buffer,
+    features: Buffer,
+    by_features: Buffer,
     pub objective: Prepared,
 }
 
