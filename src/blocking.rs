@@ -67,6 +67,14 @@ impl Rnn {
         self.call(&Call::new(input).state(state))
     }
 
+    /// The same as [`warm_up_async`](Rnn::warm_up_async).
+    ///
+    /// # Errors
+    /// The errors of [`warm_up_async`](Rnn::warm_up_async).
+    pub fn warm_up(&self, steps: usize, batch: usize) -> Result<()> {
+        block_on(self.run_warm_up(steps, batch, Wait::Here))
+    }
+
     /// The same as [`forward_saved_async`](Rnn::forward_saved_async).
     ///
     /// # Errors

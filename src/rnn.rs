@@ -1,6 +1,7 @@
 //! A network on an engine.
 
 mod set_weights;
+mod warm_up;
 
 use crate::call::Checked;
 use crate::cpu::CpuRnn;

@@ -1,0 +1,83 @@
+//! The arrays that cross between JavaScript and Rust: numbers in a `Float32Array`, and a shape.
+
+use crate::error::{Result, argument};
+use js_sys::{Float32Array, Object, Reflect};
+use ndarray::{ArrayD, ArrayRef, Dimension};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** Numbers with their shape, the last axis first in memory. */
+export interface Array32 {
+  data: Float32Array;
+  shape: number[];
+}
+"#;
+
+/// An array of an option or an argument.
+pub fn from_js(name: &str, value: &JsValue) -> Result<ArrayD<f32>> {
+    let part = |key: &str| Reflect::get(value, &key.into()).unwrap_or(JsValue::UNDEFINED);
+    let data = part("data").dyn_into::<Float32Array>();
+    let data =
+        data.map_err(|_| argument(name, "{ data: Float32Array, shape: number[] }", "another value"))?;
+    let shape = sizes(&format!("{name}.shape"), &part("shape"))?;
+    let found = data.length();
+    ArrayD::from_shape_vec(shape.clone(), data.to_vec())
+        .map_err(|_| argument(name, &format!("numbers of shape {shape:?}"), format_args!("{found} numbers")))
+}
+
+/// Sizes or lengths: whole numbers from 0 on.
+pub fn sizes(name: &str, value: &JsValue) -> Result<Vec<usize>> {
+    let refuse = || argument(name, "an array of whole numbers", "another value");
+    let list = js_sys::try_iter(value).ok().flatten().ok_or_else(refuse)?;
+    list.map(|number| {
+        let number = number.ok().and_then(|number| number.as_f64()).ok_or_else(refuse)?;
+        let is_size = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+        if is_size { Ok(number as usize) } else { Err(argument(name, "an array of whole numbers", number)) }
+    })
+    .collect()
+}
+
+/// An array for JavaScript.
+pub fn to_js<D: Dimension>(array: &ArrayRef<f32, D>) -> JsValue {
+    let standard = array.as_standard_layout();
+    let data = Float32Array::from(standard.as_slice().unwrap_or_default());
+    let shape: js_sys::Array = array.shape().iter().map(|&size| JsValue::from(size as u32)).collect();
+    object(&[("data", data.into()), ("shape", shape.into())])
+}
+
+/// An object with these properties.
+pub fn object(properties: &[(&str, JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in properties {
+        // Objects can be given properties.
+        let _ = Reflect::set(&object, &(*name).into(), value);
+    }
+    object.into()
+}
+
+/// A property that may be left out.
+pub fn option(options: &JsValue, name: &str) -> Option<JsValue> {
+    if !options.is_object() {
+        return None;
+    }
+    Reflect::get(options, &name.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
+}
+
+/// Refuses names of options that there are not.
+pub fn check_names(options: &JsValue, known: &[&str]) -> Result<()> {
+    let Some(object) = options.dyn_ref::<Object>() else {
+        return match options.is_undefined() || options.is_null() {
+            true => Ok(()),
+            false => Err(argument("options", "an object", "another value")),
+        };
+    };
+    for name in Object::keys(object) {
+        let name = name.as_string().unwrap_or_default();
+        if !known.contains(&name.as_str()) {
+            return Err(argument("options", &known.join(", "), name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! wgpu-rnn for pages and workers: the npm package `wgpu-rnn`.
+//!
+//! [`rnn`] is a network, [`streams`] live streams through one, [`arrays`] the arrays that cross between
+//! JavaScript and Rust, [`error`] errors as JavaScript has them.
+
+mod arrays;
+mod error;
+mod rnn;
+mod streams;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen(start)]
+fn start() {
+    // A panic is a defect of the library: its place is told on the console.
+    console_error_panic_hook::set_once();
+}

@@ -1,0 +1,186 @@
+//! A network of a file, and its calls.
+
+use crate::arrays::{check_names, from_js, object, option, sizes, to_js};
+use crate::error::{self, Result, argument};
+use js_sys::Reflect;
+use ndarray::Ix3;
+use std::cell::RefCell;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wgpu_rnn::{Activation, Call, Engine, Output, State, Weights};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** The network of a file, and the place where it is computed. */
+export interface LoadOptions {
+  /** The network, of a file with several: a module path, a node's or a layer's name. */
+  prefix?: string;
+  /** The activation of a vanilla RNN, where the file does not tell: "tanh", "relu" and others. */
+  activation?: string;
+  /** "auto" (the GPU, or the CPU where there is none or a software adapter), "gpu" or "cpu". "auto" by default. */
+  engine?: "auto" | "gpu" | "cpu";
+}
+
+/** The state of a network: h of shape [L*D, N, H], and c of an LSTM. */
+export interface State {
+  h: Array32;
+  c?: Array32;
+}
+
+/** What a call takes beside its input. */
+export interface CallOptions {
+  /** The length of each sequence, N of them. Output past a sequence's end is zero. */
+  lengths?: ArrayLike<number> & Iterable<number>;
+  /** The state to start from; zeros, or the learned state, by default. */
+  state?: State;
+  /** The last step's output alone, of shape [1, N, C]. */
+  lastOnly?: boolean;
+}
+
+/** The results of a call. */
+export interface Output {
+  /** [T, N, D*H], or [N, T, D*H] of a network that is batch first. */
+  output: Array32;
+  state: State;
+  /** The adapter, or the CPU. */
+  engine: string;
+}
+"#;
+
+/// A recurrent network: weights of a file, on an engine.
+#[wasm_bindgen]
+pub struct Rnn(pub(crate) wgpu_rnn::Rnn);
+
+#[wasm_bindgen]
+impl Rnn {
+    /// Reads the network of a file: safetensors, PyTorch's .pt, MXNet's .params, .npz, ONNX, Keras.
+    pub async fn load(
+        bytes: Vec<u8>,
+        #[wasm_bindgen(unchecked_optional_param_type = "LoadOptions")] options: JsValue,
+    ) -> Result<Rnn> {
+        check_names(&options, &["prefix", "activation", "engine"])?;
+        let text = |name: &str| match option(&options, name) {
+            None => Ok(None),
+            Some(value) => {
+                value.as_string().map(Some).ok_or_else(|| argument(name, "a string", "another value"))
+            }
+        };
+        let mut reader = Weights::reader();
+        if let Some(activation) = text("activation")? {
+            reader = reader.activation(activation.parse::<Activation>().map_err(error::of)?);
+        }
+        if let Some(prefix) = text("prefix")? {
+            reader = reader.prefix(prefix);
+        }
+        let weights = reader.from_bytes(&bytes).map_err(error::of)?;
+        let engine = match text("engine")?.as_deref() {
+            None | Some("auto") => auto().await,
+            Some("gpu") => gpu().await?,
+            Some("cpu") => Engine::cpu(),
+            Some(other) => return Err(argument("engine", "auto, gpu or cpu", other)),
+        };
+        Ok(Rnn(wgpu_rnn::Rnn::new(&engine, weights)))
+    }
+
+    /// The adapter, or the CPU.
+    #[wasm_bindgen(getter)]
+    pub fn engine(&self) -> String {
+        self.0.engine().name().to_owned()
+    }
+
+    /// The features of the input, I.
+    #[wasm_bindgen(getter, js_name = inputSize)]
+    pub fn input_size(&self) -> usize {
+        self.0.config().input_size
+    }
+
+    /// Computes an input of shape [T, N, I], or [N, T, I] of a network that is batch first.
+    #[wasm_bindgen(unchecked_return_type = "Output")]
+    pub async fn forward(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<JsValue> {
+        check_names(&options, &["lengths", "state", "lastOnly"])?;
+        let input = from_js("input", &input)?;
+        let input =
+            input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;
+        let state = option(&options, "state").map(|state| state_from(&state)).transpose()?;
+        let lengths = option(&options, "lengths").map(|lengths| sizes("lengths", &lengths)).transpose()?;
+        let mut call = Call::new(&input).state(state.as_ref());
+        if let Some(lengths) = &lengths {
+            call = call.lengths(lengths);
+        }
+        if option(&options, "lastOnly").is_some_and(|value| value.is_truthy()) {
+            call = call.last_only();
+        }
+        let output = self.0.call_async(&call).await.map_err(error::of)?;
+        Ok(to_output(&output))
+    }
+
+    /// Makes all that a call of T steps and N sequences needs, so that the first such call waits for nothing.
+    #[wasm_bindgen(js_name = warmUp)]
+    pub async fn warm_up(&self, steps: usize, batch: usize) -> Result<()> {
+        self.0.warm_up_async(steps, batch).await.map_err(error::of)
+    }
+}
+
+thread_local! {
+    /// The one device of a page or worker.
+    static GPU: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    /// The engine of networks that do not ask for one.
+    static AUTO: RefCell<Option<Engine>> = const { RefCell::new(None) };
+}
+
+/// The page's GPU, or its CPU.
+async fn auto() -> Engine {
+    if let Some(known) = AUTO.with_borrow(Clone::clone) {
+        return known;
+    }
+    let engine = Engine::auto_async().await;
+    AUTO.set(Some(engine.clone()));
+    if engine.is_gpu() {
+        GPU.set(Some(engine.clone()));
+    }
+    engine
+}
+
+/// The page's GPU, which all networks share.
+async fn gpu() -> Result<Engine> {
+    if let Some(known) = GPU.with_borrow(Clone::clone) {
+        return Ok(known);
+    }
+    let engine = Engine::gpu_async().await.map_err(error::of)?;
+    GPU.set(Some(engine.clone()));
+    Ok(engine)
+}
+
+/// The results of a call, for JavaScript.
+fn to_output(output: &Output) -> JsValue {
+    object(&[
+        ("output", to_js(&output.output)),
+        ("state", state_to(&output.state())),
+        ("engine", output.engine.to_string().into()),
+    ])
+}
+
+/// A state for JavaScript.
+pub fn state_to(state: &State) -> JsValue {
+    let mut parts = vec![("h", to_js(&state.h))];
+    parts.extend(state.c.as_ref().map(|c| ("c", to_js(c))));
+    object(&parts)
+}
+
+/// A state of an option.
+pub fn state_from(value: &JsValue) -> Result<State> {
+    let part = |name: &str| {
+        let array = Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED);
+        if array.is_undefined() || array.is_null() {
+            return Ok(None);
+        }
+        let array = from_js(name, &array)?.into_dimensionality::<Ix3>();
+        array.map(Some).map_err(|_| argument(name, "three axes", "others"))
+    };
+    let h = part("h")?.ok_or_else(|| argument("state.h", "an array", "none"))?;
+    Ok(State { h, c: part("c")? })
+}

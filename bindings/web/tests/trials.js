@@ -1,0 +1,197 @@
+// Trials in a page: window.trials is an array of { name, run }, and window.ready is true when the module is.
+
+import init, { Rnn, Streams } from "/pkg/wgpu_rnn.js";
+import { parse } from "./safetensors.js";
+
+/** The frameworks compute in f32, with sums in another order. */
+const TOLERANCE = 2e-5;
+const DATA = "/data/";
+const ENGINES = ["gpu", "cpu"];
+const FRAMEWORKS = ["mxnet", "mxnet2", "pytorch", "onnx", "keras"];
+
+const bytesOf = async (path) => {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return answer.arrayBuffer();
+};
+
+function check(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+/** Numbers that are as near as single precision allows. */
+function near(found, expected, name) {
+  check(found.data.length === expected.data.length, `${name}: ${found.shape} and ${expected.shape}`);
+  let worst = 0;
+  for (let at = 0; at < found.data.length; at += 1) {
+    const difference = Math.abs(found.data[at] - expected.data[at]);
+    // A NaN is larger than the tolerance.
+    check(difference <= TOLERANCE, `${name}: ${found.data[at]} and ${expected.data[at]} at ${at}`);
+    worst = Math.max(worst, difference);
+  }
+  return worst;
+}
+
+async function refuses(promise, code, text) {
+  let error;
+  try {
+    await promise;
+  } catch (thrown) {
+    error = thrown;
+  }
+  check(error instanceof Error, `expected an Error, found ${error}`);
+  check(error.code === code, `expected code ${code}, found ${error.code}: ${error.message}`);
+  check(error.message.includes(text), `expected ${text}, found ${error.message}`);
+}
+
+/** A network of a file computes what its framework has computed. */
+async function framework(arrays, name, settings, engine) {
+  const bytes = new Uint8Array(await bytesOf(DATA + settings.file));
+  const options = { engine };
+  for (const key of ["prefix", "activation"]) if (key in settings) options[key] = settings[key];
+  if (name === "external") {
+    return refuses(Rnn.load(bytes, options), "Format", "expected a file on disk that it lies beside");
+  }
+  const rnn = await Rnn.load(bytes, options);
+  check(rnn.engine.startsWith("CPU") === (engine === "cpu"), `${rnn.engine} for ${engine}`);
+  const part = (key) => arrays.get(`${name}.${key}`);
+  const call = { lastOnly: Boolean(settings.last_only) };
+  if (part("h0")) call.state = { h: part("h0"), c: part("c0") };
+  if (part("lengths")) call.lengths = part("lengths").data;
+  const { output, state } = await rnn.forward(part("input"), call);
+  for (const [key, found] of [["output", output], ["h_n", state.h], ["c_n", state.c]]) {
+    // Directions apart have two outputs, of which this is the first.
+    if (part(key)) near(found, part(key), `${name} ${key}`);
+  }
+  rnn.free();
+}
+
+/** Numbers that are the same in every run. */
+function numbers(count, seed) {
+  let state = seed;
+  return Float32Array.from({ length: count }, () => {
+    state = (state * 1664525 + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+/** An LSTM as a safetensors file. */
+function lstm(input, hidden, seed) {
+  const shapes = {
+    weight_ih_l0: [4 * hidden, input], weight_hh_l0: [4 * hidden, hidden], bias_ih_l0: [4 * hidden], bias_hh_l0: [4 * hidden],
+  };
+  const header = {};
+  const parts = [];
+  let at = 0;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const data = numbers(shape.reduce((a, b) => a * b), seed + at).map((x) => 0.3 * x);
+    header[name] = { dtype: "F32", shape, data_offsets: [at, at + data.byteLength] };
+    at += data.byteLength;
+    parts.push(new Uint8Array(data.buffer));
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const file = new Uint8Array(8 + text.length + at);
+  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+  file.set(text, 8);
+  parts.reduce((offset, part) => (file.set(part, offset), offset + part.length), 8 + text.length);
+  return file;
+}
+
+const own = {
+  async streams_are_one_call(engine) {
+    const rnn = await Rnn.load(lstm(7, 13, 1), { engine });
+    const input = { data: numbers(20 * 7, 5), shape: [20, 1, 7] };
+    const whole = await rnn.forward(input);
+    const streams = await Streams.open(rnn, 3);
+    const stream = await streams.join();
+    const outputs = [];
+    for (const [first, count] of [[0, 1], [1, 16], [17, 3]]) {
+      const steps = { data: input.data.slice(first * 7, (first + count) * 7), shape: [count, 7] };
+      outputs.push(...(await streams.call(stream, steps)).data);
+    }
+    near({ data: outputs, shape: [] }, whole.output, "stream");
+    near((await streams.save(stream)).h, whole.state.h, "state of the stream");
+    streams.leave(stream);
+    await refuses(streams.reset(stream), "StreamLeft", "");
+  },
+
+  async calls_at_once_are_as_calls_in_turn(engine) {
+    const rnn = await Rnn.load(lstm(7, 13, 2), { engine });
+    const inputs = [3, 9, 3, 12].map((steps) => ({ data: numbers(steps * 2 * 7, steps), shape: [steps, 2, 7] }));
+    const turns = [];
+    for (const input of inputs) turns.push(await rnn.forward(input));
+    const once = await Promise.all(inputs.map((input) => rnn.forward(input)));
+    once.forEach(({ output }, at) => check(output.data.every((x, place) => x === turns[at].output.data[place]), `call ${at}`));
+  },
+
+  async a_state_goes_on(engine) {
+    const rnn = await Rnn.load(lstm(7, 13, 3), { engine });
+    const data = numbers(10 * 2 * 7, 11);
+    const part = (from, to) => ({ data: data.slice(from * 14, to * 14), shape: [to - from, 2, 7] });
+    const whole = await rnn.forward(part(0, 10));
+    const first = await rnn.forward(part(0, 4));
+    const second = await rnn.forward(part(4, 10), { state: first.state });
+    near({ data: [...first.output.data, ...second.output.data], shape: [] }, whole.output, "output");
+  },
+
+  async mistakes_are_errors_with_a_code(engine) {
+    const file = lstm(7, 13, 4);
+    await refuses(Rnn.load(new Uint8Array([1, 2, 3]), { engine }), "Format", "file: kind: expected");
+    await refuses(Rnn.load(file, { engine, prefix: "encoder" }), "NoNetwork", "encoder");
+    await refuses(Rnn.load(file, { engine: "npu" }), "Argument", "engine: expected auto, gpu or cpu, found npu");
+    await refuses(Rnn.load(file, { engin: "gpu" }), "Argument", "found engin");
+    const rnn = await Rnn.load(file, { engine });
+    await refuses(rnn.forward({ data: numbers(8, 1), shape: [1, 1, 8] }), "Shape", "expected");
+    await refuses(rnn.forward({ data: numbers(8, 1), shape: [1, 1, 7] }), "Argument", "found 8 numbers");
+    await refuses(rnn.forward([1, 2]), "Argument", "Float32Array");
+    const input = { data: numbers(14, 1), shape: [2, 1, 7] };
+    await refuses(rnn.forward(input, { lengths: [1.5] }), "Argument", "whole numbers");
+    await refuses(rnn.forward(input, { lengths: [3] }), "Argument", "lengths");
+    check(Number.isFinite((await rnn.forward(input)).output.data[0]), "a call after mistakes");
+  },
+
+  async many_shapes_do_not_pile_up(engine) {
+    const rnn = await Rnn.load(lstm(32, 64, 6), { engine });
+    for (let steps = 100; steps < 130; steps += 1) {
+      const { output } = await rnn.forward({ data: new Float32Array(steps * 64 * 32), shape: [steps, 64, 32] });
+      check(output.shape[0] === steps, `${output.shape}`);
+    }
+  },
+
+  async warm_up(engine) {
+    const rnn = await Rnn.load(lstm(128, 128, 7), { engine });
+    await rnn.warmUp(1, 1);
+    check((await rnn.forward({ data: numbers(128, 1), shape: [1, 1, 128] })).output.shape.join() === "1,1,128", "shape");
+  },
+};
+
+async function all() {
+  await init();
+  const trials = [];
+  for (const engine of ENGINES) {
+    for (const [name, run] of Object.entries(own)) {
+      trials.push({ name: `${engine}::${name}`, run: () => run(engine) });
+    }
+    for (const name of FRAMEWORKS) {
+      const { metadata, arrays } = parse(await bytesOf(`${DATA}${name}.safetensors`));
+      for (const [which, settings] of Object.entries(JSON.parse(metadata.cases))) {
+        // One vector tells no sizes, which no option of a page gives.
+        if ("config" in settings) continue;
+        trials.push({ name: `${engine}::${name}::${which}`, run: () => framework(arrays, which, settings, engine) });
+      }
+    }
+  }
+  return trials;
+}
+
+window.trials = await all();
+window.runTrial = async (at) => {
+  const { name, run } = window.trials[at];
+  try {
+    await run();
+    return { name, error: null };
+  } catch (error) {
+    return { name, error: String(error?.message ?? error) };
+  }
+};
+window.ready = true;
