@@ -121,6 +121,12 @@ impl Engine {
         matches!(self.0, Backend::Gpu(_))
     }
 
+    /// True once the device is lost: a new engine is needed. A caller's own device never counts as lost, since
+    /// its callbacks are the caller's.
+    pub fn is_lost(&self) -> bool {
+        self.on_gpu().is_some_and(|gpu| gpu.is_lost())
+    }
+
     /// The limits that plans keep to on this adapter; none for the CPU engine and the reference.
     pub fn limits(&self) -> Option<crate::plan::Limits> {
         match &self.0 {

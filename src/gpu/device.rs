@@ -293,6 +293,10 @@ impl Gpu {
         Error::DeviceLost(self.lost.get().cloned().unwrap_or_else(|| otherwise.into()))
     }
 
+    pub fn is_lost(&self) -> bool {
+        self.lost.get().is_some()
+    }
+
     /// Counts an object; called for every object that is made.
     pub fn count(&self) {
         self.made.fetch_add(1, Ordering::Relaxed);

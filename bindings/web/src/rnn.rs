@@ -5,6 +5,7 @@ use crate::error::{self, Result, argument};
 use js_sys::Reflect;
 use ndarray::Ix3;
 use std::cell::RefCell;
+use std::thread::LocalKey;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wgpu_rnn::{Activation, Call, Engine, Output, State, Weights};
@@ -134,7 +135,7 @@ thread_local! {
 
 /// The page's GPU, or its CPU.
 async fn auto() -> Engine {
-    if let Some(known) = AUTO.with_borrow(Clone::clone) {
+    if let Some(known) = known(&AUTO) {
         return known;
     }
     let engine = Engine::auto_async().await;
@@ -145,9 +146,14 @@ async fn auto() -> Engine {
     engine
 }
 
+/// The engine of earlier networks, unless its device is lost.
+fn known(engine: &'static LocalKey<RefCell<Option<Engine>>>) -> Option<Engine> {
+    engine.with_borrow(Clone::clone).filter(|engine| !engine.is_lost())
+}
+
 /// The page's GPU, which all networks share.
 async fn gpu() -> Result<Engine> {
-    if let Some(known) = GPU.with_borrow(Clone::clone) {
+    if let Some(known) = known(&GPU) {
         return Ok(known);
     }
     let engine = Engine::gpu_async().await.map_err(error::of)?;

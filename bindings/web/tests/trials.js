@@ -1,6 +1,7 @@
 // Trials in a page: window.trials is an array of { name, run }, and window.ready is true when the module is.
 
 import init, { Rnn, Streams } from "/pkg/wgpu_rnn.js";
+import { lstm, numbers } from "./made.js";
 import { parse } from "./safetensors.js";
 
 /** The frameworks compute in f32, with sums in another order. */
@@ -66,36 +67,72 @@ async function framework(arrays, name, settings, engine) {
   rnn.free();
 }
 
-/** Numbers that are the same in every run. */
-function numbers(count, seed) {
-  let state = seed;
-  return Float32Array.from({ length: count }, () => {
-    state = (state * 1664525 + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
+/** The devices that were asked for, by all trials of this page. */
+const devices = [];
+if (navigator.gpu) {
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await request.apply(this, options);
+    devices.push(device);
+    return device;
+  };
 }
 
-/** An LSTM as a safetensors file. */
-function lstm(input, hidden, seed) {
-  const shapes = {
-    weight_ih_l0: [4 * hidden, input], weight_hh_l0: [4 * hidden, hidden], bias_ih_l0: [4 * hidden], bias_hh_l0: [4 * hidden],
-  };
-  const header = {};
-  const parts = [];
-  let at = 0;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const data = numbers(shape.reduce((a, b) => a * b), seed + at).map((x) => 0.3 * x);
-    header[name] = { dtype: "F32", shape, data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
-    parts.push(new Uint8Array(data.buffer));
-  }
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const file = new Uint8Array(8 + text.length + at);
-  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
-  file.set(text, 8);
-  parts.reduce((offset, part) => (file.set(part, offset), offset + part.length), 8 + text.length);
-  return file;
-}
+/** Trials of the GPU alone; the last one loses the device. */
+const ofTheGpu = {
+  async many_shapes_do_not_pile_up() {
+    // 60 shapes of about 65 MiB each; the driver of this page measures the memory of Chromium's GPU process.
+    const rnn = await Rnn.load(lstm(32, 64, 6), { engine: "gpu" });
+    for (let steps = 500; steps < 560; steps += 1) {
+      const { output } = await rnn.forward({ data: new Float32Array(steps * 64 * 32), shape: [steps, 64, 32] });
+      check(output.shape[0] === steps, `${output.shape}`);
+    }
+  },
+
+  async a_worker_computes_the_same() {
+    const worker = new Worker("worker.js", { type: "module" });
+    const file = lstm(7, 13, 9);
+    const input = { data: numbers(10 * 7, 10), shape: [10, 1, 7] };
+    const here = await (await Rnn.load(file, { engine: "gpu" })).forward(input);
+    const there = await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => ("error" in data ? reject(new Error(data.error)) : resolve(data));
+      worker.onerror = (event) => reject(new Error(event.message));
+      worker.postMessage({ file, input });
+    });
+    worker.terminate();
+    check(!there.engine.startsWith("CPU"), there.engine);
+    check(there.output.data.every((x, at) => x === here.output.data[at]), "the output");
+  },
+
+  async networks_share_one_device() {
+    check(devices.length === 1, `${devices.length} devices`);
+  },
+
+  async a_lost_device_is_told_and_replaced() {
+    const rnn = await Rnn.load(lstm(7, 13, 12), { engine: "gpu" });
+    const input = { data: numbers(7, 1), shape: [1, 1, 7] };
+    const before = await rnn.forward(input);
+    devices[0].destroy();
+    await devices[0].lost;
+    await refuses(rnn.forward(input), "DeviceLost", "the GPU device is lost: it was destroyed");
+    const again = await (await Rnn.load(lstm(7, 13, 12), { engine: "gpu" })).forward(input);
+    near(again.output, before.output, "output on a new device");
+    check(devices.length === 2, `${devices.length} devices`);
+  },
+};
+
+/** Trials of a page without WebGPU. */
+const withoutWebGpu = {
+  async the_gpu_is_refused() {
+    await refuses(Rnn.load(lstm(7, 13, 1), { engine: "gpu" }), "NoAdapter", "no GPU adapter: the browser has no WebGPU");
+  },
+
+  async auto_is_the_cpu() {
+    const rnn = await Rnn.load(lstm(7, 13, 1));
+    check(rnn.engine === "CPU (4 lanes, 1 thread)", rnn.engine);
+    await rnn.forward({ data: numbers(7, 1), shape: [1, 1, 7] });
+  },
+};
 
 const own = {
   async streams_are_one_call(engine) {
@@ -150,14 +187,6 @@ const own = {
     check(Number.isFinite((await rnn.forward(input)).output.data[0]), "a call after mistakes");
   },
 
-  async many_shapes_do_not_pile_up(engine) {
-    const rnn = await Rnn.load(lstm(32, 64, 6), { engine });
-    for (let steps = 100; steps < 130; steps += 1) {
-      const { output } = await rnn.forward({ data: new Float32Array(steps * 64 * 32), shape: [steps, 64, 32] });
-      check(output.shape[0] === steps, `${output.shape}`);
-    }
-  },
-
   async warm_up(engine) {
     const rnn = await Rnn.load(lstm(128, 128, 7), { engine });
     await rnn.warmUp(1, 1);
@@ -168,6 +197,9 @@ const own = {
 async function all() {
   await init();
   const trials = [];
+  if (!navigator.gpu) {
+    return Object.entries(withoutWebGpu).map(([name, run]) => ({ name: `without_webgpu::${name}`, run }));
+  }
   for (const engine of ENGINES) {
     for (const [name, run] of Object.entries(own)) {
       trials.push({ name: `${engine}::${name}`, run: () => run(engine) });
@@ -181,7 +213,7 @@ async function all() {
       }
     }
   }
-  return trials;
+  return trials.concat(Object.entries(ofTheGpu).map(([name, run]) => ({ name: `gpu::${name}`, run })));
 }
 
 window.trials = await all();
