@@ -81,7 +81,8 @@ impl Arrays {
             return Err(refuse(format!("{}: expected floats or integers, found {element}", quote(name))));
         }
         let in_file = io::in_file(&self.path);
-        let shape = |expected: String| Error::Shape { name: name.into(), expected, found: view.shape.clone() };
+        let shape =
+            |expected: String| Error::Shape { name: name.into(), expected, found: view.shape.clone() };
         if let Some(axes) = D::NDIM.filter(|&axes| axes != view.shape.len()) {
             return Err(in_file(shape(format!("of {axes} axes"))));
         }

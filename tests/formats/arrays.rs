@@ -67,7 +67,10 @@ fn a_name_that_is_not_there_lists_near_ones() {
     says(refused("Projected.weight_hr_l0"), r#"found "projected.weight_hr_l0", "#);
     says(refused(""), " and ");
     let error = refused("head.weights").unwrap_err().to_string();
-    assert!(error.contains("pytorch_model.safetensors: expected an array") && error.ends_with(" more"), "{error}");
+    assert!(
+        error.contains("pytorch_model.safetensors: expected an array") && error.ends_with(" more"),
+        "{error}"
+    );
     // All names, if they are few.
     let few = open(data("mxnet_flat.npz"));
     says(few.array::<f32, IxDyn>("x"), r#"expected an array "x", found "encoder.rnn_param""#);
