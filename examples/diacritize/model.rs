@@ -5,6 +5,7 @@ use crate::alphabet::{TAG_COUNT, row, rows};
 use crate::ending::Failure;
 use crate::shaped::shaped;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, s};
+use rayon::prelude::*;
 use std::path::Path;
 use wgpu_rnn::file::{Arrays, Limits};
 use wgpu_rnn::{Call, Engine, Rnn, Weights};
@@ -90,21 +91,41 @@ impl Attention {
     /// pair. In double precision they hold sums up to 350. The 1 gives every score the same, which softmax
     /// does not see.
     fn apply(&self, states: ArrayView2<'_, f32>) -> Array2<f32> {
-        let exponentials =
-            |weight: &Array2<f32>| states.dot(&weight.t()).mapv(|x| (2.0 * f64::from(x)).exp());
+        let (steps, width) = states.dim();
+        let exponentials = |weight: &Array2<f32>| -> Vec<f64> {
+            states.dot(&weight.t()).iter().map(|&x| (2.0 * f64::from(x)).exp()).collect()
+        };
         let (queries, keys) = (exponentials(&self.query), exponentials(&self.key));
-        let value = self.value.mapv(|v| -2.0 * f64::from(v));
-        let mut weights = Array2::zeros((states.nrows(), states.nrows()));
-        for (query, mut weights) in queries.rows().into_iter().zip(weights.rows_mut()) {
-            for (key, weight) in keys.rows().into_iter().zip(&mut weights) {
-                let terms = query.iter().zip(key).zip(&value);
-                *weight = terms.map(|((q, k), v)| v / (1.0 + q * k)).sum::<f64>();
+        let value: Vec<f64> = self.value.iter().map(|&v| -2.0 * f64::from(v)).collect();
+        let mut weights = vec![0.0; steps * steps];
+        weights.par_chunks_mut(steps).zip(queries.par_chunks(width)).for_each(|(weights, query)| {
+            for (weight, key) in weights.iter_mut().zip(keys.chunks(width)) {
+                *weight = score(query, key, &value);
             }
-            let most = weights.fold(f64::NEG_INFINITY, |most, &score| most.max(score));
-            weights.mapv_inplace(|score| (score - most).exp());
-            let sum = weights.sum();
-            weights /= sum;
-        }
-        weights.mapv(|weight| weight as f32).dot(&states)
+            let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            weights.iter_mut().for_each(|score| *score = (*score - most).exp());
+            let sum: f64 = weights.iter().sum();
+            weights.iter_mut().for_each(|weight| *weight /= sum);
+        });
+        let weights = weights.into_iter().map(|weight| weight as f32).collect();
+        Array2::from_shape_vec((steps, steps), weights).expect("a weight for each pair").dot(&states)
     }
+}
+
+/// Sums that are added up side by side, so that a processor computes several terms at once.
+const LANES: usize = 8;
+
+/// The sum of v / (1 + q k).
+fn score(query: &[f64], key: &[f64], value: &[f64]) -> f64 {
+    let term = |q: f64, k: f64, v: f64| v / (1.0 + q * k);
+    let [(query, queries), (key, keys), (value, values)] =
+        [query, key, value].map(|row| row.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for ((query, key), value) in query.iter().zip(key).zip(value) {
+        for lane in 0..LANES {
+            sums[lane] += term(query[lane], key[lane], value[lane]);
+        }
+    }
+    let rest = queries.iter().zip(keys).zip(values).map(|((&q, &k), &v)| term(q, k, v));
+    sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
