@@ -60,6 +60,9 @@ impl Tagger {
         let output = self.lstm.call(&Call::new(&input).lengths(&lengths))?.output;
         let (weight, bias) = &self.classifier;
         let of_text = |(n, &length): (usize, &usize)| {
+            if length == 0 {
+                return Vec::new();
+            }
             let context = self.attention.apply(output.slice(s![..length, n, ..]));
             let logits = context.dot(&weight.t()) + bias;
             logits.rows().into_iter().map(best).collect()
