@@ -170,14 +170,16 @@ def other_rates(folder):
               f"{len(others)} stretches, of which the ends differ by at most {starts} samples")
 
 
+# Characters of a text at most: the package's attention takes time by their square.
+MOST = 250
 ODD = ["كتب 123 كتاب", "hello مرحبا", "بَسْمِ اللَّهِ", "ﷲ ﻻ ﷺ", "  مسافات  ", "؟", "\u200fكلام\u200f", "آمنوا بما أُنزِل", "مـــدّ", "یک"]
 
 
 def tags():
     with gzip.open(os.path.join(ASSETS_DIR, "word_cache.json.gz"), "rt") as file:
         sentences = sorted(json.load(file)["sentences"])
-    lines = [*ODD, *(sentences[place] for place in random.choice(len(sentences), 500, replace=False))]
-    lines = [line.replace("\n", " ").replace("\r", " ") for line in lines if len(line) <= 600]
+    lines = [*ODD, *(sentences[place] for place in random.choice(len(sentences), 600, replace=False))]
+    lines = [line.replace("\n", " ").replace("\r", " ") for line in lines if len(line) <= MOST]
     package = Diacritizer.from_pretrained(no_cache=True)
     theirs = [package.diacritize(line) for line in lines]
     command = [os.path.join(EXAMPLES, "diacritize"), "--model", model("bilstm_best.pt"), "--json"]

@@ -111,14 +111,14 @@ def segments():
         probabilities = probabilities[:chunks]
         rules = {
             "threshold": pick(0.5, 0.3, 0.8, 0.05),
-            "min_speech_duration_ms": pick(250, 0, 97, 1000),
+            "min_speech_duration_ms": pick(250, 0, 97, 256, 1000),
             "max_speech_duration_s": pick(float("inf"), 1, 2.5, 0.3),
             "min_silence_duration_ms": pick(100, 0, 33, 400, 2000),
             "speech_pad_ms": pick(30, 0, 7.3, 200),
             "min_silence_at_max_speech": pick(98, 20, 300),
         }
         samples = max(0, 512 * chunks - int(random.randint(0, 512))) if number % 2 else 512 * chunks
-        neg = pick(None, 0.1, 0.4)
+        neg = pick(None, 0.1, 0.25, 0.4)
         exact = [p / 256 for p in probabilities]
         found = get_speech_timestamps_from_probs(exact, audio_length_samples=samples, neg_threshold=neg, **rules)
         if rules["max_speech_duration_s"] == float("inf"):

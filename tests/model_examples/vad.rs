@@ -165,6 +165,8 @@ fn flags_are_the_rules() {
     assert!(long.len() < all.len() && long.iter().all(|of| of[1] - of[0] > 320));
     assert!(of(&["--min-silence-duration-ms=12"]).len() < all.len());
     assert_eq!(of(&["--speech-pad-ms=2"])[0], [all[0][0] - 32, all[0][1] + 32]);
+    let cut = |silence| of(&["--min-silence-duration-ms=1000", "--max-speech-duration-s=0.08", silence]);
+    assert_ne!(cut("--min-silence-at-max-speech=0"), cut("--min-silence-at-max-speech=1000"));
     let cut = of(&["--max-speech-duration-s=0.04", "--min-silence-at-max-speech=0"]);
     assert!(cut.len() > all.len() && cut.iter().all(|of| of[1] - of[0] <= 640 + 64));
 }
