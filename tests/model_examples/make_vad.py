@@ -111,7 +111,7 @@ def segments():
         probabilities = probabilities[:chunks]
         rules = {
             "threshold": pick(0.5, 0.3, 0.8, 0.05),
-            "min_speech_duration_ms": pick(250, 0, 97, 256, 1000),
+            "min_speech_duration_ms": pick(250, 0, 97, 64, 64, 1000),
             "max_speech_duration_s": pick(float("inf"), 1, 2.5, 0.3),
             "min_silence_duration_ms": pick(100, 0, 33, 400, 2000),
             "speech_pad_ms": pick(30, 0, 7.3, 200),
