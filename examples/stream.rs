@@ -5,14 +5,17 @@
 
 #[path = "common/ending.rs"]
 mod ending;
+#[path = "common/wav.rs"]
+mod wav;
 
 use clap::{Parser, ValueEnum};
 use ending::Failure;
 use ndarray::Array2;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use wav::Recording;
 use wgpu_rnn::{Config, Engine, Init, Rnn, Streams, Weights};
 
 /// Play a signal through a GRU in real time, 10 ms per call, and show how long each call takes.
@@ -179,24 +182,13 @@ fn chirp(seconds: f64) -> Vec<f32> {
 }
 
 /// The first channel of a WAV file, and its rate.
-fn read(path: &PathBuf) -> Result<(Vec<f32>, usize), Failure> {
-    let named = |error: hound::Error| format!("{}: {error}", path.display());
-    let bytes = std::io::Cursor::new(wgpu_rnn::file::read(path)?);
-    let mut reader = hound::WavReader::new(bytes).map_err(named)?;
-    let spec = reader.spec();
-    let rate = spec.sample_rate as usize;
+fn read(path: &Path) -> Result<(Vec<f32>, usize), Failure> {
+    let recording = Recording::open(path)?;
+    let rate = recording.rate;
     if rate < HOPS {
         return Err(
             format!("{}: expected at least {HOPS} samples a second, found {rate}", path.display()).into()
         );
     }
-    let channels = usize::from(spec.channels);
-    let signal: Result<Vec<f32>, _> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().step_by(channels).collect(),
-        hound::SampleFormat::Int => {
-            let full = (1_u64 << (spec.bits_per_sample - 1)) as f32;
-            reader.samples::<i32>().step_by(channels).map(|sample| sample.map(|s| s as f32 / full)).collect()
-        }
-    };
-    Ok((signal.map_err(named)?, rate))
+    Ok((recording.moments().map(|channels| channels[0]).collect(), rate))
 }

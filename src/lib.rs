@@ -89,7 +89,7 @@ pub use weights::{CallGradients, Gradients, Init, Naming, Reader, SlotWeights, W
 pub mod file {
     pub use crate::io::{read, replace};
     pub use crate::quote::quote;
-    pub use crate::weights::{ArrayInfo, Format, Inspection, Limits, NetworkInfo, inspect};
+    pub use crate::weights::{ArrayInfo, Arrays, Format, Inspection, Limits, NetworkInfo, inspect};
     pub use crate::weights::{Tensors, load_tensors, save_tensors};
 }
 

@@ -1,5 +1,6 @@
 //! The weights of a network, and the one place that knows the network's tensors.
 
+mod arrays;
 mod formats;
 mod gradients;
 mod infer;
@@ -14,6 +15,7 @@ mod tensor_file;
 
 pub mod mxnet;
 
+pub use arrays::Arrays;
 pub use formats::Limits;
 pub(crate) use formats::safetensors as format;
 pub use gradients::{CallGradients, Gradients};

@@ -31,6 +31,12 @@ pub fn paint(has_colours: bool, colour: &str, text: impl fmt::Display) -> String
     if has_colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_string() }
 }
 
+/// Points from which on a line is thin.
+const MANY: usize = 400;
+
+/// The colour of shaded parts.
+const SHADE: RGBColor = RGBColor(205, 232, 205);
+
 /// Curves over the same x.
 pub struct Panel<'a> {
     pub x: &'a str,
@@ -38,9 +44,12 @@ pub struct Panel<'a> {
     /// The largest y.
     pub most: f64,
     pub lines: Vec<Line<'a>>,
+    /// Parts of x that are shaded.
+    pub spans: &'a [(f64, f64)],
 }
 
 pub struct Line<'a> {
+    /// The name in the legend; a panel without names has none.
     pub name: String,
     pub colour: RGBColor,
     pub points: &'a [(f64, f64)],
@@ -89,19 +98,27 @@ where
         .x_label_area_size(36)
         .y_label_area_size(48)
         .build_cartesian_2d(0.0..last, 0.0..panel.most * 1.02)?;
-    let whole = |x: &f64| format!("{x:.0}");
+    // Whole numbers as such, and parts of a short axis without the last digits of a float.
+    let short = |x: &f64| format!("{}", (x * 100.0).round() / 100.0);
+    let shade = |&(from, to): &(f64, f64)| Rectangle::new([(from, 0.0), (to, panel.most)], SHADE.filled());
+    chart.draw_series(panel.spans.iter().map(shade))?;
     chart
         .configure_mesh()
         .x_desc(panel.x)
         .y_desc(panel.y)
-        .x_label_formatter(&whole)
+        .x_label_formatter(&short)
         .max_light_lines(2)
         .draw()?;
     for line in &panel.lines {
         let colour = line.colour;
+        // A wide line hides what is near.
+        let width = if line.points.len() > MANY { 1 } else { 2 };
         let drawn =
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(width)))?;
         drawn.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
+    }
+    if panel.lines.iter().all(|line| line.name.is_empty()) {
+        return Ok(());
     }
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
     Ok(())

@@ -91,7 +91,8 @@ fn plot(path: &std::path::Path, all: &[Learnt], updates: u64) -> Result<(), Fail
     for (learnt, colour) in all.iter().zip(COLOURS) {
         lines.push(Line { name: learnt.cell.to_string(), colour, points: &learnt.curve });
     }
-    display::plot(path, &[Panel { x: "update", y: "mean squared error", most: 1.5 * BLIND_ERROR, lines }])
+    let (x, y, most) = ("update", "mean squared error", 1.5 * BLIND_ERROR);
+    display::plot(path, &[Panel { x, y, most, lines, spans: &[] }])
 }
 
 /// Who solved the task.

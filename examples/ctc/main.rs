@@ -65,7 +65,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode, Failure> 
         let points = curve::points(&losses);
         let most = points.iter().map(|point| point.1).fold(1e-9, f64::max);
         let lines = vec![Line { name: "training".into(), colour: BLUE, points: &points }];
-        display::plot(path, &[Panel { x: "update", y: "loss", most, lines }])?;
+        display::plot(path, &[Panel { x: "update", y: "loss", most, lines, spans: &[] }])?;
     }
     Ok(ExitCode::SUCCESS)
 }

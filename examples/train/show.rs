@@ -46,7 +46,7 @@ pub fn plot(path: &Path, epochs: &[Epoch]) -> Result<(), Box<dyn Error>> {
         Line { name: name.into(), colour, points }
     }
     let lines = vec![line("training", BLUE, &losses)];
-    let loss = Panel { x: "epoch", y: "loss", most, lines };
+    let loss = Panel { x: "epoch", y: "loss", most, lines, spans: &[] };
     let lines = vec![line("training", BLUE, &train), line("test", RED, &test)];
-    write(path, &[loss, Panel { x: "epoch", y: "accuracy", most: 1.0, lines }])
+    write(path, &[loss, Panel { x: "epoch", y: "accuracy", most: 1.0, lines, spans: &[] }])
 }

@@ -1,5 +1,6 @@
 //! Files of other programs, written by the real ones, and files that are broken.
 
+mod arrays;
 mod goldens;
 mod hostile;
 mod keras;
