@@ -16,8 +16,8 @@ const ARGUMENTS = [
   "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
   "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-/** The most memory of the GPU process: 60 shapes of 65 MiB are 3.8 GiB. */
-const MOST_BYTES = 1.2 * 2 ** 30;
+/** The most memory of the GPU process: four shapes of 65 MiB are kept, of 24. */
+const MOST_BYTES = 0.8 * 2 ** 30;
 
 /** Serves the page, the package and the files of networks. */
 async function serve() {
