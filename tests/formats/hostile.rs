@@ -111,15 +111,3 @@ fn files_with_larger_faults_are_errors_or_networks() {
         }
     }
 }
-
-/// Files that a fuzz target has found.
-#[test]
-fn regressions_stay_mended() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions");
-    let list = |path: &std::path::Path| std::fs::read_dir(path).into_iter().flatten().flatten();
-    for path in
-        list(&folder).flat_map(|target| list(&target.path()).collect::<Vec<_>>()).map(|file| file.path())
-    {
-        read(&path.display().to_string(), &std::fs::read(&path).unwrap());
-    }
-}

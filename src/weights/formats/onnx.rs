@@ -94,7 +94,9 @@ impl<'a> Walk<'a, '_> {
                 None => self.node(node)?,
             }
             for (name, graph) in node.graphs() {
-                self.graph(graph, &format!("{path}{}/{name}/", name_of(node)))?;
+                let path = format!("{path}{}/{name}/", name_of(node));
+                self.budget.bytes("ONNX names", path.len() as u64)?;
+                self.graph(graph, &path)?;
             }
         }
         for name in &graph.outputs {
@@ -143,7 +145,8 @@ impl<'a> Walk<'a, '_> {
     /// A node that is a layer.
     fn layer(&mut self, node: &Node<'a>, path: &str, graph: usize) -> Result<()> {
         let Some(cell) = layer::cell(node) else { return Ok(()) };
-        self.budget.bytes("ONNX layers", size_of::<Place<'_>>() as u64)?;
+        let names = path.len().saturating_add(name_of(node).len());
+        self.budget.bytes("ONNX layers", size_of::<Place<'_>>().saturating_add(names) as u64)?;
         let layer = match layer::read(node, cell, &self.scopes, self.opset, self.budget) {
             Ok(layer) => Ok(layer),
             // The fault of one network, where others may be read.
