@@ -59,7 +59,7 @@ pub fn round_trip(bytes: &[u8]) {
             if config.activations.is_empty() || format != Format::Onnx {
                 assert_eq!(again.config().clone().layout(config.layout), *config, "{format:?}");
             }
-            assert_eq!(bits(&again), bits(&weights), "{format:?}");
+            assert!(bits(&again) == bits(&weights), "{format:?}: other numbers");
         }
     }
 }

@@ -21,7 +21,7 @@ const SHAPES: [(&str, [usize; 2]); 2] = [("weight_ih_l0", [ROWS, INPUT]), ("weig
 const ROOM: u64 = 1 << 19;
 
 /// Bytes of memory that a small file may take, whatever it promises.
-const SMALL: u64 = 8 << 20;
+pub const SMALL: u64 = 8 << 20;
 
 fn numbers(shape: [usize; 2]) -> Vec<f32> {
     (0..shape[0] * shape[1]).map(|number| number as f32 / 1e6).collect()
@@ -195,8 +195,8 @@ fn long_path() -> Vec<u8> {
 
 /// A configuration with many layers in a model of a long name.
 fn long_names() -> Vec<u8> {
-    let layers = vec![r#"{"class_name":"D","config":{"name":"d"}}"#; 2_000].join(",");
-    let name = "n".repeat(50_000);
+    let layers = vec![r#"{"class_name":"D","config":{"name":"d"}}"#; 500].join(",");
+    let name = "n".repeat(200_000);
     let inner = format!(r#"{{"class_name":"M","config":{{"name":"{name}","layers":[{layers}]}}}}"#);
     let config = format!(r#"{{"class_name":"M","config":{{"layers":[{inner}]}}}}"#);
     let weights = FileBuilder::new().finish().unwrap();

@@ -2,10 +2,12 @@
 //! corpus and of small goldens. `WGPU_RNN_CASES` sets how many mutants, `WGPU_RNN_SEED` draws others.
 
 use crate::containers::{packed, unpacked};
+use crate::memory::SMALL;
 use crate::{properties, random};
+use allocation_counter::measure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use wgpu_rnn::file;
+use wgpu_rnn::{Weights, file};
 
 /// Mutants that are tried.
 const MUTANTS: u32 = 18_000;
@@ -87,15 +89,22 @@ impl Random {
     }
 }
 
-/// Checks the properties; a file that has not one of them is kept.
+/// Checks memory and the properties; a file that has not one of them is kept.
 #[track_caller]
 fn check(name: &str, bytes: &[u8]) {
-    for (property, holds) in properties::ALL {
-        if catch_unwind(AssertUnwindSafe(|| holds(bytes))).is_err() {
-            let path = std::env::temp_dir().join("wgpu_rnn_mutant");
-            std::fs::write(&path, bytes).unwrap();
-            panic!("{name}: not the property {property}; the file is {}", path.display());
-        }
+    let memory = measure(|| drop(Weights::reader().from_bytes(bytes))).bytes_max;
+    let missing = properties::ALL.into_iter().filter(|(_, holds)| {
+        let result = catch_unwind(AssertUnwindSafe(|| holds(bytes)));
+        result.is_err()
+    });
+    let mut missing: Vec<&str> = missing.map(|(property, _)| property).collect();
+    if memory >= 4 * bytes.len() as u64 + SMALL {
+        missing.push("memory");
+    }
+    if !missing.is_empty() {
+        let path = std::env::temp_dir().join("wgpu_rnn_mutant");
+        std::fs::write(&path, bytes).unwrap();
+        panic!("{name}: not {}; the file is {}", missing.join(", "), path.display());
     }
 }
 
