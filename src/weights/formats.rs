@@ -32,6 +32,7 @@
 //! 3. A row of [`DIALECTS`].
 //! 4. Goldens by the real tool, a row in the table of `tests/formats/`, and a seed in `fuzz/`.
 #![deny(clippy::arithmetic_side_effects)]
+#![forbid(unsafe_code)]
 
 mod array;
 mod cursor;
@@ -107,7 +108,9 @@ impl<'a> Opening<'a, '_> {
         if name.is_empty() || !Path::new(name).components().all(is_plain) {
             return Err(refuse("a path within the model's folder"));
         }
-        Ok(Part::whole(OpenFile::open(&folder.join(name))?))
+        let part = Part::whole(OpenFile::open(&folder.join(name))?);
+        self.budget.add_source(part.len());
+        Ok(part)
     }
 }
 
@@ -124,7 +127,11 @@ pub(crate) fn open<'a>(part: Part<'a>, folder: Option<&Path>, limits: Limits) ->
     let budget = Budget::new(limits, part.len());
     let opening = Opening { part, folder, budget: &budget };
     match DIALECTS.iter().find(|dialect| (dialect.is)(&head)) {
-        Some(dialect) => (dialect.open)(&opening),
+        Some(dialect) => {
+            let mut opened = (dialect.open)(&opening)?;
+            opened.networks.iter_mut().for_each(|found| found.limit::<f32>(budget.numbers()));
+            Ok(opened)
+        }
         None => {
             let known = DIALECTS.each_ref().map(|dialect| dialect.name).join(", ");
             let found = match opening.part.len() {

@@ -1,4 +1,5 @@
 //! The network that tensors make, from their names and shapes and the metadata beside them.
+#![deny(clippy::arithmetic_side_effects)]
 
 use super::formats::{Spelling, Stated};
 use super::metadata::{CELLS, activation, refused};
@@ -23,8 +24,15 @@ pub(super) fn infer(
     let has = |kind| tensors.keys().any(|name| name.kind == kind);
     let proj_size =
         if has(TensorKind::WeightHr) { shapes.of_first_layer(TensorKind::WeightHr, "[P, H]")?.0 } else { 0 };
-    let num_layers = 1 + tensors.keys().map(|name| name.layer).max().unwrap_or(0);
-    let stack = match &stated.cells {
+    let num_layers = tensors.keys().map(|name| name.layer).max().unwrap_or(0).saturating_add(1);
+    if num_layers > tensors.len() {
+        // Names alone may promise a huge network.
+        let has_none = |layer: &usize| shapes.of(*layer, TensorKind::WeightIh).is_none();
+        let layer = (0..num_layers).find(has_none).unwrap_or(0);
+        let (name, expected) = (shapes.name(layer, TensorKind::WeightIh), "[G*H, D*H]".to_owned());
+        return Err(Error::MissingTensor { name, expected });
+    }
+    let stack = match stated.cells.as_deref() {
         Some(cells) => shapes.told(cells, num_layers)?,
         None => shapes.untold(num_layers)?,
     };

@@ -1,4 +1,5 @@
 //! The contents of a file: its arrays, and the networks that were found in it.
+#![deny(clippy::arithmetic_side_effects)]
 
 use super::formats::{self, Found, Limits, OpenFile, Opened, Part, Recipe};
 use super::metadata::settings;

@@ -1,4 +1,5 @@
 //! The entries of a file's metadata that tell of a network beyond its tensors.
+#![deny(clippy::arithmetic_side_effects)]
 
 use super::formats::Stated;
 use crate::network::CellClip;
@@ -12,6 +13,9 @@ pub(super) const CELLS: &str = "cells";
 
 /// The key of activations other than the cells' own: `hard_sigmoid:0.2:0.5,tanh`.
 pub(super) const ACTIVATIONS: &str = "activations";
+
+/// The most activations of a cell, in both directions.
+const MAX_ACTIVATIONS: usize = 6;
 
 /// The key of a vanilla RNN's activation, in files that have no cells.
 const ACTIVATION: &str = "activation";
@@ -28,9 +32,13 @@ pub(super) fn stated(entries: &BTreeMap<&str, &str>) -> Result<Stated> {
         let names = text.split(',').map(|name| name.trim().parse().ok());
         let found: Option<Vec<Activation>> = names.collect();
         let found = found.ok_or_else(|| not_an_activation(ACTIVATIONS, text))?;
+        if found.len() > MAX_ACTIVATIONS {
+            let expected = format!("at most {MAX_ACTIVATIONS} names");
+            return Err(refused(ACTIVATIONS, expected, found.len().to_string()));
+        }
         stated.say(ACTIVATIONS, word(ACTIVATIONS), |options| options.activations = found);
     }
-    stated.activation = entries.get(ACTIVATION).map(|&text| text.to_owned());
+    stated.activation = entries.get(ACTIVATION).map(|&text| text.into());
     let Some(text) = entries.get(CELLS) else { return Ok(stated) };
     let cells: Option<Vec<Cell>> = text.split(',').map(|name| name.trim().parse().ok()).collect();
     let known = Cell::ALL.map(Cell::name).join(", ");

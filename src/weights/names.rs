@@ -1,4 +1,5 @@
 //! The names of weight tensors in PyTorch (`weight_ih_l0_reverse`) and Gluon 1.x (`r0_i2h_weight`).
+#![deny(clippy::arithmetic_side_effects)]
 
 use crate::network::{CellSpec, SlotSpec};
 
@@ -129,7 +130,7 @@ impl TensorKind {
             TensorKind::WeightIh => vec![layer.gate_rows(), layer.input_size],
             TensorKind::WeightHh => vec![layer.gate_rows(), layer.state_size],
             TensorKind::WeightHr => vec![layer.state_size, layer.hidden_size],
-            TensorKind::Peephole => vec![3 * layer.hidden_size],
+            TensorKind::Peephole => vec![layer.hidden_size.saturating_mul(3)],
             TensorKind::BiasIh
             | TensorKind::BiasHh
             | TensorKind::NormIhWeight
@@ -160,9 +161,9 @@ impl TensorName {
 
     /// Tells the scheme by itself; any name that [`format`](Self::format) does not give back is refused.
     pub fn parse(name: &str) -> Option<(Naming, TensorName)> {
-        let digits = name.find(|c: char| c.is_ascii_digit())?;
-        let length = name[digits..].bytes().take_while(u8::is_ascii_digit).count();
-        let layer: u16 = name[digits..digits + length].parse().ok()?;
+        let (_, digits) = name.split_at_checked(name.find(|c: char| c.is_ascii_digit())?)?;
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let layer: u16 = digits.get(..end)?.parse().ok()?;
         let layer = usize::from(layer);
         [Naming::PyTorch, Naming::Gluon].into_iter().find_map(|naming| {
             let every = TensorKind::ALL

@@ -1,4 +1,5 @@
 //! The one way from tensors to weights, for every format.
+#![deny(clippy::arithmetic_side_effects)]
 
 use super::formats::{self, Found, Limits, OpenFile, Part, Spelling, Stated, Tensor};
 use super::infer::set_activation;

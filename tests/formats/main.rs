@@ -1,9 +1,20 @@
 //! Files of other programs, written by the real ones, and files that are broken.
 
+#[path = "../common/random.rs"]
+#[allow(dead_code, reason = "cases are drawn without `proptest`")]
+mod random;
+
+#[path = "../../fuzz/containers.rs"]
+mod containers;
+#[path = "../../fuzz/properties.rs"]
+mod properties;
+
 mod arrays;
 mod goldens;
 mod hostile;
 mod keras;
+mod memory;
+mod mutants;
 mod onnx;
 mod pick;
 mod refused;

@@ -100,6 +100,21 @@ impl<R> Found<R> {
         self.stated.fault.is_some() || self.tensors.keys().any(is_weight)
     }
 
+    /// Refuses a network of more numbers than these.
+    pub fn limit<T>(&mut self, most: u64)
+    where
+        R: Tensor<T>,
+    {
+        let counts = self.tensors.values().map(|tensor| count(tensor.shape()).unwrap_or(usize::MAX) as u64);
+        let found = counts.fold(0, u64::saturating_add);
+        if found > most {
+            let expected = format!("at most {most} numbers, about one for each byte of the file");
+            let reason =
+                format!("weights of network {}: expected {expected}, found {found}", quote(&self.name));
+            self.stated.fault.get_or_insert((Fault::new("file"), reason));
+        }
+    }
+
     /// The network with its tensors apart, where the file has all of them in one vector: first the weights of
     /// all layers and directions, then the biases.
     pub fn apart<T>(mut self, table: &Table) -> Result<Found<R>>
@@ -145,8 +160,8 @@ impl<R> Found<R> {
             }
         }
         if self.tensors.len() > table.entries.len() {
-            let is_known = |name: &TensorName| table.entries.iter().any(|entry| entry.name == *name);
-            let other = self.tensors.keys().find(|name| !is_known(name));
+            let known: BTreeSet<TensorName> = table.entries.iter().map(|entry| entry.name).collect();
+            let other = self.tensors.keys().find(|name| !known.contains(name));
             let name = other.map(|&name| self.spelling.of(name)).unwrap_or_default();
             return Err(Error::UnusedTensor { name });
         }

@@ -8,9 +8,11 @@ use super::{Array, Budget, Element, Fault, Head, Part, View, count};
 use crate::Result;
 use crate::quote::{message, quote};
 use hdf5_pure::{
-    Dataset, Datatype, DatatypeByteOrder, File, FloatingPointLayout, FormatError, Group, Layout,
+    AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FloatingPointLayout, FormatError, Group, Layout,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const FAULT: Fault = Fault::new("HDF5");
 
@@ -22,6 +24,14 @@ const NODE: u64 = 512;
 
 /// Bytes of a file for a group or an array, at least: its link and its header.
 const WRITTEN: u64 = 64;
+
+/// How often the bytes of a file may be read for the texts of one group, and of all groups: many texts may
+/// lie in one place.
+const ONE: u64 = 2;
+const ALL: u64 = 16;
+
+/// Bytes that may be read for texts of any file.
+const SMALL: u64 = 1 << 18;
 
 /// The layout of f16, beside those that the crate names.
 const BINARY16: FloatingPointLayout = FloatingPointLayout {
@@ -57,19 +67,25 @@ pub(super) struct Tree<'a> {
     pub texts: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// Groups and arrays that may still come. Groups that hold each other have no end.
     left: u64,
+    /// Bytes that may still be read for texts.
+    texts_left: u64,
+    /// Bytes that the crate may read now.
+    reads: Arc<AtomicU64>,
 }
 
 impl<'a> Tree<'a> {
     pub fn open(part: Part<'a>, budget: &Budget) -> Result<Tree<'a>> {
-        let bytes = Bytes(part.lasting("HDF5", budget)?);
+        let reads = Arc::new(AtomicU64::new(u64::MAX));
+        let bytes = Bytes { part: part.lasting("HDF5", budget)?, reads: reads.clone() };
         let file = File::from_source(bytes).map_err(refuse)?;
         // A file that was cut says so before any of its arrays does.
         let end = file.superblock().eof_address;
         if end > part.len() {
             return Err(FAULT.error("length", format!("{end} bytes"), part.len()));
         }
-        let mut tree =
-            Tree { arrays: Vec::new(), texts: BTreeMap::new(), left: part.len().div_ceil(WRITTEN) };
+        let (arrays, texts, left) = (Vec::new(), BTreeMap::new(), part.len().div_ceil(WRITTEN));
+        let texts_left = part.len().saturating_mul(ALL).saturating_add(SMALL);
+        let mut tree = Tree { arrays, texts, left, texts_left, reads };
         tree.walk(&part, &file.root(), String::new(), 1, budget)?;
         Ok(tree)
     }
@@ -90,7 +106,7 @@ impl<'a> Tree<'a> {
         budget.depth("HDF5", depth)?;
         self.spend(&path, budget)?;
         let mut texts = BTreeMap::new();
-        for (name, value) in group.attrs().map_err(refuse)? {
+        for (name, value) in self.attributes(part, group)? {
             let found: Vec<String> = match (value.as_strings(), value.as_str()) {
                 (Some(several), _) => several.to_vec(),
                 (None, Some(one)) => vec![one.to_owned()],
@@ -112,6 +128,16 @@ impl<'a> Tree<'a> {
         }
         self.texts.insert(path, texts);
         Ok(())
+    }
+
+    /// The attributes of a group, but for texts that are longer than the file.
+    fn attributes(&mut self, part: &Part<'a>, group: &Group) -> Result<HashMap<String, AttrValue>> {
+        let most = part.len().saturating_mul(ONE).saturating_add(SMALL).min(self.texts_left);
+        self.reads.store(most, Ordering::Relaxed);
+        let attributes = group.attrs().map_err(refuse);
+        let left = self.reads.swap(u64::MAX, Ordering::Relaxed);
+        self.texts_left = self.texts_left.saturating_sub(most.saturating_sub(left));
+        attributes
     }
 
     /// Counts a group or an array.
@@ -166,6 +192,7 @@ fn view<'a>(part: &Part<'a>, name: &str, dataset: &Dataset, budget: &Budget) -> 
             // A chunk is unpacked on its own.
             budget.bytes(name, chunk)?;
             budget.give_back(chunk);
+            budget.add_source(len);
             match dataset.read_raw() {
                 Ok(bytes) => Part::whole(bytes),
                 Err(error) => return other(format!("an array that is not unpacked: {error}")),
@@ -222,14 +249,21 @@ fn element(datatype: &Datatype) -> Element {
 }
 
 /// The bytes of a file, as the crate asks for them.
-struct Bytes(Part<'static>);
+struct Bytes {
+    part: Part<'static>,
+    /// Bytes that may still be read.
+    reads: Arc<AtomicU64>,
+}
 
 impl hdf5_pure::Source for Bytes {
     fn len(&self) -> u64 {
-        self.0.len()
+        self.part.len()
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> std::result::Result<(), FormatError> {
-        self.0.read_at(offset, into).map_err(|error| FormatError::Source(error.to_string()))
+        let take = |left: u64| left.checked_sub(into.len() as u64);
+        let refuse = |_| FormatError::Source("texts are longer than the file".into());
+        self.reads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_err(refuse)?;
+        self.part.read_at(offset, into).map_err(|error| FormatError::Source(error.to_string()))
     }
 }

@@ -42,13 +42,26 @@ pub(crate) struct Budget {
     limits: Limits,
     bytes: AtomicU64,
     tensors: AtomicU64,
+    numbers: AtomicU64,
 }
 
 impl Budget {
     /// The whole of the limits, for a file of this length.
     pub fn new(limits: Limits, file: u64) -> Budget {
         let bytes = limits.bytes.unwrap_or_else(|| file.saturating_mul(3).saturating_add(SMALL));
-        Budget { limits, bytes: AtomicU64::new(bytes), tensors: AtomicU64::new(limits.tensors) }
+        let (bytes, tensors) = (bytes.into(), limits.tensors.into());
+        Budget { limits, bytes, tensors, numbers: file.saturating_add(SMALL).into() }
+    }
+
+    /// The most numbers of a network: one for each byte of the file, of files beside and of what was unpacked,
+    /// and a few more. Arrays may promise any number, where their parts are in the file once or not at all.
+    pub fn numbers(&self) -> u64 {
+        self.numbers.load(Ordering::Relaxed)
+    }
+
+    /// Adds the bytes of a file beside, or of an array that is unpacked.
+    pub fn add_source(&self, len: u64) {
+        add(&self.numbers, len);
     }
 
     /// Asks for bytes of memory.
@@ -58,8 +71,7 @@ impl Budget {
 
     /// Gives back bytes that were not used.
     pub fn give_back(&self, unused: u64) {
-        let add = |left: u64| Some(left.saturating_add(unused));
-        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        add(&self.bytes, unused);
     }
 
     /// Counts an array, or a value of a pickle or a graph.
@@ -79,6 +91,10 @@ impl Budget {
 fn spend(left: &AtomicU64, needed: u64) -> Result<(), u64> {
     let take = |left: u64| left.checked_sub(needed);
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(|_| ())
+}
+
+fn add(to: &AtomicU64, more: u64) {
+    let _ = to.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_add(more)));
 }
 
 fn over(what: &str, unit: &'static str, needed: u64, limit: u64) -> Error {

@@ -111,7 +111,9 @@ impl<'a> Walk<'a, '_> {
                 (None, None) => self.node(node)?,
             }
             for (name, graph) in node.graphs() {
-                self.graph(graph, &format!("{path}{}/{name}/", name_of(node)))?;
+                let path = format!("{path}{}/{name}/", name_of(node));
+                self.budget.bytes("ONNX names", path.len() as u64)?;
+                self.graph(graph, &path)?;
             }
         }
         Ok(())
@@ -133,7 +135,10 @@ impl<'a> Walk<'a, '_> {
         }
         let number = self.graphs;
         self.graphs = self.graphs.saturating_add(1);
-        self.nodes(&function.body, &format!("{path}{}/", name_of(node)), number)?;
+        let path = format!("{path}{}/", name_of(node));
+        self.budget.bytes("ONNX names", path.len() as u64)?;
+        self.nodes(&function.body, &path, number)?;
+        self.budget.give_back(path.len() as u64);
         let made: Vec<_> =
             function.body.outputs.iter().map(|name| self.scopes.get(Some(name)).cloned()).collect();
         let within = std::mem::replace(&mut self.scopes.frames, around);
@@ -190,7 +195,8 @@ impl<'a> Walk<'a, '_> {
     /// A node that is a layer.
     fn layer(&mut self, node: &Node<'a>, path: &str, graph: usize) -> Result<()> {
         let Some(cell) = layer::cell(node) else { return Ok(()) };
-        self.budget.bytes("ONNX layers", size_of::<Place<'_>>() as u64)?;
+        let names = path.len().saturating_add(name_of(node).len());
+        self.budget.bytes("ONNX layers", size_of::<Place<'_>>().saturating_add(names) as u64)?;
         let layer = match layer::read(node, cell, &self.scopes, self.opset, self.budget) {
             Ok(layer) => Ok(layer),
             // The fault of one network, where others may be read.

@@ -91,6 +91,15 @@ impl<'a> Recipe<'a> {
         }
     }
 
+    /// True for zeros that no array has.
+    pub fn is_zeros(&self) -> bool {
+        match &self.from {
+            From::Zeros => true,
+            From::Joined(_, parts) => parts.iter().all(Recipe::is_zeros),
+            _ => false,
+        }
+    }
+
     /// Some rows, of any axis; none if they are not all there.
     pub fn slice(&self, axis: usize, rows: Range<usize>) -> Option<Recipe<'a>> {
         let mut shape = self.shape.clone();

@@ -1,17 +1,16 @@
 //! Safetensors: a header in JSON, then the numbers of all tensors, little-endian and without gaps.
 
-use super::{
-    Array, Budget, Cursor, Element, Fault, Head, Limits, Opened, Opening, Part, View, count, of_arrays,
-};
+mod header;
+
+use super::{Budget, Cursor, Element, Fault, Head, Limits, Opened, Opening, Part, of_arrays};
 use crate::quote::{message, quote};
 use crate::weights::metadata;
 use crate::{Error, Float, Result};
 use ::safetensors::tensor::TensorView;
 use ::safetensors::{SafeTensorError, SafeTensors};
+use header::{Header, Info};
 use ndarray::{ArrayD, ArrayViewD};
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The name that the header keeps for its metadata.
@@ -51,176 +50,6 @@ fn cut<'a>(part: &Part<'a>, budget: &Budget) -> Result<(Vec<u8>, Part<'a>)> {
     let text = cursor.bytes("header", length, budget)?;
     let data = cursor.skip("numbers", cursor.left())?;
     Ok((text, data))
-}
-
-/// The header of a whole file.
-struct Header {
-    infos: Vec<Info>,
-    metadata: Vec<(String, String)>,
-}
-
-/// An entry of the header.
-struct Info {
-    name: String,
-    element: Element,
-    /// The type under the format's own name.
-    dtype: Box<str>,
-    shape: Vec<usize>,
-    start: u64,
-    end: u64,
-}
-
-impl Info {
-    /// The array, of a header that was held against the data.
-    fn array<'a>(self, data: &Part<'a>) -> Result<Array<'a>> {
-        let Info { name, element, shape, start, end, .. } = self;
-        let part = data.part(start, end.saturating_sub(start));
-        match part.and_then(|part| View::new(element, shape, part)) {
-            Some(view) => Ok(Array { name, view }),
-            None => Err(broken(&format!("offsets of tensor {}", quote(&name)))),
-        }
-    }
-}
-
-impl Header {
-    /// Reads a header and holds it against the bytes behind it: every tensor is as long as its shape, and one
-    /// follows the other without a gap.
-    fn parse(text: &[u8], data: u64, budget: &Budget) -> Result<Header> {
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let mut twice = None;
-        let seed = HeaderSeed { budget, twice: &mut twice };
-        let read = seed.deserialize(&mut reader).and_then(|header| reader.end().map(|()| header));
-        if let Some(error) = twice {
-            return Err(error);
-        }
-        let mut header = read.map_err(|error| broken(&error.to_string()))?;
-        header.infos.sort_by(|a, b| (a.start, a.end, &a.name).cmp(&(b.start, b.end, &b.name)));
-        let mut end = 0;
-        for info in &header.infos {
-            if info.start != end || info.end < info.start {
-                let found = format!("{} to {}", info.start, info.end);
-                let name = quote(&info.name);
-                return Err(broken(&format!(
-                    "offsets of tensor {name}: expected a start at {end}, found {found}"
-                )));
-            }
-            let bytes = info.element.size().and_then(|size| count(&info.shape)?.checked_mul(size));
-            let found = info.end.saturating_sub(info.start);
-            let is_as_long =
-                bytes.map_or(matches!(info.element, Element::Other(_)), |bytes| bytes as u64 == found);
-            if !is_as_long {
-                let (name, shape) = (quote(&info.name), crate::quote::shape(&info.shape));
-                let expected = format!("as many bytes as {} of shape {shape} have", info.dtype);
-                return Err(broken(&format!("offsets of tensor {name}: expected {expected}, found {found}")));
-            }
-            end = info.end;
-        }
-        if end != data {
-            return Err(broken(&format!("numbers of all tensors: expected {end} bytes, found {data}")));
-        }
-        header.infos.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(header)
-    }
-
-    fn metadata(&self) -> BTreeMap<&str, &str> {
-        self.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
-    }
-}
-
-/// Reads a header's object in one pass, and refuses names that are there twice.
-struct HeaderSeed<'b> {
-    budget: &'b Budget,
-    /// An error that is not JSON's.
-    twice: &'b mut Option<Error>,
-}
-
-impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
-    type Value = Header;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Header, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-/// An entry of the header as JSON has it.
-#[derive(Deserialize)]
-struct Entry {
-    dtype: Box<str>,
-    shape: Vec<usize>,
-    data_offsets: (u64, u64),
-}
-
-impl<'de> Visitor<'de> for HeaderSeed<'_> {
-    type Value = Header;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-        let mut header = Header { infos: Vec::new(), metadata: Vec::new() };
-        let mut has_metadata = false;
-        while let Some(name) = map.next_key::<String>()? {
-            if let Err(error) = self.budget.tensor("safetensors") {
-                *self.twice = Some(error);
-                return Err(serde::de::Error::custom("too many"));
-            }
-            if name == METADATA && !has_metadata {
-                has_metadata = true;
-                header.metadata = map.next_value::<Entries>()?.0;
-                continue;
-            }
-            let Entry { dtype, shape, data_offsets: (start, end) } = map.next_value()?;
-            let memory = size_of::<Info>().saturating_add(size_of_val(shape.as_slice()));
-            if let Err(error) = self.budget.bytes("header", memory.saturating_add(name.len()) as u64) {
-                *self.twice = Some(error);
-                return Err(serde::de::Error::custom("too many"));
-            }
-            header.infos.push(Info { name, element: element_of(&dtype), dtype, shape, start, end });
-        }
-        let names: BTreeSet<&str> = header.infos.iter().map(|info| info.name.as_str()).collect();
-        if names.len() < header.infos.len() || names.contains(METADATA) {
-            let mut seen = BTreeSet::new();
-            let name = header.infos.iter().find(|info| !seen.insert(&info.name) || info.name == METADATA);
-            let name = name.map(|info| info.name.clone()).unwrap_or_default();
-            *self.twice = Some(Error::DuplicateTensor { name });
-        }
-        let mut keys = BTreeSet::new();
-        if let Some((key, _)) = header.metadata.iter().find(|(key, _)| !keys.insert(key)) {
-            let (expected, found) = ("one entry".into(), "two".into());
-            *self.twice = Some(Error::Metadata { key: key.clone(), expected, found });
-        }
-        Ok(header)
-    }
-}
-
-/// A JSON object of texts with every entry that it has, also those of one key.
-struct Entries(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-
-            fn visit_unit<E>(self) -> Result<Entries, E> {
-                Ok(Entries(Vec::new()))
-            }
-        }
-        deserializer.deserialize_any(EntriesVisitor)
-    }
 }
 
 fn element_of(dtype: &str) -> Element {

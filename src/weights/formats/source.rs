@@ -144,11 +144,16 @@ impl<'a> Part<'a> {
         Ok(bytes)
     }
 
-    /// The same bytes without a borrow: where they are, or a copy, whose memory the budget has.
+    /// The same bytes without a borrow: where they are, or a copy, for which the budget must have the memory.
     pub fn lasting(&self, what: &str, budget: &super::Budget) -> Result<Part<'static>> {
         match self.of.clone().lasting() {
             Some(of) => Ok(Part { of, start: self.start, len: self.len }),
-            None => Ok(Part::whole(self.read(what, budget)?)),
+            None => {
+                let copy = self.read(what, budget)?;
+                // A file and its bytes have the same left for what is unpacked.
+                budget.give_back(self.len);
+                Ok(Part::whole(copy))
+            }
         }
     }
 

@@ -4,16 +4,17 @@ use super::super::metadata::settings;
 use super::Fault;
 use crate::{Cell, Config, Error, Result};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A file's statements about a network beyond the names and shapes of its arrays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stated {
     /// Options as fields of a configuration, whose sizes are not looked at.
     pub options: Options,
-    /// A cell for each layer.
-    pub cells: Option<Vec<Cell>>,
+    /// A cell for each layer. All networks of a file share them.
+    pub cells: Option<Rc<[Cell]>>,
     /// A vanilla RNN's activation as text, since the file of another cell may hold anything there.
-    pub activation: Option<String>,
+    pub activation: Option<Rc<str>>,
     /// The file's word for each setting that it states, by the setting's name.
     words: BTreeMap<&'static str, String>,
     /// The network gives its last output alone (Keras `return_sequences=False`).
@@ -48,7 +49,7 @@ impl Stated {
 
     /// States the cells of the layers.
     pub fn say_cells(&mut self, cells: Vec<Cell>, word: impl Into<String>) {
-        self.cells = Some(cells);
+        self.cells = Some(cells.into());
         self.words.insert("cells", word.into());
     }
 

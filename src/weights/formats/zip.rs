@@ -114,6 +114,7 @@ impl<'a> Archive<'a> {
             let expected = format!("{:08x}", member.checksum);
             return Err(FAULT.error(&format!("checksum of {name}"), expected, format!("{checksum:08x}")));
         }
+        budget.add_source(found);
         Ok(Part::whole(bytes))
     }
 }

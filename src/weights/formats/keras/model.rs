@@ -47,12 +47,12 @@ impl Model {
     pub fn read(text: &str, version: &str, budget: &Budget) -> Result<Model> {
         let value = json("configuration", text, budget)?;
         let mut model = Model { is_of_keras_2: version.starts_with("2."), ..Model::default() };
-        model.collect(&value, "");
+        model.collect(&value, "", budget)?;
         Ok(model)
     }
 
     /// The layers within a model or a wrapper, whose name is `path`. JSON is at most 128 values deep.
-    fn collect(&mut self, value: &Value, path: &str) {
+    fn collect(&mut self, value: &Value, path: &str, budget: &Budget) -> Result<()> {
         let config = value.get("config").unwrap_or(value);
         // A model of Keras 2.1 is its list of layers.
         let layers = config.get("layers").unwrap_or(config).as_array();
@@ -68,14 +68,18 @@ impl Model {
             let count = used.entry(plain.clone()).or_default();
             let place = if *count == 0 { plain } else { format!("{plain}_{count}") };
             *count = count.saturating_add(1);
+            let names =
+                [path, &place, name, path, name].map(str::len).into_iter().fold(0, usize::saturating_add);
+            budget.bytes("configuration", names as u64)?;
             self.places.insert(within(&place), name.to_owned());
             let name = within(name);
             if is_recurrent(class) {
                 self.layers.extend(Layer::of(value).map(|layer| (name, layer)));
             } else {
-                self.collect(value, &name);
+                self.collect(value, &name, budget)?;
             }
         }
+        Ok(())
     }
 }
 

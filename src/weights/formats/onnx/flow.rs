@@ -3,7 +3,7 @@
 use super::model::{Name, Node};
 use super::shapes::{MAX_AXES, lengths, slices};
 use super::values::{Scopes, Value, axis};
-use crate::weights::formats::Recipe;
+use crate::weights::formats::{Recipe, count};
 use crate::{Merge, Result};
 
 /// An axis of a value.
@@ -280,7 +280,7 @@ fn split<'a>(node: &Node<'a>, flow: &Flow, scopes: &Scopes<'a>) -> Result<Vec<Va
 fn halved<'a>(node: &Node<'a>, flow: &Flow, scopes: &Scopes<'a>) -> Result<Option<Flow>> {
     let half = if node.operator == "Mul" { 0.5 } else { 2.0 };
     let number = |name: Option<&Name>| match scopes.constant(name) {
-        Some(recipe) if recipe.shape().iter().product::<usize>() == 1 => {
+        Some(recipe) if count(recipe.shape()) == Some(1) => {
             recipe.read::<f64>().map(|numbers| numbers.first().copied())
         }
         _ => Ok(None),

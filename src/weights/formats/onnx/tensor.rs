@@ -151,6 +151,7 @@ impl<'a> Reader<'a, '_> {
             }
         }
         cursor.seek(end);
+        self.budget.add_source(bytes.len() as u64);
         Ok(Part::whole(bytes))
     }
 
