@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds the package and runs its trials in headless Chromium, on WebGPU in software. Installs Chromium, and Node
+# and npm, by apt-get where they are missing.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+bash build.sh
+npm ci --no-audit --no-fund --silent
+CHROMIUM=$(command -v chromium) node tests/run.mjs "$@"
