@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the package in pkg/: an ES module, its WebAssembly and its types. Installs Rust's target wasm32 and
+# Builds the package in pkg/: ES modules, their WebAssembly and types. Installs Rust's target wasm32 and
 # wasm-bindgen's program, in target/tools, where they are missing.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -7,7 +7,10 @@ cd "$(dirname "$0")"
 target=wasm32-unknown-unknown
 out=${CARGO_TARGET_DIR:-target}
 [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup target add "$target"
-cargo build --release --locked --target "$target"
+# One by one: together they would have the features of both.
+for package in wgpu-rnn-web wgpu-rnn-web-formats; do
+    cargo build --release --locked --target "$target" --package "$package"
+done
 
 # The program has to be of the crate's own version.
 version=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
@@ -15,7 +18,10 @@ bindgen=$out/tools/bin/wasm-bindgen
 if [ "$("$bindgen" --version 2>/dev/null || true)" != "wasm-bindgen $version" ]; then
     cargo install wasm-bindgen-cli --version "$version" --root "$out/tools" --quiet
 fi
+rm -rf pkg
 "$bindgen" --target web --out-dir pkg --out-name wgpu_rnn "$out/$target/release/wgpu_rnn_web.wasm"
+"$bindgen" --target web --out-dir pkg --out-name wgpu_rnn_formats "$out/$target/release/wgpu_rnn_web_formats.wasm"
 cp npm/package.json npm/README.md pkg/
-printf 'pkg/wgpu_rnn_bg.wasm: %s bytes, %s compressed\n' \
-    "$(stat -c %s pkg/wgpu_rnn_bg.wasm)" "$(gzip -9c pkg/wgpu_rnn_bg.wasm | wc -c)"
+for file in pkg/*.wasm; do
+    printf '%s: %s bytes, %s by gzip\n' "$file" "$(stat -c %s "$file")" "$(gzip -9c "$file" | wc -c)"
+done

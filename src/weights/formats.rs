@@ -32,25 +32,37 @@
 //! 3. A row of [`DIALECTS`].
 //! 4. Goldens by the real tool, a row in the table of `tests/formats/`, and a seed in `fuzz/`.
 #![deny(clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    not(feature = "formats"),
+    allow(dead_code, unused_imports, reason = "safetensors needs a part of it")
+)]
 #![forbid(unsafe_code)]
 
 mod array;
 mod cursor;
 mod fault;
 mod found;
+#[cfg(feature = "formats")]
 mod hdf5;
+#[cfg(feature = "formats")]
 mod keras;
 mod limits;
 mod names;
+#[cfg(feature = "formats")]
 pub(crate) mod npy;
+#[cfg(feature = "formats")]
 pub(crate) mod onnx;
+#[cfg(feature = "formats")]
 pub(crate) mod params;
+#[cfg(feature = "formats")]
 mod pickle;
 mod recipe;
 pub(crate) mod safetensors;
 mod source;
 mod stated;
+#[cfg(feature = "formats")]
 mod torch;
+#[cfg(feature = "formats")]
 mod zip;
 
 pub(crate) use array::{Array, Element, View, count};
@@ -79,8 +91,9 @@ struct Dialect {
 
 /// All dialects; the first one that a file's first bytes tell opens the file. A length of safetensors may
 /// look like a pickle's first bytes.
+#[cfg(feature = "formats")]
 const DIALECTS: [Dialect; 8] = [
-    Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open },
+    SAFETENSORS,
     Dialect { name: "MXNet .params", is: params::is, open: params::open },
     Dialect { name: "ONNX", is: onnx::is, open: onnx::open },
     Dialect { name: "PyTorch checkpoint", is: torch::is_old, open: torch::open_old },
@@ -89,6 +102,11 @@ const DIALECTS: [Dialect; 8] = [
     Dialect { name: "Keras HDF5", is: hdf5::is, open: keras::open_hdf5 },
     Dialect { name: "a zip archive of these", is: zip::is, open: open_archive },
 ];
+
+#[cfg(not(feature = "formats"))]
+const DIALECTS: [Dialect; 1] = [SAFETENSORS];
+
+const SAFETENSORS: Dialect = Dialect { name: "safetensors", is: safetensors::is, open: safetensors::open };
 
 /// A file that is being opened.
 pub(crate) struct Opening<'a, 'b> {
@@ -144,6 +162,7 @@ pub(crate) fn open<'a>(part: Part<'a>, folder: Option<&Path>, limits: Limits) ->
 }
 
 /// Opens a zip archive, whose members tell the dialect.
+#[cfg(feature = "formats")]
 fn open_archive<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
     let archive = zip::Archive::open(opening.part.clone(), opening.budget)?;
     if let Some(folder) = torch::folder(&archive) {

@@ -2,7 +2,7 @@
 
 use crate::arrays::{check_names, from_js, object, option, sizes, to_js};
 use crate::error::{self, Result, argument};
-use js_sys::Reflect;
+use js_sys::{Reflect, Uint8Array};
 use ndarray::Ix3;
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -66,14 +66,14 @@ impl Rnn {
                 value.as_string().map(Some).ok_or_else(|| argument(name, "a string", "another value"))
             }
         };
-        let mut reader = Weights::reader();
-        if let Some(activation) = text("activation")? {
-            reader = reader.activation(activation.parse::<Activation>().map_err(error::of)?);
-        }
-        if let Some(prefix) = text("prefix")? {
-            reader = reader.prefix(prefix);
-        }
-        let weights = reader.from_bytes(&bytes).map_err(error::of)?;
+        let (prefix, activation) = (text("prefix")?, text("activation")?);
+        let weights = match is_safetensors(&bytes) {
+            true => read(&bytes, prefix, activation)?,
+            false => {
+                let converted = to_safetensors(Uint8Array::from(&bytes[..]), prefix, activation).await?;
+                read(&Uint8Array::from(converted).to_vec(), None, None)?
+            }
+        };
         let engine = match text("engine")?.as_deref() {
             None | Some("auto") => auto().await,
             Some("gpu") => gpu().await?,
@@ -124,6 +124,41 @@ impl Rnn {
     pub async fn warm_up(&self, steps: usize, batch: usize) -> Result<()> {
         self.0.warm_up_async(steps, batch).await.map_err(error::of)
     }
+}
+
+// Other kinds of files, by a module that is loaded when it is needed.
+#[wasm_bindgen(inline_js = r#"
+let module;
+export async function to_safetensors(bytes, prefix, activation) {
+  module ??= import("../../wgpu_rnn_formats.js").then(async (formats) => (await formats.default(), formats));
+  return (await module).toSafetensors(bytes, prefix, activation);
+}
+"#)]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn to_safetensors(
+        bytes: Uint8Array,
+        prefix: Option<String>,
+        activation: Option<String>,
+    ) -> Result<JsValue>;
+}
+
+/// True for a header of JSON behind its length.
+fn is_safetensors(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
+    u64::from_le_bytes(*length) <= rest.len() as u64 && rest.first() == Some(&b'{')
+}
+
+/// Reads a network from safetensors.
+fn read(bytes: &[u8], prefix: Option<String>, activation: Option<String>) -> Result<Weights> {
+    let mut reader = Weights::reader();
+    if let Some(activation) = activation {
+        reader = reader.activation(activation.parse::<Activation>().map_err(error::of)?);
+    }
+    if let Some(prefix) = prefix {
+        reader = reader.prefix(prefix);
+    }
+    reader.from_bytes(bytes).map_err(error::of)
 }
 
 thread_local! {

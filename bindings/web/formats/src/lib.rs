@@ -1,0 +1,22 @@
+//! Files of all kinds as safetensors: a module of its own, which a page loads when it has such a file.
+
+#[path = "../../src/error.rs"]
+#[allow(dead_code, reason = "the other module uses all of it")]
+mod error;
+
+use error::Result;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wgpu_rnn::{Activation, Naming, Weights};
+
+/// The network of a file as safetensors, whose metadata have its options.
+#[wasm_bindgen(js_name = toSafetensors)]
+pub fn to_safetensors(bytes: &[u8], prefix: Option<String>, activation: Option<String>) -> Result<Vec<u8>> {
+    let mut reader = Weights::reader();
+    if let Some(activation) = activation {
+        reader = reader.activation(activation.parse::<Activation>().map_err(error::of)?);
+    }
+    if let Some(prefix) = prefix {
+        reader = reader.prefix(prefix);
+    }
+    reader.from_bytes(bytes).and_then(|weights| weights.to_safetensors(Naming::PyTorch)).map_err(error::of)
+}
