@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wgpu_rnn::file::{self, Format, Limits};
-use wgpu_rnn::{Activation, Naming, Weights};
+use wgpu_rnn::{Activation, Layout, Naming, Weights};
 
 /// Convert the weights of a recurrent network from one kind of file to another, or tell what a file has.
 #[derive(Parser)]
@@ -82,6 +82,9 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let weights = reader.load(input)?;
     weights.save(output, format)?;
     writeln!(out, "{}: {}", output.display(), show::network(weights.config(), true))?;
+    if weights.config().layout == Layout::Ntc && matches!(format, Format::Params | Format::Npz(_)) {
+        writeln!(out, "  this kind of file does not tell the layout: infer --layout ntc takes [N, T, I]")?;
+    }
     Ok(())
 }
 

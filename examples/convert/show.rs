@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use wgpu_rnn::file::{Inspection, NetworkInfo, quote};
-use wgpu_rnn::{Cell, Config, Directions};
+use wgpu_rnn::{Cell, Config, Directions, Layout};
 
 /// Writes the kind of the file, its arrays and its networks.
 pub fn show(inspection: &Inspection, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
@@ -46,7 +46,9 @@ fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Wri
     }
     let mut line = format!("infer --weights {}", shell(&path.display().to_string()));
     if count > 1 {
-        write!(line, " --prefix {}", shell(&info.name))?;
+        // A name may begin as an option does.
+        let link = if info.name.starts_with('-') { '=' } else { ' ' };
+        write!(line, " --prefix{link}{}", shell(&info.name))?;
     }
     if info.needs_activation {
         line += " --activation tanh";
@@ -83,7 +85,8 @@ pub fn network(config: &Config, knows_activation: bool) -> String {
     if config.proj_size > 0 {
         let _ = write!(text, ", projection {}", config.proj_size);
     }
-    text + if config.bias { "" } else { ", without biases" }
+    text += if config.bias { "" } else { ", without biases" };
+    text + if config.layout == Layout::Ntc { ", batch first: [N, T, I]" } else { "" }
 }
 
 /// A name, in quotes if its letters are not all plain.

@@ -296,6 +296,16 @@ impl Config {
         self.stack.get(layer).copied().unwrap_or((self.cell, self.hidden_size))
     }
 
+    /// True if all layers have the activations that another configuration gives them.
+    pub(crate) fn activates_as(&self, other: &Config) -> bool {
+        let all = |config: &Config| {
+            let layers = config.layers_that_differ().map(|layer| config.cell_of(layer).0);
+            let both = layers.flat_map(|cell| [0, 1].map(|direction| config.activations_of(cell, direction)));
+            both.collect::<Vec<_>>()
+        };
+        all(self) == all(other)
+    }
+
     /// f, g and h of a direction; the last ones repeat where the cell has fewer.
     pub(super) fn activations_of(&self, cell: Cell, direction: usize) -> [Activation; 3] {
         let own = cell.activations();

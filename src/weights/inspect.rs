@@ -4,7 +4,7 @@
 use super::formats::{self, Found, Limits, OpenFile, Opened, Part, Recipe};
 use super::metadata::settings;
 use super::{Entry, Table};
-use crate::{Config, Result, io};
+use crate::{Config, Layout, Result, io};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -109,6 +109,8 @@ fn network(found: Found<Recipe<'_>>) -> NetworkInfo {
         info.needs_activation = !is_known;
         info.parameters = table.entries.iter().map(Entry::len).sum();
         info.settings = settings(&config);
+        let layout = if config.layout == Layout::Ntc { "ntc" } else { "tnc" };
+        info.settings.insert("layout", layout.into());
         info.config = Some(config);
         found.check::<f32>(&table)
     });

@@ -53,6 +53,12 @@ fn the_configuration_holds() {
     says(told, "gru_reset: expected after");
     let told = reader("rnn").activation(Activation::Tanh).load(&path);
     says(told, "as class SimpleRNN of the file states");
+    // Activations that are the cell's own may be named, and others may not.
+    let named = |activations: [Activation; 2]| {
+        reader("inner/gru").settings(move |config| config.activations(&activations)).load(&path)
+    };
+    named([Activation::Sigmoid, Activation::Tanh]).unwrap();
+    says(named([Activation::Tanh, Activation::Tanh]), "activations: expected");
 }
 
 #[test]

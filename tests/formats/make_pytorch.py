@@ -135,9 +135,13 @@ def others():
     layer = nn.LSTM(I, H, bidirectional=True)
     state = {f"lstm.{name}": tensor.numpy() for name, tensor in layer.state_dict().items()}
     state["lstm.weight_ih_l0"] = numpy.asfortranarray(state["lstm.weight_ih_l0"])
-    with open(path("pytorch_numpy.pkl"), "wb") as file:
-        pickle.dump({**state, "loss": numpy.float64(0.5)}, file, protocol=4)
-    case("numpy", layer, file="pytorch_numpy.pkl")
+    for protocol in (2, 4, 5):
+        # Values beside the arrays are passed over.
+        others = {"loss": numpy.float64(0.5), "seen": {1, 2}, "counts": collections.Counter("abb"), "rng": numpy.arange(3)}
+        name = "numpy" if protocol == 4 else f"numpy_{protocol}"
+        with open(path(f"pytorch_{name}.pkl"), "wb") as file:
+            pickle.dump({**state, **others}, file, protocol=protocol)
+        case(name, layer, file=f"pytorch_{name}.pkl")
 
 
 def small():

@@ -21,7 +21,7 @@ const SHAPES: [(&str, [usize; 2]); 2] = [("weight_ih_l0", [ROWS, INPUT]), ("weig
 const ROOM: u64 = 1 << 19;
 
 /// Bytes of memory that a small file may take, whatever it promises.
-pub const SMALL: u64 = 8 << 20;
+pub const SMALL: u64 = 12 << 20;
 
 fn numbers(shape: [usize; 2]) -> Vec<f32> {
     (0..shape[0] * shape[1]).map(|number| number as f32 / 1e6).collect()

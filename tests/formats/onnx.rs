@@ -28,6 +28,7 @@ fn nodes_on_each_other_are_one_network() {
             stack(&format!("{kind}_{name}"), 2);
         }
         assert_eq!(stack(&format!("{kind}_batch_first"), 2).layout, Layout::Ntc);
+        assert_eq!(networks(&format!("{kind}_batch_first"))[0].settings["layout"], "ntc");
         assert_eq!(stack(&format!("{kind}_bilstm"), 2).layout, Layout::Tnc);
     }
     for name in ["script_rnn", "script_learned", "script_opset9", "script_opset12", "script_opset13"] {

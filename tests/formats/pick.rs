@@ -43,6 +43,10 @@ fn whole_segments_an_exact_name_first_then_a_unique_ending() {
     );
     says(read(&["a.", "b."], None), "prefix: expected one that picks a network, found \"a\" (gru");
     assert_eq!(read(&["model_state_dict.lstm."], Some("lstm")).unwrap().config().input_size, 1);
+    // A module's own name may end as a prefix does.
+    for (name, expected) in [("lstm", 1), ("lstm_", 2), ("lstm_.", 2)] {
+        assert_eq!(read(&["lstm.", "lstm_."], Some(name)).unwrap().config().input_size, expected, "{name}");
+    }
     assert_eq!(read(&["any.where."], None).unwrap().config().input_size, 1);
     let many: Vec<String> = (0..20).map(|place| format!("layers.{place}.")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

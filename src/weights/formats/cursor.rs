@@ -84,6 +84,21 @@ impl<'a> Cursor<'a> {
         Ok(bytes)
     }
 
+    /// A text up to the end of its line.
+    pub fn line(&mut self, what: &str, budget: &Budget) -> Result<String> {
+        let mut bytes = Vec::new();
+        loop {
+            match self.u8(what)? {
+                b'\n' => break,
+                byte => {
+                    budget.bytes(what, 1)?;
+                    bytes.push(byte);
+                }
+            }
+        }
+        String::from_utf8(bytes).map_err(|_| self.error(what, "UTF-8", "other bytes"))
+    }
+
     /// A text of UTF-8.
     pub fn text(&mut self, what: &str, len: u64, budget: &Budget) -> Result<String> {
         let start = self.position;

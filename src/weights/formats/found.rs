@@ -253,10 +253,17 @@ pub(crate) fn pick<T, R: Tensor<T>>(mut networks: Vec<Found<R>>, name: Option<&s
     let matching: Vec<usize> = match name {
         None => (0..networks.len()).collect(),
         Some(name) => {
-            let plain = name.strip_suffix(SEPARATORS).unwrap_or(name);
             let all = || networks.iter().enumerate();
-            let exact: Vec<usize> =
-                all().filter(|(_, found)| found.name == plain).map(|(at, _)| at).collect();
+            let named = |name: &str| -> Vec<usize> {
+                all().filter(|(_, found)| found.name == name).map(|(at, _)| at).collect()
+            };
+            let mut plain = name;
+            let mut exact = named(plain);
+            if exact.is_empty() {
+                // The separator of a prefix may be there or not.
+                plain = name.strip_suffix(SEPARATORS).unwrap_or(name);
+                exact = named(plain);
+            }
             let ending = || all().filter(|(_, found)| ends_with(found, plain)).map(|(at, _)| at).collect();
             if exact.is_empty() && !plain.is_empty() { ending() } else { exact }
         }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes of memory for headers, names and arrays that have to be unpacked, beside the weights themselves.
-    /// None for three times the file and a MiB.
+    /// None for three times the file and 8 MiB.
     pub bytes: Option<u64>,
     /// Arrays in a file, or values of a pickle or a graph.
     pub tensors: u64,
@@ -34,7 +34,7 @@ impl Default for Limits {
 }
 
 /// Bytes that any file may take.
-const SMALL: u64 = 1 << 20;
+const SMALL: u64 = 1 << 23;
 
 /// The rest of the limits.
 #[derive(Debug)]

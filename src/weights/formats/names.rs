@@ -165,8 +165,11 @@ fn gluon(name: &str) -> Option<(&str, Form, TensorName)> {
         && !both
     {
         let (prefix, side) = before.split_at(letter);
-        let direction = usize::from(side.starts_with('r'));
-        return Some((prefix, Form::Gluon, TensorName { layer, direction, kind }));
+        // `encoder0_` is the prefix of a cell, and no layer `r0`.
+        if prefix.is_empty() || prefix.ends_with(SEPARATORS) {
+            let direction = usize::from(side.starts_with('r'));
+            return Some((prefix, Form::Gluon, TensorName { layer, direction, kind }));
+        }
     }
     Some((before, Form::GluonCell { both }, TensorName { layer: 0, direction, kind }))
 }
@@ -227,6 +230,16 @@ mod tests {
         }
     }
 
+    /// A cell whose prefix ends as a layer's name does.
+    #[test]
+    fn prefixes_of_cells_may_end_in_a_letter_and_a_number() {
+        let cell = TensorName { layer: 0, direction: 0, kind: TensorKind::WeightIh };
+        for prefix in ["encoder0_", "cell0_", "model3_", "net.layer1_"] {
+            let spelling = Spelling { prefix: prefix.into(), form: Form::GluonCell { both: false } };
+            assert_eq!(parse(&format!("{prefix}i2h_weight")), Some((spelling, cell)));
+        }
+    }
+
     #[test]
     fn near_misses_are_not_names() {
         for name in [
@@ -237,7 +250,6 @@ mod tests {
             "xweight_ih_l0",
             "weight_hr",
             "l0_i2h",
-            "ml0_i2h_weight",
             "weight_ih_l99999999999999999999",
             "l-1_i2h_weightx",
             "weight_ih_l0_reverse_reverse",

@@ -90,14 +90,18 @@ pub(super) enum Global {
     NumpyDtype,
     /// The class of NumPy's arrays, which only its own function is told.
     NumpyClass,
-    /// A number of NumPy's, whose arguments do not matter.
-    NumpyScalar,
+    /// NumPy's function of arrays since protocol 5.
+    NumpyFromBuffer,
+    /// Bytes as text of Latin-1, since pickles of protocol 2 have none.
+    Encode,
+    /// A value that no tensor is made of: a number of NumPy's, a set.
+    Plain,
 }
 
 impl Global {
     fn of(module: &str, name: &str) -> Option<Global> {
         Some(match (module, name) {
-            ("collections", "OrderedDict") => Global::OrderedDict,
+            ("collections", "OrderedDict" | "Counter") => Global::OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Global::RebuildTensor,
             ("torch._utils", "_rebuild_tensor_v3") => Global::RebuildTensorV3,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
@@ -112,7 +116,10 @@ impl Global {
             }
             ("torch", name) if DTYPES.contains(&name) => Global::Dtype(name.into()),
             (NUMPY_1 | NUMPY_2, "_reconstruct") => Global::NumpyReconstruct,
-            (NUMPY_1 | NUMPY_2, "scalar") => Global::NumpyScalar,
+            (NUMPY_1 | NUMPY_2, "scalar") => Global::Plain,
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Global::NumpyFromBuffer,
+            ("_codecs", "encode") => Global::Encode,
+            ("builtins" | "__builtin__", "set" | "frozenset" | "bytearray" | "complex") => Global::Plain,
             ("numpy", "ndarray") => Global::NumpyClass,
             ("numpy", "dtype") => Global::NumpyDtype,
             (module, _) if module.starts_with("__torch__") => Global::Object,

@@ -135,7 +135,7 @@ fn of_pickle<'a>(
                 let wrong = || {
                     FAULT.error(&format!("array {}", quote(&name)), "NumPy's state of one", "another value")
                 };
-                let view = ndarray(pickle, state, part).ok_or_else(wrong)?;
+                let view = ndarray(pickle, state, part, budget).ok_or_else(wrong)?;
                 arrays.push(Array { name, view });
                 continue;
             }
@@ -203,7 +203,7 @@ fn element_of(class: &str) -> Element {
 }
 
 /// A NumPy array: version, shape, type, order and numbers.
-fn ndarray<'a>(pickle: &Pickle, state: Id, part: &Part<'a>) -> Option<View<'a>> {
+fn ndarray<'a>(pickle: &Pickle, state: Id, part: &Part<'a>, budget: &Budget) -> Option<View<'a>> {
     let Value::Tuple(items) = pickle.get(state) else { return None };
     let &[_, shape, dtype, is_fortran, numbers] = items.as_slice() else { return None };
     let Value::Tuple(axes) = pickle.get(shape) else { return None };
@@ -217,8 +217,16 @@ fn ndarray<'a>(pickle: &Pickle, state: Id, part: &Part<'a>) -> Option<View<'a>> 
     let order =
         order.and_then(|&id| if let Value::Text(order) = pickle.get(id) { Some(&**order) } else { None });
     let element = npy::element_of(&format!("{}{name}", order.unwrap_or("|")));
-    let &Value::Bytes { start, len } = pickle.get(numbers) else { return None };
-    npy::view(element, &shape, pickle.is_true(is_fortran), part.part(start, len)?)
+    let numbers = match pickle.get(numbers) {
+        &Value::Bytes { start, len } => part.part(start, len)?,
+        Value::Text(text) => {
+            budget.bytes("pickle", text.len() as u64).ok()?;
+            let bytes = text.chars().map(|letter| u8::try_from(letter).ok()).collect::<Option<Vec<u8>>>()?;
+            Part::whole(bytes)
+        }
+        _ => return None,
+    };
+    npy::view(element, &shape, pickle.is_true(is_fortran), numbers)
 }
 
 /// An array of a pickle.

@@ -124,6 +124,12 @@ pub(super) fn of_node<'a>(node: &Node<'a>, scopes: &Scopes<'a>, budget: &Budget)
             let made = super::shapes::of_constant(node, recipe, scopes)?;
             match made {
                 made if !made.is_empty() => made.into_iter().map(Value::Constant).collect(),
+                // A shape from floats, as PyTorch wrote it for the oldest sets of operators.
+                _ if operator == "Cast" => {
+                    let whole = integers(recipe)?;
+                    let known = |integers: Vec<i64>| integers.into_iter().map(Some).collect();
+                    whole.map(|integers| Value::Partial(known(integers))).into_iter().collect()
+                }
                 _ if matches!(operator, "Expand" | "Tile") => {
                     repeated(node, recipe, scopes)?.into_iter().collect()
                 }

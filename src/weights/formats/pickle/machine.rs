@@ -143,7 +143,8 @@ impl Machine<'_> {
                 self.append(cursor, items)?;
             }
             b'c' => {
-                let (module, name) = (line(cursor, self.budget)?, line(cursor, self.budget)?);
+                let what = "name of a global";
+                let (module, name) = (cursor.line(what, self.budget)?, cursor.line(what, self.budget)?);
                 self.global(&module, &name)?;
             }
             0x93 => {
@@ -212,11 +213,22 @@ impl Machine<'_> {
                     cursor.error("tensor", "storage, offset, shape and strides", "other arguments")
                 })?))
             }
-            Global::RebuildParameter | Global::Typed | Global::Size => {
+            Global::RebuildParameter | Global::Typed | Global::Size | Global::Encode => {
                 let first = arguments.first().ok_or_else(|| cursor.error("call", "an argument", "none"))?;
                 return self.push(*first);
             }
-            Global::Device | Global::NumpyScalar => Value::Opaque,
+            Global::Device | Global::Plain => Value::Opaque,
+            Global::NumpyFromBuffer => {
+                // The state that the older function sets: version, shape, type, order, bytes.
+                let &[bytes, dtype, shape, order] = arguments.as_slice() else {
+                    return Err(cursor.error("array", "bytes, type, shape and order", "other arguments"));
+                };
+                let is_fortran =
+                    matches!(self.values.get(order), Some(Value::Text(order)) if order.as_ref() == "F");
+                let order = if is_fortran { TRUE } else { FALSE };
+                self.make(Value::Tuple(vec![NONE, shape, dtype, order, bytes]))?;
+                Value::Ndarray(Some(self.pop(cursor)?))
+            }
             Global::NumpyReconstruct => Value::Ndarray(None),
             Global::NumpyDtype => {
                 Value::NumpyDtype { name: arguments.first().copied().unwrap_or(NONE), state: None }
@@ -380,19 +392,4 @@ fn pairs(cursor: &Cursor<'_>, items: &[Id]) -> Result<Vec<(Id, Id)>> {
         return Err(cursor.error("items of a dictionary", "a value for each key", "none for the last"));
     }
     Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
-}
-
-/// A text up to the end of its line.
-fn line(cursor: &mut Cursor<'_>, budget: &Budget) -> Result<String> {
-    let mut bytes = Vec::new();
-    loop {
-        match cursor.u8("name of a global")? {
-            b'\n' => break,
-            byte => {
-                budget.bytes("name of a global", 1)?;
-                bytes.push(byte);
-            }
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| cursor.error("name of a global", "UTF-8", "other bytes"))
 }
