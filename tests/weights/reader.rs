@@ -78,7 +78,7 @@ fn tensors_are_refused() {
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("weight_ih_l60000", &[9, 3])]),
-        "weight tensor weight_ih_l1: expected shape [9, 3], found no such tensor",
+        "weight tensor weight_ih_l1: expected shape [G*H, D*H], found no such tensor",
     );
     says(
         tensors(&[("weight_ih_l0", &[9, 3]), ("weight_hh_l0", &[9, 3]), ("fc.weight", &[9, 3])]),
