@@ -6,9 +6,12 @@
 #[path = "../common/ending.rs"]
 mod ending;
 mod show;
+#[path = "../common/sizes.rs"]
+mod sizes;
 
 use clap::{Parser, ValueEnum};
 use ending::Failure;
+use sizes::Sizes;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +42,11 @@ struct Arguments {
     /// The network that is meant, of a file with several: its path, as `encoder.lstm`, or the end of it
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
+
+    /// Cell and sizes, of a file that does not tell them (MXNet 2's one vector): lstm:100:20:2:both for H 100,
+    /// I 20, two layers and both directions; proj=P for a projection
+    #[arg(long, value_name = "CELL:H:I[:L][:both]")]
+    sizes: Option<Sizes>,
 
     /// The nonlinearity of a vanilla RNN, if the file does not tell it
     #[arg(long, value_name = "NAME")]
@@ -78,7 +86,10 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     if is_same(input, output) {
         return Err(format!("{}: expected another file than the weights", output.display()).into());
     }
-    let reader = Weights::reader().prefix(arguments.prefix.clone()).activation(arguments.activation);
+    let mut reader = Weights::reader().prefix(arguments.prefix.clone()).activation(arguments.activation);
+    if let Some(Sizes(config)) = &arguments.sizes {
+        reader = reader.config(config);
+    }
     let weights = reader.load(input)?;
     weights.save(output, format)?;
     writeln!(out, "{}: {}", output.display(), show::network(weights.config(), true))?;

@@ -42,6 +42,12 @@ fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Wri
     }
     if let Some(fault) = &info.fault {
         writeln!(out, "  {fault}")?;
+        if fault.starts_with("config:") {
+            writeln!(
+                out,
+                "  --sizes CELL:H:I[:L][:both][:proj=P] tells them, as --sizes lstm:100:20:2:both"
+            )?;
+        }
         return Ok(());
     }
     let mut line = format!("infer --weights {}", shell(&path.display().to_string()));

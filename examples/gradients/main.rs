@@ -106,7 +106,8 @@ fn run(all: &GradientArguments) -> Result<(), Failure> {
     let arrays = file::inspect(&arguments.weights, Limits::default())?.arrays;
     let is_gluon = arrays.iter().any(|array| array.name.ends_with("i2h_weight"));
     let naming = if is_gluon { Naming::Gluon } else { Naming::PyTorch };
-    let weights = Weights::reader()
+    let weights = arguments
+        .reader()
         .prefix(arguments.prefix.clone())
         .activation(arguments.activation)
         .settings(|config| arguments.apply(config))

@@ -1,8 +1,12 @@
 //! The command line, and the settings that it stands for.
 
+#[path = "../common/sizes.rs"]
+mod sizes;
+
 use clap::{Parser, ValueEnum};
+use sizes::Sizes;
 use std::path::PathBuf;
-use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Outputs, Reset};
+use wgpu_rnn::{Activation, Config, Directions, Layout, Merge, Outputs, Reader, Reset, Weights};
 
 /// Run a stacked, bidirectional RNN, LSTM or GRU on a GPU.
 ///
@@ -20,6 +24,11 @@ pub struct Arguments {
     /// The network that is meant, of a file with several: its path, as `encoder.lstm`, or the end of it
     #[arg(long, value_name = "NAME")]
     pub prefix: Option<String>,
+
+    /// Cell and sizes, of a file that does not tell them (MXNet 2's one vector): lstm:100:20:2:both for H 100,
+    /// I 20, two layers and both directions; proj=P for a projection
+    #[arg(long, value_name = "CELL:H:I[:L][:both]")]
+    pub sizes: Option<Sizes>,
 
     /// Input: .safetensors with `input` [T, N, I], or [T, I] for one sequence; if wished `lengths` [N],
     /// integers, and `h0` and `c0` [L*D, N, H]. Packed sequences are `data` and `batch_sizes` in the place of
@@ -144,6 +153,14 @@ enum Merging {
 }
 
 impl Arguments {
+    /// A reader of weights, with the sizes that are given.
+    pub fn reader<'a>(&self) -> Reader<'a> {
+        match &self.sizes {
+            Some(Sizes(config)) => Weights::reader().config(config),
+            None => Weights::reader(),
+        }
+    }
+
     /// Checks the count of numbers of each option.
     pub fn check(&self) -> Result<(), String> {
         match self.cell_clip.len() {

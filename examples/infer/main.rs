@@ -14,7 +14,7 @@ use ending::Failure;
 use files::Format;
 use std::io::Write;
 use std::process::ExitCode;
-use wgpu_rnn::{Call, Engine, Layout, Rnn, State, Weights, reference};
+use wgpu_rnn::{Call, Engine, Layout, Rnn, State, reference};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,wgpu_hal=off")).init();
@@ -31,7 +31,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         )
         .into());
     }
-    let weights = Weights::reader()
+    let weights = arguments
+        .reader()
         .prefix(arguments.prefix.clone())
         .activation(arguments.activation)
         .settings(|config| arguments.apply(config))

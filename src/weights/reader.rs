@@ -1,9 +1,10 @@
 //! The one way from tensors to weights, for every format.
 #![deny(clippy::arithmetic_side_effects)]
 
-use super::formats::{self, Found, Limits, OpenFile, Part, Spelling, Stated, Tensor};
+use super::formats::{self, Fault, Found, Limits, OpenFile, Part, Spelling, Stated, Tensor};
 use super::infer::set_activation;
 use super::{Table, Weights, is_beside};
+use crate::quote::quote;
 use crate::{Activation, Config, Error, Float, Result, io};
 use ndarray::ArrayD;
 use std::path::Path;
@@ -276,9 +277,18 @@ fn fit<T: Float, R: Tensor<T>>(config: Config, found: Found<R>) -> Result<Weight
     let found = found.apart(&table)?;
     found.check(&table)?;
     found.log();
-    let mut tensors = found.tensors;
-    Weights::collect(config, network, |entry, into| {
+    let (mut tensors, spelling) = (found.tensors, found.spelling);
+    Weights::collect(config, network, |entry, mut into| {
         // The presence of each tensor was checked just above.
-        tensors.remove(&entry.name).expect("no tensor is missing").write(into)
+        let tensor = tensors.remove(&entry.name).expect("no tensor is missing");
+        tensor.write(into.view_mut())?;
+        match tensor.lost(into.view())? {
+            None => Ok(()),
+            Some(number) => {
+                let what = format!("numbers of {}", quote(&spelling.of(entry.name)));
+                let expected = format!("at most {:e}, as f32 holds", f32::MAX);
+                Err(Fault::new("array").error(&what, expected, format!("{number:e}")))
+            }
+        }
     })
 }

@@ -147,3 +147,23 @@ fn what_a_file_states_holds() {
         r#"gru_reset: expected before, as metadata "gru_reset" of the file states, found after"#,
     );
 }
+
+/// MXNet 2 has all weights of a layer in one vector, whose sizes are given.
+#[test]
+fn sizes_are_given_where_the_file_does_not_tell_them() {
+    let folder = with_golden("mxnet2_projection.params");
+    let told = folder.converts(&["--inspect", "mxnet2_projection.params"]);
+    assert!(told.contains("--sizes CELL:H:I[:L][:both][:proj=P]"), "{told}");
+    let sizes = "lstm:5:3:2:both:proj=2";
+    folder.converts(&["mxnet2_projection.params", "o.safetensors", "--sizes", sizes]);
+    let config = Config::lstm(5).input_size(3).num_layers(2).bidirectional().proj_size(2);
+    let expected = Weights::reader().config(&config).load(golden("mxnet2_projection.params")).unwrap();
+    assert_eq!(Weights::load(folder.path("o.safetensors")).unwrap(), expected);
+    for sizes in ["lstm:5", "lstm:5:x", "elman:5:3", "lstm:5:3:2:all"] {
+        let output = folder.convert(&["mxnet2_projection.params", "p.safetensors", "--sizes", sizes]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("expected CELL:H:I"), "{stderr}");
+    }
+    let other = ["mxnet2_projection.params", "p.safetensors", "--sizes", "lstm:5:3:2:both"];
+    folder.refuses(&other, "rnn_param: expected shape [");
+}

@@ -3,7 +3,7 @@
 use crate::{every_config, says};
 use ndarray::{ArrayD, IxDyn};
 use wgpu_rnn::file::{self, Tensors};
-use wgpu_rnn::{Config, Error, Init, Naming, Weights};
+use wgpu_rnn::{Activation, Config, Error, Init, Naming, Weights};
 
 #[test]
 fn a_file_gives_back_the_network_under_both_names() {
@@ -222,4 +222,28 @@ mod unix {
         says(file::replace(at("lost"), b"new"), &expected);
         assert_eq!(read_link(at("lost")).unwrap().to_str(), Some("none/end"));
     }
+}
+
+/// A number of f64 that f32 does not hold is refused; an infinite one stays.
+#[test]
+fn numbers_beyond_f32_are_refused() {
+    let file = |number: f64| {
+        let tensor = |len: usize, first: f64| {
+            let mut numbers = vec![0.25; len];
+            numbers[0] = first;
+            numbers.iter().flat_map(|number: &f64| number.to_le_bytes()).collect::<Vec<u8>>()
+        };
+        let [w, r] = [tensor(6, number), tensor(9, 0.5)];
+        let view = |shape: [usize; 2], bytes| {
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F64, shape.to_vec(), bytes).unwrap()
+        };
+        let tensors = [("weight_ih_l0", view([3, 2], &w)), ("weight_hh_l0", view([3, 3], &r))];
+        safetensors::serialize(tensors, None).unwrap()
+    };
+    let read = |number: f64| Weights::reader().activation(Activation::Tanh).from_bytes(&file(number));
+    let error = read(1e300).unwrap_err().to_string();
+    assert!(error.contains("numbers of \"weight_ih_l0\": expected at most 3.4028235e38"), "{error}");
+    assert!(error.ends_with("found 1e300"), "{error}");
+    read(f64::INFINITY).unwrap();
+    read(3.4e38).unwrap();
 }

@@ -6,7 +6,7 @@ use crate::quote::{self, quote};
 use crate::weights::infer::infer;
 use crate::weights::{Table, TensorKind, TensorName};
 use crate::{Config, Error, Float, Result};
-use ndarray::{ArrayD, ArrayViewMutD};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Networks that an error lists.
@@ -24,6 +24,9 @@ pub(crate) trait Tensor<T>: Sized {
 
     /// Writes the numbers into an array of the same shape.
     fn write(&self, into: ArrayViewMutD<'_, T>) -> Result<()>;
+
+    /// A finite number that became an infinite one of these, if there is one.
+    fn lost(&self, into: ArrayViewD<'_, T>) -> Result<Option<f64>>;
 }
 
 impl<T: Clone> Tensor<T> for ArrayD<T> {
@@ -45,6 +48,10 @@ impl<T: Clone> Tensor<T> for ArrayD<T> {
         into.assign(self);
         Ok(())
     }
+
+    fn lost(&self, _: ArrayViewD<'_, T>) -> Result<Option<f64>> {
+        Ok(None)
+    }
 }
 
 impl<T: Float> Tensor<T> for Recipe<'_> {
@@ -62,6 +69,17 @@ impl<T: Float> Tensor<T> for Recipe<'_> {
 
     fn write(&self, into: ArrayViewMutD<'_, T>) -> Result<()> {
         Recipe::write(self, into)
+    }
+
+    fn lost(&self, into: ArrayViewD<'_, T>) -> Result<Option<f64>> {
+        // Of the types that are read, f64 alone has larger numbers than f32.
+        let is_f64 = |element: &Element| *element == Element::F64;
+        if !self.elements().into_iter().any(is_f64) || !into.iter().any(|number| number.is_infinite()) {
+            return Ok(None);
+        }
+        let exact = self.read::<f64>()?;
+        let mut pairs = into.iter().zip(&exact);
+        Ok(pairs.find(|(number, exact)| number.is_infinite() && exact.is_finite()).map(|(_, &exact)| exact))
     }
 }
 
