@@ -73,7 +73,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let Some(output) = &arguments.output else {
         let inspection = file::inspect(input, Limits::default())?;
         if arguments.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(&inspection)?)?;
+            writeln!(out, "{}", show::json(&inspection, input)?)?;
             return Ok(());
         }
         return show::show(&inspection, input, out);

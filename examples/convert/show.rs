@@ -50,11 +50,20 @@ fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Wri
         }
         return Ok(());
     }
+    writeln!(out, "  {}", infer_line(info, count, path))?;
+    if info.needs_activation {
+        writeln!(out, "  the file does not tell the activation: PyTorch's default is tanh, Gluon's relu")?;
+    }
+    Ok(())
+}
+
+/// The command that runs a network of a file with so many.
+fn infer_line(info: &NetworkInfo, count: usize, path: &Path) -> String {
     let mut line = format!("infer --weights {}", shell(&path.display().to_string()));
     if count > 1 {
         // A name may begin as an option does.
         let link = if info.name.starts_with('-') { '=' } else { ' ' };
-        write!(line, " --prefix{link}{}", shell(&info.name))?;
+        line += &format!(" --prefix{link}{}", shell(&info.name));
     }
     if info.needs_activation {
         line += " --activation tanh";
@@ -62,11 +71,19 @@ fn show_network(info: &NetworkInfo, count: usize, path: &Path, out: &mut dyn Wri
     if info.last_only {
         line += " --last-only";
     }
-    writeln!(out, "  {line} --input X.safetensors --output Y.safetensors")?;
-    if info.needs_activation {
-        writeln!(out, "  the file does not tell the activation: PyTorch's default is tanh, Gluon's relu")?;
+    line + " --input X.safetensors --output Y.safetensors"
+}
+
+/// The same as JSON; each network that can be run has its command.
+pub fn json(inspection: &Inspection, path: &Path) -> serde_json::Result<String> {
+    let mut all = serde_json::to_value(inspection)?;
+    let networks = all["networks"].as_array_mut().into_iter().flatten();
+    for (network, info) in networks.zip(&inspection.networks) {
+        if info.fault.is_none() {
+            network["infer"] = infer_line(info, inspection.networks.len(), path).into();
+        }
     }
-    Ok(())
+    serde_json::to_string_pretty(&all)
 }
 
 /// Cell, layers, directions, sizes and biases.

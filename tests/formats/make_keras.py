@@ -187,6 +187,15 @@ def old_files():
                                                                 "go_backwards": False}}, "backward_layer": None})
 
 
+def backward():
+    """A layer for the other direction that has a name of its own."""
+    own = layers.LSTM(2, return_sequences=True, go_backwards=True, activation="relu", name="own")
+    both = layers.Bidirectional(layers.LSTM(2, return_sequences=True, name="first"), backward_layer=own, name="both")
+    both = randomised(keras.Sequential([keras.Input((T, I)), both]))
+    both.save(path("keras_backward.h5"))
+    case("backward", both.layers[0], I, file="keras_backward.h5")
+
+
 models()
 named("keras_unnamed.keras")
 for name, settings in list(cases.items()):
@@ -197,4 +206,5 @@ for name, settings in list(cases.items()):
                 arrays[f"unnamed_{name}.{key}"] = arrays[f"{name}.{key}"]
 smallest()
 old_files()
+backward()
 save_file(arrays, path("keras.safetensors"), {"cases": json.dumps(cases)})

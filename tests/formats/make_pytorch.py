@@ -142,6 +142,9 @@ def others():
         with open(path(f"pytorch_{name}.pkl"), "wb") as file:
             pickle.dump({**state, **others}, file, protocol=protocol)
         case(name, layer, file=f"pytorch_{name}.pkl")
+    # The format of before PyTorch 1.6 by a newer protocol, whose pickles come in frames.
+    torch.save(layer.state_dict(), path("pytorch_old_4.pt"), _use_new_zipfile_serialization=False, pickle_protocol=4)
+    case("old_4", layer, file="pytorch_old_4.pt")
 
 
 def small():

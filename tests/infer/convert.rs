@@ -72,6 +72,9 @@ fn inspection_tells_kind_arrays_networks_and_how_to_run_them() {
     assert_eq!(json["arrays"][9]["shape"], serde_json::json!([3, 10]));
     assert_eq!(json["networks"][0]["name"], "0.0");
     assert_eq!(json["networks"][0]["settings"]["directions"], "both");
+    let line =
+        "infer --weights mxnet_nested.params --prefix 0.0 --input X.safetensors --output Y.safetensors";
+    assert_eq!(json["networks"][0]["infer"], line);
 }
 
 /// The line that inspection tells does run.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const PICKLE: &str = "data.pkl";
 
 /// The number that files of before PyTorch 1.6 begin with, in a pickle of its own.
-const OLD: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+const OLD: [u8; 12] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 const FAULT: Fault = Fault::new("PyTorch checkpoint");
 
@@ -40,7 +40,13 @@ pub(super) fn open_pickle<'a>(opening: &Opening<'a, '_>) -> Result<Opened<'a>> {
 
 /// True for a file of before PyTorch 1.6.
 pub(super) fn is_old(head: &Head) -> bool {
-    head.starts_with(&OLD)
+    let [0x80, 2..=5, number @ ..] = head.as_slice() else { return false };
+    // Since protocol 4 the length of a frame comes before.
+    let number = match number {
+        [0x95, _, _, _, _, _, _, _, _, number @ ..] => number,
+        number => number,
+    };
+    OLD.iter().zip(number).all(|(one, other)| one == other)
 }
 
 /// The folder of an archive of PyTorch's.

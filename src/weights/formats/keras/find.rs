@@ -98,9 +98,13 @@ fn keras_2(group: &str, model: &Model) -> (String, usize) {
     if path.last().is_some_and(|last| last.contains("_cell")) {
         path.pop();
     }
+    // A layer within a Bidirectional may have a name of its own.
+    let own = |key: &str| model.layers.get(layer)?.config.get(key)?.get("config")?.get("name")?.as_str();
     let direction = match path.last() {
         Some(last) if last.starts_with("forward_") => Some(0),
         Some(last) if last.starts_with("backward_") => Some(1),
+        Some(&last) if own("backward_layer") == Some(last) => Some(1),
+        Some(&last) if own("layer") == Some(last) => Some(0),
         _ => None,
     };
     if direction.is_some() {

@@ -311,8 +311,12 @@ impl Machine<'_> {
 
     fn put(&mut self, cursor: &Cursor<'_>, place: u32) -> Result<()> {
         let top = *self.stack.last().ok_or_else(|| empty(cursor))?;
+        // Places are given out one after the other, each by an operation.
+        if u64::from(place) >= cursor.position() {
+            let expected = format!("below {}, as many as bytes before", cursor.position());
+            return Err(cursor.error("place of the memo", expected, place));
+        }
         let place = usize::try_from(place).unwrap_or(usize::MAX);
-        // Places are given out one after the other, or nearly so.
         let more = place.saturating_add(1).saturating_sub(self.memo.len());
         self.budget.bytes("memo of a pickle", more.saturating_mul(size_of::<Option<Id>>()) as u64)?;
         if more > 0 {
