@@ -5,7 +5,7 @@ use crate::containers::with_checksums;
 use std::io::Write;
 use std::sync::LazyLock;
 use wgpu_rnn::file::{self, Format, Limits};
-use wgpu_rnn::{Activation, Error, Naming, Reader, Weights};
+use wgpu_rnn::{Activation, Config, Error, Naming, Reader, Weights};
 
 /// A property of the bytes of a file, which panics where the property does not hold.
 pub type Property = fn(&[u8]);
@@ -14,7 +14,7 @@ pub type Property = fn(&[u8]);
 pub const ALL: [(&str, Property); 3] = [("load", load), ("round_trip", round_trip), ("pieces", pieces)];
 
 /// Formats that networks are written in.
-const FORMATS: [Format; 6] = [
+pub const FORMATS: [Format; 6] = [
     Format::Onnx,
     Format::Safetensors(Naming::PyTorch),
     Format::Safetensors(Naming::Gluon),
@@ -22,6 +22,15 @@ const FORMATS: [Format; 6] = [
     Format::Npz(Naming::PyTorch),
     Format::Npz(Naming::Gluon),
 ];
+
+/// The activation that a reader is told: the one of all layers that are vanilla RNNs.
+pub fn activation_of(config: &Config) -> Option<Activation> {
+    let mut own: Vec<_> = config.stack.iter().filter_map(|(cell, _)| cell.activation()).collect();
+    own.extend(config.cell.activation());
+    own.dedup();
+    let is_one = own.len() == 1 && config.activations.is_empty();
+    own.first().copied().filter(|_| is_one)
+}
 
 /// Any bytes are an error in one line, or a network. Lower limits refuse a file, or change nothing.
 pub fn load(bytes: &[u8]) {
@@ -44,12 +53,7 @@ pub fn round_trip(bytes: &[u8]) {
         let reader = Weights::reader().activation(Activation::Relu);
         let Ok(weights) = read(Weights::reader(), &bytes).or_else(|_| read(reader, &bytes)) else { continue };
         let config = weights.config();
-        // A reader is told the one activation of all vanilla RNNs.
-        let mut own: Vec<_> = config.stack.iter().filter_map(|(cell, _)| cell.activation()).collect();
-        own.extend(config.cell.activation());
-        own.dedup();
-        let is_one = own.len() == 1 && config.activations.is_empty();
-        let activation = own.first().copied().filter(|_| is_one);
+        let activation = activation_of(config);
         for format in FORMATS {
             let Ok(written) = weights.to_bytes(format) else { continue };
             let again = read(Weights::reader().activation(activation), &written);

@@ -121,8 +121,8 @@ impl Engine {
         matches!(self.0, Backend::Gpu(_))
     }
 
-    /// True once the device is lost: a new engine is needed. A caller's own device never counts as lost, since
-    /// its callbacks are the caller's.
+    /// True once the device is lost: a new engine is needed. A caller's own device never counts as lost,
+    /// since its callbacks are the caller's.
     pub fn is_lost(&self) -> bool {
         self.on_gpu().is_some_and(|gpu| gpu.is_lost())
     }

@@ -43,8 +43,8 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
 
-    /// Cell and sizes, of a file that does not tell them (MXNet 2's one vector): lstm:100:20:2:both for H 100,
-    /// I 20, two layers and both directions; proj=P for a projection
+    /// Cell and sizes, of a file that does not tell them (MXNet 2's one vector): lstm:100:20:2:both for H
+    /// 100, I 20, two layers and both directions; proj=P for a projection
     #[arg(long, value_name = "CELL:H:I[:L][:both]")]
     sizes: Option<Sizes>,
 

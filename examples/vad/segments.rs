@@ -22,7 +22,7 @@ pub struct Segment {
 /// Speech that has begun.
 struct Open {
     start: usize,
-    /// Where the silence began that may end it.
+    /// The sample at which the silence began that may end the segment.
     silence: Option<usize>,
     /// The longest silence that was long enough to be cut in: where it began, and its length.
     longest: Option<(usize, usize)>,

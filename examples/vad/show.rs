@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// What was found in a recording.
+/// The segments and probabilities of a recording.
 pub struct Found {
     pub probabilities: Vec<f32>,
     /// Samples of a chunk, and of the whole recording.

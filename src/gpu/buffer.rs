@@ -6,8 +6,8 @@ use std::sync::Arc;
 /// A buffer that is destroyed with its last handle.
 ///
 /// wgpu frees a dropped buffer by itself, but for browsers: there the garbage collector frees, which sees no
-/// memory of the GPU. Work that was submitted before is done. A bind group does not hold a buffer: the owner of
-/// the bind group does.
+/// memory of the GPU. Work that was submitted before is done. The owner of a bind group holds its buffers: the
+/// bind group does not.
 #[derive(Clone, Debug)]
 pub(crate) struct Buffer(Arc<Made>);
 
@@ -34,8 +34,8 @@ impl Drop for Made {
     }
 }
 
-/// Keeps buffers that were recorded into a caller's encoder until the encoder's work is done, or the encoder is
-/// dropped.
+/// Keeps buffers that were recorded into a caller's encoder, until the encoder's work is done or the encoder
+/// is dropped.
 pub(super) fn hold(encoder: &wgpu::CommandEncoder, buffers: Vec<Buffer>) {
     encoder.on_submitted_work_done(move || drop(buffers));
 }

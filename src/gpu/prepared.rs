@@ -157,8 +157,8 @@ fn longest_segment(plan: &Plan) -> usize {
     times.map(|times| (times.first + times.count - times.origin) as usize).max().unwrap_or(0)
 }
 
-/// A pipeline and bind groups for every dispatch, and the uniform buffer that all their sizes lie in. A pass that was
-/// cut where a submit was full has the same pipelines and bind groups in each of its parts.
+/// A pipeline and bind groups for every dispatch, and the uniform buffer that all their sizes lie in. A pass
+/// that was cut where a submit was full has the same pipelines and bind groups in each of its parts.
 async fn prepare(
     gpu: &Gpu,
     plan: &Plan,

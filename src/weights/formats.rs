@@ -154,7 +154,10 @@ pub(crate) fn open<'a>(part: Part<'a>, folder: Option<&Path>, limits: Limits) ->
             let known = DIALECTS.each_ref().map(|dialect| dialect.name).join(", ");
             let found = match opening.part.len() {
                 0 => "an empty file".to_owned(),
-                _ => format!("the first bytes {}", crate::quote::quote(&String::from_utf8_lossy(&head))),
+                len => {
+                    let there = head.get(..usize::try_from(len).unwrap_or(usize::MAX)).unwrap_or(&head);
+                    format!("the first bytes {}", crate::quote::quote(&String::from_utf8_lossy(there)))
+                }
             };
             Err(Fault::new("file").error("kind", known, found))
         }

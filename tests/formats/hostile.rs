@@ -53,7 +53,7 @@ fn read(name: &str, bytes: &[u8]) -> Option<String> {
         }
     });
     // Room for the reader's own buffers: a header read ahead, a chunk that is unpacked or converted.
-    // Of a header in HDF5's old format hdf5-pure asks for the memory of up to 65,535 messages, 40 bytes each.
+    // hdf5-pure asks for the memory of up to 65,535 messages of an old header, 40 bytes each.
     let header = if name.ends_with(".h5") || name.ends_with(".keras") { 40 << 16 } else { 0 };
     let limit = 4 * bytes.len() as u64 + (1 << 18) + header;
     assert!(memory.bytes_max < limit, "{name}: {} bytes of memory for {}", memory.bytes_max, bytes.len());
@@ -67,7 +67,7 @@ fn files_that_are_cut_are_refused() {
         for cut in 0..bytes.len() {
             let error = read(&name, &bytes[..cut]);
             let error = error.unwrap_or_else(|| panic!("{name} cut at {cut}: a network"));
-            // What was expected, or the place in a header's text.
+            // The expectation, or the place in a header's text.
             let says = error.contains("expected ") || error.contains(" at line ");
             assert!(says, "{name} cut at {cut}: {error}");
         }

@@ -125,7 +125,7 @@ fn larger_files_take_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, unpacked) in larger() {
         assert!(unpacked > 1_000_000, "{name}");
-        // What is unpacked is there beside the weights, and the chunks that it comes from.
+        // Unpacked bytes are there beside the weights, and so are the chunks that they come from.
         let is_deflated = name.starts_with("deflated");
         let limit = if is_deflated { 4 * unpacked as u64 } else { 11 * unpacked as u64 / 5 } + ROOM;
         let path = folder.path().join("file");

@@ -41,6 +41,8 @@ fn a_file_without_a_network_is_refused() {
     let array = ndarray::ArrayD::<f32>::zeros(ndarray::IxDyn(&[2]));
     file::save_tensors(&path, [("fc.weight".to_owned(), array.view())]).unwrap();
     says(Weights::load(&path), "prefix: expected a recurrent network, found none");
+    // The bytes that are there, and no more.
+    says(Weights::reader().from_bytes(b"hello"), "found the first bytes \"hello\"");
 }
 
 #[test]

@@ -1,18 +1,10 @@
 //! Every network of the goldens through every format that is written, bit for bit.
 
 use crate::goldens::cases;
+use crate::properties::{self, FORMATS};
 use std::collections::BTreeMap;
 use wgpu_rnn::file::Format;
 use wgpu_rnn::{Error, Naming, Weights};
-
-const FORMATS: [Format; 6] = [
-    Format::Onnx,
-    Format::Safetensors(Naming::PyTorch),
-    Format::Safetensors(Naming::Gluon),
-    Format::Params,
-    Format::Npz(Naming::PyTorch),
-    Format::Npz(Naming::Gluon),
-];
 
 #[test]
 fn every_dialect_becomes_every_other() {
@@ -20,12 +12,7 @@ fn every_dialect_becomes_every_other() {
     for case in cases() {
         let is_onnx = case.file.ends_with(".onnx");
         let config = case.weights.config();
-        // Of vanilla RNNs that are all alike.
-        let mut own: Vec<_> = config.stack.iter().filter_map(|(cell, _)| cell.activation()).collect();
-        own.extend(config.cell.activation());
-        own.dedup();
-        let is_one = own.len() == 1 && config.activations.is_empty();
-        let activation = own.first().copied().filter(|_| is_one);
+        let activation = properties::activation_of(config);
         for format in FORMATS {
             let bytes = match case.weights.to_bytes(format) {
                 Ok(bytes) => bytes,

@@ -18,7 +18,7 @@ export interface LoadOptions {
   prefix?: string;
   /** The activation of a vanilla RNN, where the file does not tell: "tanh", "relu" and others. */
   activation?: string;
-  /** "auto" (the GPU, or the CPU where there is none or a software adapter), "gpu" or "cpu". "auto" by default. */
+  /** "gpu", "cpu", or "auto", the default: the GPU, or the CPU where there is none but in software. */
   engine?: "auto" | "gpu" | "cpu";
 }
 

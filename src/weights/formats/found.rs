@@ -72,7 +72,7 @@ impl<T: Float> Tensor<T> for Recipe<'_> {
     }
 
     fn lost(&self, into: ArrayViewD<'_, T>) -> Result<Option<f64>> {
-        // Of the types that are read, f64 alone has larger numbers than f32.
+        // f64 is the one type with larger numbers than f32.
         let is_f64 = |element: &Element| *element == Element::F64;
         if !self.elements().into_iter().any(is_f64) || !into.iter().any(|number| number.is_infinite()) {
             return Ok(None);

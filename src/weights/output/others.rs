@@ -85,7 +85,7 @@ impl Weights<f32> {
                 return refuse(name, found);
             }
         }
-        // Of a vanilla RNN's activation a reader is told one, for all layers.
+        // A reader is told one activation, for all layers that are vanilla RNNs.
         let own = config.layers_that_differ().filter_map(|layer| config.cell_of(layer).0.activation());
         let mut own = own.map(|activation| activation.to_string()).collect::<Vec<_>>();
         own.dedup();
