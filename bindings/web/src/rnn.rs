@@ -3,7 +3,7 @@
 use crate::arrays::{check_names, from_js, object, option, sizes, to_js};
 use crate::error::{self, Result, argument};
 use js_sys::{Reflect, Uint8Array};
-use ndarray::Ix3;
+use ndarray::{Array3, Ix3};
 use std::cell::RefCell;
 use std::thread::LocalKey;
 use wasm_bindgen::JsValue;
@@ -74,12 +74,7 @@ impl Rnn {
                 read(&Uint8Array::from(converted).to_vec(), None, None)?
             }
         };
-        let engine = match text("engine")?.as_deref() {
-            None | Some("auto") => auto().await,
-            Some("gpu") => gpu().await?,
-            Some("cpu") => Engine::cpu(),
-            Some(other) => return Err(argument("engine", "auto, gpu or cpu", other)),
-        };
+        let engine = engine(text("engine")?.as_deref()).await?;
         Ok(Rnn(wgpu_rnn::Rnn::new(&engine, weights)))
     }
 
@@ -102,20 +97,8 @@ impl Rnn {
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<JsValue> {
-        check_names(&options, &["lengths", "state", "lastOnly"])?;
-        let input = from_js("input", &input)?;
-        let input =
-            input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;
-        let state = option(&options, "state").map(|state| state_from(&state)).transpose()?;
-        let lengths = option(&options, "lengths").map(|lengths| sizes("lengths", &lengths)).transpose()?;
-        let mut call = Call::new(&input).state(state.as_ref());
-        if let Some(lengths) = &lengths {
-            call = call.lengths(lengths);
-        }
-        if option(&options, "lastOnly").is_some_and(|value| value.is_truthy()) {
-            call = call.last_only();
-        }
-        let output = self.0.call_async(&call).await.map_err(error::of)?;
+        let given = Given::new(&input, &options)?;
+        let output = self.0.call_async(&given.call()).await.map_err(error::of)?;
         Ok(to_output(&output))
     }
 
@@ -168,6 +151,16 @@ thread_local! {
     static AUTO: RefCell<Option<Engine>> = const { RefCell::new(None) };
 }
 
+/// The engine of this name.
+pub async fn engine(name: Option<&str>) -> Result<Engine> {
+    match name {
+        None | Some("auto") => Ok(auto().await),
+        Some("gpu") => gpu().await,
+        Some("cpu") => Ok(Engine::cpu()),
+        Some(other) => Err(argument("engine", "auto, gpu or cpu", other)),
+    }
+}
+
 /// The page's GPU, or its CPU.
 async fn auto() -> Engine {
     if let Some(known) = known(&AUTO) {
@@ -196,8 +189,39 @@ async fn gpu() -> Result<Engine> {
     Ok(engine)
 }
 
+/// The arrays and options of a call.
+pub struct Given {
+    input: Array3<f32>,
+    lengths: Option<Vec<usize>>,
+    state: Option<State>,
+    last_only: bool,
+}
+
+impl Given {
+    pub fn new(input: &JsValue, options: &JsValue) -> Result<Given> {
+        check_names(options, &["lengths", "state", "lastOnly"])?;
+        let input = from_js("input", input)?;
+        let input =
+            input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;
+        Ok(Given {
+            input,
+            lengths: option(options, "lengths").map(|lengths| sizes("lengths", &lengths)).transpose()?,
+            state: option(options, "state").map(|state| state_from(&state)).transpose()?,
+            last_only: option(options, "lastOnly").is_some_and(|value| value.is_truthy()),
+        })
+    }
+
+    pub fn call(&self) -> Call<'_> {
+        let mut call = Call::new(&self.input).state(self.state.as_ref());
+        if let Some(lengths) = &self.lengths {
+            call = call.lengths(lengths);
+        }
+        if self.last_only { call.last_only() } else { call }
+    }
+}
+
 /// The results of a call, for JavaScript.
-fn to_output(output: &Output) -> JsValue {
+pub fn to_output(output: &Output) -> JsValue {
     object(&[
         ("output", to_js(&output.output)),
         ("state", state_to(&output.state())),
