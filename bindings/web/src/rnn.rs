@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wgpu_rnn::{Activation, Call, Engine, Output, State, Weights};
+use wgpu_rnn::{Activation, Call, Directions, Engine, Layout, Output, Outputs, State, Weights};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -36,12 +36,22 @@ export interface CallOptions {
   state?: State;
   /** The last step's output alone, of shape [1, N, C]. */
   lastOnly?: boolean;
+  /** An LSTM's cell states at every step, too. */
+  cellStates?: boolean;
+  /** The output of every layer, too. */
+  everyLayer?: boolean;
 }
 
 /** The results of a call. */
 export interface Output {
   /** [T, N, D*H], or [N, T, D*H] of a network that is batch first. */
   output: Array32;
+  /** The other direction, of a network whose directions stay apart. */
+  outputReverse?: Array32;
+  /** [T, N, D*H] of the last layer, if it was asked for. */
+  cellStates?: Array32;
+  /** The outputs of the layers below the last, from the lowest on, if they were asked for. */
+  lower?: Array32[];
   state: State;
   /** The adapter, or the CPU. */
   engine: string;
@@ -84,10 +94,46 @@ impl Rnn {
         self.0.engine().name().to_owned()
     }
 
+    /// The cell: "lstm", "gru", "rnn_tanh", "rnn_relu" and others.
+    #[wasm_bindgen(getter)]
+    pub fn cell(&self) -> String {
+        self.0.config().cell.to_string()
+    }
+
     /// The features of the input, I.
     #[wasm_bindgen(getter, js_name = inputSize)]
     pub fn input_size(&self) -> usize {
         self.0.config().input_size
+    }
+
+    /// Units of each layer and direction, H.
+    #[wasm_bindgen(getter, js_name = hiddenSize)]
+    pub fn hidden_size(&self) -> usize {
+        self.0.config().hidden_size
+    }
+
+    /// The features of the output, D*H of directions side by side.
+    #[wasm_bindgen(getter, js_name = outputSize)]
+    pub fn output_size(&self) -> usize {
+        self.0.config().output_size()
+    }
+
+    /// Layers, L.
+    #[wasm_bindgen(getter, js_name = numLayers)]
+    pub fn num_layers(&self) -> usize {
+        self.0.config().num_layers
+    }
+
+    /// The network reads the sequence both ways.
+    #[wasm_bindgen(getter)]
+    pub fn bidirectional(&self) -> bool {
+        self.0.config().directions == Directions::Both
+    }
+
+    /// Input and output have the batch first: [N, T, I].
+    #[wasm_bindgen(getter, js_name = batchFirst)]
+    pub fn batch_first(&self) -> bool {
+        self.0.config().layout == Layout::Ntc
     }
 
     /// Computes an input of shape [T, N, I], or [N, T, I] of a network that is batch first.
@@ -194,12 +240,17 @@ pub struct Given {
     input: Array3<f32>,
     lengths: Option<Vec<usize>>,
     state: Option<State>,
-    last_only: bool,
+    outputs: Outputs,
 }
 
 impl Given {
     pub fn new(input: &JsValue, options: &JsValue) -> Result<Given> {
-        check_names(options, &["lengths", "state", "lastOnly"])?;
+        check_names(options, &["lengths", "state", "lastOnly", "cellStates", "everyLayer"])?;
+        let is_set = |name: &str| option(options, name).is_some_and(|value| value.is_truthy());
+        let mut outputs = Outputs::default();
+        outputs.last_only = is_set("lastOnly");
+        outputs.cell_states = is_set("cellStates");
+        outputs.every_layer = is_set("everyLayer");
         let input = from_js("input", input)?;
         let input =
             input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;
@@ -207,26 +258,33 @@ impl Given {
             input,
             lengths: option(options, "lengths").map(|lengths| sizes("lengths", &lengths)).transpose()?,
             state: option(options, "state").map(|state| state_from(&state)).transpose()?,
-            last_only: option(options, "lastOnly").is_some_and(|value| value.is_truthy()),
+            outputs,
         })
     }
 
     pub fn call(&self) -> Call<'_> {
-        let mut call = Call::new(&self.input).state(self.state.as_ref());
-        if let Some(lengths) = &self.lengths {
-            call = call.lengths(lengths);
+        let call = Call::new(&self.input).state(self.state.as_ref()).outputs(self.outputs);
+        match &self.lengths {
+            Some(lengths) => call.lengths(lengths),
+            None => call,
         }
-        if self.last_only { call.last_only() } else { call }
     }
 }
 
 /// The results of a call, for JavaScript.
 pub fn to_output(output: &Output) -> JsValue {
-    object(&[
+    let mut parts = vec![
         ("output", to_js(&output.output)),
         ("state", state_to(&output.state())),
         ("engine", output.engine.to_string().into()),
-    ])
+    ];
+    parts.extend(output.output_reverse.as_ref().map(|array| ("outputReverse", to_js(array))));
+    parts.extend(output.cell_states.as_ref().map(|array| ("cellStates", to_js(array))));
+    if !output.lower.is_empty() {
+        let lower: js_sys::Array = output.lower.iter().map(|array| to_js(array)).collect();
+        parts.push(("lower", lower.into()));
+    }
+    object(&parts)
 }
 
 /// A state for JavaScript.

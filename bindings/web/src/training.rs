@@ -10,27 +10,17 @@ mod settings;
 mod targets;
 mod trainer;
 
-use crate::error::{Result, with_code};
-use serde::Serialize;
+use crate::error::{Result, argument, with_code};
+use js_sys::JSON;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
 /// Options by their names. A name that is not known is refused.
-fn read<T: DeserializeOwned>(name: &str, options: JsValue) -> Result<T> {
-    // An object without properties stands for options that are left out.
-    let options = if options.is_undefined() { js_sys::Object::new().into() } else { options };
-    serde_wasm_bindgen::from_value(options)
-        .map_err(|error| with_code(&format!("{name}: {}", error_text(&error)), "Argument"))
-}
-
-/// The text of an error, without the name of its class.
-fn error_text(error: &serde_wasm_bindgen::Error) -> String {
-    let text = error.to_string();
-    text.strip_prefix("Error: ").unwrap_or(&text).to_owned()
-}
-
-/// A value for JavaScript, whose maps are objects.
-fn write(value: &impl Serialize) -> Result<JsValue> {
-    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
-    value.serialize(&serializer).map_err(|error| with_code(&error_text(&error), "Argument"))
+fn read<T: DeserializeOwned>(name: &str, options: &JsValue) -> Result<T> {
+    let text = JSON::stringify(options).ok().and_then(|text| text.as_string());
+    let text = text.ok_or_else(|| argument(name, "an object", "another value"))?;
+    // From a value, so that an error tells no place in a text that nobody has seen.
+    let value: serde_json::Result<serde_json::Value> = serde_json::from_str(&text);
+    let read = value.and_then(serde_json::from_value);
+    read.map_err(|error| with_code(&format!("{name}: {error}"), "Argument"))
 }

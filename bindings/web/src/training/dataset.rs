@@ -111,7 +111,7 @@ impl Loader {
         dataset: &Dataset,
         #[wasm_bindgen(unchecked_param_type = "LoaderOptions")] options: JsValue,
     ) -> Result<Loader> {
-        let options: LoaderOptions = read("options", options)?;
+        let options: LoaderOptions = read("options", &options)?;
         let loader = wgpu_rnn::train::Loader::new(&dataset.0.lengths(), options.batch_size)
             .seed(options.seed)
             .shuffle(options.shuffle.unwrap_or(true))

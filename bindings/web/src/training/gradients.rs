@@ -1,21 +1,25 @@
 //! The gradients of a call.
 
 use super::settings::DropoutOptions;
-use crate::arrays::{from_js, object, option, to_js};
+use crate::arrays::{check_names, from_js, object, option, to_js};
 use crate::error::{self, Result, argument};
 use crate::rnn::{Given, Rnn, state_to, to_output};
 use crate::turn::Turn;
-use ndarray::{Array3, Ix3};
-use wasm_bindgen::JsValue;
+use ndarray::{Array3, ArrayRef3};
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use wgpu_rnn::{Naming, Output, OutputGradients};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
 /** The gradients of a loss by the arrays that a call gave; one that is left out is zero. */
 export interface OutputGradients {
-  /** By the output, in its shape. */
+  /** By arrays of the result, in their shapes. */
   output?: Array32;
+  outputReverse?: Array32;
+  cellStates?: Array32;
+  /** By the outputs of lower layers, from the lowest on. */
+  lower?: Array32[];
   /** By the final states, in their shapes. */
   h?: Array32;
   c?: Array32;
@@ -63,7 +67,7 @@ impl Rnn {
         let given = Given::new(&input, &options)?;
         let mut call = given.call();
         if !dropout.is_undefined() {
-            let dropout: DropoutOptions = super::read("dropout", dropout)?;
+            let dropout: DropoutOptions = super::read("dropout", &dropout)?;
             call = call.dropout(dropout.dropout());
         }
         let (output, saved) = self.0.forward_saved_async(&call).await.map_err(error::of)?;
@@ -85,22 +89,23 @@ impl Saved {
         &self,
         #[wasm_bindgen(unchecked_param_type = "OutputGradients")] gradients: JsValue,
     ) -> Result<JsValue> {
-        crate::arrays::check_names(&gradients, &["output", "h", "c"])?;
-        let part = |name: &str| -> Result<Option<Array3<f32>>> {
-            let Some(value) = option(&gradients, name) else { return Ok(None) };
-            let array = from_js(name, &value)?.into_dimensionality::<Ix3>();
-            array.map(Some).map_err(|_| argument(name, "three axes", "others"))
-        };
-        let [output, h, c] = [part("output")?, part("h")?, part("c")?];
+        check_names(&gradients, &["output", "outputReverse", "cellStates", "lower", "h", "c"])?;
+        let part = |name: &str| option(&gradients, name).map(|value| three_axes(name, &value)).transpose();
+        let [output, reverse, cell_states] = [part("output")?, part("outputReverse")?, part("cellStates")?];
+        let [h, c] = [part("h")?, part("c")?];
+        let lower = option(&gradients, "lower").unwrap_or_else(|| js_sys::Array::new().into());
+        let lower = lower.dyn_into::<js_sys::Array>();
+        let lower = lower.map_err(|_| argument("lower", "an array of arrays", "another value"))?;
+        let lower: Result<Vec<Array3<f32>>> = lower.iter().map(|value| three_axes("lower", &value)).collect();
+        let lower = lower?;
         let mut given = OutputGradients::new();
-        if let Some(output) = &output {
-            given = given.output(output);
-        }
-        if let Some(h) = &h {
-            given = given.h_n(h);
-        }
-        if let Some(c) = &c {
-            given = given.c_n(c);
+        given = with(given, &output, OutputGradients::output);
+        given = with(given, &reverse, OutputGradients::output_reverse);
+        given = with(given, &cell_states, OutputGradients::cell_states);
+        given = with(given, &h, OutputGradients::h_n);
+        given = with(given, &c, OutputGradients::c_n);
+        for (layer, gradient) in lower.iter().enumerate() {
+            given = given.lower(layer, gradient);
         }
         let mut saved = self.saved.take()?;
         let found = self.rnn.backward_async(&mut saved, &given).await.map_err(error::of)?;
@@ -113,5 +118,22 @@ impl Saved {
             ("state", state_to(&found.state)),
             ("weights", object(&weights)),
         ]))
+    }
+}
+
+/// An array of three axes.
+fn three_axes(name: &str, value: &JsValue) -> Result<Array3<f32>> {
+    from_js(name, value)?.into_dimensionality().map_err(|_| argument(name, "three axes", "others"))
+}
+
+/// Gradients with one more, if it is there.
+fn with<'a>(
+    given: OutputGradients<'a>,
+    gradient: &'a Option<Array3<f32>>,
+    set: impl FnOnce(OutputGradients<'a>, &'a ArrayRef3<f32>) -> OutputGradients<'a>,
+) -> OutputGradients<'a> {
+    match gradient {
+        Some(gradient) => set(given, gradient),
+        None => given,
     }
 }

@@ -160,7 +160,7 @@ impl Rnn {
     pub async fn create(
         #[wasm_bindgen(unchecked_param_type = "NetworkOptions")] options: JsValue,
     ) -> Result<Rnn> {
-        let options: NetworkOptions = read("options", options)?;
+        let options: NetworkOptions = read("options", &options)?;
         let config = options.config()?;
         let weights = Weights::init(&config, &Init::pytorch().seed(options.seed)).map_err(error::of)?;
         Ok(Rnn(wgpu_rnn::Rnn::new(&engine(options.engine.as_deref()).await?, weights)))

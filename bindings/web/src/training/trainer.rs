@@ -1,15 +1,14 @@
 //! The training loop.
 
 use super::settings::TrainerOptions;
-use super::{read, targets, write};
-use crate::arrays::to_js;
+use super::{read, targets};
+use crate::arrays::{object, to_js};
 use crate::error::{self, Result, argument};
 use crate::rnn::{Given, Rnn};
 use crate::turn::Turn;
-use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wgpu_rnn::train::{self, Checkpoint};
+use wgpu_rnn::train::{self, Checkpoint, Report};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -34,24 +33,6 @@ export interface LossValue {
 }
 "#;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    step: u64,
-    loss: f64,
-    rows: usize,
-    right: usize,
-    norm: f64,
-    learning_rate: f64,
-}
-
-#[derive(Serialize)]
-struct LossValue {
-    loss: f32,
-    rows: usize,
-    right: usize,
-}
-
 /// Trains a network and a head on it, a batch at a time, where the network is computed.
 #[wasm_bindgen]
 pub struct Trainer(Turn<train::Trainer>);
@@ -64,7 +45,7 @@ impl Trainer {
         rnn: &Rnn,
         #[wasm_bindgen(unchecked_param_type = "TrainerOptions")] options: JsValue,
     ) -> Result<Trainer> {
-        let options: TrainerOptions = read("options", options)?;
+        let options: TrainerOptions = read("options", &options)?;
         let (head, loss) = (options.head.head(), options.loss.loss());
         let make = || {
             let mut trainer = train::Trainer::new(rnn.0.clone(), head, loss, options.optimizer.optimizer())?;
@@ -98,13 +79,13 @@ impl Trainer {
     ) -> Result<JsValue> {
         let (given, targets) = (Given::new(&input, &options)?, targets::from_value(&targets)?);
         let found = self.0.take()?.step_async(&given.call(), &targets).await;
-        reports(found.map_err(error::of)?)
+        Ok(reports(&found.map_err(error::of)?))
     }
 
     /// The reports of all updates that were not given back yet, once they are done.
     #[wasm_bindgen(unchecked_return_type = "Report[]")]
     pub async fn finish(&self) -> Result<JsValue> {
-        reports(self.0.take()?.finish_async().await.map_err(error::of)?)
+        Ok(reports(&self.0.take()?.finish_async().await.map_err(error::of)?))
     }
 
     /// The predictions for an input, of shape [T, N, C]; T is 1 for one prediction of each sequence.
@@ -128,7 +109,7 @@ impl Trainer {
     ) -> Result<JsValue> {
         let (given, targets) = (Given::new(&input, &options)?, targets::from_value(&targets)?);
         let value = self.0.take()?.evaluate_async(&given.call(), &targets).await.map_err(error::of)?;
-        write(&LossValue { loss: value.loss, rows: value.rows, right: value.right })
+        Ok(object(&[("loss", value.loss.into()), ("rows", value.rows.into()), ("right", value.right.into())]))
     }
 
     /// Tells a schedule that waits for a plateau of a number, such as the loss of held-back data.
@@ -169,14 +150,17 @@ impl Trainer {
     }
 }
 
-fn reports(reports: Vec<train::Report>) -> Result<JsValue> {
-    let report = |of: train::Report| Report {
-        step: of.step,
-        loss: of.loss,
-        rows: of.rows,
-        right: of.right,
-        norm: of.norm,
-        learning_rate: of.learning_rate,
+fn reports(reports: &[Report]) -> JsValue {
+    let report = |of: &Report| {
+        object(&[
+            // 2^53 steps are never taken.
+            ("step", (of.step as f64).into()),
+            ("loss", of.loss.into()),
+            ("rows", of.rows.into()),
+            ("right", of.right.into()),
+            ("norm", of.norm.into()),
+            ("learningRate", of.learning_rate.into()),
+        ])
     };
-    write(&reports.into_iter().map(report).collect::<Vec<_>>())
+    reports.iter().map(report).collect::<js_sys::Array>().into()
 }
