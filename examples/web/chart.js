@@ -18,9 +18,10 @@ function resolved(name) {
  * Draws lines of points [x, y].
  *
  * lines: [{ name, colour: "--first", points }], spans: [[from, to]] shaded, x: [from, to], y: [from, to],
- * marks: numbers on the x axis, unit: the text behind them, dashes: [y] of broken lines, cursor: x of a line.
+ * unit: the text behind the numbers of the x axis, dashes: [y] of broken lines, cursor: x of a line, legend: "top" or
+ * "bottom", where the names of the lines stand.
  */
-export function draw(canvas, { lines, spans = [], x, y, unit = "", dashes = [], cursor = null }) {
+export function draw(canvas, { lines, spans = [], x, y, unit = "", dashes = [], cursor = null, legend = "top" }) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   [canvas.width, canvas.height] = [width * ratio, height * ratio];
@@ -76,7 +77,7 @@ export function draw(canvas, { lines, spans = [], x, y, unit = "", dashes = [], 
   const named = lines.filter(({ name }) => name);
   named.forEach(({ name, colour: of }, at) => {
     context.fillStyle = resolved(of);
-    context.fillText(name, right - 4, top + 4 + 15 * at);
+    context.fillText(name, right - 4, legend === "top" ? top + 4 + 15 * at : bottom - 15 * (named.length - at));
   });
 }
 

@@ -1,9 +1,10 @@
 // Runs the pages of examples/web as a person does, in headless Chromium: plays a recording to the page that listens,
 // and lets the page that learns learn. `vad`, `train` and `infer`, built for this machine, are the oracles.
 //
-//     node tests/pages.mjs PROGRAMS [SCREENSHOTS]
+//     node tests/pages.mjs PROGRAMS [--pictures]
 //
-// PROGRAMS is the folder of the built examples; SCREENSHOTS a folder for pictures of both pages.
+// PROGRAMS is the folder of the built examples. --pictures takes those of the docs, with Silero's own network and
+// recording in models/, which `python3 examples/fetch.py vad` fetches.
 
 import { launch, serve } from "./browser.mjs";
 import { execFileSync } from "node:child_process";
@@ -19,9 +20,10 @@ const PROBABILITY_TOLERANCE = 1e-3;
 /** Two runs of 50 steps, whose sums have other orders. */
 const LOSS_TOLERANCE = 1e-4;
 const STEPS = 50;
-const SETTINGS = { cell: "lstm", layers: 2, hidden: 64, dropout: 0.3, seed: 0 };
+// With seed 0 or 1, differences of 1e-7 grow to 1e-3 in the last ten steps, between engines of one machine too.
+const SETTINGS = { cell: "lstm", layers: 2, hidden: 64, dropout: 0.3, seed: 3 };
 
-const [programs, pictures] = [process.argv[2], process.argv[3]];
+const [programs, takesPictures] = [process.argv[2], process.argv[3] === "--pictures"];
 const folder = mkdtempSync(join(tmpdir(), "pages-"));
 let checks = 0;
 
@@ -58,7 +60,7 @@ async function wait(page, condition, seconds) {
 }
 
 async function picture(page, name) {
-  if (pictures) await page.screenshot({ path: join(pictures, name) });
+  if (takesPictures) await page.screenshot({ path: join(ROOT, "examples/web", name) });
 }
 
 /** A recording gives the probabilities of the example `vad`, on both engines. */
@@ -188,12 +190,28 @@ async function mistakesAreTold(browser) {
   check(error.startsWith("README.md: expected a recording"), error);
   await page.setInputFiles("#files", join(ROOT, DATA, "vad.wav"));
   await wait(page, "window.session?.isDone", 60);
+  await close();
+}
+
+/** The picture of the page that listens, with the real network and a minute of speech, as the example `vad` hears it. */
+async function speechIsHeard(browser) {
+  const [wav, model] = [join(ROOT, "models/test.wav"), join(ROOT, "models/silero_vad.jit")];
+  const expected = JSON.parse(program("vad", wav, "--model", model, "--device", "cpu", "--json"));
+  const { page, close } = await open(browser, "/examples/web/listen/", { viewport: { width: 800, height: 1000 } });
+  await wait(page, `!document.getElementById("microphone").disabled`, 60);
+  await page.setInputFiles("#files", wav);
+  await wait(page, "window.session?.isDone", 120);
+  const found = await page.evaluate(() => window.session.points.map(([, probability]) => probability));
+  const worst = Math.max(...found.map((probability, at) => Math.abs(probability - expected.probabilities[at])));
+  check(found.length === expected.probabilities.length && worst <= PROBABILITY_TOLERANCE, `probabilities differ by ${worst}`);
+  console.log(`listen: ${found.length} chunks of speech, within ${worst.toExponential(1)} of the example vad`);
   await picture(page, "listen.png");
   await close();
 }
 
 const browser = await launch(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"]);
 const trials = [aRecordingIsHeard, aMicrophoneIsHeard, mistakesAreTold, lossesAreThoseOfTheExample, aStopGivesTheWeights, aFileIsDownloaded];
+if (takesPictures) trials.push(speechIsHeard);
 let failures = 0;
 for (const trial of trials) {
   const begun = Date.now();

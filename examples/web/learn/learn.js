@@ -101,7 +101,7 @@ function show() {
     const most = Math.max(1e-3, ...losses.slice(0, 200).map(([, loss]) => loss));
     draw(at("losses"), { lines: [{ name: "training", colour: "--first", points: losses }], x, y: [0, most] });
     const curve = (name, colour, part) => ({ name, colour, points: epochs.map((epoch) => [epoch.number, epoch[part]]) });
-    draw(at("accuracies"), { lines: [curve("training", "--first", "train"), curve("test", "--second", "test")], x, y: [0, 1] });
+    draw(at("accuracies"), { lines: [curve("training", "--first", "train"), curve("test", "--second", "test")], x, y: [0, 1], legend: "bottom" });
     matrix(last?.counts ?? []);
   });
 }

@@ -72,6 +72,7 @@ async function load() {
   if (!answer.ok) throw new Error(`${MODEL}: expected a file of Silero's network, found ${answer.status}; python3 examples/fetch.py vad fetches it`);
   silero = await Silero.load(new Uint8Array(await answer.arrayBuffer()), at("engine").value);
   at("where").textContent = silero.engine;
+  at("budget").textContent = ((1000 * silero.chunk) / RATE).toFixed();
   for (const button of [microphone, at("file")]) button.disabled = false;
   say("ready: speak, or drop a recording here");
 }
@@ -166,7 +167,7 @@ function show() {
     dashes: [0.5], cursor: player.hidden || player.currentTime === 0 ? null : player.currentTime,
   });
   if (!session) return;
-  at("speaking").textContent = session.isLive ? (session.speech.isSpeaking ? "· speech" : "· silence") : `· ${session.speech.spans.length} stretches of speech`;
+  at("speaking").textContent = session.isLive ? (session.speech.isSpeaking ? "· speech" : "· silence") : `· stretches: ${session.speech.spans.length}`;
   at("chunks").textContent = session.times.length;
   const recent = session.times.slice(-300).sort((a, b) => a - b);
   if (recent.length === 0) return;
