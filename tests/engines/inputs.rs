@@ -1,7 +1,7 @@
 //! The ways that an input reaches a call.
 
 use crate::common::case;
-use crate::engines::{Outcome, Trials};
+use crate::engines::{Outcome, Trials, block_on};
 use crate::{add_all, primes, run};
 use ndarray::{Array3, Axis, ShapeBuilder, concatenate, s};
 use wgpu_rnn::{Call, Cell, Engine, Layout, Packed, Rnn, State};
@@ -69,6 +69,6 @@ fn async_equals_blocking(engine: &Engine) -> Outcome {
     let rnn = Rnn::new(engine, case.weights.clone());
     drop(rnn.forward_async(&case.input, None)); // never polled
     let call = case.call();
-    let answer = pollster::block_on(assert_send(rnn.call_async(&call)))?;
+    let answer = block_on(assert_send(rnn.call_async(&call)))?;
     if answer == blocking { Ok(()) } else { Err("async and blocking differ".into()) }
 }

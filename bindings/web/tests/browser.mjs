@@ -1,0 +1,60 @@
+// Headless Chromium, whose WebGPU computes in software (SwiftShader), and a server for its pages.
+
+import { chromium } from "playwright-core";
+import { createReadStream, existsSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+/** The package. */
+export const PKG = join(HERE, "../pkg");
+const TESTS = join(HERE, "../../../tests");
+const TARGET = process.env.CARGO_TARGET_DIR ?? join(HERE, "../target");
+const ROOTS = {
+  "/pkg/": PKG,
+  "/trials/": join(TARGET, "trials-pkg"),
+  "/data/": join(TESTS, "formats/data"),
+  "/golden/": join(TESTS, "golden"),
+  "/": HERE,
+};
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+const ARGUMENTS = [
+  "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
+  "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+/** Serves pages, modules and files of networks; tells the server and its address. */
+export async function serve() {
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
+    const root = Object.keys(ROOTS).find((prefix) => path.startsWith(prefix));
+    const file = join(ROOTS[root], normalize(path.slice(root.length)));
+    if (!file.startsWith(ROOTS[root]) || !existsSync(file)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, address: `http://127.0.0.1:${server.address().port}` };
+}
+
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+}
+
+/** A page once its trials are known, the names of these, and what it says on its console. */
+export async function open(browser, address, script) {
+  const page = await browser.newPage();
+  const messages = [];
+  page.on("console", (message) => messages.push(message.text()));
+  page.on("pageerror", (error) => messages.push(String(error)));
+  if (script) await page.addInitScript(script);
+  await page.goto(address);
+  await page.waitForFunction(() => window.ready, null, { timeout: 60_000 }).catch((error) => {
+    throw new Error(`${error.message}\n${messages.join("\n")}`);
+  });
+  return { page, messages, names: await page.evaluate(() => window.trials.map(({ name }) => name)) };
+}
