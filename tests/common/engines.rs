@@ -111,13 +111,15 @@ impl Trials {
     }
 }
 
-/// Two devices of one adapter.
+/// Two devices of one adapter, which gives a browser one device each time that it is asked for.
 pub fn two_devices() -> Result<[(wgpu::Device, wgpu::Queue); 2], Failed> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
-    let adapter = block_on(instance.request_adapter(&Default::default()))?;
-    let open = || block_on(adapter.request_device(&Default::default()));
+    let open = || -> Result<_, Failed> {
+        let adapter = block_on(instance.request_adapter(&Default::default()))?;
+        Ok(block_on(adapter.request_device(&Default::default()))?)
+    };
     Ok([open()?, open()?])
 }
 

@@ -24,13 +24,18 @@ const ARGUMENTS = [
   "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
+/** The file of an address, of a package, a page or a network. */
+export function fileOf(path) {
+  const root = Object.keys(ROOTS).find((prefix) => path.startsWith(prefix));
+  return join(ROOTS[root], normalize(`/${path.slice(root.length)}`));
+}
+
 /** Serves pages, modules and files of networks; tells the server and its address. */
 export async function serve() {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    const root = Object.keys(ROOTS).find((prefix) => path.startsWith(prefix));
-    const file = join(ROOTS[root], normalize(path.slice(root.length)));
-    if (!file.startsWith(ROOTS[root]) || !existsSync(file)) {
+    const file = fileOf(path);
+    if (!existsSync(file)) {
       response.writeHead(404).end();
       return;
     }
