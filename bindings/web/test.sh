@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the package and runs its trials in headless Chromium, on WebGPU in software. Installs Chromium, and Node
-# and npm, by apt-get where they are missing.
+# Builds the package and runs its trials in headless Chromium, on WebGPU in software, and in Node on Dawn; and the
+# library's own trials in Chromium. Installs Chromium, and Node and npm, by apt-get where they are missing. An
+# argument picks trials of the package in Chromium by a part of their names, and leaves out all others.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -16,4 +17,11 @@ fi
 
 bash build.sh
 npm ci --no-audit --no-fund --silent
-CHROMIUM=$(command -v chromium) node tests/run.mjs "$@"
+CHROMIUM=$(command -v chromium)
+export CHROMIUM
+node tests/run.mjs "$@"
+if [ $# = 0 ]; then
+    node tests/node.mjs
+    bash trials/build.sh
+    node tests/run_engines.mjs
+fi

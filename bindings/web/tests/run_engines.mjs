@@ -2,12 +2,13 @@
 //
 //     node tests/run_engines.mjs [--all] [--times] [PART OF A NAME]
 //
-// --all: those too that LONG names. --times: the seconds of the longest ones.
+// --all: those too that left_out.mjs calls long. --times: the seconds of the longest ones. Builds nothing:
+// trials/build.sh does.
 
 import { launch, open, serve } from "./browser.mjs";
-import { LEFT_OUT, LONG } from "./left_out.mjs";
+import { LEFT_OUT, LONG, isOne } from "./left_out.mjs";
 
-/** The trials of a page, some minutes each at most. */
+/** The most that a trial may take. */
 const SECONDS = 300;
 const PAGES = ["engines", "gradients"];
 
@@ -27,7 +28,6 @@ async function runPage(browser, address, which, isAsked) {
     const { error, isOver } = await Promise.race([page.evaluate((at) => window.runTrial(at), at), late]);
     clearTimeout(timer);
     times.push([(performance.now() - began) / 1000, `${which}::${name}`]);
-    if (process.env.PROGRESS) console.error(times.at(-1).join(" "), error);
     const told = shown();
     if (error !== null) told.unshift(error);
     if (told.length > 0) failures.push(`${which}::${name}: FAILED\n    ${told.join("\n    ")}`);
@@ -43,8 +43,9 @@ async function runPage(browser, address, which, isAsked) {
 const asked = process.argv.slice(2);
 const has = (option) => asked.includes(option);
 const filter = asked.find((argument) => !argument.startsWith("--")) ?? "";
-const leftOut = Object.keys(has("--all") ? LEFT_OUT : { ...LEFT_OUT, ...LONG });
-const isAsked = (name) => name.includes(filter) && !leftOut.includes(name);
+const patterns = Object.keys(has("--all") ? LEFT_OUT : { ...LEFT_OUT, ...LONG });
+const isLeftOut = (name) => patterns.some((pattern) => isOne(pattern, name));
+const isAsked = (name) => name.includes(filter) && !isLeftOut(name);
 
 const { server, address } = await serve();
 const browser = await launch();
@@ -58,14 +59,14 @@ server.close();
 const all = (key) => pages.flatMap((page) => page[key]);
 const names = all("names");
 const failures = all("failures");
-for (const name of Object.keys({ ...LEFT_OUT, ...LONG })) {
-  if (!names.includes(name)) failures.push(`left_out.mjs: ${name} is no trial`);
+for (const pattern of Object.keys({ ...LEFT_OUT, ...LONG })) {
+  if (!names.some((name) => isOne(pattern, name))) failures.push(`left_out.mjs: ${pattern} is no trial`);
 }
 const times = all("times").sort(([one], [other]) => other - one);
 if (times.length === 0) failures.push("no trial was run");
 if (has("--times")) for (const [seconds, name] of times.slice(0, 60)) console.log(`${seconds.toFixed(1)} s  ${name}`);
 for (const failure of failures) console.error(failure);
 const seconds = times.reduce((sum, [each]) => sum + each, 0).toFixed();
-const kept = names.filter((name) => leftOut.includes(name)).length;
-console.log(`${times.length} trials of ${names.length}, ${failures.length} failures, ${kept} left out by name; ${seconds} s`);
+const count = names.filter(isLeftOut).length;
+console.log(`${times.length} of ${names.length} trials run, ${failures.length} failures, ${count} left out by name; ${seconds} s`);
 process.exitCode = failures.length > 0 ? 1 : 0;
