@@ -277,7 +277,7 @@ fn check_memory(plan: &Plan, is_software: bool) -> Result<()> {
         }
         None => plan.title.clone(),
     };
-    memory::check::<u8>(what, &[usize::try_from(bytes).unwrap_or(usize::MAX)])
+    memory::check_bytes(what, bytes)
 }
 
 /// A pool's queue. Every change of the queue is whole, so a poisoned lock does not matter.

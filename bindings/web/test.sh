@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the package and runs its trials in headless Chromium, on WebGPU in software. Installs Chromium, and Node
-# and npm, by apt-get where they are missing.
+# Builds the package and runs its trials in headless Chromium, on WebGPU in software, and in Node on Dawn; and the
+# library's own trials in Chromium. Installs Chromium, and Node and npm, by apt-get where they are missing. An
+# argument picks trials of the package in Chromium by a part of their names, and leaves out all others.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,6 +15,18 @@ if [ ${#missing[@]} -gt 0 ]; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
+# The target folder that is asked for, or that of each workspace.
+programs=${CARGO_TARGET_DIR:-}
 bash build.sh
 npm ci --no-audit --no-fund --silent
-CHROMIUM=$(command -v chromium) node tests/run.mjs "$@"
+CHROMIUM=$(command -v chromium)
+export CHROMIUM
+node tests/run.mjs "$@"
+if [ $# = 0 ]; then
+    node tests/node.mjs
+    # The examples for this machine are what the pages are held against.
+    (cd ../.. && cargo build --locked --example train --example vad --example infer)
+    node tests/pages.mjs "${programs:-$(cd ../.. && pwd)/target}/debug/examples"
+    bash trials/build.sh
+    node tests/run_engines.mjs
+fi

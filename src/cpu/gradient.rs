@@ -54,11 +54,10 @@ impl CpuRnn {
         let widths = |save| slots.iter().map(|slot| SavedSlot::width(slot, save)).sum::<usize>();
         let inputs = weights.network().slots.iter().map(|slot| slot.input_size).sum::<usize>();
         let shape = |save| [call.steps(), call.batch(), widths(save).saturating_add(inputs)];
-        let bytes = |save| shape(save).into_iter().fold(4, usize::saturating_mul);
-        let [gates, states] = Save::ALL.map(bytes);
+        let [gates, states] = Save::ALL.map(|save| memory::bytes::<f32>(&shape(save)));
         // With the bytes of the other saving.
         let what = || format!("the numbers of a saved call (gates: {gates} bytes, states: {states})");
-        memory::check::<f32>(what, &shape(save))?;
+        memory::check_bytes(what, memory::bytes::<f32>(&shape(save)))?;
         self.check_backward(weights, call.size())?;
         let mut layers = self.spare().pop().unwrap_or_default();
         let output = self.call(weights, call, Some((&mut layers, save)))?;

@@ -316,14 +316,19 @@ impl Gpu {
     }
 }
 
-/// Name, back end and driver of an adapter. Browsers tell neither the first nor the last.
-fn name_of(info: &wgpu::AdapterInfo) -> String {
-    let driver = format!("{} {}", info.driver, info.driver_info);
-    let name = match (info.name.as_str(), info.device_type) {
+/// The name of an adapter, which browsers do not tell.
+fn own_name(info: &wgpu::AdapterInfo) -> &str {
+    match (info.name.as_str(), info.device_type) {
         ("", wgpu::DeviceType::Cpu) => "software adapter",
         ("", _) => "adapter",
         (name, _) => name,
-    };
+    }
+}
+
+/// Name, back end and driver of an adapter. Browsers do not tell the driver.
+fn name_of(info: &wgpu::AdapterInfo) -> String {
+    let driver = format!("{} {}", info.driver, info.driver_info);
+    let name = own_name(info);
     match driver.trim() {
         "" => format!("{name} ({:?})", info.backend),
         driver => format!("{name} ({:?}; {driver})", info.backend),
@@ -361,9 +366,10 @@ async fn named_adapter(
     name: &str,
 ) -> Result<wgpu::Adapter> {
     let adapters = instance.enumerate_adapters(backends).await;
-    let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+    let names: Vec<_> = adapters.iter().map(|adapter| own_name(&adapter.get_info()).to_owned()).collect();
     let wanted = name.to_lowercase();
-    let found = adapters.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted));
+    let found = names.iter().position(|name| name.to_lowercase().contains(&wanted));
+    let found = found.and_then(|index| adapters.into_iter().nth(index));
     found.ok_or_else(|| {
         let there = if names.is_empty() { "none".into() } else { names.join(", ") };
         Error::NamedAdapter { name: name.into(), found: there }

@@ -3,6 +3,7 @@
 
 use crate::common::Case;
 use crate::common::gradients::Given;
+use crate::engines::block_on;
 use libtest_mimic::Failed;
 use ndarray::{Array3, ArrayD, ArrayViewD, s};
 use wgpu::BufferUsages as Usage;
@@ -44,8 +45,11 @@ pub fn read(engine: &Engine, from: &wgpu::Buffer) -> Result<Vec<u8>, Failed> {
     let mut encoder = device.create_command_encoder(&Default::default());
     encoder.copy_buffer_to_buffer(from, 0, &staging, 0, from.size());
     queue.submit([encoder.finish()]);
-    staging.map_async(wgpu::MapMode::Read, .., |_| {});
+    let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+    staging.map_async(wgpu::MapMode::Read, .., move |mapped| drop(sender.send(mapped)));
+    // A browser's poll returns at once.
     device.poll(wgpu::PollType::wait_indefinitely())?;
+    block_on(receiver.receive()).ok_or("no answer")??;
     Ok(staging.get_mapped_range(..)?.to_vec())
 }
 

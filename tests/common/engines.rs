@@ -5,6 +5,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::OnceLock;
 use wgpu_rnn::{Engine, Machine};
 
+// In a browser, `bindings/web/trials/` stands for libtest-mimic and for the library's blocking calls.
+#[cfg(target_arch = "wasm32")]
+pub use libtest_mimic::block_on;
+#[cfg(not(target_arch = "wasm32"))]
+pub use pollster::block_on;
+
 pub type Outcome = Result<(), Failed>;
 
 /// The engine, or the limits that the GPU engine is opened with.
@@ -67,12 +73,17 @@ pub struct Trials {
 impl Trials {
     pub fn new() -> Trials {
         // RUST_LOG=warn shows the reports of drivers and validation layers.
+        #[cfg(not(target_arch = "wasm32"))]
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
         let skip = std::env::var("WGPU_RNN_GPU").is_ok_and(|choice| choice == "skip");
         Trials { trials: Vec::new(), arguments: Arguments::from_args(), skip }
     }
 
     pub fn add(&mut self, offer: Offer, name: &str, test: impl FnOnce(&Engine) -> Outcome + Send + 'static) {
+        // A browser's limits are these already, and its kernels are always checked.
+        if cfg!(target_arch = "wasm32") && !matches!(offer, Offer::All | Offer::Cpu) {
+            return;
+        }
         let name = format!("{}::{name}", offer.name());
         let trial = Trial::test(name, move || test(offer.engine()?));
         let number = self.trials.iter().filter(|(_, others, _)| *others == offer).count();
@@ -100,13 +111,15 @@ impl Trials {
     }
 }
 
-/// Two devices of one adapter.
+/// Two devices of one adapter, which gives a browser one device each time that it is asked for.
 pub fn two_devices() -> Result<[(wgpu::Device, wgpu::Queue); 2], Failed> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
-    let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
-    let open = || pollster::block_on(adapter.request_device(&Default::default()));
+    let open = || -> Result<_, Failed> {
+        let adapter = block_on(instance.request_adapter(&Default::default()))?;
+        Ok(block_on(adapter.request_device(&Default::default()))?)
+    };
     Ok([open()?, open()?])
 }
 
@@ -118,13 +131,13 @@ pub fn own_device(
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
-    let adapter = pollster::block_on(instance.request_adapter(&Default::default()))?;
+    let adapter = block_on(instance.request_adapter(&Default::default()))?;
     let descriptor = wgpu::DeviceDescriptor {
         required_limits: limits,
         required_features: adapter.features() & features,
         ..Default::default()
     };
-    Ok(pollster::block_on(adapter.request_device(&descriptor))?)
+    Ok(block_on(adapter.request_device(&descriptor))?)
 }
 
 /// A device whose bindings hold two or three steps of the networks here.

@@ -165,8 +165,13 @@ pub fn state_f64(state: &State) -> State<f64> {
 /// A golden file: its metadata, and its tensors in double precision, which holds f32 and small integers
 /// exactly.
 pub fn golden(path: &str) -> (BTreeMap<String, String>, BTreeMap<String, ArrayD<f64>>) {
-    let path = format!("{}/tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    #[cfg(target_arch = "wasm32")]
+    let bytes = libtest_mimic::bytes_of(&format!("/golden/{path}"));
+    #[cfg(not(target_arch = "wasm32"))]
+    let bytes = {
+        let path = format!("{}/tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let read = |view: safetensors::tensor::TensorView<'_>| {

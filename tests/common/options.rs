@@ -134,7 +134,10 @@ pub const OPTIONS: [Row; 31] = [
     }),
     row("lengths", Control::Off, |s| s.has_lengths = true),
     row("half", Control::Rounding, |s| s.dtype = Dtype::F16),
-    row("small_bindings", Control::Plan, |s| (s.splits, s.steps, s.batch) = (true, 23, 35)),
+    // A browser raises limits to WebGPU's defaults.
+    row("small_bindings", Control::Plan, |s| {
+        (s.splits, s.steps, s.batch) = (cfg!(not(target_arch = "wasm32")), 23, 35);
+    }),
 ];
 
 const CLIP: CellClip = CellClip { min: -0.2, max: 0.3, nan: false };

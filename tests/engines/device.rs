@@ -27,7 +27,7 @@ pub fn own_engine(shared: &Engine) -> Result<Engine, Failed> {
     Ok(builder.build()?)
 }
 
-/// The objects that an engine has made, and those that wgpu counts alive.
+/// The objects that an engine has made, and those that wgpu counts alive; it counts none in a browser.
 pub fn objects(engine: &Engine) -> (u64, [isize; 3]) {
     let hal = engine.device().expect("a GPU").get_internal_counters().hal;
     let alive = [hal.buffers.read(), hal.bind_groups.read(), hal.compute_pipelines.read()];
@@ -53,7 +53,8 @@ fn steady_state(engine: &Engine) -> Outcome {
         for _ in 0..40 {
             all()?;
         }
-        if before.0 == 0 || before.1.contains(&0) || objects() != before {
+        let is_counted = cfg!(target_arch = "wasm32") || !before.1.contains(&0);
+        if before.0 == 0 || !is_counted || objects() != before {
             return Err(format!("{schedule:?}: {before:?} objects became {:?}", objects()).into());
         }
         if first != second {

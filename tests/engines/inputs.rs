@@ -1,9 +1,12 @@
 //! The ways that an input reaches a call.
 
 use crate::common::case;
-use crate::engines::{Outcome, Trials};
+use crate::engines::{Outcome, Trials, block_on};
 use crate::{add_all, primes, run};
 use ndarray::{Array3, Axis, ShapeBuilder, concatenate, s};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use wgpu_rnn::{Call, Cell, Engine, Layout, Packed, Rnn, State};
 
 pub fn add(trials: &mut Trials) {
@@ -14,6 +17,8 @@ pub fn add(trials: &mut Trials) {
             ("any_strides_will_do", any_strides),
             ("packed_sequences_are_padded_ones", packed_sequences),
             ("async_equals_blocking", async_equals_blocking),
+            ("calls_that_are_dropped_change_nothing", dropped_calls),
+            ("calls_at_once_are_as_calls_in_turn", calls_at_once),
         ],
     );
 }
@@ -69,6 +74,67 @@ fn async_equals_blocking(engine: &Engine) -> Outcome {
     let rnn = Rnn::new(engine, case.weights.clone());
     drop(rnn.forward_async(&case.input, None)); // never polled
     let call = case.call();
-    let answer = pollster::block_on(assert_send(rnn.call_async(&call)))?;
+    let answer = block_on(assert_send(rnn.call_async(&call)))?;
     if answer == blocking { Ok(()) } else { Err("async and blocking differ".into()) }
+}
+
+/// Calls that are dropped wherever they wait: for an error of the GPU, for the numbers. The next call has what
+/// they had.
+fn dropped_calls(engine: &Engine) -> Outcome {
+    let case = case(&primes(Cell::Lstm), 5, 3, 27);
+    let expected = run(engine, &case)?;
+    let other = case.input.mapv(|number| 1.0 - number);
+    for new in [true, false] {
+        let rnn = Rnn::new(engine, case.weights.clone());
+        if !new {
+            rnn.call(&case.call())?;
+        }
+        let mut is_done = false;
+        for polls in 1.. {
+            let mut call = pin!(rnn.forward_async(&other, case.state.as_ref()));
+            let mut polled = 0;
+            is_done = block_on(poll_fn(|context| {
+                polled += 1;
+                match call.as_mut().poll(context) {
+                    Poll::Ready(answer) => Poll::Ready(answer.map(|_| true)),
+                    Poll::Pending if polled == polls => Poll::Ready(Ok(false)),
+                    Poll::Pending => Poll::Pending,
+                }
+            }))?;
+            if is_done || polls == 200 {
+                break;
+            }
+        }
+        if !is_done {
+            return Err("a call waits two hundred times".into());
+        }
+        if rnn.call(&case.call())? != expected {
+            return Err("calls that were dropped change the answer".into());
+        }
+    }
+    Ok(())
+}
+
+/// Several calls of one network, of equal and of other sizes, that wait together.
+fn calls_at_once(engine: &Engine) -> Outcome {
+    let case = case(&primes(Cell::Gru), 5, 3, 28);
+    let rnn = Rnn::new(engine, case.weights.clone());
+    let parts: Vec<_> = [5, 2, 5, 3, 5].iter().map(|&end| case.input.slice(s![..end, .., ..])).collect();
+    let parts: Vec<_> = parts.iter().zip(1_u8..).map(|(part, by)| part / f32::from(by)).collect();
+    let mut calls: Vec<_> = parts.iter().map(|part| Box::pin(rnn.forward_async(part, None))).collect();
+    let mut answers: Vec<_> = parts.iter().map(|_| None).collect();
+    block_on(poll_fn(|context| {
+        for (call, answer) in calls.iter_mut().zip(&mut answers).filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(ready) = call.as_mut().poll(context) {
+                *answer = Some(ready);
+            }
+        }
+        if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    for (part, answer) in parts.iter().zip(answers) {
+        if rnn.forward(part, None)? != answer.ok_or("no answer")?? {
+            return Err("calls at once give something else than calls in turn".into());
+        }
+    }
+    Ok(())
 }

@@ -47,20 +47,28 @@ pub fn is_an_error(engine: &Engine) -> Outcome {
 
     // More numbers than any memory has, told before the forward pass.
     let one = Array3::zeros((1, 1, 7));
-    let endless = one.broadcast((1 << 40, 1, 7)).unwrap();
+    let endless = one.broadcast((1_usize.checked_shl(40).unwrap_or(1 << 28), 1, 7)).unwrap();
     let found = rnn.forward_saved(&Call::new(&endless));
     let is_refused = match &found {
-        Err(Error::Memory { what, .. }) => what.starts_with("the numbers of a saved call (gates: "),
+        // Gates are saved by default.
+        Err(Error::Memory { what, needed } | Error::TooLarge { what, needed, holder: "memory", .. }) => {
+            what.starts_with(&format!("the numbers of a saved call (gates: {needed} bytes, "))
+        }
         Err(Error::TooLarge { unit: "time steps", .. }) => engine.is_gpu(),
         _ => false,
     };
     assert!(is_refused, "{:?}", found.err());
     if engine.is_gpu() {
-        // Half a terabyte, which buffers could hold.
-        let large = one.broadcast((1 << 20, 1 << 11, 7)).unwrap();
+        // Half a terabyte, which buffers could hold; an eighth of it where sizes have 32 bits.
+        let large = one.broadcast((1 << 20, if usize::BITS == 32 { 1 << 8 } else { 1 << 11 }, 7)).unwrap();
         let found = rnn.forward_saved(&Call::new(&large));
         let names_both = |what: &str| what.contains(", saved (gates: ") && what.contains(" bytes, states: ");
-        let is_refused = matches!(&found, Err(Error::Memory { what, .. }) if names_both(what));
+        let is_refused = match &found {
+            Err(Error::Memory { what, .. }) => names_both(what),
+            // More than 32 bits count.
+            Err(Error::TooLarge { what, needed, .. }) => names_both(what) && *needed > u32::MAX.into(),
+            _ => false,
+        };
         assert!(is_refused, "{:?}", found.err());
     }
 

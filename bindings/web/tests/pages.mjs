@@ -6,14 +6,12 @@
 // PROGRAMS is the folder of the built examples. --pictures takes those of the docs, with Silero's own network and
 // recording in models/, which `python3 examples/fetch.py vad` fetches.
 
-import { launch, serve } from "./browser.mjs";
+import { REPOSITORY, launch, serve } from "./browser.mjs";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const DATA = "tests/model_examples/data";
 /** The page's decoder divides 16-bit samples by 32767, and not by 32768. */
 const PROBABILITY_TOLERANCE = 1e-3;
@@ -36,7 +34,7 @@ function program(name, ...parameters) {
   return execFileSync(join(programs, name), parameters, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
-const { server, address } = await serve({ "/": ROOT });
+const { server, address } = await serve();
 
 /** A page whose every message is a failure. */
 async function open(browser, path, options = {}) {
@@ -44,7 +42,7 @@ async function open(browser, path, options = {}) {
   const messages = [];
   page.on("console", (message) => messages.push(message.text()));
   page.on("pageerror", (error) => messages.push(String(error)));
-  await page.goto(address + path);
+  await page.goto(`${address}/repository${path}`);
   const close = async () => {
     await page.close();
     check(messages.length === 0, `${path}: console: ${messages.join("\n")}`);
@@ -60,15 +58,15 @@ async function wait(page, condition, seconds) {
 }
 
 async function picture(page, name) {
-  if (takesPictures) await page.screenshot({ path: join(ROOT, "examples/web", name) });
+  if (takesPictures) await page.screenshot({ path: join(REPOSITORY, "examples/web", name) });
 }
 
 /** A recording gives the probabilities of the example `vad`, on both engines. */
 async function aRecordingIsHeard(browser) {
-  const [wav, model] = [join(ROOT, DATA, "vad.wav"), join(ROOT, DATA, "vad.safetensors")];
+  const [wav, model] = [join(REPOSITORY, DATA, "vad.wav"), join(REPOSITORY, DATA, "vad.safetensors")];
   const expected = JSON.parse(program("vad", wav, "--model", model, "--device", "cpu", "--json"));
   for (const engine of ["gpu", "cpu"]) {
-    const { page, close } = await open(browser, `/examples/web/listen/?model=/${DATA}/vad.safetensors`);
+    const { page, close } = await open(browser, `/examples/web/listen/?model=/repository/${DATA}/vad.safetensors`);
     await page.selectOption("#engine", engine);
     await wait(page, `!document.getElementById("microphone").disabled`, 60);
     await page.setInputFiles("#files", wav);
@@ -87,7 +85,7 @@ async function aRecordingIsHeard(browser) {
 /** Sound of a microphone, which is Chromium's own tone, comes in chunks, on a screen of a phone. */
 async function aMicrophoneIsHeard(browser) {
   const options = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, permissions: ["microphone"] };
-  const { page, close } = await open(browser, `/examples/web/listen/?model=/${DATA}/vad.safetensors`, options);
+  const { page, close } = await open(browser, `/examples/web/listen/?model=/repository/${DATA}/vad.safetensors`, options);
   await wait(page, `!document.getElementById("microphone").disabled`, 60);
   await page.click("#microphone");
   await wait(page, "window.session?.points.length >= 30", 60);
@@ -148,7 +146,7 @@ async function aFileIsDownloaded(browser) {
   const file = readFileSync(join(folder, "output.npy"));
   const theirs = new Float32Array(file.buffer.slice(file.byteOffset + 10 + file.readUInt16LE(8), file.byteOffset + file.length));
   const ours = await page.evaluate(async ([bytes, input]) => {
-    const { default: init, Rnn } = await import("/bindings/web/pkg/wgpu_rnn.js");
+    const { default: init, Rnn } = await import("/pkg/wgpu_rnn.js");
     await init();
     const rnn = await Rnn.load(Uint8Array.from(bytes), { engine: "cpu" });
     return [...(await rnn.forward({ data: Float32Array.from(input), shape: [7, 2, 12] })).output.data];
@@ -182,20 +180,20 @@ async function aStopGivesTheWeights(browser) {
 
 /** A person sees a mistake as a sentence. */
 async function mistakesAreTold(browser) {
-  const { page, close } = await open(browser, `/examples/web/listen/?model=/${DATA}/vad.safetensors`);
+  const { page, close } = await open(browser, `/examples/web/listen/?model=/repository/${DATA}/vad.safetensors`);
   await wait(page, `!document.getElementById("microphone").disabled`, 60);
-  await page.setInputFiles("#files", join(ROOT, "README.md"));
+  await page.setInputFiles("#files", join(REPOSITORY, "README.md"));
   await page.waitForFunction(() => document.getElementById("error").textContent !== "");
   const error = await page.textContent("#error");
   check(error.startsWith("README.md: expected a recording"), error);
-  await page.setInputFiles("#files", join(ROOT, DATA, "vad.wav"));
+  await page.setInputFiles("#files", join(REPOSITORY, DATA, "vad.wav"));
   await wait(page, "window.session?.isDone", 60);
   await close();
 }
 
 /** The picture of the page that listens, with the real network and a minute of speech, as the example `vad` hears it. */
 async function speechIsHeard(browser) {
-  const [wav, model] = [join(ROOT, "models/test.wav"), join(ROOT, "models/silero_vad.jit")];
+  const [wav, model] = [join(REPOSITORY, "models/test.wav"), join(REPOSITORY, "models/silero_vad.jit")];
   const expected = JSON.parse(program("vad", wav, "--model", model, "--device", "cpu", "--json"));
   const { page, close } = await open(browser, "/examples/web/listen/", { viewport: { width: 800, height: 1000 } });
   await wait(page, `!document.getElementById("microphone").disabled`, 60);

@@ -2,66 +2,31 @@
 //
 //     node tests/run.mjs [PART OF A NAME]
 
-import { chromium } from "playwright-core";
-import { createReadStream, existsSync, readFileSync, readdirSync } from "node:fs";
-import { createServer } from "node:http";
-import { dirname, extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { PKG, launch, open, serve } from "./browser.mjs";
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const PKG = join(HERE, "../pkg");
-const ROOTS = { "/pkg/": PKG, "/data/": join(HERE, "../../../tests/formats/data"), "/golden/": join(HERE, "../../../tests/golden"), "/": HERE };
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
-const ARGUMENTS = [
-  "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
-  "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 /** The most memory of the GPU process: four shapes of 65 MiB are kept, of 24. */
 const MOST_BYTES = 0.8 * 2 ** 30;
 
-/** Serves the page, the package and the files of networks. */
-async function serve() {
-  const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    const root = Object.keys(ROOTS).find((prefix) => path.startsWith(prefix));
-    const file = join(ROOTS[root], normalize(path.slice(root.length)));
-    if (!file.startsWith(ROOTS[root]) || !existsSync(file)) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
-    createReadStream(file).pipe(response);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
-}
-
-/** The most memory that Chromium's GPU process has had so far. */
+/** The most memory that the GPU process of this program's Chromium has had so far. */
 function peakOfGpuProcess() {
-  const peaks = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).map((pid) => {
+  const text = (pid, name) => {
     try {
-      const isGpu = readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=gpu-process");
-      const peak = readFileSync(`/proc/${pid}/status`, "utf8").match(/VmHWM:\s+(\d+) kB/);
-      return isGpu && peak ? Number(peak[1]) * 1024 : 0;
+      return readFileSync(`/proc/${pid}/${name}`, "utf8");
     } catch {
-      return 0; // It has ended.
+      return ""; // It has ended.
     }
-  });
-  return Math.max(0, ...peaks);
+  };
+  const parent = (pid) => Number(text(pid, "status").match(/PPid:\s+(\d+)/)?.[1] ?? 0);
+  const isOwn = (pid) => pid > 1 && (pid === process.pid || isOwn(parent(pid)));
+  const own = readdirSync("/proc").map(Number).filter((pid) => pid > 1 && text(pid, "cmdline").includes("--type=gpu-process") && isOwn(pid));
+  return Math.max(0, ...own.map((pid) => 1024 * Number(text(pid, "status").match(/VmHWM:\s+(\d+) kB/)?.[1] ?? 0)));
 }
 
 /** Runs the trials of a page, and tells its failures. */
 async function runPage(browser, address, filter, script) {
-  const page = await browser.newPage();
-  const messages = [];
-  page.on("console", (message) => messages.push(message.text()));
-  page.on("pageerror", (error) => messages.push(String(error)));
-  if (script) await page.addInitScript(script);
-  await page.goto(address);
-  await page.waitForFunction(() => window.ready, null, { timeout: 60_000 }).catch((error) => {
-    throw new Error(`${error.message}\n${messages.join("\n")}`);
-  });
-  const names = await page.evaluate(() => window.trials.map(({ name }) => name));
+  const { page, messages, names } = await open(browser, address, script);
   const failures = [];
   let passed = 0;
   for (const [at, name] of names.entries()) {
@@ -77,12 +42,11 @@ async function runPage(browser, address, filter, script) {
 const filter = process.argv[2] ?? "";
 // An engine of scripts without relaxed SIMD takes the module: Node 20.
 const module = await WebAssembly.compile(readFileSync(join(PKG, "wgpu_rnn_bg.wasm")));
-const server = await serve();
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
-const address = `http://127.0.0.1:${server.address().port}/page.html`;
+const { server, address } = await serve();
+const browser = await launch();
 const pages = [
-  await runPage(browser, address, filter),
-  await runPage(browser, address, filter, "delete Navigator.prototype.gpu;"),
+  await runPage(browser, `${address}/page.html`, filter),
+  await runPage(browser, `${address}/page.html`, filter, "delete Navigator.prototype.gpu;"),
 ];
 const peak = peakOfGpuProcess();
 await browser.close();
