@@ -11,11 +11,15 @@ export function numbers(count, seed) {
   });
 }
 
-/** An LSTM as a safetensors file. */
-export function lstm(input, hidden, seed) {
-  const shapes = {
-    weight_ih_l0: [4 * hidden, input], weight_hh_l0: [4 * hidden, hidden], bias_ih_l0: [4 * hidden], bias_hh_l0: [4 * hidden],
-  };
+/** An LSTM as a safetensors file. The weights of a layer are the same, however many there are. */
+export function lstm(input, hidden, seed, layers = 1) {
+  const shapes = {};
+  for (let layer = 0; layer < layers; layer += 1) {
+    Object.assign(shapes, {
+      [`weight_ih_l${layer}`]: [4 * hidden, layer === 0 ? input : hidden], [`weight_hh_l${layer}`]: [4 * hidden, hidden],
+      [`bias_ih_l${layer}`]: [4 * hidden], [`bias_hh_l${layer}`]: [4 * hidden],
+    });
+  }
   const arrays = Object.entries(shapes).map(([name, shape], at) => {
     const count = shape.reduce((a, b) => a * b);
     return [name, { data: numbers(count, seed + 101 * at).map((x) => 0.3 * x), shape }];

@@ -198,7 +198,7 @@ async function mistakesAreTold(browser) {
 async function speechIsHeard(browser) {
   const [wav, model] = [join(REPOSITORY, "models/test.wav"), join(REPOSITORY, "models/silero_vad.jit")];
   const expected = JSON.parse(program("vad", wav, "--model", model, "--device", "cpu", "--json"));
-  const { page, close } = await open(browser, "/examples/web/listen/", { viewport: { width: 800, height: 1000 } });
+  const { page, close } = await open(browser, "/examples/web/listen/", { viewport: { width: 800, height: 760 } });
   await wait(page, `!document.getElementById("microphone").disabled`, 60);
   await page.setInputFiles("#files", wav);
   await wait(page, "window.session?.isDone", 120);

@@ -1,6 +1,7 @@
 // Trials in a page: window.trials is an array of { name, run }, and window.ready is true when the module is.
 
 import init, { Rnn, Streams } from "/pkg/wgpu_rnn.js";
+import initFormats, { Arrays } from "/pkg/wgpu_rnn_formats.js";
 import { bytesOf, check, near, refuses } from "./checks.js";
 import { lstm, numbers } from "./made.js";
 import { parse } from "./safetensors.js";
@@ -138,6 +139,21 @@ const own = {
     near({ data: [...first.output.data, ...second.output.data], shape: [] }, whole.output, "output");
   },
 
+  async outputs_are_by_choice(engine) {
+    const rnn = await Rnn.load(lstm(7, 13, 3, 2), { engine });
+    check([rnn.cell, rnn.inputSize, rnn.hiddenSize, rnn.numLayers, rnn.outputSize, rnn.bidirectional, rnn.batchFirst].join() === "lstm,7,13,2,13,false,false", "sizes");
+    const input = { data: numbers(6 * 2 * 7, 3), shape: [6, 2, 7] };
+    const plain = await rnn.forward(input);
+    check(!("lower" in plain) && !("cellStates" in plain), "outputs that nobody asked for");
+    const { cellStates, lower, state } = await rnn.forward(input, { cellStates: true, everyLayer: true });
+    check(cellStates.shape.join() === "6,2,13" && lower.length === 1, `${cellStates.shape}, ${lower.length}`);
+    near({ data: cellStates.data.slice(-2 * 13), shape: [] }, { data: state.c.data.slice(-2 * 13), shape: [] }, "the last cell states");
+    const first = await (await Rnn.load(lstm(7, 13, 3), { engine })).forward(input);
+    near(lower[0], first.output, "the first layer's output");
+    const last = await rnn.forward(input, { lastOnly: true });
+    near(last.output, { data: plain.output.data.slice(-2 * 13), shape: [] }, "the last output");
+  },
+
   async mistakes_are_errors_with_a_code(engine) {
     const file = lstm(7, 13, 4);
     await refuses(Rnn.load(new Uint8Array([1, 2, 3]), { engine }), "Format", "file: kind: expected");
@@ -161,6 +177,23 @@ const own = {
   },
 };
 
+/** Trials that need no engine. */
+const withoutEngine = {
+  async arrays_of_a_file() {
+    await initFormats();
+    const file = lstm(7, 13, 3);
+    const { arrays } = parse(file.buffer);
+    const found = Arrays.read(file);
+    check(found.names().join() === [...arrays.keys()].sort().join(), found.names().join());
+    for (const [name, { data, shape }] of arrays) {
+      const array = found.array(name);
+      check(array.shape.join() === shape.join() && array.data.every((x, at) => x === data[at]), name);
+    }
+    await refuses((async () => found.array("bias_l0"))(), "Argument", 'array: expected "bias_l0", found "bias_hh_l0"');
+    await refuses((async () => Arrays.read(new Uint8Array(3)))(), "Format", "file: kind");
+  },
+};
+
 async function all() {
   await init();
   const trials = [];
@@ -181,6 +214,7 @@ async function all() {
     }
   }
   trials.push(...(await trainingTrials(ENGINES)));
+  trials.push(...Object.entries(withoutEngine).map(([name, run]) => ({ name, run })));
   return trials.concat(Object.entries(ofTheGpu).map(([name, run]) => ({ name: `gpu::${name}`, run })));
 }
 
