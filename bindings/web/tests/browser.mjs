@@ -30,15 +30,14 @@ const ARGUMENTS = [
 /** The file of an address, of a package, a page or a network. */
 export function fileOf(path) {
   const root = Object.keys(ROOTS).find((prefix) => path.startsWith(prefix));
-  const file = join(ROOTS[root], normalize(`/${path.slice(root.length)}`));
-  return path.endsWith("/") ? join(file, "index.html") : file;
+  return join(ROOTS[root], normalize(`/${path.slice(root.length)}`));
 }
 
 /** Serves pages, modules and files of networks; tells the server and its address. */
 export async function serve() {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    const file = fileOf(path);
+    const file = fileOf(path.endsWith("/") ? `${path}index.html` : path);
     if (!existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();
       return;
