@@ -9,8 +9,8 @@ import { PKG, launch, open, serve } from "./browser.mjs";
 /** The most memory of the GPU process: four shapes of 65 MiB are kept, of 24. */
 const MOST_BYTES = 0.8 * 2 ** 30;
 
-/** The most memory that the GPU process of this program's Chromium has had so far. */
-function peakOfGpuProcess() {
+/** The memory of the GPU process of this program's Chromium, in bytes. */
+function memoryOfGpuProcess() {
   const text = (pid, name) => {
     try {
       return readFileSync(`/proc/${pid}/${name}`, "utf8");
@@ -21,7 +21,7 @@ function peakOfGpuProcess() {
   const parent = (pid) => Number(text(pid, "status").match(/PPid:\s+(\d+)/)?.[1] ?? 0);
   const isOwn = (pid) => pid > 1 && (pid === process.pid || isOwn(parent(pid)));
   const own = readdirSync("/proc").map(Number).filter((pid) => pid > 1 && text(pid, "cmdline").includes("--type=gpu-process") && isOwn(pid));
-  return Math.max(0, ...own.map((pid) => 1024 * Number(text(pid, "status").match(/VmHWM:\s+(\d+) kB/)?.[1] ?? 0)));
+  return Math.max(0, ...own.map((pid) => 1024 * Number(text(pid, "status").match(/VmRSS:\s+(\d+) kB/)?.[1] ?? 0)));
 }
 
 /** Runs the trials of a page, and tells its failures. */
@@ -44,11 +44,14 @@ const filter = process.argv[2] ?? "";
 const module = await WebAssembly.compile(readFileSync(join(PKG, "wgpu_rnn_bg.wasm")));
 const { server, address } = await serve();
 const browser = await launch();
+// Not every kernel keeps the peak of a process.
+let peak = 0;
+const watch = setInterval(() => (peak = Math.max(peak, memoryOfGpuProcess())), 100);
 const pages = [
   await runPage(browser, `${address}/page.html`, filter),
   await runPage(browser, `${address}/page.html`, filter, "delete Navigator.prototype.gpu;"),
 ];
-const peak = peakOfGpuProcess();
+clearInterval(watch);
 await browser.close();
 server.close();
 const failures = pages.flatMap((page) => page.failures);
