@@ -21,6 +21,7 @@ bash build.sh
 npm ci --no-audit --no-fund --silent
 CHROMIUM=$(command -v chromium)
 export CHROMIUM
+npx tsc --noEmit --strict --target es2022 --lib es2022,dom,esnext.disposable --module nodenext tests/types.ts
 node tests/run.mjs "$@"
 if [ $# = 0 ]; then
     node tests/node.mjs

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** Numbers with their shape, the last axis first in memory. */
+/** Numbers in C order, so that the last axis changes fastest, with their shape. */
 export interface Array32 {
   data: Float32Array;
   shape: number[];

@@ -42,7 +42,10 @@ pub struct Dataset(wgpu_rnn::train::Dataset);
 impl Dataset {
     /// Reads a safetensors file: `x` [N, T, I] (or all steps one after the other), `length` [N] and
     /// `label` [N]. Batches are padded to a multiple of so many steps, 1 by default.
-    pub fn read(bytes: Vec<u8>, step_multiple: Option<usize>) -> Result<Dataset> {
+    pub fn read(
+        bytes: Vec<u8>,
+        #[wasm_bindgen(js_name = stepMultiple)] step_multiple: Option<usize>,
+    ) -> Result<Dataset> {
         let dataset = wgpu_rnn::train::Dataset::from_bytes(bytes).map_err(error::of)?;
         Ok(Dataset(dataset.step_multiple(step_multiple.unwrap_or(1))))
     }
