@@ -69,7 +69,7 @@ fn main(
             words[k] = select(first[place % 4u], second[place % 4u], place >= 4u);
         }
     }
-    let keeps = words >= vec4(dropout[3]) & vec4((dropout[5] & 2u) == 0u);
+    let keeps = (words >= vec4(dropout[3])) & vec4((dropout[5] & 2u) == 0u);
     let at = dims.offset + own_row * dims.stride + i % dims.depth;
     // Selected, so that a NaN is dropped too.
     into[at] = Vector(select(vec4<f32>(), vec4<f32>(into[at]) * bitcast<f32>(dropout[4]), keeps));

@@ -89,6 +89,7 @@ fn a_checkpoint_is_read_as_it_was_written() {
         let read = Checkpoint::open(&path).unwrap();
         assert_eq!(bits(&read), bits(&made));
         assert_eq!(read.state, made.state);
+        assert_eq!(Checkpoint::from_bytes(made.to_bytes().unwrap()).unwrap().state, made.state);
         let weights = Weights::init(&config, &Init::pytorch().seed(1)).unwrap();
         assert_eq!(read.weights(&config).unwrap(), weights);
         // Written again, it is the same file.

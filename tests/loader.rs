@@ -506,6 +506,7 @@ fn files_are_padded_or_one_after_the_other() {
         let other: Stored = ("x", "F32", &[3, 2], &[1, 2, 3, 4, 5, 6]);
         store(&path, &[other, rest[0], rest[1]]);
         assert_eq!(Dataset::open(&path).unwrap(), expected);
+        assert_eq!(Dataset::from_bytes(std::fs::read(&path).unwrap()).unwrap(), expected);
     }
 }
 
@@ -554,6 +555,8 @@ fn files_that_are_no_dataset_are_refused() {
         let error = Dataset::open(&path).unwrap_err();
         assert!(matches!(error, Error::File { .. }));
         assert_eq!(error.to_string(), format!("{}: {expected}", path.display()));
+        let error = Dataset::from_bytes(std::fs::read(&path).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
     }
     let none: [Stored; 3] =
         [("x", "F32", &[0, 2, 1], &[]), ("length", "I32", &[0], &[]), ("label", "I32", &[0], &[])];

@@ -7,8 +7,8 @@ cd "$(dirname "$0")"
 target=wasm32-unknown-unknown
 out=${CARGO_TARGET_DIR:-target}
 [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup target add "$target"
-# One by one: together they would have the features of both.
-for package in wgpu-rnn-web wgpu-rnn-web-formats; do
+# One by one: together they would have the features of all.
+for package in wgpu-rnn-web wgpu-rnn-web-formats wgpu-rnn-web-training; do
     cargo build --release --locked --target "$target" --package "$package"
 done
 
@@ -19,8 +19,9 @@ if [ "$("$bindgen" --version 2>/dev/null || true)" != "wasm-bindgen $version" ];
     cargo install wasm-bindgen-cli --version "$version" --root "$out/tools" --quiet
 fi
 rm -rf pkg
-"$bindgen" --target web --out-dir pkg --out-name wgpu_rnn "$out/$target/release/wgpu_rnn_web.wasm"
-"$bindgen" --target web --out-dir pkg --out-name wgpu_rnn_formats "$out/$target/release/wgpu_rnn_web_formats.wasm"
+for part in '' _formats _training; do
+    "$bindgen" --target web --out-dir pkg --out-name "wgpu_rnn$part" "$out/$target/release/wgpu_rnn_web$part.wasm"
+done
 cp npm/package.json npm/README.md pkg/
 for file in pkg/*.wasm; do
     printf '%s: %s bytes, %s by gzip\n' "$file" "$(stat -c %s "$file")" "$(gzip -9c "$file" | wc -c)"

@@ -4,9 +4,10 @@
 use crate::ending::Failure;
 use crate::progress::Progress;
 use crate::settings::Settings;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use wgpu_rnn::train::{
     Checkpoint, Clip, Dataset, Head, Loader, Loss, Optimizer, Prefetch, Report, Targets, Trainer, argmax,
@@ -21,6 +22,9 @@ const BUCKETS: usize = 3;
 
 /// Sequences of a batch of the test.
 const TEST_BATCH: usize = 64;
+
+/// The first line of `--log`.
+const LOG_HEAD: &str = "step,loss,rows,right,norm,learning_rate\n";
 
 /// The numbers of an epoch.
 #[derive(Clone, Copy)]
@@ -73,6 +77,8 @@ pub struct Run<'a> {
     /// This process shows the progress, and tests and writes.
     is_first: bool,
     place: Place,
+    /// The lines of `--log`.
+    log: Arc<Mutex<String>>,
 }
 
 /// Epochs that are done, batches of the next one, and what is known of it.
@@ -120,7 +126,13 @@ impl<'a> Run<'a> {
         if let Some(dropout) = settings.dropout() {
             trainer = trainer.dropout(dropout.rank(rank as u32))?;
         }
-        let mut run = Run { settings, data, loader, trainer, is_first: rank == 0, place: Place::default() };
+        let log = Arc::new(Mutex::new(LOG_HEAD.to_owned()));
+        if settings.log.is_some() {
+            let log = log.clone();
+            trainer = trainer.on_report(move |report| write_line(&log, report));
+        }
+        let (is_first, place) = (rank == 0, Place::default());
+        let mut run = Run { settings, data, loader, trainer, is_first, place, log };
         if let Some(path) = settings.checkpoint.as_ref().filter(|path| settings.resume && path.exists()) {
             run.resume(path)?;
         }
@@ -153,7 +165,7 @@ impl<'a> Run<'a> {
                 }
                 if is_stopped {
                     progress.iter().for_each(Progress::end);
-                    return Ok(false);
+                    return self.write_log().map(|()| false);
                 }
             }
             self.place.sums.add(&self.trainer.finish()?);
@@ -172,7 +184,13 @@ impl<'a> Run<'a> {
             self.keep()?;
         }
         progress.iter().for_each(Progress::end);
-        Ok(true)
+        self.write_log().map(|()| true)
+    }
+
+    /// Writes the losses, if they are asked for, and of many processes by the first.
+    fn write_log(&self) -> Result<(), Failure> {
+        let Some(path) = self.settings.log.as_ref().filter(|_| self.is_first) else { return Ok(()) };
+        Ok(wgpu_rnn::file::replace(path, lines(&self.log).as_bytes())?)
     }
 
     /// The numbers of each epoch.
@@ -230,6 +248,18 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// A line of `--log`.
+fn write_line(log: &Mutex<String>, report: &Report) {
+    let Report { step, loss, rows, right, norm, learning_rate, .. } = report;
+    // Text can be written to.
+    let _ = writeln!(lines(log), "{step},{loss},{rows},{right},{norm},{learning_rate}");
+}
+
+/// The lines of `--log`, which a panic elsewhere leaves whole.
+fn lines(log: &Mutex<String>) -> MutexGuard<'_, String> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub fn accuracy(counts: &[Vec<usize>]) -> f64 {

@@ -51,6 +51,10 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", default_value = "trained.safetensors")]
     pub save: PathBuf,
 
+    /// The losses of this run's batches, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
     /// The file that the run can go on from; written after every epoch
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
@@ -100,7 +104,11 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.dropout) {
             return Err(format!("--dropout: expected a probability from 0 to 1, found {}", self.dropout));
         }
-        let own = [("--save", Some(&*self.save)), ("--checkpoint", self.checkpoint.as_deref())];
+        let own = [
+            ("--save", Some(&*self.save)),
+            ("--log", self.log.as_deref()),
+            ("--checkpoint", self.checkpoint.as_deref()),
+        ];
         let files = |files: &[File<'_>]| {
             files.iter().filter_map(|&(flag, file)| Some((flag.to_owned(), file?.to_owned()))).collect()
         };

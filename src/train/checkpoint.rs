@@ -119,7 +119,11 @@ impl Checkpoint {
         io::replace(path, &self.to_bytes()?)
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// The contents of the file.
+    ///
+    /// # Errors
+    /// The errors of [`save`](Checkpoint::save) but for those of files.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let is_known = |name: &str| is_beside(name) || TensorName::parse(name).is_some();
         if let Some(name) = self.tensors.keys().find(|name| !is_known(name)) {
             return Err(Error::UnknownTensor { name: name.clone() });
@@ -152,7 +156,16 @@ impl Checkpoint {
     /// be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
-        Checkpoint::read(path, io::read(path)?)
+        let checkpoint = Checkpoint::read(path, io::read(path)?)?;
+        Ok(Checkpoint { path: Some(path.to_owned()), ..checkpoint })
+    }
+
+    /// Reads the contents of such a file.
+    ///
+    /// # Errors
+    /// Those of [`open`](Checkpoint::open) but for those of files. Their path is `checkpoint`.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint> {
+        Checkpoint::read(Path::new("checkpoint"), bytes)
     }
 
     fn read(path: &Path, bytes: Vec<u8>) -> Result<Checkpoint> {
@@ -198,7 +211,7 @@ impl Checkpoint {
         let network = metadata.iter().filter(|(key, _)| !own.contains(key));
         let network = network.map(|(&key, &value)| (key.to_owned(), value.to_owned())).collect();
         let tensors = file.all_f32().map_err(io::in_file(path))?;
-        Ok(Checkpoint { tensors, state, network, path: Some(path.to_owned()) })
+        Ok(Checkpoint { tensors, state, network, path: None })
     }
 }
 

@@ -177,6 +177,14 @@ impl Dataset {
         Dataset::read(&Tensors::load(path)?).map_err(in_file(path))
     }
 
+    /// The same, of a file in memory.
+    ///
+    /// # Errors
+    /// The causes of [`open`](Dataset::open), without a file's name.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Dataset> {
+        Dataset::read(&Tensors::from_bytes(bytes)?)
+    }
+
     fn read(tensors: &Tensors) -> Result<Dataset> {
         let vector = |name: &'static str| -> Result<Vec<i64>> {
             let tensor = tensors.integers(name)?.ok_or_else(|| missing(name, "[N]"))?;

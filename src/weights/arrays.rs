@@ -38,12 +38,13 @@ const LISTED: usize = 8;
 /// assert_eq!(lstm.forward(&input, None)?.output.dim(), (4, 1, 5));
 ///
 /// let error = arrays.array::<f32, ndarray::Ix2>("embeding").unwrap_err().to_string();
-/// assert!(error.contains(r#"expected an array "embeding", found "embedding.weight""#), "{error}");
+/// assert!(error.contains(r#"array: expected "embeding", found "embedding.weight""#), "{error}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Arrays {
-    path: PathBuf,
+    /// None of a file in memory.
+    path: Option<PathBuf>,
     arrays: Vec<Array<'static>>,
 }
 
@@ -56,7 +57,17 @@ impl Arrays {
         let path = path.as_ref();
         let source = Part::whole(OpenFile::open(path)?);
         let opened = formats::open(source, path.parent(), limits).map_err(io::in_file(path))?;
-        Ok(Arrays { path: path.to_owned(), arrays: opened.arrays })
+        Ok(Arrays { path: Some(path.to_owned()), arrays: opened.arrays })
+    }
+
+    /// The same, of a file in memory.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for bytes of no known kind. Where other functions of this type name [`Error::File`],
+    /// its cause stands alone.
+    pub fn from_bytes(bytes: Vec<u8>, limits: Limits) -> Result<Arrays> {
+        let opened = formats::open(Part::whole(bytes), None, limits)?;
+        Ok(Arrays { path: None, arrays: opened.arrays })
     }
 
     /// The names of all arrays, in the file's order.
@@ -71,24 +82,31 @@ impl Arrays {
     /// [`Error::File`] for a name that is no array's, or that of several, and for an array with other axes,
     /// of another type than numbers, or whose numbers cannot be read.
     pub fn array<T: Float, D: Dimension>(&self, name: &str) -> Result<Numbers<T, D>> {
-        let refuse = |reason: String| Error::File { path: self.path.clone(), reason };
+        self.read(name).map_err(|error| match &self.path {
+            Some(path) => io::in_file(path)(error),
+            None => error,
+        })
+    }
+
+    fn read<T: Float, D: Dimension>(&self, name: &str) -> Result<Numbers<T, D>> {
+        let refuse = |expected: String, found| Error::Argument { name: "array", expected, found };
         let matching: Vec<&Array<'_>> = self.arrays.iter().filter(|array| array.name == name).collect();
         let &[Array { view, .. }] = matching.as_slice() else {
             let found = if matching.is_empty() { self.near(name) } else { matching.len().to_string() };
-            return Err(refuse(format!("expected an array {}, found {found}", quote(name))));
+            return Err(refuse(quote(name), found));
         };
         if let Element::Other(element) = &view.element {
-            return Err(refuse(format!("{}: expected floats or integers, found {element}", quote(name))));
+            let expected = format!("floats or integers in {}", quote(name));
+            return Err(refuse(expected, element.to_string()));
         }
-        let in_file = io::in_file(&self.path);
         let shape =
             |expected: String| Error::Shape { name: name.into(), expected, found: view.shape.clone() };
         if let Some(axes) = D::NDIM.filter(|&axes| axes != view.shape.len()) {
-            return Err(in_file(shape(format!("of {axes} axes"))));
+            return Err(shape(format!("of {axes} axes")));
         }
-        let numbers = Recipe::from(view.clone()).read::<T>().map_err(&in_file)?;
+        let numbers = Recipe::from(view.clone()).read::<T>()?;
         // The axes were counted just above.
-        numbers.into_dimensionality().map_err(|_| in_file(shape("of other axes".into())))
+        numbers.into_dimensionality().map_err(|_| shape("of other axes".into()))
     }
 
     /// The names that are most like one that is not there: those with the most equal letters at both ends.

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 /// [`Error::File`](crate::Error::File) for a file that cannot be read, that is not a safetensors file, or
 /// that has a tensor of another type than F32.
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, ArrayD<f32>>> {
-    let Tensors { path, file } = Tensors::load(path)?;
-    file.all_f32().map_err(in_file(&path))
+    let tensors = Tensors::load(path)?;
+    tensors.named(tensors.file.all_f32())
 }
 
 /// The tensors of a safetensors file, each read when it is asked for.
@@ -34,7 +34,8 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, ArrayD<f3
 /// ```
 #[derive(Debug)]
 pub struct Tensors {
-    path: PathBuf,
+    /// None of a file in memory.
+    path: Option<PathBuf>,
     file: format::Safetensors<Vec<u8>>,
 }
 
@@ -46,7 +47,24 @@ impl Tensors {
     pub fn load(path: impl AsRef<Path>) -> Result<Tensors> {
         let path = path.as_ref();
         let file = format::Safetensors::parse(read(path)?).map_err(in_file(path))?;
-        Ok(Tensors { path: path.to_owned(), file })
+        Ok(Tensors { path: Some(path.to_owned()), file })
+    }
+
+    /// Checks the header of a file in memory.
+    ///
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) for bytes that are not a safetensors file. Where other
+    /// functions of this type name [`Error::File`](crate::Error::File), its cause stands alone.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Tensors> {
+        Ok(Tensors { path: None, file: format::Safetensors::parse(bytes)? })
+    }
+
+    /// An error with the name of the file, if the file has one.
+    fn named<T>(&self, result: Result<T>) -> Result<T> {
+        match &self.path {
+            Some(path) => result.map_err(in_file(path)),
+            None => result,
+        }
     }
 
     /// The names of all tensors, in alphabetical order.
@@ -67,7 +85,7 @@ impl Tensors {
     /// # Errors
     /// [`Error::File`](crate::Error::File) for a tensor of another type.
     pub fn floats<T: Float>(&self, name: &str) -> Result<Option<ArrayD<T>>> {
-        self.file.floats(name).map_err(in_file(&self.path))
+        self.named(self.file.floats(name))
     }
 
     /// The tensor of integers of this name, if the file has one; a number over i64 becomes the largest i64.
@@ -75,7 +93,7 @@ impl Tensors {
     /// # Errors
     /// [`Error::File`](crate::Error::File) for a tensor that is not of integers.
     pub fn integers(&self, name: &str) -> Result<Option<ArrayD<i64>>> {
-        self.file.integers(name).map_err(in_file(&self.path))
+        self.named(self.file.integers(name))
     }
 }
 

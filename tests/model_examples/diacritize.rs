@@ -68,5 +68,5 @@ fn faults_are_one_line() {
     fails("diacritize", &["--model", "none", "x"], "none: cannot be read");
     let other = data("vad.safetensors");
     let other = other.to_str().unwrap();
-    fails("diacritize", &["--model", other, "x"], r#"expected an array "embedding.weight", found ""#);
+    fails("diacritize", &["--model", other, "x"], r#"array: expected "embedding.weight", found ""#);
 }

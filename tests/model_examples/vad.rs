@@ -251,9 +251,9 @@ fn faults_are_one_line() {
     fails("vad", &[wav, "--model", "none"], "none: cannot be read");
     fails("vad", &[wav, "--model", wav], "vad.wav: file: kind: expected safetensors, ");
     let other = data("diacritize.pt");
-    fails("vad", &[wav, "--model", path_of(&other)], r#"expected an array "stft_conv.weight", found ""#);
+    fails("vad", &[wav, "--model", path_of(&other)], r#"array: expected "stft_conv.weight", found ""#);
     for (name, shape, expected) in [
-        ("conv2.bias", None, r#"expected an array "conv2.bias", found "conv1.bias""#),
+        ("conv2.bias", None, r#"array: expected "conv2.bias", found "conv1.bias""#),
         ("conv2.weight", Some(&[6, 10, 3][..]), "conv2.weight: expected shape [6, 11, 3], found [6, 10, 3]"),
         ("conv2.weight", Some(&[6, 11]), "conv2.weight: expected shape of 3 axes, found [6, 11]"),
         ("stft_conv.weight", Some(&[30, 1, 32]), "stft_conv.weight: expected shape [34, 1, 32]"),

@@ -108,7 +108,7 @@ fn metadata(bytes: &[u8]) -> std::collections::HashMap<String, String> {
 #[test]
 fn the_weights_are_read_by_others() {
     let folder = Folder::new();
-    let last = folder.succeeds("--epochs 2 --plot curve");
+    let last = folder.succeeds("--epochs 2 --plot curve --log log.csv");
     assert!(last.starts_with("test accuracy ") && last.contains(" (seed 0, engine CPU"), "{last}");
     let bytes = folder.read("weights");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -119,6 +119,11 @@ fn the_weights_are_read_by_others() {
     let training: serde_json::Value = serde_json::from_str(&metadata(&bytes)["training"]).unwrap();
     assert_eq!(training["step"], 12);
     assert!(training["settings"]["optimizer"].to_string().contains("0.002"), "{training}");
+    let log = String::from_utf8(folder.read("log.csv")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (13, "step,loss,rows,right,norm,learning_rate"));
+    let last: Vec<f64> = lines[12].split(',').map(|number| number.parse().unwrap()).collect();
+    assert!(last[0] == 12.0 && last[1] > 0.0 && last[3] <= last[2] && last[5] == 0.002, "{last:?}");
 
     let x = ndarray::Array3::<f32>::ones((4, 2, 3));
     ndarray_npy::write_npy(folder.path("x.npy"), &x).unwrap();

@@ -72,6 +72,7 @@ fn wrong_flags_are_one_line() {
         ("--plot none/plot", "--plot: expected a file in a folder, found no folder none"),
         ("--save ./run", "--save: expected another file than --checkpoint, found the same"),
         ("--save data", "--save: expected another file than --data, found the same"),
+        ("--log run", "--log: expected another file than --checkpoint, found the same"),
         ("--from none", "none: cannot be read"),
     ] {
         folder.fails(flags, expected);

@@ -18,7 +18,7 @@ pub fn argument(name: &str, expected: &str, found: impl std::fmt::Display) -> Js
     with_code(&format!("{name}: expected {expected}, found {found}"), "Argument")
 }
 
-fn with_code(message: &str, code: &str) -> JsValue {
+pub fn with_code(message: &str, code: &str) -> JsValue {
     let error = Error::new(message);
     // Objects can be given properties.
     let _ = Reflect::set(&error, &"code".into(), &code.into());

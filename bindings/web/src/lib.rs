@@ -1,12 +1,16 @@
 //! wgpu-rnn for pages and workers: the npm package `wgpu-rnn`.
 //!
-//! [`rnn`] is a network, [`streams`] live streams through one, [`arrays`] the arrays that cross between
-//! JavaScript and Rust, [`error`] errors as JavaScript has them.
+//! [`rnn`] is a network, [`streams`] live streams through one, `training` gradients and training,
+//! [`arrays`] the arrays that cross between JavaScript and Rust, [`turn`] the turns of asynchronous calls,
+//! [`error`] errors as JavaScript has them.
 
 mod arrays;
 mod error;
 mod rnn;
 mod streams;
+#[cfg(feature = "training")]
+mod training;
+mod turn;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

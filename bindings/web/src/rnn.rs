@@ -3,12 +3,12 @@
 use crate::arrays::{check_names, from_js, object, option, sizes, to_js};
 use crate::error::{self, Result, argument};
 use js_sys::{Reflect, Uint8Array};
-use ndarray::Ix3;
+use ndarray::{Array3, Ix3};
 use std::cell::RefCell;
 use std::thread::LocalKey;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wgpu_rnn::{Activation, Call, Engine, Output, State, Weights};
+use wgpu_rnn::{Activation, Call, Directions, Engine, Layout, Output, Outputs, State, Weights};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -36,12 +36,22 @@ export interface CallOptions {
   state?: State;
   /** The last step's output alone, of shape [1, N, C]. */
   lastOnly?: boolean;
+  /** An LSTM's cell states at every step, too. */
+  cellStates?: boolean;
+  /** The output of every layer, too. */
+  everyLayer?: boolean;
 }
 
 /** The results of a call. */
 export interface Output {
   /** [T, N, D*H], or [N, T, D*H] of a network that is batch first. */
   output: Array32;
+  /** The other direction, of a network whose directions stay apart. */
+  outputReverse?: Array32;
+  /** [T, N, D*H] of the last layer, if it was asked for. */
+  cellStates?: Array32;
+  /** The outputs of the layers below the last, from the lowest on, if they were asked for. */
+  lower?: Array32[];
   state: State;
   /** The adapter, or the CPU. */
   engine: string;
@@ -74,12 +84,7 @@ impl Rnn {
                 read(&Uint8Array::from(converted).to_vec(), None, None)?
             }
         };
-        let engine = match text("engine")?.as_deref() {
-            None | Some("auto") => auto().await,
-            Some("gpu") => gpu().await?,
-            Some("cpu") => Engine::cpu(),
-            Some(other) => return Err(argument("engine", "auto, gpu or cpu", other)),
-        };
+        let engine = engine(text("engine")?.as_deref()).await?;
         Ok(Rnn(wgpu_rnn::Rnn::new(&engine, weights)))
     }
 
@@ -89,10 +94,46 @@ impl Rnn {
         self.0.engine().name().to_owned()
     }
 
+    /// The cell: "lstm", "gru", "rnn_tanh", "rnn_relu" and others.
+    #[wasm_bindgen(getter)]
+    pub fn cell(&self) -> String {
+        self.0.config().cell.to_string()
+    }
+
     /// The features of the input, I.
     #[wasm_bindgen(getter, js_name = inputSize)]
     pub fn input_size(&self) -> usize {
         self.0.config().input_size
+    }
+
+    /// Units of each layer and direction, H.
+    #[wasm_bindgen(getter, js_name = hiddenSize)]
+    pub fn hidden_size(&self) -> usize {
+        self.0.config().hidden_size
+    }
+
+    /// The features of the output, D*H of directions side by side.
+    #[wasm_bindgen(getter, js_name = outputSize)]
+    pub fn output_size(&self) -> usize {
+        self.0.config().output_size()
+    }
+
+    /// Layers, L.
+    #[wasm_bindgen(getter, js_name = numLayers)]
+    pub fn num_layers(&self) -> usize {
+        self.0.config().num_layers
+    }
+
+    /// The network reads the sequence both ways.
+    #[wasm_bindgen(getter)]
+    pub fn bidirectional(&self) -> bool {
+        self.0.config().directions == Directions::Both
+    }
+
+    /// Input and output have the batch first: [N, T, I].
+    #[wasm_bindgen(getter, js_name = batchFirst)]
+    pub fn batch_first(&self) -> bool {
+        self.0.config().layout == Layout::Ntc
     }
 
     /// Computes an input of shape [T, N, I], or [N, T, I] of a network that is batch first.
@@ -102,20 +143,8 @@ impl Rnn {
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<JsValue> {
-        check_names(&options, &["lengths", "state", "lastOnly"])?;
-        let input = from_js("input", &input)?;
-        let input =
-            input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;
-        let state = option(&options, "state").map(|state| state_from(&state)).transpose()?;
-        let lengths = option(&options, "lengths").map(|lengths| sizes("lengths", &lengths)).transpose()?;
-        let mut call = Call::new(&input).state(state.as_ref());
-        if let Some(lengths) = &lengths {
-            call = call.lengths(lengths);
-        }
-        if option(&options, "lastOnly").is_some_and(|value| value.is_truthy()) {
-            call = call.last_only();
-        }
-        let output = self.0.call_async(&call).await.map_err(error::of)?;
+        let given = Given::new(&input, &options)?;
+        let output = self.0.call_async(&given.call()).await.map_err(error::of)?;
         Ok(to_output(&output))
     }
 
@@ -168,6 +197,16 @@ thread_local! {
     static AUTO: RefCell<Option<Engine>> = const { RefCell::new(None) };
 }
 
+/// The engine of this name.
+pub async fn engine(name: Option<&str>) -> Result<Engine> {
+    match name {
+        None | Some("auto") => Ok(auto().await),
+        Some("gpu") => gpu().await,
+        Some("cpu") => Ok(Engine::cpu()),
+        Some(other) => Err(argument("engine", "auto, gpu or cpu", other)),
+    }
+}
+
 /// The page's GPU, or its CPU.
 async fn auto() -> Engine {
     if let Some(known) = known(&AUTO) {
@@ -196,13 +235,56 @@ async fn gpu() -> Result<Engine> {
     Ok(engine)
 }
 
+/// The arrays and options of a call.
+pub struct Given {
+    input: Array3<f32>,
+    lengths: Option<Vec<usize>>,
+    state: Option<State>,
+    outputs: Outputs,
+}
+
+impl Given {
+    pub fn new(input: &JsValue, options: &JsValue) -> Result<Given> {
+        check_names(options, &["lengths", "state", "lastOnly", "cellStates", "everyLayer"])?;
+        let is_set = |name: &str| option(options, name).is_some_and(|value| value.is_truthy());
+        let mut outputs = Outputs::default();
+        outputs.last_only = is_set("lastOnly");
+        outputs.cell_states = is_set("cellStates");
+        outputs.every_layer = is_set("everyLayer");
+        let input = from_js("input", input)?;
+        let input =
+            input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;
+        Ok(Given {
+            input,
+            lengths: option(options, "lengths").map(|lengths| sizes("lengths", &lengths)).transpose()?,
+            state: option(options, "state").map(|state| state_from(&state)).transpose()?,
+            outputs,
+        })
+    }
+
+    pub fn call(&self) -> Call<'_> {
+        let call = Call::new(&self.input).state(self.state.as_ref()).outputs(self.outputs);
+        match &self.lengths {
+            Some(lengths) => call.lengths(lengths),
+            None => call,
+        }
+    }
+}
+
 /// The results of a call, for JavaScript.
-fn to_output(output: &Output) -> JsValue {
-    object(&[
+pub fn to_output(output: &Output) -> JsValue {
+    let mut parts = vec![
         ("output", to_js(&output.output)),
         ("state", state_to(&output.state())),
         ("engine", output.engine.to_string().into()),
-    ])
+    ];
+    parts.extend(output.output_reverse.as_ref().map(|array| ("outputReverse", to_js(array))));
+    parts.extend(output.cell_states.as_ref().map(|array| ("cellStates", to_js(array))));
+    if !output.lower.is_empty() {
+        let lower: js_sys::Array = output.lower.iter().map(|array| to_js(array)).collect();
+        parts.push(("lower", lower.into()));
+    }
+    object(&parts)
 }
 
 /// A state for JavaScript.

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PKG = join(HERE, "../pkg");
-const ROOTS = { "/pkg/": PKG, "/data/": join(HERE, "../../../tests/formats/data"), "/": HERE };
+const ROOTS = { "/pkg/": PKG, "/data/": join(HERE, "../../../tests/formats/data"), "/golden/": join(HERE, "../../../tests/golden"), "/": HERE };
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 const ARGUMENTS = [
   "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",

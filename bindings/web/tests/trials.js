@@ -1,49 +1,14 @@
 // Trials in a page: window.trials is an array of { name, run }, and window.ready is true when the module is.
 
 import init, { Rnn, Streams } from "/pkg/wgpu_rnn.js";
+import { bytesOf, check, near, refuses } from "./checks.js";
 import { lstm, numbers } from "./made.js";
 import { parse } from "./safetensors.js";
+import { trainingTrials } from "./training.js";
 
-/** The frameworks compute in f32, with sums in another order. */
-const TOLERANCE = 2e-5;
 const DATA = "/data/";
 const ENGINES = ["gpu", "cpu"];
 const FRAMEWORKS = ["mxnet", "mxnet2", "pytorch", "onnx", "keras"];
-
-const bytesOf = async (path) => {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.arrayBuffer();
-};
-
-function check(condition, message) {
-  if (!condition) throw new Error(message);
-}
-
-/** Numbers that are as near as single precision allows. */
-function near(found, expected, name) {
-  check(found.data.length === expected.data.length, `${name}: ${found.shape} and ${expected.shape}`);
-  let worst = 0;
-  for (let at = 0; at < found.data.length; at += 1) {
-    const difference = Math.abs(found.data[at] - expected.data[at]);
-    // A NaN is larger than the tolerance.
-    check(difference <= TOLERANCE, `${name}: ${found.data[at]} and ${expected.data[at]} at ${at}`);
-    worst = Math.max(worst, difference);
-  }
-  return worst;
-}
-
-async function refuses(promise, code, text) {
-  let error;
-  try {
-    await promise;
-  } catch (thrown) {
-    error = thrown;
-  }
-  check(error instanceof Error, `expected an Error, found ${error}`);
-  check(error.code === code, `expected code ${code}, found ${error.code}: ${error.message}`);
-  check(error.message.includes(text), `expected ${text}, found ${error.message}`);
-}
 
 /** A network of a file computes what its framework has computed. */
 async function framework(arrays, name, settings, engine) {
@@ -215,6 +180,7 @@ async function all() {
       }
     }
   }
+  trials.push(...(await trainingTrials(ENGINES)));
   return trials.concat(Object.entries(ofTheGpu).map(([name, run]) => ({ name: `gpu::${name}`, run })));
 }
 

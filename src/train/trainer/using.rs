@@ -64,19 +64,25 @@ impl Trainer {
         Ok((self.rnn.known_weights()?, &self.head))
     }
 
-    /// Writes the weights of the network and of the head by PyTorch's names, as safetensors, beside first and
-    /// then into its place. [`Weights::load`] reads the file, and leaves the head out.
+    /// The weights of the network and of the head by PyTorch's names, as a safetensors file.
+    /// [`Weights::load`] reads the file, and leaves the head out.
     ///
     /// # Errors
-    /// The errors of [`weights_async`](Trainer::weights_async) and of [`Weights::save`].
-    pub async fn save_async(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+    /// The errors of [`weights_async`](Trainer::weights_async) and of [`Weights::to_safetensors`].
+    pub async fn to_safetensors_async(&mut self) -> Result<Vec<u8>> {
         self.weights_async().await?;
-        let weights = self.rnn.known_weights()?;
         let made_by = serde_json::json!({ "step": self.progress.steps, "settings": self.settings_as_json() });
-        crate::io::replace(
-            path,
-            &weights.to_safetensors_beside(self.head.params().tensors(), &made_by.to_string())?,
-        )
+        let head = self.head.params().tensors();
+        self.rnn.known_weights()?.to_safetensors_beside(head, &made_by.to_string())
+    }
+
+    /// Writes [`to_safetensors_async`](Trainer::to_safetensors_async) beside first and then into its place.
+    ///
+    /// # Errors
+    /// The errors of [`to_safetensors_async`](Trainer::to_safetensors_async) and of
+    /// [`file::replace`](crate::file::replace).
+    pub async fn save_async(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        crate::io::replace(path, &self.to_safetensors_async().await?)
     }
 
     /// The engine.

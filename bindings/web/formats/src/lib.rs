@@ -1,8 +1,12 @@
-//! Files of all kinds as safetensors: a module of its own, which a page loads when it has such a file.
+//! Files of all kinds: a module of its own, which a page loads when it has such a file.
 
+#[path = "../../src/arrays.rs"]
+#[allow(dead_code, reason = "the other module uses all of it")]
+mod arrays;
 #[path = "../../src/error.rs"]
 #[allow(dead_code, reason = "the other module uses all of it")]
 mod error;
+mod named;
 
 use error::Result;
 use wasm_bindgen::prelude::wasm_bindgen;
