@@ -32,6 +32,8 @@ const input = (steps, batch, size) => ({ data: uniform(steps * batch * size, 1),
 
 /** A step is one of so many, in turn. */
 const STEPS = 50;
+/** Classes of the sequences of a training step. */
+const CLASSES = Int32Array.from({ length: 16 }, (_, n) => n % 10);
 
 /**
  * For every measure: its contestants, by where they compute, their name and how they are made; what a call of all
@@ -74,6 +76,20 @@ const measures = {
       return out;
     },
     unit: ({ run }, x, at) => run(x.data.slice(128 * (at % STEPS), 128 * (at % STEPS + 1))),
+  },
+  train: {
+    x: input(50, 16, 64),
+    contestants: [
+      ["webgpu", "wgpu-rnn", (x) => ours.train("gpu", "bilstm_64", x, CLASSES)],
+      ["webgpu", "tfjs", (x) => tfjs.train("webgpu", 0, "bilstm_64", x, 64, CLASSES)],
+      ["wasm", "wgpu-rnn", (x) => ours.train("cpu", "bilstm_64", x, CLASSES)],
+    ],
+    /** Losses of the same batch fall. */
+    async all({ run }) {
+      const losses = [await run(), await run()];
+      if (!(losses[1] < losses[0])) throw new Error(`losses ${losses.join(", ")}`);
+    },
+    unit: ({ run }) => run(),
   },
 };
 
@@ -134,7 +150,7 @@ window.turn = async (way, duration) => {
 
 window.facts = async () => ({
   isolated: crossOriginIsolated, threads: THREADS,
-  adapter: (await navigator.gpu.requestAdapter())?.info.description,
+  adapter: (await navigator.gpu.requestAdapter())?.info.architecture,
 });
 window.ready = true;
 

@@ -276,7 +276,7 @@ fn tile<S: Simd, const V: usize, const P: usize, const M: usize>(
         Left::Rows(rows) => {
             let mut tile: [&[f32]; M] = [&[]; M];
             for (m, row) in tile.iter_mut().enumerate() {
-                *row = &rows.row(first + m, k + depth)[k..];
+                *row = &rows.row(first + m, k + depth)[k..][..depth];
             }
             accumulate(simd, panels, &mut sums, OfRows(tile));
         }
@@ -347,7 +347,10 @@ fn accumulate<S: Simd, const V: usize, const P: usize, const M: usize>(
     tile: impl Tile,
 ) {
     let mut own = *sums;
-    for k in 0..panels[0].len() {
+    let depth = panels[0].len();
+    // As long as the first one, to the compiler too.
+    let panels = panels.map(|panel| &panel[..depth]);
+    for k in 0..depth {
         each!(P, p, {
             let weights = &panels[p][k];
             each!(M, m, {

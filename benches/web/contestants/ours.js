@@ -41,3 +41,19 @@ export async function step(engine, model) {
     },
   ];
 }
+
+/** A training step: a linear head on the final states, cross-entropy of classes, Adam; its loss is awaited. */
+export async function train(engine, model, input, classes) {
+  const training = await import("/web/pkg/wgpu_rnn_training.js");
+  await training.default();
+  const rnn = await training.Rnn.load(new Uint8Array(await bytesOf(`${model}.safetensors`)), { engine });
+  const trainer = new training.Trainer(rnn, {
+    head: { reads: "lastStates", outputs: 10 }, loss: { kind: "crossEntropy" }, optimizer: { rule: "adam", learningRate: 1e-3 },
+  });
+  return {
+    run: async () => {
+      const reports = await trainer.step(input, classes);
+      return [...reports, ...await trainer.finish()].at(-1).loss;
+    },
+  };
+}
