@@ -45,7 +45,7 @@ const measures = {
     contestants: [
       ["webgpu", "wgpu-rnn", (x) => ours.forward("gpu", "bilstm_128", x)],
       ...["asyncify", "jspi", "jsep"].map((build) => [
-        "webgpu", `onnxruntime-web ${build}`, (x) => ort.forward(build, 1, "bilstm_128", x, 128, false),
+        "webgpu", `onnxruntime-web ${build}`, (x) => ort.forward(build, THREADS, "bilstm_128", x, 128, false),
       ]),
       ["webgpu", "onnxruntime-web asyncify, captured", (x) => ort.forward("asyncify", 1, "bilstm_128", x, 128, true)],
       ["webgpu", "tfjs", (x) => tfjs.forward("webgpu", 0, "bilstm_128", x, 128)],

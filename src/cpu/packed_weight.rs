@@ -7,8 +7,8 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows that are multiplied at a time.
-const TILE: usize = 6;
+/// Rows that are multiplied at a time. A compiler for a browser keeps a number of each in registers of their own.
+const TILE: usize = if cfg!(target_arch = "wasm32") { 4 } else { 6 };
 
 /// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache
 /// for all rows.
