@@ -350,6 +350,7 @@ fn accumulate<S: Simd, const V: usize, const P: usize, const M: usize>(
     let depth = panels[0].len();
     // As long as the first one, to the compiler too.
     let panels = panels.map(|panel| &panel[..depth]);
+    #[allow(clippy::needless_range_loop, reason = "k is a place in all panels")]
     for k in 0..depth {
         each!(P, p, {
             let weights = &panels[p][k];
