@@ -1,15 +1,17 @@
 //! The vectors of the CPU engine.
 
-use pulp::Arch;
+#[cfg(not(target_arch = "wasm32"))]
+pub use pulp::Arch;
+#[cfg(target_arch = "wasm32")]
+pub use wasm::{Arch, arch};
 
 /// The variable that caps the numbers in a vector.
+#[cfg(not(target_arch = "wasm32"))]
 const LANES: &str = "WGPU_RNN_LANES";
 
 /// The widest vectors that this machine has, or those that the variable allows.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn arch() -> Arch {
-    // A module with vectors is refused where there are none: where this runs, they are there.
-    #[cfg(target_arch = "wasm32")]
-    pulp::wasm::enable_simd128();
     match std::env::var(LANES) {
         Ok(most) => capped(&most).unwrap_or_else(|| {
             log::warn!("{LANES}: expected 1, or 8 or 16 where the machine has such vectors, found {most:?}");
@@ -19,6 +21,7 @@ pub fn arch() -> Arch {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn capped(most: &str) -> Option<Arch> {
     match most {
         "1" => Some(Arch::Scalar),
@@ -27,6 +30,28 @@ fn capped(most: &str) -> Option<Arch> {
         #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
         "16" => pulp::x86::V4::try_new().map(Arch::V4),
         _ => None,
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod wasm {
+    use pulp::wasm::Simd128;
+    use pulp::{Simd, WithSimd};
+
+    /// Vectors of four: a module with vectors is refused where there are none, and so has no other way.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Arch(Simd128);
+
+    impl Arch {
+        #[inline(always)]
+        pub fn dispatch<Op: WithSimd>(self, op: Op) -> Op::Output {
+            Simd::vectorize(self.0, op)
+        }
+    }
+
+    pub fn arch() -> Arch {
+        pulp::wasm::enable_simd128();
+        Arch(Simd128::try_new().expect("enabled above"))
     }
 }
 

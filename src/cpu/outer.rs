@@ -1,9 +1,9 @@
 //! The gradient of a weight: the sum over all steps and batch rows of the outer products of two rows.
 
 use super::aligned::Aligned;
+use super::arch::Arch;
 use super::packed_weight::PackedWeight;
 use super::rows::Columns;
-use pulp::Arch;
 
 /// Rows whose numbers are packed at a time. The number is a multiple of the rows that a product adds up by
 /// themselves, so that no bit depends on the packing.

@@ -1,12 +1,12 @@
 //! One layer and direction, or a share of its units: weights as the engine reads them, and settings.
 
 use super::aligned::{Aligned, LINE, padded};
+use super::arch::Arch;
 use super::packed_weight::PackedWeight;
 use crate::network::SlotSpec;
 use crate::weights::TensorKind;
 use crate::{Cell, Weights};
 use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
-use pulp::Arch;
 use std::ops::Range;
 
 /// Units below which a direction is not shared out.

@@ -1,21 +1,23 @@
 //! A weight matrix, packed for all of its products, and its product with rows of numbers.
 
 use super::aligned::{Aligned, padded};
+use super::arch::Arch;
 use super::rows::{Columns, Rows};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows that are multiplied at a time.
-const TILE: usize = 6;
+/// Rows that are multiplied at a time. A compiler for a browser keeps a number of each in registers of their own.
+const TILE: usize = if cfg!(target_arch = "wasm32") { 4 } else { 6 };
 
 /// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache
 /// for all rows.
 const DEPTH: usize = 128;
 
-/// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of AVX2's 16.
+/// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of the 16 of AVX2
+/// and of a browser on x86.
 const fn vectors(lanes: usize) -> usize {
-    if lanes == 8 { 2 } else { 4 }
+    if lanes == 8 || cfg!(target_arch = "wasm32") { 2 } else { 4 }
 }
 
 /// Gates of H units, or of some of these units, over K numbers, `[G*H, K]`, with a bias: column g · Hp + j of
@@ -194,75 +196,98 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if vectors(S::F32_LANES) == 2 { self.panels::<S, 2>(simd) } else { self.panels::<S, 4>(simd) }
+        // Panels of a single row at a time: eight sums hide how long an addition takes.
+        if vectors(S::F32_LANES) == 2 { self.panels::<S, 2, 4>(simd) } else { self.panels::<S, 4, 2>(simd) }
     }
 }
 
 impl Multiply<'_> {
-    /// A panel after the other, which stays in the cache for all rows.
+    /// A panel after the other, which stays in the cache for all rows; P at a time for a single row.
     #[inline(always)]
-    fn panels<S: Simd, const V: usize>(mut self, simd: S) {
-        let (left, count) = (self.left, self.left.count());
+    fn panels<S: Simd, const V: usize, const P: usize>(mut self, simd: S) {
+        let panels = self.bias.len() / (V * S::F32_LANES);
+        let at_once = if self.left.count() == 1 { P } else { 1 };
+        let mut turn = 0;
+        while turn < panels {
+            let size = if turn + at_once <= panels { at_once } else { 1 };
+            let index = if self.order.descends { panels - size - turn } else { turn };
+            if size == 1 {
+                self.rows::<S, V, 1>(simd, index)
+            } else {
+                self.rows::<S, V, P>(simd, index)
+            }
+            turn += size;
+        }
+    }
+
+    /// All rows times P panels from this one on.
+    #[inline(always)]
+    fn rows<S: Simd, const V: usize, const P: usize>(&mut self, simd: S, index: usize) {
+        let (left, depth, count) = (self.left, self.depth, self.left.count());
         // Blocks as even as can be: 16 rows are 6, 5 and 5.
         let blocks = count.div_ceil(TILE);
-        let panels = S::as_simd_f32s(self.panels).0.as_chunks::<V>().0;
-        let biases = S::as_simd_f32s(self.bias).0.as_chunks::<V>().0;
-        let Order { adds, descends } = self.order;
-        for turn in 0..biases.len() {
-            let index = if descends { biases.len() - 1 - turn } else { turn };
-            let (panel, bias) = (&panels[index * self.depth..][..self.depth], &biases[index]);
-            let column = index * V * S::F32_LANES;
-            for (part, panel) in panel.chunks(DEPTH).enumerate() {
-                let k = part * DEPTH;
-                for block in 0..blocks {
-                    let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
-                    let (out, at) = (&mut self.out, (first, column, k, adds));
-                    match end - first {
-                        1 => tile::<S, V, 1>(simd, panel, bias, &left, out, at),
-                        2 => tile::<S, V, 2>(simd, panel, bias, &left, out, at),
-                        3 => tile::<S, V, 3>(simd, panel, bias, &left, out, at),
-                        4 => tile::<S, V, 4>(simd, panel, bias, &left, out, at),
-                        5 => tile::<S, V, 5>(simd, panel, bias, &left, out, at),
-                        _ => tile::<S, V, TILE>(simd, panel, bias, &left, out, at),
-                    }
+        let panels = &S::as_simd_f32s(self.panels).0.as_chunks::<V>().0[index * depth..];
+        let panels: [_; P] = std::array::from_fn(|p| &panels[p * depth..][..depth]);
+        let bias = &S::as_simd_f32s(self.bias).0.as_chunks::<V>().0[index..];
+        let Some(bias) = bias.first_chunk::<P>() else { return };
+        let column = index * V * S::F32_LANES;
+        for k in (0..depth).step_by(DEPTH) {
+            let panels = panels.map(|panel| &panel[k..depth.min(k + DEPTH)]);
+            for block in 0..blocks {
+                let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
+                let (out, at) = (&mut self.out, (first, column, k, self.order.adds));
+                match end - first {
+                    1 => tile::<S, V, P, 1>(simd, panels, bias, &left, out, at),
+                    2 => tile::<S, V, P, 2>(simd, panels, bias, &left, out, at),
+                    3 => tile::<S, V, P, 3>(simd, panels, bias, &left, out, at),
+                    4 => tile::<S, V, P, 4>(simd, panels, bias, &left, out, at),
+                    5 => tile::<S, V, P, 5>(simd, panels, bias, &left, out, at),
+                    _ => tile::<S, V, P, TILE>(simd, panels, bias, &left, out, at),
                 }
             }
         }
     }
 }
 
-/// M rows times a panel from k on, added to what is there, or to the bias. Each sum is taken in the order of
-/// k, whatever M.
+/// M rows times P panels from k on, added to what is there, or to the bias. Each sum is taken in the order of
+/// k, whatever M and P.
 #[inline(always)]
-fn tile<S: Simd, const V: usize, const M: usize>(
+fn tile<S: Simd, const V: usize, const P: usize, const M: usize>(
     simd: S,
-    panel: &[[S::f32s; V]],
-    bias: &[S::f32s; V],
+    panels: [&[[S::f32s; V]]; P],
+    bias: &[[S::f32s; V]; P],
     left: &Left<'_>,
     out: &mut ArrayViewMut2<'_, f32>,
     (first, column, k, adds): (usize, usize, usize, bool),
 ) {
-    let mut sums = if adds { [[simd.splat_f32s(0.0); V]; M] } else { [*bias; M] };
+    // Tiles of several rows have one panel.
+    if P > 1 && M > 1 {
+        return;
+    }
+    let depth = panels[0].len();
+    let mut sums = if adds { [[[simd.splat_f32s(0.0); V]; P]; M] } else { [*bias; M] };
     if k > 0 && !adds {
         for (m, sums) in sums.iter_mut().enumerate() {
-            sums.copy_from_slice(S::as_simd_f32s(part::<S, V>(out, first + m, column)).0);
+            let part = part::<S>(out, first + m, column, V * P);
+            sums.as_flattened_mut().copy_from_slice(S::as_simd_f32s(part).0);
         }
     }
     match left {
         Left::Rows(rows) => {
             let mut tile: [&[f32]; M] = [&[]; M];
             for (m, row) in tile.iter_mut().enumerate() {
-                *row = &rows.row(first + m, k + panel.len())[k..];
+                *row = &rows.row(first + m, k + depth)[k..][..depth];
             }
-            accumulate(simd, panel, &mut sums, OfRows(tile));
+            accumulate(simd, panels, &mut sums, OfRows(tile));
         }
         Left::Columns(columns) => {
             let columns = Columns { first: columns.first + first, width: M, ..*columns };
-            accumulate(simd, panel, &mut sums, OfColumns(columns.part(k..k + panel.len())));
+            accumulate(simd, panels, &mut sums, OfColumns(columns.part(k..k + depth)));
         }
     }
     for (m, sums) in sums.iter().enumerate() {
-        let out = S::as_mut_simd_f32s(part::<S, V>(out, first + m, column)).0;
+        let (out, sums) = (part::<S>(out, first + m, column, V * P), sums.as_flattened());
+        let out = S::as_mut_simd_f32s(out).0;
         if adds {
             out.iter_mut().zip(sums).for_each(|(out, sum)| *out = simd.add_f32s(*out, *sum));
         } else {
@@ -294,32 +319,61 @@ impl Tile for OfColumns<'_> {
     }
 }
 
-/// Adds the products of M numbers of each k with a panel.
-#[inline(always)]
-fn accumulate<S: Simd, const V: usize, const M: usize>(
-    simd: S,
-    panel: &[[S::f32s; V]],
-    sums: &mut [[S::f32s; V]; M],
-    tile: impl Tile,
-) {
-    for (k, weights) in panel.iter().enumerate() {
-        for (m, sums) in sums.iter_mut().enumerate() {
-            let x = simd.splat_f32s(tile.number(k, m));
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = simd.mul_add_e_f32s(*weight, x, *sum);
-            }
+/// A statement for each number below a constant, of 6 at most, written out. Where size counts, a compiler leaves
+/// loops as they are, and the sums that they go over in memory.
+macro_rules! each {
+    ($count:ident, $number:ident, $statement:block) => {
+        each!(@ 0, $count, $number, $statement);
+        each!(@ 1, $count, $number, $statement);
+        each!(@ 2, $count, $number, $statement);
+        each!(@ 3, $count, $number, $statement);
+        each!(@ 4, $count, $number, $statement);
+        each!(@ 5, $count, $number, $statement);
+    };
+    (@ $at:literal, $count:ident, $number:ident, $statement:block) => {
+        if $at < $count {
+            let $number = $at;
+            $statement
         }
-    }
+    };
 }
 
-/// A panel's part of a row of the product.
+/// Adds the products of M numbers of each k with P panels.
 #[inline(always)]
-fn part<'a, S: Simd, const V: usize>(
+fn accumulate<S: Simd, const V: usize, const P: usize, const M: usize>(
+    simd: S,
+    panels: [&[[S::f32s; V]]; P],
+    sums: &mut [[[S::f32s; V]; P]; M],
+    tile: impl Tile,
+) {
+    let mut own = *sums;
+    let depth = panels[0].len();
+    // As long as the first one, to the compiler too.
+    let panels = panels.map(|panel| &panel[..depth]);
+    #[allow(clippy::needless_range_loop, reason = "k is a place in all panels")]
+    for k in 0..depth {
+        each!(P, p, {
+            let weights = &panels[p][k];
+            each!(M, m, {
+                let x = simd.splat_f32s(tile.number(k, m));
+                each!(V, v, {
+                    own[m][p][v] = simd.mul_add_e_f32s(weights[v], x, own[m][p][v]);
+                });
+            });
+        });
+    }
+    *sums = own;
+}
+
+/// So many vectors of a row of the product.
+#[inline(always)]
+fn part<'a, S: Simd>(
     out: &'a mut ArrayViewMut2<'_, f32>,
     row: usize,
     column: usize,
+    vectors: usize,
 ) -> &'a mut [f32] {
     // Rows of the product lie in one piece.
     let row = out.row_mut(row).into_slice().expect("a row in one piece");
-    &mut row[column..][..V * S::F32_LANES]
+    &mut row[column..][..vectors * S::F32_LANES]
 }

@@ -1,7 +1,7 @@
 //! The arrays that cross between JavaScript and Rust: numbers in a `Float32Array`, and a shape.
 
 use crate::error::{Result, argument};
-use js_sys::{Float32Array, Object, Reflect};
+use js_sys::{Array, Float32Array, Object, Reflect};
 use ndarray::{ArrayD, ArrayRef, Dimension};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -15,36 +15,66 @@ export interface Array32 {
 }
 "#;
 
+// Properties by getters and setters: their names are made once, and not at every call.
+#[wasm_bindgen]
+extern "C" {
+    /// The interface of that name.
+    type Array32;
+    #[wasm_bindgen(catch, method, getter)]
+    fn data(this: &Array32) -> Result<JsValue>;
+    #[wasm_bindgen(catch, method, getter)]
+    fn shape(this: &Array32) -> Result<JsValue>;
+    #[wasm_bindgen(method, setter)]
+    fn set_data(this: &Array32, data: Float32Array);
+    #[wasm_bindgen(method, setter)]
+    fn set_shape(this: &Array32, shape: Array);
+}
+
 /// An array of an option or an argument.
 pub fn from_js(name: &str, value: &JsValue) -> Result<ArrayD<f32>> {
-    let part = |key: &str| Reflect::get(value, &key.into()).unwrap_or(JsValue::UNDEFINED);
-    let data = part("data").dyn_into::<Float32Array>();
+    let value: &Array32 = value.unchecked_ref();
+    let data = value.data().and_then(|data| data.dyn_into::<Float32Array>());
     let data =
         data.map_err(|_| argument(name, "{ data: Float32Array, shape: number[] }", "another value"))?;
-    let shape = sizes(&format!("{name}.shape"), &part("shape"))?;
+    let shape = sizes_of(|| format!("{name}.shape"), &value.shape().unwrap_or(JsValue::UNDEFINED))?;
     let found = data.length();
-    ArrayD::from_shape_vec(shape.clone(), data.to_vec())
+    ArrayD::from_shape_vec(&shape[..], data.to_vec())
         .map_err(|_| argument(name, &format!("numbers of shape {shape:?}"), format_args!("{found} numbers")))
 }
 
 /// Sizes or lengths: whole numbers from 0 on.
 pub fn sizes(name: &str, value: &JsValue) -> Result<Vec<usize>> {
-    let refuse = || argument(name, "an array of whole numbers", "another value");
-    let list = js_sys::try_iter(value).ok().flatten().ok_or_else(refuse)?;
-    list.map(|number| {
-        let number = number.ok().and_then(|number| number.as_f64()).ok_or_else(refuse)?;
+    sizes_of(|| name.to_owned(), value)
+}
+
+fn sizes_of(name: impl Fn() -> String, value: &JsValue) -> Result<Vec<usize>> {
+    let refuse = || argument(&name(), "an array of whole numbers", "another value");
+    let list = match value.dyn_ref::<Array>() {
+        Some(list) => list.clone(),
+        None => {
+            let list = js_sys::try_iter(value).ok().flatten().ok_or_else(refuse)?;
+            list.collect::<Result<Array>>().map_err(|_| refuse())?
+        }
+    };
+    let size = |number: JsValue| {
+        let number = number.as_f64().ok_or_else(refuse)?;
         let is_size = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-        if is_size { Ok(number as usize) } else { Err(argument(name, "an array of whole numbers", number)) }
-    })
-    .collect()
+        if is_size {
+            Ok(number as usize)
+        } else {
+            Err(argument(&name(), "an array of whole numbers", number))
+        }
+    };
+    (0..list.length()).map(|at| size(list.get(at))).collect()
 }
 
 /// An array for JavaScript.
 pub fn to_js<D: Dimension>(array: &ArrayRef<f32, D>) -> JsValue {
     let standard = array.as_standard_layout();
-    let data = Float32Array::from(standard.as_slice().unwrap_or_default());
-    let shape: js_sys::Array = array.shape().iter().map(|&size| JsValue::from(size as u32)).collect();
-    object(&[("data", data.into()), ("shape", shape.into())])
+    let object = Object::new().unchecked_into::<Array32>();
+    object.set_data(Float32Array::from(standard.as_slice().unwrap_or_default()));
+    object.set_shape(array.shape().iter().map(|&size| JsValue::from(size as u32)).collect());
+    object.into()
 }
 
 /// An object with these properties.
