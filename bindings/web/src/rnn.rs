@@ -158,8 +158,28 @@ impl Rnn {
 // Other kinds of files, by a module that is loaded when it is needed.
 #[wasm_bindgen(inline_js = r#"
 let module;
+
+// Node's fetch reads no files.
+async function source() {
+  const address = new URL("../../wgpu_rnn_formats_bg.wasm", import.meta.url);
+  if (address.protocol !== "file:" || typeof process !== "object") return address;
+  const files = "node:fs/promises"; // A name that no bundler looks for.
+  return (await import(files)).readFile(address);
+}
+
+async function load() {
+  try {
+    const formats = await import("../../wgpu_rnn_formats.js");
+    await formats.default({ module_or_path: await source() });
+    return formats;
+  } catch (error) {
+    module = undefined;
+    throw Object.assign(new Error(`wgpu_rnn_formats: cannot be loaded: ${error.message}`), { code: "Module" });
+  }
+}
+
 export async function to_safetensors(bytes, prefix, activation) {
-  module ??= import("../../wgpu_rnn_formats.js").then(async (formats) => (await formats.default(), formats));
+  module ??= load();
   return (await module).toSafetensors(bytes, prefix, activation);
 }
 "#)]

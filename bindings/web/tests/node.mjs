@@ -2,8 +2,8 @@
 //
 //     node tests/node.mjs [PART OF A NAME]
 //
-// Dawn refuses the lavapipe of Mesa 22.3, whose shaders cannot index arrays of textures as it demands; where
-// VK_ICD_FILENAMES names no driver, it is given Chromium's SwiftShader.
+// Dawn refuses the lavapipe of Mesa 22.3 ("shaderUniform*ArrayDynamicIndexing required"): where VK_ICD_FILENAMES names
+// no driver, it is given Chromium's SwiftShader.
 
 import { readFileSync } from "node:fs";
 import { register } from "node:module";
