@@ -4,6 +4,7 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 import { PKG, launch, open, serve } from "./browser.mjs";
 
 /** The most memory of the GPU process: four shapes of 65 MiB are kept, of 24. */
@@ -24,6 +25,9 @@ function memoryOfGpuProcess() {
   return Math.max(0, ...own.map((pid) => 1024 * Number(text(pid, "status").match(/VmRSS:\s+(\d+) kB/)?.[1] ?? 0)));
 }
 
+/** The most bytes, by brotli, that a page loads for networks of safetensors files. */
+const MOST_LOADED = 400_000;
+
 /** Runs the trials of a page, and tells its failures. */
 async function runPage(browser, address, filter, script) {
   const { page, messages, names } = await open(browser, address, script);
@@ -41,7 +45,7 @@ async function runPage(browser, address, filter, script) {
 
 const filter = process.argv[2] ?? "";
 // An engine of scripts without relaxed SIMD takes the module: Node 20.
-const module = await WebAssembly.compile(readFileSync(join(PKG, "wgpu_rnn_bg.wasm")));
+await WebAssembly.compile(readFileSync(join(PKG, "wgpu_rnn_bg.wasm")));
 const { server, address } = await serve();
 const browser = await launch();
 // Not every kernel keeps the peak of a process.
@@ -57,8 +61,10 @@ server.close();
 const failures = pages.flatMap((page) => page.failures);
 if (peak === 0 || peak > MOST_BYTES) failures.push(`the GPU process had ${peak} bytes of memory, at most ${MOST_BYTES} expected`);
 const passed = pages.reduce((sum, page) => sum + page.passed, 0);
+const loaded = ["wgpu_rnn_bg.wasm", "wgpu_rnn.js"].map((name) => brotliCompressSync(readFileSync(join(PKG, name))).length);
+const bytes = loaded.reduce((a, b) => a + b);
+if (bytes > MOST_LOADED) failures.push(`the package has ${bytes} bytes by brotli, at most ${MOST_LOADED} expected`);
 if (passed === 0) failures.push("no trial was run");
 for (const failure of failures) console.error(failure);
-const exports = WebAssembly.Module.exports(module).length;
-console.log(`${passed} passed, ${failures.length} failures; ${exports} exports; GPU process: ${(peak / 2 ** 20).toFixed()} MiB at most`);
+console.log(`${passed} passed, ${failures.length} failures; ${bytes} bytes by brotli; GPU process: ${(peak / 2 ** 20).toFixed()} MiB at most`);
 process.exitCode = failures.length > 0 ? 1 : 0;
