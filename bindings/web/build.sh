@@ -22,7 +22,7 @@ rm -rf pkg
 for part in '' _formats _training; do
     "$bindgen" --target web --out-dir pkg --out-name "wgpu_rnn$part" "$out/$target/release/wgpu_rnn_web$part.wasm"
 done
-cp npm/package.json npm/README.md pkg/
+cp npm/package.json npm/README.md ../../LICENSE-APACHE ../../LICENSE-MIT pkg/
 for file in pkg/*.wasm; do
     printf '%s: %s bytes, %s by gzip\n' "$file" "$(stat -c %s "$file")" "$(gzip -9c "$file" | wc -c)"
 done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the package and opens the pages of examples/web: a page that listens and a page that learns. Needs Python 3
-# to serve them. Arguments are those of Python's http.server: a port (8000), `--bind 0.0.0.0` for a phone.
+# to serve them. Arguments are those of Python's http.server, such as a port (8000). Browsers give a microphone to pages
+# of this machine and of https alone: a phone needs a server with a certificate in front.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -11,7 +12,7 @@ cd ../..
     echo "The network could not be fetched: the page that listens will say so."
 port=8000
 for argument in "$@"; do
-    case "$argument" in [0-9]*[0-9]) port=$argument ;; esac
+    [[ $argument =~ ^[0-9]+$ ]] && port=$argument
 done
 address=http://localhost:$port/examples/web/
 echo "The pages are at $address until Ctrl-C."

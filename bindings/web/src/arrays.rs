@@ -1,7 +1,7 @@
 //! The arrays that cross between JavaScript and Rust: numbers in a `Float32Array`, and a shape.
 
 use crate::error::{Result, argument};
-use js_sys::{Array, Float32Array, Object, Reflect};
+use js_sys::{Array, ArrayBuffer, Float32Array, Map, Object, Reflect, Uint8Array};
 use ndarray::{ArrayD, ArrayRef, Dimension};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -38,8 +38,33 @@ pub fn from_js(name: &str, value: &JsValue) -> Result<ArrayD<f32>> {
         data.map_err(|_| argument(name, "{ data: Float32Array, shape: number[] }", "another value"))?;
     let shape = sizes_of(|| format!("{name}.shape"), &value.shape().unwrap_or(JsValue::UNDEFINED))?;
     let found = data.length();
-    ArrayD::from_shape_vec(&shape[..], data.to_vec())
+    // The numbers of an array that was transferred away, of length 0, cannot be copied.
+    let numbers = if found == 0 { Vec::new() } else { data.to_vec() };
+    ArrayD::from_shape_vec(&shape[..], numbers)
         .map_err(|_| argument(name, &format!("numbers of shape {shape:?}"), format_args!("{found} numbers")))
+}
+
+/// The bytes of a file.
+pub fn bytes(name: &str, value: &JsValue) -> Result<Vec<u8>> {
+    let array = match value.dyn_ref::<ArrayBuffer>() {
+        Some(buffer) => Uint8Array::new(buffer),
+        None => {
+            let refuse = || argument(name, "a Uint8Array or an ArrayBuffer", kind(value));
+            value.dyn_ref::<Uint8Array>().cloned().ok_or_else(refuse)?
+        }
+    };
+    Ok(if array.length() == 0 { Vec::new() } else { array.to_vec() })
+}
+
+/// The kind of a value, for errors.
+fn kind(value: &JsValue) -> String {
+    value.js_typeof().as_string().unwrap_or_default()
+}
+
+/// A whole number from 0 on.
+pub fn whole(name: &str, number: f64) -> Result<usize> {
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    if is_whole { Ok(number as usize) } else { Err(argument(name, "a whole number", number)) }
 }
 
 /// Sizes or lengths: whole numbers from 0 on.
@@ -56,15 +81,7 @@ fn sizes_of(name: impl Fn() -> String, value: &JsValue) -> Result<Vec<usize>> {
             list.collect::<Result<Array>>().map_err(|_| refuse())?
         }
     };
-    let size = |number: JsValue| {
-        let number = number.as_f64().ok_or_else(refuse)?;
-        let is_size = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-        if is_size {
-            Ok(number as usize)
-        } else {
-            Err(argument(&name(), "an array of whole numbers", number))
-        }
-    };
+    let size = |number: JsValue| whole(&name(), number.as_f64().ok_or_else(refuse)?);
     (0..list.length()).map(|at| size(list.get(at))).collect()
 }
 
@@ -95,18 +112,24 @@ pub fn option(options: &JsValue, name: &str) -> Option<JsValue> {
     Reflect::get(options, &name.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
 }
 
+/// An option that is on or off, and off by default.
+pub fn flag(options: &JsValue, name: &str) -> Result<bool> {
+    let Some(value) = option(options, name) else { return Ok(false) };
+    value.as_bool().ok_or_else(|| argument(name, "true or false", kind(&value)))
+}
+
 /// Refuses names of options that there are not.
-pub fn check_names(options: &JsValue, known: &[&str]) -> Result<()> {
-    let Some(object) = options.dyn_ref::<Object>() else {
-        return match options.is_undefined() || options.is_null() {
-            true => Ok(()),
-            false => Err(argument("options", "an object", "another value")),
-        };
-    };
+pub fn check_names(what: &str, options: &JsValue, known: &[&str]) -> Result<()> {
+    if options.is_undefined() || options.is_null() {
+        return Ok(());
+    }
+    let object =
+        options.dyn_ref::<Object>().filter(|object| !Array::is_array(object) && !object.has_type::<Map>());
+    let object = object.ok_or_else(|| argument(what, "an object", kind(options)))?;
     for name in Object::keys(object) {
         let name = name.as_string().unwrap_or_default();
         if !known.contains(&name.as_str()) {
-            return Err(argument("options", &known.join(", "), name));
+            return Err(argument(what, &known.join(", "), name));
         }
     }
     Ok(())

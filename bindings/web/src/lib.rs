@@ -1,11 +1,13 @@
 //! wgpu-rnn for pages and workers: the npm package `wgpu-rnn`.
 //!
 //! [`rnn`] is a network, [`streams`] live streams through one, `training` gradients and training,
-//! [`arrays`] the arrays that cross between JavaScript and Rust, [`turn`] the turns of asynchronous calls,
-//! [`error`] errors as JavaScript has them.
+//! [`arrays`] the arrays that cross between JavaScript and Rust, [`reader`] the network of a file, [`promise`] and
+//! [`turn`] asynchronous calls, [`error`] errors as JavaScript has them.
 
 mod arrays;
 mod error;
+mod promise;
+mod reader;
 mod rnn;
 mod streams;
 #[cfg(feature = "training")]

@@ -1,14 +1,15 @@
 //! A network of a file, and its calls.
 
-use crate::arrays::{check_names, from_js, object, option, sizes, to_js};
+use crate::arrays::{bytes, check_names, flag, from_js, object, option, sizes, to_js, whole};
 use crate::error::{self, Result, argument};
-use js_sys::{Reflect, Uint8Array};
+use crate::promise::promise;
+use crate::reader::read;
+use crate::turn::Turn;
+use js_sys::{Promise, Reflect, Uint8Array};
 use ndarray::{Array3, Ix3};
-use std::cell::RefCell;
-use std::thread::LocalKey;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wgpu_rnn::{Activation, Call, Directions, Engine, Layout, Output, Outputs, State, Weights};
+use wgpu_rnn::{Call, Directions, Engine, Layout, Output, Outputs, State};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -34,7 +35,7 @@ export interface CallOptions {
   lengths?: ArrayLike<number> & Iterable<number>;
   /** The state to start from; zeros, or the learned state, by default. */
   state?: State;
-  /** The last step's output alone, of shape [1, N, C]. */
+  /** The last step's output alone, of shape [1, N, C], or [N, 1, C] of a network that is batch first. */
   lastOnly?: boolean;
   /** An LSTM's cell states at every step, too. */
   cellStates?: boolean;
@@ -48,7 +49,7 @@ export interface Output {
   output: Array32;
   /** The other direction, of a network whose directions stay apart. */
   outputReverse?: Array32;
-  /** [T, N, D*H] of the last layer, if it was asked for. */
+  /** Those of the last layer, if they were asked for, in the axes of the output. */
   cellStates?: Array32;
   /** The outputs of the layers below the last, from the lowest on, if they were asked for. */
   lower?: Array32[];
@@ -65,27 +66,12 @@ pub struct Rnn(pub(crate) wgpu_rnn::Rnn);
 #[wasm_bindgen]
 impl Rnn {
     /// Reads the network of a file: safetensors, PyTorch's .pt, MXNet's .params, .npz, ONNX, Keras.
-    pub async fn load(
-        bytes: Vec<u8>,
+    #[wasm_bindgen(unchecked_return_type = "Promise<Rnn>")]
+    pub fn load(
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array | ArrayBuffer")] bytes: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "LoadOptions")] options: JsValue,
-    ) -> Result<Rnn> {
-        check_names(&options, &["prefix", "activation", "engine"])?;
-        let text = |name: &str| match option(&options, name) {
-            None => Ok(None),
-            Some(value) => {
-                value.as_string().map(Some).ok_or_else(|| argument(name, "a string", "another value"))
-            }
-        };
-        let (prefix, activation) = (text("prefix")?, text("activation")?);
-        let weights = match is_safetensors(&bytes) {
-            true => read(&bytes, prefix, activation)?,
-            false => {
-                let converted = to_safetensors(Uint8Array::from(&bytes[..]), prefix, activation).await?;
-                read(&Uint8Array::from(converted).to_vec(), None, None)?
-            }
-        };
-        let engine = engine(text("engine")?.as_deref()).await?;
-        Ok(Rnn(wgpu_rnn::Rnn::new(&engine, weights)))
+    ) -> Promise {
+        promise(LoadOptions::new(&bytes, &options).map(LoadOptions::load))
     }
 
     /// The adapter, or the CPU.
@@ -137,21 +123,62 @@ impl Rnn {
     }
 
     /// Computes an input of shape [T, N, I], or [N, T, I] of a network that is batch first.
-    #[wasm_bindgen(unchecked_return_type = "Output")]
-    pub async fn forward(
+    #[wasm_bindgen(unchecked_return_type = "Promise<Output>")]
+    pub fn forward(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<JsValue> {
-        let given = Given::new(&input, &options)?;
-        let output = self.0.call_async(&given.call()).await.map_err(error::of)?;
-        Ok(to_output(&output))
+    ) -> Promise {
+        let rnn = self.0.clone();
+        promise(Given::new(&input, &options, &CALL_OPTIONS).map(|given| async move {
+            let output = rnn.call_async(&given.call()).await.map_err(error::of)?;
+            Ok(to_output(&output))
+        }))
     }
 
     /// Makes all that a call of T steps and N sequences needs, so that the first such call waits for nothing.
-    #[wasm_bindgen(js_name = warmUp)]
-    pub async fn warm_up(&self, steps: usize, batch: usize) -> Result<()> {
-        self.0.warm_up_async(steps, batch).await.map_err(error::of)
+    #[wasm_bindgen(js_name = warmUp, unchecked_return_type = "Promise<void>")]
+    pub fn warm_up(&self, steps: f64, batch: f64) -> Promise {
+        let rnn = self.0.clone();
+        let sizes = whole("steps", steps).and_then(|steps| Ok((steps, whole("batch", batch)?)));
+        promise(sizes.map(|(steps, batch)| async move {
+            rnn.warm_up_async(steps, batch).await.map_err(error::of)?;
+            Ok(JsValue::UNDEFINED)
+        }))
+    }
+}
+
+/// The bytes and options of a network.
+struct LoadOptions {
+    bytes: Vec<u8>,
+    prefix: Option<String>,
+    activation: Option<String>,
+    engine: Option<String>,
+}
+
+impl LoadOptions {
+    fn new(file: &JsValue, options: &JsValue) -> Result<LoadOptions> {
+        check_names("options", options, &["prefix", "activation", "engine"])?;
+        let text = |name: &str| match option(options, name) {
+            None => Ok(None),
+            Some(value) => {
+                value.as_string().map(Some).ok_or_else(|| argument(name, "a string", "another value"))
+            }
+        };
+        let (prefix, activation, engine) = (text("prefix")?, text("activation")?, text("engine")?);
+        Ok(LoadOptions { bytes: bytes("bytes", file)?, prefix, activation, engine })
+    }
+
+    async fn load(self) -> Result<Rnn> {
+        let LoadOptions { bytes, prefix, activation, engine: name } = self;
+        let weights = match is_safetensors(&bytes) {
+            true => read(&bytes, prefix, activation)?,
+            false => {
+                let converted = to_safetensors(Uint8Array::from(&bytes[..]), prefix, activation).await?;
+                read(&Uint8Array::from(converted).to_vec(), None, None)?
+            }
+        };
+        Ok(Rnn(wgpu_rnn::Rnn::new(&engine(name.as_deref()).await?, weights)))
     }
 }
 
@@ -198,62 +225,64 @@ fn is_safetensors(bytes: &[u8]) -> bool {
     u64::from_le_bytes(*length) <= rest.len() as u64 && rest.first() == Some(&b'{')
 }
 
-/// Reads a network from safetensors.
-fn read(bytes: &[u8], prefix: Option<String>, activation: Option<String>) -> Result<Weights> {
-    let mut reader = Weights::reader();
-    if let Some(activation) = activation {
-        reader = reader.activation(activation.parse::<Activation>().map_err(error::of)?);
-    }
-    if let Some(prefix) = prefix {
-        reader = reader.prefix(prefix);
-    }
-    reader.from_bytes(bytes).map_err(error::of)
+/// The engines that networks of a page or worker share.
+#[derive(Default)]
+struct Engines {
+    /// The one device.
+    gpu: Option<Engine>,
+    /// The engine of networks that do not ask for one.
+    auto: Option<Engine>,
 }
 
 thread_local! {
-    /// The one device of a page or worker.
-    static GPU: RefCell<Option<Engine>> = const { RefCell::new(None) };
-    /// The engine of networks that do not ask for one.
-    static AUTO: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    /// Whoever opens an engine keeps others from opening one more.
+    static ENGINES: Turn<Engines> = Turn::new(Engines::default());
 }
 
 /// The engine of this name.
 pub async fn engine(name: Option<&str>) -> Result<Engine> {
+    let shared = ENGINES.with(Turn::clone);
+    let mut engines = shared.take().await;
     match name {
-        None | Some("auto") => Ok(auto().await),
-        Some("gpu") => gpu().await,
+        None | Some("auto") => Ok(engines.auto().await),
+        Some("gpu") => engines.gpu().await,
         Some("cpu") => Ok(Engine::cpu()),
         Some(other) => Err(argument("engine", "auto, gpu or cpu", other)),
     }
 }
 
-/// The page's GPU, or its CPU.
-async fn auto() -> Engine {
-    if let Some(known) = known(&AUTO) {
-        return known;
+impl Engines {
+    /// The page's GPU, or its CPU.
+    async fn auto(&mut self) -> Engine {
+        if let Some(known) = known(&self.auto) {
+            return known;
+        }
+        let engine = Engine::auto_async().await;
+        self.auto = Some(engine.clone());
+        if engine.is_gpu() {
+            self.gpu = Some(engine.clone());
+        }
+        engine
     }
-    let engine = Engine::auto_async().await;
-    AUTO.set(Some(engine.clone()));
-    if engine.is_gpu() {
-        GPU.set(Some(engine.clone()));
+
+    /// The page's GPU, which all networks share.
+    async fn gpu(&mut self) -> Result<Engine> {
+        if let Some(known) = known(&self.gpu) {
+            return Ok(known);
+        }
+        let engine = Engine::gpu_async().await.map_err(error::of)?;
+        self.gpu = Some(engine.clone());
+        Ok(engine)
     }
-    engine
 }
 
 /// The engine of earlier networks, unless its device is lost.
-fn known(engine: &'static LocalKey<RefCell<Option<Engine>>>) -> Option<Engine> {
-    engine.with_borrow(Clone::clone).filter(|engine| !engine.is_lost())
+fn known(engine: &Option<Engine>) -> Option<Engine> {
+    engine.clone().filter(|engine| !engine.is_lost())
 }
 
-/// The page's GPU, which all networks share.
-async fn gpu() -> Result<Engine> {
-    if let Some(known) = known(&GPU) {
-        return Ok(known);
-    }
-    let engine = Engine::gpu_async().await.map_err(error::of)?;
-    GPU.set(Some(engine.clone()));
-    Ok(engine)
-}
+/// The options of a call.
+pub const CALL_OPTIONS: [&str; 5] = ["lengths", "state", "lastOnly", "cellStates", "everyLayer"];
 
 /// The arrays and options of a call.
 pub struct Given {
@@ -264,13 +293,13 @@ pub struct Given {
 }
 
 impl Given {
-    pub fn new(input: &JsValue, options: &JsValue) -> Result<Given> {
-        check_names(options, &["lengths", "state", "lastOnly", "cellStates", "everyLayer"])?;
-        let is_set = |name: &str| option(options, name).is_some_and(|value| value.is_truthy());
+    /// Reads the arguments of a call that has these options.
+    pub fn new(input: &JsValue, options: &JsValue, known: &[&str]) -> Result<Given> {
+        check_names("options", options, known)?;
         let mut outputs = Outputs::default();
-        outputs.last_only = is_set("lastOnly");
-        outputs.cell_states = is_set("cellStates");
-        outputs.every_layer = is_set("everyLayer");
+        outputs.last_only = flag(options, "lastOnly")?;
+        outputs.cell_states = flag(options, "cellStates")?;
+        outputs.every_layer = flag(options, "everyLayer")?;
         let input = from_js("input", input)?;
         let input =
             input.into_dimensionality::<Ix3>().map_err(|_| argument("input", "three axes", "others"))?;

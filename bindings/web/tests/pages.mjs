@@ -99,6 +99,37 @@ async function aMicrophoneIsHeard(browser) {
   await close();
 }
 
+/** One sound at a time: two clicks are one microphone, a second recording ends the first, and so does another engine. */
+async function soundsDoNotMix(browser) {
+  const { page, close } = await open(browser, `/examples/web/listen/?model=/repository/${DATA}/vad.safetensors`, { permissions: ["microphone"] });
+  await wait(page, `!document.getElementById("microphone").disabled`, 60);
+  await page.evaluate(() => {
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.streams = [];
+    navigator.mediaDevices.getUserMedia = async (wish) => window.streams[window.streams.push(await ask(wish)) - 1];
+    const button = document.getElementById("microphone");
+    button.click();
+    button.click();
+  });
+  await wait(page, "window.session?.points.length >= 5", 60);
+  await page.click("#microphone");
+  const states = await page.evaluate(() => window.streams.map((stream) => stream.getTracks()[0].readyState));
+  check(states.join() === "ended", `microphones ${states}`);
+  const wav = join(REPOSITORY, DATA, "vad.wav");
+  await page.setInputFiles("#files", wav);
+  await page.setInputFiles("#files", wav);
+  await wait(page, "window.session?.isDone", 60);
+  const count = await page.evaluate(() => window.session.points.length);
+  check(count === 94, `${count} chunks of a recording of 94`);
+  await page.setInputFiles("#files", wav);
+  await page.selectOption("#engine", "cpu");
+  await wait(page, `!document.getElementById("microphone").disabled`, 60);
+  check((await page.textContent("#where")).startsWith("CPU"), "the engine after a change");
+  await page.setInputFiles("#files", wav);
+  await wait(page, "window.session?.isDone && window.session.points.length === 94", 60);
+  await close();
+}
+
 /** Learns, and gives the reports of every batch. */
 async function learn(browser, engine, epochs, seconds) {
   const query = new URLSearchParams({ ...SETTINGS, engine, epochs });
@@ -192,6 +223,10 @@ async function mistakesAreTold(browser) {
   await page.setInputFiles("#files", join(REPOSITORY, DATA, "vad.wav"));
   await wait(page, "window.session?.isDone", 60);
   await close();
+  const other = await open(browser, "/examples/web/learn/?cell=foo");
+  const told = await other.page.textContent("#error");
+  check(told === "cell: expected a value of the form, found foo", told);
+  await other.close();
 }
 
 /** The picture of the page that listens, with the real network and a minute of speech, as the example `vad` hears it. */
@@ -211,7 +246,7 @@ async function speechIsHeard(browser) {
 }
 
 const browser = await launch(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"]);
-const trials = [aRecordingIsHeard, aMicrophoneIsHeard, mistakesAreTold, lossesAreThoseOfTheExample, aStopGivesTheWeights, aFileIsDownloaded];
+const trials = [aRecordingIsHeard, aMicrophoneIsHeard, soundsDoNotMix, mistakesAreTold, lossesAreThoseOfTheExample, aStopGivesTheWeights, aFileIsDownloaded];
 if (takesPictures) trials.push(speechIsHeard);
 let failures = 0;
 for (const trial of trials.filter(({ name }) => name.includes(filter))) {

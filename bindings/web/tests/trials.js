@@ -73,19 +73,27 @@ const ofTheGpu = {
   },
 
   async networks_share_one_device() {
+    const load = (seed) => Rnn.load(lstm(7, 13, seed), { engine: "gpu" });
+    await load(1);
     check(devices.length === 1, `${devices.length} devices`);
+    devices[0].destroy();
+    await devices[0].lost;
+    // Those that are loaded at once too.
+    await Promise.all([1, 2, 3].map(load));
+    check(devices.length === 2, `${devices.length} devices`);
   },
 
   async a_lost_device_is_told_and_replaced() {
     const rnn = await Rnn.load(lstm(7, 13, 12), { engine: "gpu" });
     const input = { data: numbers(7, 1), shape: [1, 1, 7] };
     const before = await rnn.forward(input);
-    devices[0].destroy();
-    await devices[0].lost;
+    const count = devices.length;
+    devices.at(-1).destroy();
+    await devices.at(-1).lost;
     await refuses(rnn.forward(input), "DeviceLost", "the GPU device is lost: it was destroyed");
     const again = await (await Rnn.load(lstm(7, 13, 12), { engine: "gpu" })).forward(input);
     near(again.output, before.output, "output on a new device");
-    check(devices.length === 2, `${devices.length} devices`);
+    check(devices.length === count + 1, `${devices.length} devices`);
   },
 };
 
@@ -116,7 +124,7 @@ const own = {
     }
     near({ data: outputs, shape: [] }, whole.output, "stream");
     near((await streams.save(stream)).h, whole.state.h, "state of the stream");
-    streams.leave(stream);
+    await streams.leave(stream);
     await refuses(streams.reset(stream), "StreamLeft", "");
   },
 
@@ -154,19 +162,67 @@ const own = {
     near(last.output, { data: plain.output.data.slice(-2 * 13), shape: [] }, "the last output");
   },
 
+  async arguments_are_read_when_a_call_is_made(engine) {
+    const rnn = await Rnn.load(lstm(7, 13, 5), { engine });
+    const inputs = [1, 2, 3].map((seed) => numbers(4 * 7, seed));
+    const expected = [];
+    for (const data of inputs) expected.push((await rnn.forward({ data, shape: [4, 1, 7] })).output);
+    const shared = new Float32Array(4 * 7);
+    const promises = inputs.map((data) => {
+      shared.set(data);
+      return rnn.forward({ data: shared, shape: [4, 1, 7] });
+    });
+    shared.fill(NaN);
+    // A network that is freed ends its calls.
+    rnn.free();
+    (await Promise.all(promises)).forEach(({ output }, at) => near(output, expected[at], `call ${at}`));
+    const again = await Rnn.load(lstm(7, 13, 5), { engine });
+    const gone = new Float32Array(7);
+    structuredClone(gone, { transfer: [gone.buffer] });
+    await refuses(again.forward({ data: gone, shape: [1, 1, 7] }), "Argument", "found 0 numbers");
+  },
+
+  async streams_take_their_turns(engine) {
+    const rnn = await Rnn.load(lstm(7, 13, 6), { engine });
+    const streams = await Streams.open(rnn, 3);
+    const [first, second] = [await streams.join(), await streams.join()];
+    const steps = (seed, count) => ({ data: numbers(count * 7, seed), shape: [count, 7] });
+    const alone = [];
+    for (const [seed, count] of [[1, 3], [2, 2]]) alone.push((await rnn.forward({ data: steps(seed, count).data, shape: [count, 1, 7] })).output);
+    // Two calls at once, a call and the end of its stream.
+    const [a, b] = await Promise.all([streams.call(first, steps(1, 1)), streams.call(first, { data: steps(1, 3).data.slice(7), shape: [2, 7] })]);
+    near({ data: [...a.data, ...b.data], shape: [] }, alone[0], "two calls at once");
+    const last = streams.call(second, steps(2, 2));
+    const left = streams.leave(second);
+    near(await last, alone[1], "a call before the end");
+    await left;
+    const [third, fourth] = [await streams.join(), await streams.join()];
+    const both = await streams.callAll([third, fourth], [steps(1, 3), steps(2, 2)]);
+    both.forEach((output, at) => near(output, alone[at], `stream ${at} of two`));
+    await refuses(streams.callAll([third, second], [steps(1, 1), steps(1, 1)]), "Argument", "streams");
+    await refuses(streams.callAll([third], []), "Argument", "steps");
+    await refuses(Streams.open(rnn, 1.5), "Argument", "capacity: expected a whole number, found 1.5");
+  },
+
   async mistakes_are_errors_with_a_code(engine) {
     const file = lstm(7, 13, 4);
     await refuses(Rnn.load(new Uint8Array([1, 2, 3]), { engine }), "Format", "file: kind: expected");
     await refuses(Rnn.load(file, { engine, prefix: "encoder" }), "NoNetwork", "encoder");
     await refuses(Rnn.load(file, { engine: "npu" }), "Argument", "engine: expected auto, gpu or cpu, found npu");
     await refuses(Rnn.load(file, { engin: "gpu" }), "Argument", "found engin");
+    await refuses(Rnn.load(file, new Map([["engine", engine]])), "Argument", "options: expected an object");
+    await refuses(Rnn.load(null, { engine }), "Argument", "bytes: expected a Uint8Array or an ArrayBuffer");
+    check((await Rnn.load(file.buffer, { engine })).inputSize === 7, "a buffer");
     const rnn = await Rnn.load(file, { engine });
     await refuses(rnn.forward({ data: numbers(8, 1), shape: [1, 1, 8] }), "Shape", "expected");
     await refuses(rnn.forward({ data: numbers(8, 1), shape: [1, 1, 7] }), "Argument", "found 8 numbers");
     await refuses(rnn.forward([1, 2]), "Argument", "Float32Array");
     const input = { data: numbers(14, 1), shape: [2, 1, 7] };
-    await refuses(rnn.forward(input, { lengths: [1.5] }), "Argument", "whole numbers");
+    await refuses(rnn.forward(input, { lengths: [1.5] }), "Argument", "lengths: expected a whole number, found 1.5");
     await refuses(rnn.forward(input, { lengths: [3] }), "Argument", "lengths");
+    await refuses(rnn.forward(input, { lastOnly: "false" }), "Argument", "lastOnly: expected true or false, found string");
+    await refuses(rnn.warmUp(1.7, 1), "Argument", "steps: expected a whole number, found 1.7");
+    await refuses(rnn.warmUp(2 ** 32 + 1, 1), "Argument", "steps");
     check(Number.isFinite((await rnn.forward(input)).output.data[0]), "a call after mistakes");
   },
 

@@ -17,7 +17,7 @@ export async function infer(bytes: Uint8Array): Promise<Output> {
   // @ts-expect-error: an option that there is not.
   await rnn.forward(input, { lenghts: [50] });
   console.log(shape, Arrays.read(bytes).array("embedding.weight").data);
-  return rnn.forward(input, { state });
+  return await rnn.forward(input, { state });
 }
 
 export async function train(bytes: Uint8Array): Promise<Uint8Array> {

@@ -28,14 +28,16 @@ async function learn() {
   at("download").hidden = true;
   run = { settings: settings(), reports: [], epochs: [], rows: 0, seconds: 0 };
   window.run = run;
-  [at("start").disabled, at("stop").disabled] = [true, false];
+  at("start").disabled = true;
   show();
   const own = run;
   try {
     const [train, test] = await Promise.all([bytesOf("train.safetensors"), bytesOf("test.safetensors")]);
     worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => own === run && hear(data);
-    worker.onerror = (event) => fail(event.message);
+    worker.onerror = (event) => {
+      fail(event.message ?? "wgpu-rnn: expected the package in bindings/web/pkg, found none; bash bindings/web/build.sh builds it");
+    };
     worker.postMessage({ settings: run.settings, train, test });
   } catch (error) {
     fail(error.message);
@@ -49,6 +51,7 @@ function hear({ ready, reports, seconds, epoch, file, error }) {
     run.batches = ready.batches;
     at("where").textContent = ready.engine;
     at("status").textContent = "learning…";
+    at("stop").disabled = false;
   }
   if (reports) {
     run.reports.push(...reports);
@@ -100,7 +103,11 @@ function show() {
     const losses = reports.map(({ step, loss }) => [step / batches, loss]);
     const most = Math.max(1e-3, ...losses.slice(0, 200).map(([, loss]) => loss));
     draw(at("losses"), { lines: [{ name: "training", colour: "--first", points: losses }], x, y: [0, most] });
-    const curve = (name, colour, part) => ({ name, colour, points: epochs.map((epoch) => [epoch.number, epoch[part]]) });
+    // A run begins with a guess.
+    const guess = [[0, 1 / (last?.counts.length ?? 1)]];
+    const curve = (name, colour, part) => ({
+      name, colour, points: last ? [...guess, ...epochs.map((epoch) => [epoch.number, epoch[part]])] : [],
+    });
     draw(at("accuracies"), { lines: [curve("training", "--first", "train"), curve("test", "--second", "test")], x, y: [0, 1], legend: "bottom" });
     matrix(last?.counts ?? []);
   });
@@ -138,5 +145,12 @@ window.onresize = () => run && show();
 
 // ?seed=3&engine=cpu and the like set the form.
 for (const [name, value] of new URLSearchParams(location.search)) {
-  if (form.elements[name]) form.elements[name].value = value;
+  const field = form.elements[name];
+  if (!field) continue;
+  const before = field.value;
+  field.value = value;
+  if (!field.checkValidity() || field.value !== value) {
+    field.value = before;
+    at("error").textContent = `${name}: expected a value of the form, found ${value}`;
+  }
 }

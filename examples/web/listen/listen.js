@@ -1,11 +1,13 @@
 // The page: sound from the microphone or from a recording, the probability of speech over time, and its latency.
 
 import { draw } from "../chart.js";
-import { RATE, Silero } from "./silero.js";
 import { Speech } from "./speech.js";
 
 /** Places of the network's file: that of `python3 examples/fetch.py vad`, or the one of ?model=. */
 const MODEL = new URLSearchParams(location.search).get("model") ?? "../../../models/silero_vad.jit";
+
+/** Samples a second, as the network hears them. */
+const RATE = 16_000;
 
 /** Seconds of live sound that the chart shows. */
 const SHOWN = 12;
@@ -18,31 +20,39 @@ let silero = null;
 /** The sound that is listened to. */
 let session = null;
 
-/** What was heard of a sound, and how long it took. */
+/** A sound, what was heard of it, and how long that took. */
 class Session {
   points = [];
   speech = new Speech();
   times = [];
+  isDone = false;
   /** Chunks wait for those before. */
-  last = Promise.resolve();
+  #last = Promise.resolve();
 
   constructor(isLive) {
+    this.silero = silero;
     this.isLive = isLive;
     this.seconds = silero.chunk / RATE;
+  }
+
+  /** True until another sound begins. */
+  get isOn() {
+    return session === this && silero === this.silero;
   }
 
   /** Hears the next chunk, in its turn. */
   hear(chunk) {
     const arrived = performance.now();
-    this.last = this.last.then(async () => {
+    this.#last = this.#last.then(async () => {
+      if (!this.isOn) return;
       const begun = this.isLive ? arrived : performance.now();
-      const probability = await silero.hear(chunk);
+      const probability = await this.silero.hear(chunk);
       this.times.push(performance.now() - begun);
       const time = this.points.length * this.seconds;
       this.points.push([time, probability]);
       this.speech.hear(probability, time, this.seconds);
     });
-    return this.last;
+    return this.#last;
   }
 }
 
@@ -66,40 +76,72 @@ async function trying(run) {
 }
 
 async function load() {
-  for (const button of [microphone, at("file")]) button.disabled = true;
+  enable(false);
+  stop();
   say("loading the network…");
+  at("where").textContent = "–";
+  const { Silero } = await import("./silero.js").catch(() => {
+    throw new Error("wgpu-rnn: expected the package in bindings/web/pkg, found none; bash bindings/web/build.sh builds it");
+  });
   const answer = await fetch(MODEL);
   if (!answer.ok) throw new Error(`${MODEL}: expected a file of Silero's network, found ${answer.status}; python3 examples/fetch.py vad fetches it`);
-  silero = await Silero.load(new Uint8Array(await answer.arrayBuffer()), at("engine").value);
+  const loaded = await Silero.load(new Uint8Array(await answer.arrayBuffer()), at("engine").value);
+  silero?.free();
+  silero = loaded;
   at("where").textContent = silero.engine;
   at("budget").textContent = ((1000 * silero.chunk) / RATE).toFixed();
-  for (const button of [microphone, at("file")]) button.disabled = false;
+  enable(true);
   say("ready: speak, or drop a recording here");
 }
 
-let stopMicrophone = null;
+function enable(isReady) {
+  for (const button of [microphone, at("file")]) button.disabled = !isReady;
+}
+
+/** Ends the sound of the microphone. */
+let stop = () => {};
 
 async function listen() {
-  if (stopMicrophone) return stopMicrophone();
+  if (microphone.textContent === "Stop") return stop();
   // Only a page of https or of this machine is given a microphone.
   if (!navigator.mediaDevices) throw new Error("microphone: expected a page of https or localhost, found another");
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
-  await begin(true);
-  const { context, source } = microphoneContext(stream);
-  await context.audioWorklet.addModule(new URL("microphone-worklet.js", import.meta.url));
-  const node = new AudioWorkletNode(context, "microphone", { processorOptions: { rate: RATE, chunk: silero.chunk } });
-  const listening = session;
-  node.port.onmessage = ({ data }) => trying(() => listening.hear(data));
-  source.connect(new BiquadFilterNode(context, { type: "lowpass", frequency: 7500, Q: 0.7 })).connect(node);
-  microphone.textContent = "Stop";
-  say("listening…");
-  stopMicrophone = () => {
-    stopMicrophone = null;
-    stream.getTracks().forEach((track) => track.stop());
-    microphone.textContent = "Microphone";
-    say("");
-    return context.close();
-  };
+  enable(false);
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } }).catch((error) => {
+      throw new Error(`microphone: expected one that may be heard, found none: ${error.message}`);
+    });
+    let context = null;
+    stop = () => {
+      stop = () => {};
+      stream.getTracks().forEach((track) => track.stop());
+      microphone.textContent = "Microphone";
+      context?.close();
+      say("");
+    };
+    try {
+      const listening = await begin(true);
+      let source;
+      ({ context, source } = microphoneContext(stream));
+      await context.audioWorklet.addModule(new URL("microphone-worklet.js", import.meta.url));
+      const node = new AudioWorkletNode(context, "microphone", { processorOptions: { rate: RATE, chunk: silero.chunk } });
+      node.port.onmessage = ({ data }) => listening.hear(data).catch((error) => {
+        stop();
+        tell(error);
+      });
+      stream.getAudioTracks()[0].onended = () => {
+        stop();
+        tell(new Error("microphone: expected more sound, found its end"));
+      };
+      source.connect(new BiquadFilterNode(context, { type: "lowpass", frequency: 7500, Q: 0.7 })).connect(node);
+    } catch (error) {
+      stop();
+      throw error;
+    }
+    microphone.textContent = "Stop";
+    say("listening…");
+  } finally {
+    enable(true);
+  }
 }
 
 /** A context of the network's rate, or of the microphone's where a browser converts none. */
@@ -117,7 +159,7 @@ function microphoneContext(stream) {
 
 /** A recording: all of it is heard at once, as fast as the engine can. */
 async function hearFile(file) {
-  if (stopMicrophone) await stopMicrophone();
+  stop();
   say(`reading ${file.name}…`);
   const bytes = await file.arrayBuffer();
   // The mean of all channels, at the network's rate.
@@ -128,8 +170,8 @@ async function hearFile(file) {
   for (let channel = 0; channel < sound.numberOfChannels; channel += 1) {
     sound.getChannelData(channel).forEach((sample, place) => (mono[place] += sample / sound.numberOfChannels));
   }
-  await begin(false);
-  session.duration = sound.duration;
+  const own = await begin(false);
+  own.duration = sound.duration;
   if (player.src) URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(file);
   player.hidden = false;
@@ -138,21 +180,23 @@ async function hearFile(file) {
     // The last chunk ends in silence.
     const chunk = new Float32Array(silero.chunk);
     chunk.set(mono.subarray(from, from + silero.chunk));
-    await session.hear(chunk);
+    await own.hear(chunk);
+    if (!own.isOn) return;
     if (from % (64 * silero.chunk) === 0) await new Promise((resolve) => setTimeout(resolve));
   }
   const seconds = (performance.now() - begun) / 1000;
   say(`${file.name}: ${sound.duration.toFixed(1)} s in ${seconds.toFixed(2)} s, ${(sound.duration / seconds).toFixed()} times as fast as real time`);
-  session.isDone = true;
+  own.isDone = true;
 }
 
 /** Begins with a new sound. */
 async function begin(isLive) {
-  await session?.last;
-  await silero.reset();
   session = new Session(isLive);
   window.session = session;
   player.hidden = isLive || !player.src;
+  // After the chunk that is still heard of the sound before.
+  await silero.reset();
+  return session;
 }
 
 function show() {
@@ -180,15 +224,12 @@ function show() {
 microphone.onclick = () => trying(listen);
 at("file").onclick = () => at("files").click();
 at("files").onchange = ({ target }) => target.files[0] && trying(() => hearFile(target.files[0]));
-at("engine").onchange = () => trying(async () => {
-  if (stopMicrophone) await stopMicrophone();
-  await load();
-});
+at("engine").onchange = () => trying(load);
 document.ondragover = (event) => event.preventDefault();
 document.ondrop = (event) => {
   event.preventDefault();
   const [file] = event.dataTransfer.files;
-  if (file && silero) trying(() => hearFile(file));
+  if (file && !at("file").disabled) trying(() => hearFile(file));
 };
 trying(load);
 show();

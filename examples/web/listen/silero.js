@@ -4,9 +4,6 @@
 import init, { Rnn, Streams } from "../../../bindings/web/pkg/wgpu_rnn.js";
 import initFormats, { Arrays } from "../../../bindings/web/pkg/wgpu_rnn_formats.js";
 
-/** Samples a second. */
-export const RATE = 16_000;
-
 /** Strides of the convolutions after the spectrum. */
 const STRIDES = [1, 2, 2, 1];
 
@@ -50,6 +47,7 @@ export class Silero {
     const rnn = await Rnn.load(bytes, { prefix: names.lstm, engine });
     silero.engine = rnn.engine;
     silero.streams = await Streams.open(rnn, 1);
+    rnn.free();
     silero.stream = await silero.streams.join();
     silero.context = new Float32Array(silero.window / 4);
     // The first call makes pipelines, which nobody who speaks should wait for.
@@ -61,6 +59,12 @@ export class Silero {
   /** Samples of a chunk: 512, which are 32 ms. */
   get chunk() {
     return 2 * this.window;
+  }
+
+  /** Gives the memory of the engine back. */
+  free() {
+    this.stream.free();
+    this.streams.free();
   }
 
   /** Begins anew. */

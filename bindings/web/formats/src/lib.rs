@@ -7,20 +7,16 @@ mod arrays;
 #[allow(dead_code, reason = "the other module uses all of it")]
 mod error;
 mod named;
+#[path = "../../src/reader.rs"]
+mod reader;
 
 use error::Result;
+use reader::read;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wgpu_rnn::{Activation, Naming, Weights};
+use wgpu_rnn::Naming;
 
 /// The network of a file as safetensors, whose metadata have its options.
 #[wasm_bindgen(js_name = toSafetensors)]
 pub fn to_safetensors(bytes: &[u8], prefix: Option<String>, activation: Option<String>) -> Result<Vec<u8>> {
-    let mut reader = Weights::reader();
-    if let Some(activation) = activation {
-        reader = reader.activation(activation.parse::<Activation>().map_err(error::of)?);
-    }
-    if let Some(prefix) = prefix {
-        reader = reader.prefix(prefix);
-    }
-    reader.from_bytes(bytes).and_then(|weights| weights.to_safetensors(Naming::PyTorch)).map_err(error::of)
+    read(bytes, prefix, activation)?.to_safetensors(Naming::PyTorch).map_err(error::of)
 }

@@ -14,7 +14,10 @@ pub struct Arrays(file::Arrays);
 #[wasm_bindgen]
 impl Arrays {
     /// Reads the headers of a file.
-    pub fn read(bytes: Vec<u8>) -> Result<Arrays> {
+    pub fn read(
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array | ArrayBuffer")] bytes: JsValue,
+    ) -> Result<Arrays> {
+        let bytes = crate::arrays::bytes("bytes", &bytes)?;
         file::Arrays::from_bytes(bytes, Limits::default()).map(Arrays).map_err(error::of)
     }
 

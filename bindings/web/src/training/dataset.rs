@@ -1,7 +1,7 @@
 //! Sequences with a class each, and the order in which they are learnt from.
 
 use super::read;
-use crate::arrays::{object, sizes, to_js};
+use crate::arrays::{object, sizes, to_js, whole};
 use crate::error::{self, Result};
 use js_sys::{Int32Array, Uint32Array};
 use serde::Deserialize;
@@ -43,11 +43,13 @@ impl Dataset {
     /// Reads a safetensors file: `x` [N, T, I] (or all steps one after the other), `length` [N] and
     /// `label` [N]. Batches are padded to a multiple of so many steps, 1 by default.
     pub fn read(
-        bytes: Vec<u8>,
-        #[wasm_bindgen(js_name = stepMultiple)] step_multiple: Option<usize>,
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array | ArrayBuffer")] bytes: JsValue,
+        #[wasm_bindgen(js_name = stepMultiple)] step_multiple: Option<f64>,
     ) -> Result<Dataset> {
+        let bytes = crate::arrays::bytes("bytes", &bytes)?;
+        let multiple = whole("stepMultiple", step_multiple.unwrap_or(1.0))?;
         let dataset = wgpu_rnn::train::Dataset::from_bytes(bytes).map_err(error::of)?;
-        Ok(Dataset(dataset.step_multiple(step_multiple.unwrap_or(1))))
+        Ok(Dataset(dataset.step_multiple(multiple)))
     }
 
     /// The number of sequences.
@@ -126,8 +128,8 @@ impl Loader {
 
     /// The places of each batch of an epoch, from 0 on.
     #[wasm_bindgen(unchecked_return_type = "Uint32Array[]")]
-    pub fn epoch(&self, epoch: u32) -> Result<js_sys::Array> {
-        let batches = self.0.epoch(u64::from(epoch)).map_err(error::of)?;
+    pub fn epoch(&self, epoch: f64) -> Result<js_sys::Array> {
+        let batches = self.0.epoch(whole("epoch", epoch)? as u64).map_err(error::of)?;
         let places = |batch: &Vec<usize>| {
             let places: Vec<u32> = batch.iter().map(|&place| place as u32).collect();
             JsValue::from(Uint32Array::from(&places[..]))

@@ -3,12 +3,14 @@
 use super::settings::DropoutOptions;
 use crate::arrays::{check_names, from_js, object, option, to_js};
 use crate::error::{self, Result, argument};
-use crate::rnn::{Given, Rnn, state_to, to_output};
+use crate::promise::promise;
+use crate::rnn::{CALL_OPTIONS, Given, Rnn, state_to, to_output};
 use crate::turn::Turn;
+use js_sys::Promise;
 use ndarray::{Array3, ArrayRef3};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wgpu_rnn::{Naming, Output, OutputGradients};
+use wgpu_rnn::{CallGradients, Naming, Output, OutputGradients};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -57,21 +59,30 @@ pub struct Saved {
 #[wasm_bindgen]
 impl Rnn {
     /// Computes as `forward` does, and keeps what the gradients need.
-    #[wasm_bindgen(js_name = forwardSaved)]
-    pub async fn forward_saved(
+    #[wasm_bindgen(js_name = forwardSaved, unchecked_return_type = "Promise<Saved>")]
+    pub fn forward_saved(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "Dropout")] dropout: JsValue,
-    ) -> Result<Saved> {
-        let given = Given::new(&input, &options)?;
-        let mut call = given.call();
-        if !dropout.is_undefined() {
-            let dropout: DropoutOptions = super::read("dropout", &dropout)?;
-            call = call.dropout(dropout.dropout());
-        }
-        let (output, saved) = self.0.forward_saved_async(&call).await.map_err(error::of)?;
-        Ok(Saved { rnn: self.0.clone(), saved: Turn::new("saved", saved), output })
+    ) -> Promise {
+        let rnn = self.0.clone();
+        let read = || -> Result<(Given, Option<DropoutOptions>)> {
+            let given = Given::new(&input, &options, &CALL_OPTIONS)?;
+            let dropout = match dropout.is_undefined() || dropout.is_null() {
+                true => None,
+                false => Some(super::read("dropout", &dropout)?),
+            };
+            Ok((given, dropout))
+        };
+        promise(read().map(|(given, dropout)| async move {
+            let mut call = given.call();
+            if let Some(dropout) = dropout {
+                call = call.dropout(dropout.dropout());
+            }
+            let (output, saved) = rnn.forward_saved_async(&call).await.map_err(error::of)?;
+            Ok(Saved { rnn, saved: Turn::new(saved), output })
+        }))
     }
 }
 
@@ -84,41 +95,73 @@ impl Saved {
     }
 
     /// Computes the gradients by input, initial state and weights. A call has them once.
-    #[wasm_bindgen(unchecked_return_type = "CallGradients")]
-    pub async fn backward(
+    #[wasm_bindgen(unchecked_return_type = "Promise<CallGradients>")]
+    pub fn backward(
         &self,
         #[wasm_bindgen(unchecked_param_type = "OutputGradients")] gradients: JsValue,
-    ) -> Result<JsValue> {
-        check_names(&gradients, &["output", "outputReverse", "cellStates", "lower", "h", "c"])?;
-        let part = |name: &str| option(&gradients, name).map(|value| three_axes(name, &value)).transpose();
-        let [output, reverse, cell_states] = [part("output")?, part("outputReverse")?, part("cellStates")?];
-        let [h, c] = [part("h")?, part("c")?];
-        let lower = option(&gradients, "lower").unwrap_or_else(|| js_sys::Array::new().into());
+    ) -> Promise {
+        let (rnn, saved) = (self.rnn.clone(), self.saved.clone());
+        promise(Arrays::new(&gradients).map(|arrays| async move {
+            let mut saved = saved.take().await;
+            let found = rnn.backward_async(&mut saved, &arrays.given()).await.map_err(error::of)?;
+            Ok(to_gradients(&found))
+        }))
+    }
+}
+
+/// The gradients by the arrays that a call gave.
+struct Arrays {
+    output: Option<Array3<f32>>,
+    output_reverse: Option<Array3<f32>>,
+    cell_states: Option<Array3<f32>>,
+    lower: Vec<Array3<f32>>,
+    h: Option<Array3<f32>>,
+    c: Option<Array3<f32>>,
+}
+
+impl Arrays {
+    fn new(gradients: &JsValue) -> Result<Arrays> {
+        let known = ["output", "outputReverse", "cellStates", "lower", "h", "c"];
+        check_names("gradients", gradients, &known)?;
+        let part = |name: &str| option(gradients, name).map(|value| three_axes(name, &value)).transpose();
+        let lower = option(gradients, "lower").unwrap_or_else(|| js_sys::Array::new().into());
         let lower = lower.dyn_into::<js_sys::Array>();
         let lower = lower.map_err(|_| argument("lower", "an array of arrays", "another value"))?;
-        let lower: Result<Vec<Array3<f32>>> = lower.iter().map(|value| three_axes("lower", &value)).collect();
-        let lower = lower?;
+        Ok(Arrays {
+            output: part("output")?,
+            output_reverse: part("outputReverse")?,
+            cell_states: part("cellStates")?,
+            lower: lower.iter().map(|value| three_axes("lower", &value)).collect::<Result<_>>()?,
+            h: part("h")?,
+            c: part("c")?,
+        })
+    }
+
+    fn given(&self) -> OutputGradients<'_> {
         let mut given = OutputGradients::new();
-        given = with(given, &output, OutputGradients::output);
-        given = with(given, &reverse, OutputGradients::output_reverse);
-        given = with(given, &cell_states, OutputGradients::cell_states);
-        given = with(given, &h, OutputGradients::h_n);
-        given = with(given, &c, OutputGradients::c_n);
-        for (layer, gradient) in lower.iter().enumerate() {
+        given = with(given, &self.output, OutputGradients::output);
+        given = with(given, &self.output_reverse, OutputGradients::output_reverse);
+        given = with(given, &self.cell_states, OutputGradients::cell_states);
+        given = with(given, &self.h, OutputGradients::h_n);
+        given = with(given, &self.c, OutputGradients::c_n);
+        for (layer, gradient) in self.lower.iter().enumerate() {
             given = given.lower(layer, gradient);
         }
-        let mut saved = self.saved.take()?;
-        let found = self.rnn.backward_async(&mut saved, &given).await.map_err(error::of)?;
-        let weights: Vec<(String, JsValue)> =
-            found.weights.tensors(Naming::PyTorch).map(|(name, tensor)| (name, to_js(&tensor))).collect();
-        let weights: Vec<(&str, JsValue)> =
-            weights.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        Ok(object(&[
-            ("input", to_js(&found.input)),
-            ("state", state_to(&found.state)),
-            ("weights", object(&weights)),
-        ]))
+        given
     }
+}
+
+/// The gradients of a call, for JavaScript.
+fn to_gradients(found: &CallGradients) -> JsValue {
+    let weights: Vec<(String, JsValue)> =
+        found.weights.tensors(Naming::PyTorch).map(|(name, tensor)| (name, to_js(&tensor))).collect();
+    let weights: Vec<(&str, JsValue)> =
+        weights.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    object(&[
+        ("input", to_js(&found.input)),
+        ("state", state_to(&found.state)),
+        ("weights", object(&weights)),
+    ])
 }
 
 /// An array of three axes.

@@ -2,7 +2,9 @@
 
 use super::read;
 use crate::error::{self, Result, argument};
+use crate::promise::promise;
 use crate::rnn::{Rnn, engine};
+use js_sys::Promise;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -157,13 +159,13 @@ impl NetworkOptions {
 #[wasm_bindgen]
 impl Rnn {
     /// Makes a network whose weights are drawn, as PyTorch draws them.
-    pub async fn create(
-        #[wasm_bindgen(unchecked_param_type = "NetworkOptions")] options: JsValue,
-    ) -> Result<Rnn> {
-        let options: NetworkOptions = read("options", &options)?;
-        let config = options.config()?;
-        let weights = Weights::init(&config, &Init::pytorch().seed(options.seed)).map_err(error::of)?;
-        Ok(Rnn(wgpu_rnn::Rnn::new(&engine(options.engine.as_deref()).await?, weights)))
+    #[wasm_bindgen(unchecked_return_type = "Promise<Rnn>")]
+    pub fn create(#[wasm_bindgen(unchecked_param_type = "NetworkOptions")] options: JsValue) -> Promise {
+        promise(read("options", &options).map(|options: NetworkOptions| async move {
+            let config = options.config()?;
+            let weights = Weights::init(&config, &Init::pytorch().seed(options.seed)).map_err(error::of)?;
+            Ok(Rnn(wgpu_rnn::Rnn::new(&engine(options.engine.as_deref()).await?, weights)))
+        }))
     }
 
     /// The weights as a safetensors file, by PyTorch's names.

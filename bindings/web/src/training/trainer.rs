@@ -4,11 +4,13 @@ use super::settings::TrainerOptions;
 use super::{read, targets};
 use crate::arrays::{object, to_js};
 use crate::error::{self, Result, argument};
+use crate::promise::promise;
 use crate::rnn::{Given, Rnn};
 use crate::turn::Turn;
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wgpu_rnn::train::{self, Checkpoint, Report};
+use wgpu_rnn::train::{self, Checkpoint, Report, Targets};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -26,6 +28,9 @@ export interface Report {
   learningRate: number;
 }
 
+/** What a batch takes beside its input. */
+export type BatchOptions = Pick<CallOptions, "lengths" | "state">;
+
 export interface LossValue {
   loss: number;
   rows: number;
@@ -33,9 +38,15 @@ export interface LossValue {
 }
 "#;
 
-/// Trains a network and a head on it, a batch at a time, where the network is computed.
+/// Trains a network and a head on it, a batch at a time, where the network is computed. Calls take their turns.
 #[wasm_bindgen]
-pub struct Trainer(Turn<train::Trainer>);
+pub struct Trainer {
+    turn: Turn<train::Trainer>,
+    engine: String,
+}
+
+/// The options of a batch: its outputs are the trainer's.
+const BATCH_OPTIONS: [&str; 2] = ["lengths", "state"];
 
 #[wasm_bindgen]
 impl Trainer {
@@ -65,89 +76,133 @@ impl Trainer {
             let refuse = || argument("schedule", "one of step, cosine and plateau", "several");
             trainer = trainer.schedule(schedule.schedule().ok_or_else(refuse)?).map_err(error::of)?;
         }
-        Ok(Trainer(Turn::new("trainer", trainer)))
+        let engine = trainer.engine().name().to_owned();
+        Ok(Trainer { turn: Turn::new(trainer), engine })
     }
 
     /// Trains by a batch. The answer has the reports of updates that are done since the last call; on a GPU
     /// they come some steps later.
-    #[wasm_bindgen(unchecked_return_type = "Report[]")]
-    pub async fn step(
+    #[wasm_bindgen(unchecked_return_type = "Promise<Report[]>")]
+    pub fn step(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
         #[wasm_bindgen(unchecked_param_type = "Targets")] targets: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<JsValue> {
-        let (given, targets) = (Given::new(&input, &options)?, targets::from_value(&targets)?);
-        let found = self.0.take()?.step_async(&given.call(), &targets).await;
-        Ok(reports(&found.map_err(error::of)?))
+        #[wasm_bindgen(unchecked_optional_param_type = "BatchOptions")] options: JsValue,
+    ) -> Promise {
+        let turn = self.turn.clone();
+        promise(batch(&input, &targets, &options).map(|(given, targets)| async move {
+            let found = turn.take().await.step_async(&given.call(), &targets).await;
+            Ok(reports(&found.map_err(error::of)?))
+        }))
     }
 
     /// The reports of all updates that were not given back yet, once they are done.
-    #[wasm_bindgen(unchecked_return_type = "Report[]")]
-    pub async fn finish(&self) -> Result<JsValue> {
-        Ok(reports(&self.0.take()?.finish_async().await.map_err(error::of)?))
+    #[wasm_bindgen(unchecked_return_type = "Promise<Report[]>")]
+    pub fn finish(&self) -> Promise {
+        self.then(async |trainer| Ok(reports(&trainer.finish_async().await?)))
     }
 
     /// The predictions for an input, of shape [T, N, C]; T is 1 for one prediction of each sequence.
-    #[wasm_bindgen(unchecked_return_type = "Array32")]
-    pub async fn predict(
+    #[wasm_bindgen(unchecked_return_type = "Promise<Array32>")]
+    pub fn predict(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<JsValue> {
-        let given = Given::new(&input, &options)?;
-        Ok(to_js(&self.0.take()?.predict_async(&given.call()).await.map_err(error::of)?))
+        #[wasm_bindgen(unchecked_optional_param_type = "BatchOptions")] options: JsValue,
+    ) -> Promise {
+        let turn = self.turn.clone();
+        promise(Given::new(&input, &options, &BATCH_OPTIONS).map(|given| async move {
+            Ok(to_js(&turn.take().await.predict_async(&given.call()).await.map_err(error::of)?))
+        }))
     }
 
     /// The loss of a batch, from which nothing is learnt.
-    #[wasm_bindgen(unchecked_return_type = "LossValue")]
-    pub async fn evaluate(
+    #[wasm_bindgen(unchecked_return_type = "Promise<LossValue>")]
+    pub fn evaluate(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Array32")] input: JsValue,
         #[wasm_bindgen(unchecked_param_type = "Targets")] targets: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<JsValue> {
-        let (given, targets) = (Given::new(&input, &options)?, targets::from_value(&targets)?);
-        let value = self.0.take()?.evaluate_async(&given.call(), &targets).await.map_err(error::of)?;
-        Ok(object(&[("loss", value.loss.into()), ("rows", value.rows.into()), ("right", value.right.into())]))
+        #[wasm_bindgen(unchecked_optional_param_type = "BatchOptions")] options: JsValue,
+    ) -> Promise {
+        let turn = self.turn.clone();
+        promise(batch(&input, &targets, &options).map(|(given, targets)| async move {
+            let value = turn.take().await.evaluate_async(&given.call(), &targets).await.map_err(error::of)?;
+            Ok(object(&[
+                ("loss", value.loss.into()),
+                ("rows", value.rows.into()),
+                ("right", value.right.into()),
+            ]))
+        }))
     }
 
     /// Tells a schedule that waits for a plateau of a number, such as the loss of held-back data.
-    pub fn observe(&self, metric: f64) -> Result<()> {
-        self.0.take()?.observe(metric);
-        Ok(())
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn observe(&self, metric: f64) -> Promise {
+        self.then(async move |trainer| {
+            trainer.observe(metric);
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// Begins the next batch in zeros, or in the learned state, where states are carried.
-    #[wasm_bindgen(js_name = resetStates)]
-    pub fn reset_states(&self) -> Result<()> {
-        self.0.take()?.reset_states();
-        Ok(())
+    #[wasm_bindgen(js_name = resetStates, unchecked_return_type = "Promise<void>")]
+    pub fn reset_states(&self) -> Promise {
+        self.then(async |trainer| {
+            trainer.reset_states();
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// The adapter, or the CPU.
     #[wasm_bindgen(getter)]
-    pub fn engine(&self) -> Result<String> {
-        Ok(self.0.take()?.engine().name().to_owned())
+    pub fn engine(&self) -> String {
+        self.engine.clone()
     }
 
     /// The weights of the network and of the head as a safetensors file, by PyTorch's names. `Rnn.load` reads
     /// the network of it.
-    pub async fn save(&self) -> Result<Vec<u8>> {
-        self.0.take()?.to_safetensors_async().await.map_err(error::of)
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
+    pub fn save(&self) -> Promise {
+        self.then(async |trainer| Ok(Uint8Array::from(&trainer.to_safetensors_async().await?[..]).into()))
     }
 
     /// The whole state as a file, from which a trainer that is made alike goes on with the same bits.
-    pub async fn checkpoint(&self) -> Result<Vec<u8>> {
-        let checkpoint = self.0.take()?.checkpoint_async(serde_json::Value::Null).await;
-        checkpoint.and_then(|checkpoint| checkpoint.to_bytes()).map_err(error::of)
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
+    pub fn checkpoint(&self) -> Promise {
+        self.then(async |trainer| {
+            let checkpoint = trainer.checkpoint_async(serde_json::Value::Null).await?;
+            Ok(Uint8Array::from(&checkpoint.to_bytes()?[..]).into())
+        })
     }
 
     /// Goes on from a checkpoint.
-    pub fn restore(&self, bytes: Vec<u8>) -> Result<()> {
-        let checkpoint = Checkpoint::from_bytes(bytes).map_err(error::of)?;
-        self.0.take()?.restore(&checkpoint).map(drop).map_err(error::of)
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn restore(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array | ArrayBuffer")] bytes: JsValue,
+    ) -> Promise {
+        let turn = self.turn.clone();
+        promise(crate::arrays::bytes("bytes", &bytes).map(|bytes| async move {
+            let checkpoint = Checkpoint::from_bytes(bytes).map_err(error::of)?;
+            turn.take().await.restore(&checkpoint).map_err(error::of)?;
+            Ok(JsValue::UNDEFINED)
+        }))
     }
+}
+
+impl Trainer {
+    /// The promise of what a function does with the trainer, in its turn.
+    fn then<F>(&self, work: F) -> Promise
+    where
+        F: AsyncFnOnce(&mut train::Trainer) -> wgpu_rnn::Result<JsValue> + 'static,
+    {
+        let turn = self.turn.clone();
+        promise(Ok(async move { work(&mut *turn.take().await).await.map_err(error::of) }))
+    }
+}
+
+/// A batch, and its targets.
+fn batch(input: &JsValue, targets: &JsValue, options: &JsValue) -> Result<(Given, Targets)> {
+    Ok((Given::new(input, options, &BATCH_OPTIONS)?, targets::from_value(targets)?))
 }
 
 fn reports(reports: &[Report]) -> JsValue {
