@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the package and runs its trials in headless Chromium, on WebGPU in software, and in Node on Dawn; and the
-# library's own trials in Chromium. Installs Chromium, and Node and npm, by apt-get where they are missing. An
-# argument picks trials of the package in Chromium by a part of their names, and leaves out all others.
+# Builds the package and runs its trials in headless Chromium, on WebGPU in software, and in Node on Dawn, and the
+# pages of examples/web. Installs Chromium, and Node and npm, by apt-get where they are missing. `--all` also runs the
+# library's own trials in Chromium, which takes some ten minutes. Another argument picks trials of the package in
+# Chromium by a part of their names, and leaves out all others.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -22,12 +23,16 @@ npm ci --no-audit --no-fund --silent
 CHROMIUM=$(command -v chromium)
 export CHROMIUM
 npx tsc --noEmit --strict --target es2022 --lib es2022,dom,esnext.disposable --module nodenext tests/types.ts
+all=
+[ "${1:-}" = --all ] && all=yes && shift
 node tests/run.mjs "$@"
 if [ $# = 0 ]; then
     node tests/node.mjs
     # The examples for this machine are what the pages are held against.
     (cd ../.. && cargo build --locked --example train --example vad --example infer)
     node tests/pages.mjs "${programs:-$(cd ../.. && pwd)/target}/debug/examples"
-    bash trials/build.sh
-    node tests/run_engines.mjs
+    if [ -n "$all" ]; then
+        bash trials/build.sh
+        node tests/run_engines.mjs
+    fi
 fi
