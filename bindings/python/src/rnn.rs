@@ -43,6 +43,9 @@ pub enum Network {
 type Results<'py> =
     (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyDict>>);
 
+/// The name of a tensor, its first number, the number behind its last, and its shape.
+type Place = (String, usize, usize, Vec<usize>);
+
 #[pymethods]
 impl Rnn {
     /// A network whose weights are drawn.
@@ -173,10 +176,9 @@ impl Rnn {
         }
     }
 
-    /// The place of every tensor in the flat gradients: its name, its first number, the number behind its last,
-    /// and its shape.
-    fn places(&self) -> PyResult<Vec<(String, usize, usize, Vec<usize>)>> {
-        fn all<T: Number>(weights: &Weights<T>) -> Vec<(String, usize, usize, Vec<usize>)> {
+    /// The place of every tensor in the flat gradients.
+    fn places(&self) -> PyResult<Vec<Place>> {
+        fn all<T: Number>(weights: &Weights<T>) -> Vec<Place> {
             let places = weights.places(Naming::PyTorch);
             places.map(|(name, range, shape)| (name, range.start, range.end, shape.to_vec())).collect()
         }

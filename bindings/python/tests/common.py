@@ -17,7 +17,7 @@ def theirs(kind, ours, sizes):
 
 
 def near(found, expected, bound, what=""):
-    """Both are finite, of one shape, and no further apart than the bound, times the largest number from 1 on."""
+    """Both are finite, of one shape, and no further apart than the bound, of the largest number from 1 on."""
     found, expected = (
         value.detach().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
         for value in (found, expected)

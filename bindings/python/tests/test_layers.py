@@ -287,7 +287,8 @@ def test_a_network_prints_as_pytorchs():
     net = LSTM(
         10, 20, 2, bias=False, batch_first=True, dropout=0.5, bidirectional=True, proj_size=3, device="cpu"
     )
-    expected = "LSTM(10, 20, num_layers=2, bias=False, batch_first=True, bidirectional=True, proj_size=3, dropout=0.5)"
+    settings = "num_layers=2, bias=False, batch_first=True, bidirectional=True, proj_size=3, dropout=0.5"
+    expected = f"LSTM(10, 20, {settings})"
     assert repr(net) == expected
     assert repr(RNN(10, 20, nonlinearity="relu", device="cpu")) == "RNN(10, 20, nonlinearity='relu')"
 

@@ -203,7 +203,10 @@ def test_ctrl_c_ends_a_long_call(work):
         else:
             x = np.ones((400, 4, 8), np.float32)
             trainer = wgpu_rnn.Trainer(
-                lstm, wgpu_rnn.Head("last_states", 2), wgpu_rnn.Loss.cross_entropy(), wgpu_rnn.Optimizer.sgd(0.1)
+                lstm,
+                wgpu_rnn.Head("last_states", 2),
+                wgpu_rnn.Loss.cross_entropy(),
+                wgpu_rnn.Optimizer.sgd(0.1),
             )
             work = lambda: trainer.step(x, [0, 1, 0, 1])
 

@@ -51,8 +51,8 @@ def test_anything(case, device):
     by = None
     results = []
     for module, own in ((mine, dtype), (theirs, torch.float64)):
-        leaf = x.to(own).requires_grad_()
-        parts = [part.to(own).requires_grad_() for part in hx]
+        leaf = x.clone().to(own).requires_grad_()
+        parts = [part.clone().to(own).requires_grad_() for part in hx]
         state = (tuple(parts) if kind == "lstm" else parts[0]) if has_state else None
         output, hn = module(leaf, state)
         found = [output, *(hn if kind == "lstm" else [hn])]

@@ -148,9 +148,10 @@ class Network:
         """Compute a call: ``output, (h_n, c_n)`` of an LSTM, ``output, h_n`` of others.
 
         Args:
-            input: ``[T, N, I]``, ``[N, T, I]`` of a batch-first network, ``[T, I]`` of a sequence without
-                an axis for the batch, or PyTorch's ``PackedSequence``. Arrays of NumPy and PyTorch, and others
-                with ``__dlpack__`` or the buffer protocol, of the network's dtype (float32 for float16).
+            input: ``[T, N, I]``, ``[N, T, I]`` of a batch-first network, ``[T, I]`` of one sequence without
+                an axis for the batch, or PyTorch's ``PackedSequence``. Arrays of NumPy and PyTorch, and
+                others with ``__dlpack__`` or the buffer protocol, of the network's dtype (float32 for
+                float16).
             hx: the state to start from: ``h_0`` ``[L*D, N, H]`` (P with a projection), and ``c_0``
                 ``[L*D, N, H]`` of an LSTM; without the axis N of one sequence. Zeros, or the learned state,
                 by default.
@@ -176,8 +177,8 @@ class Network:
                 return (output, more["output_reverse"]), h_n if c_n is None else (h_n, c_n)
             return output, h_n if c_n is None else (h_n, c_n)
         result = self.call(input, hx, lengths=lengths)
-        output = result.output if result.output_reverse is None else (result.output, result.output_reverse)
-        return output, result.h_n if result.c_n is None else (result.h_n, result.c_n)
+        both = result.output if result.output_reverse is None else (result.output, result.output_reverse)
+        return both, result.h_n if result.c_n is None else (result.h_n, result.c_n)
 
     def call(
         self,

@@ -1,8 +1,8 @@
 """The networks as modules of PyTorch, with gradients: ``LSTM``, ``GRU``, ``RNN``.
 
-They have the arguments, parameters, names and first weights of ``torch.nn.LSTM`` and the others, and drop into
-their places. In float32 the engine computes; in float64 (``module.double()``) the slow reference, for checks.
-There is no double backward.
+They have the arguments, parameters, names and first weights of ``torch.nn.LSTM`` and the others, and drop
+into their places. In float32 the engine computes; in float64 (``module.double()``) the slow reference, for
+checks. There is no double backward.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class _Layer(nn.Module):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        nn.Module.__setstate__(self, state)  # type: ignore[no-untyped-call]
         self._reset_rnns()
 
     def _reset_rnns(self) -> None:
@@ -194,7 +194,7 @@ class _Layer(nn.Module):
     def _call(
         self, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, lengths: list[int] | None
     ) -> tuple[Any, Tensor, Tensor | None]:
-        parameters = [self.get_parameter(name) for name in self._names]
+        parameters: list[nn.Parameter] = [getattr(self, name) for name in self._names]
         dtype = parameters[0].dtype
         if dtype not in _DTYPES:
             raise ValueError(f"dtype: expected parameters of float32 or float64, found {dtype}")
@@ -264,11 +264,6 @@ class _Call(torch.autograd.Function):
         if by_output is None and by_h is None and by_c is None:
             return nothing + (None,) * (3 + len(parameters))
         layer = ctx.arguments[0]
-        rnn, saved = ctx.rnn, ctx.saved
-        ctx.saved = None
-        if saved is None:
-            # A graph that is retained is gone through again.
-            _, rnn, saved = _saved(ctx.arguments, (input, h_0, c_0), parameters)
         wants = ctx.needs_input_grad[4:]
         learning = {layer._layers[place] for place, wanted in enumerate(wants[3:]) if wanted}
         frozen = [number for number in range(layer.num_layers) if number not in learning]
@@ -277,7 +272,15 @@ class _Call(torch.autograd.Function):
             "h_n": None if by_h is None else _array(by_h),
             "c_n": None if by_c is None else _array(by_c),
         }
-        by_input, by_h_0, by_c_0, flat = rnn.backward(saved, by, wants[0], frozen)
+        rnn = ctx.rnn
+        try:
+            by_input, by_h_0, by_c_0, flat = rnn.backward(ctx.saved, by, wants[0], frozen)
+        except RuntimeError as error:
+            # A graph that is retained is gone through again; a network may have had other weights since.
+            if getattr(error, "code", "") not in ("SavedUsed", "WeightsChanged"):
+                raise
+            _, rnn, saved = _saved(ctx.arguments, (input, h_0, c_0), parameters)
+            by_input, by_h_0, by_c_0, flat = rnn.backward(saved, by, wants[0], frozen)
         gradients: list[Any] = [
             _tensor(by_input, input) if wants[0] and by_input is not None else None,
             _tensor(by_h_0, input) if wants[1] else None,

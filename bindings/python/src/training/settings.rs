@@ -148,7 +148,6 @@ impl Schedule {
     }
 
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn plateau(
         patience: u64,
         factor: f64,
