@@ -11,6 +11,7 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any, Union, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -149,7 +150,7 @@ class _Layer(nn.Module):
 
     def _reset_rnns(self) -> None:
         self._rnns: dict[str, Rnn] = {}
-        self._sent: dict[str, tuple[list[int], list[Tensor]]] = {}
+        self._sent: dict[str, tuple[list[int], list[Array]]] = {}
         self._lock = threading.Lock()
 
     def _rnn(self, dtype: str) -> Rnn:
@@ -223,12 +224,13 @@ class _Layer(nn.Module):
         rnn = self._rnn(dtype)
         versions, copies = self._sent.get(dtype, ([], []))
         now = [parameter._version for parameter in parameters]
+        # By NumPy: threads of PyTorch's that have worked are awake for a while, and hold up the engine's.
+        arrays = [_array(parameter) for parameter in parameters]
         # A change of parameter.data is not counted.
-        with torch.no_grad():
-            if versions != now or not all(map(torch.equal, copies, parameters)):
-                copies = [parameter.detach().clone() for parameter in parameters]
-                rnn.set_tensors([(name, _array(copy)) for name, copy in zip(self._names, copies)])
-                self._sent[dtype] = (now, copies)
+        if versions != now or not all(map(np.array_equal, copies, arrays)):
+            copies = [array.copy() for array in arrays]
+            rnn.set_tensors(list(zip(self._names, copies)))
+            self._sent[dtype] = (now, copies)
         return rnn
 
 
