@@ -24,8 +24,8 @@ echo '-- environment'
 echo '-- style'
 cargo fmt --check
 cargo clippy --release --locked --all-targets -- -D warnings
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
+.venv/bin/ruff check --config pyproject.toml . ../../examples/python
+.venv/bin/ruff format --config pyproject.toml --check . ../../examples/python
 
 echo '-- wheel'
 rm -rf "$programs/wheels"
@@ -41,7 +41,7 @@ trap 'rm -rf "$alone"' EXIT
 python3 -m venv "$alone"
 pip "$alone" "$wheel"
 sed -n '/^```python$/,/^```$/p' README.md | sed '1d;/^```$/,$d' >"$alone/five.py"
-[ "$(wc -l <"$alone/five.py")" = 5 ]
+[ "$(grep -c . "$alone/five.py")" = 5 ]
 (cd "$alone" && bin/python -W error five.py)
 [ "$("$alone/bin/python" -m pip list --format freeze | grep -cvE '^(pip|setuptools|wheel)=')" = 2 ]
 
@@ -57,6 +57,6 @@ cp -r tests "$tests"
 if [ "${1:-}" = --ray ]; then
     echo '-- Ray'
     .venv/bin/python -c 'import ray.data' 2>/dev/null || pip .venv 'ray[data]==2.60.0'
-    .venv/bin/python ../../examples/python/ray_infer.py
+    .venv/bin/python ../../examples/python/ray_infer.py --kill
     .venv/bin/python ../../examples/python/ray_train.py
 fi
