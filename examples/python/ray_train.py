@@ -57,15 +57,15 @@ class Sum:
 
 @ray.remote(num_cpus=1)
 def train(
-    rank: int, world: int, total: Any, folder: str, epochs: int, count: int, size: int
+    rank: int, world: int, total: Any, folder: str, epochs: int, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """Train a rank, from the checkpoint if there is one."""
 
     def reduce(numbers: np.ndarray) -> None:
         numbers[:] = ray.get(total.add.remote(rank, numbers))
 
-    dataset = corpus(count)
-    gru = GRU(dataset.features, size, bidirectional=True, seed=1, device="cpu")
+    dataset = corpus(arguments.sequences)
+    gru = GRU(dataset.features, arguments.hidden_size, bidirectional=True, seed=1, device="cpu")
     trainer = Trainer(
         gru,
         Head("last_states", dataset.classes),
@@ -78,7 +78,7 @@ def train(
     if path.exists():
         first = trainer.restore(path)["epoch"]
     # A batch of all ranks has the same sequences, however many there are.
-    loader = Loader(dataset, 64 // world, seed=1, drop_last=True, rank=rank, world=world)
+    loader = Loader(dataset, arguments.batch_size // world, seed=1, drop_last=True, rank=rank, world=world)
     if world > 1:
         # All begin at once, and have read the checkpoint before rank 0 writes the next one.
         ray.get(total.add.remote(rank, np.zeros(1, np.float32)))
@@ -100,8 +100,7 @@ def train(
 def run(world: int, folder: str, epochs: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Run all ranks."""
     total = Sum.remote(world)
-    size, count = arguments.hidden_size, arguments.sequences
-    ranks = [train.remote(rank, world, total, folder, epochs, count, size) for rank in range(world)]
+    ranks = [train.remote(rank, world, total, folder, epochs, arguments) for rank in range(world)]
     return ray.get(ranks)
 
 
@@ -112,6 +111,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--sequences", type=int, default=512)
     parser.add_argument("--hidden-size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=64, help="sequences of an update, of all ranks")
     arguments = parser.parse_args()
     os.environ["RAYON_NUM_THREADS"] = "1"
     environment = {"env_vars": {"RAYON_NUM_THREADS": "1"}}
