@@ -194,10 +194,10 @@ def test_ctrl_c_ends_a_long_call(work):
         small = np.ones((3, 1, 8), np.float32)
         expected = lstm(small)[0]
         if "{work}" == "call":
-            x = np.ones((20000, 2, 8), np.float32)
+            x = np.ones((60_000, 8, 8), np.float32)
             work = lambda: lstm(x)
         elif "{work}" == "backward":
-            x = np.ones((100, 4, 8), np.float32)
+            x = np.ones((400, 4, 8), np.float32)
             result, saved = lstm.forward_saved(x)
             work = lambda: saved.backward(result.output)
         else:
