@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it beside NumPy alone and runs the README's first lines; then style, types, and the tests
-# against PyTorch. Installs Python's venv by apt-get where it is missing. `--ray` also runs the examples on Ray, two
-# processes each. Environments that are there (.venv) are used again.
+# Builds the wheel, installs it beside NumPy alone and runs the README's first lines; then style, types, and
+# the tests against PyTorch. Installs Python's venv by apt-get where it is missing. `--ray` also runs the
+# examples on Ray, two processes each. Environments that are there (.venv) are used again.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -18,8 +18,8 @@ pip() { "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:
 
 echo '-- environment'
 [ -d .venv ] || python3 -m venv .venv
-.venv/bin/python -c 'import maturin, mypy, pytest, torch' 2>/dev/null && command -v .venv/bin/ruff >/dev/null ||
-    pip .venv --requirement tests/requirements.txt
+has() { .venv/bin/python -c "import $1" 2>/dev/null; }
+has 'maturin, mypy, pytest, torch' && [ -x .venv/bin/ruff ] || pip .venv --requirement tests/requirements.txt
 
 echo '-- style'
 cargo fmt --check
@@ -56,7 +56,7 @@ cp -r tests "$tests"
 
 if [ "${1:-}" = --ray ]; then
     echo '-- Ray'
-    .venv/bin/python -c 'import ray.data' 2>/dev/null || pip .venv 'ray[data]==2.60.0'
+    has ray.data || pip .venv 'ray[data]==2.60.0'
     .venv/bin/python ../../examples/python/ray_infer.py --kill
     .venv/bin/python ../../examples/python/ray_train.py
 fi

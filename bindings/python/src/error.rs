@@ -1,5 +1,5 @@
-//! Errors as Python has them: a `ValueError`, `MemoryError` or `RuntimeError` with the library's sentence, and
-//! its variant as `code`.
+//! Errors as Python has them: a `ValueError`, `MemoryError` or `RuntimeError` with the library's sentence,
+//! and its variant as `code`.
 
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;

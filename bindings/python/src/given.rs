@@ -137,8 +137,8 @@ impl<'a, T: Number> Given<'a, T> {
         }
     }
 
-    /// Computes without the interpreter. A long call, which Ctrl-C ends, has a copy of its input: it may go on
-    /// when Python no longer keeps the array.
+    /// Computes without the interpreter. A long call, which Ctrl-C ends, has a copy of its input: it may go
+    /// on when Python no longer keeps the array.
     pub fn compute<R: Send + 'static>(
         self,
         py: Python<'_>,

@@ -1,9 +1,10 @@
 //! wgpu-rnn for Python: the private extension under the package `wgpu_rnn`.
 //!
-//! [`rnn`] is a network and its calls, [`saved`] the gradients of a call, [`streams`] live streams, [`training`]
-//! the training loop, [`settings`] the options of a network, [`engine`] the engines of the process. [`given`]
-//! has the arrays of a call, [`arrays`] the arrays that cross between Python and Rust, [`interrupt`] calls that
-//! Ctrl-C ends, [`process`] the refusal of forks, [`error`] errors as Python has them.
+//! [`rnn`] is a network and its calls, [`saved`] the gradients of a call, [`streams`] live streams,
+//! [`training`] the training loop, [`settings`] the options of a network, [`engine`] the engines of the
+//! process. [`given`] has the arrays of a call, [`arrays`] the arrays that cross between Python and Rust,
+//! [`interrupt`] calls that Ctrl-C ends, [`process`] the refusal of forks, [`error`] errors as Python has
+//! them.
 
 mod arrays;
 mod engine;

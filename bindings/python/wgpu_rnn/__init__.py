@@ -17,9 +17,11 @@ that names the thing, what was expected and what was found; the variant of the R
 
 from ._wgpu_rnn import Report, Stream, engine_name
 from .layers import GRU, LSTM, RNN, Stack, load
-from .network import Gradients, Network, Output, SavedCall
+from .network import Network
+from .results import Gradients, Output, SavedCall
+from .rules import Clip, Head, Loss, Optimizer, Schedule
 from .streams import Streams
-from .training import Batch, Clip, Dataset, Head, Loader, Loss, LossValue, Optimizer, Schedule, Trainer
+from .training import Batch, Dataset, Loader, LossValue, Trainer
 
 __all__ = [
     "GRU",

@@ -99,6 +99,19 @@ def check(cell: str, options: dict[str, Any]) -> None:
             raise TypeError(f"option {name!r}: expected one of {kind} ({known})")
 
 
+def sizes(
+    num_layers: int, bias: bool, batch_first: bool, bidirectional: bool, proj_size: int
+) -> dict[str, Any]:
+    """Give the sizes that every layer has, by name."""
+    return {
+        "num_layers": num_layers,
+        "bias": bias,
+        "batch_first": batch_first,
+        "bidirectional": bidirectional,
+        "proj_size": proj_size,
+    }
+
+
 def probability(value: float, num_layers: int) -> float:
     """Check a dropout probability, and warn of one that drops nothing."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:

@@ -60,7 +60,7 @@ class LSTM(Network):
         seed: int = 0,
         **options: Unpack[LSTMOptions],
     ) -> None:
-        sizes = _sizes(num_layers, bias, batch_first, bidirectional, proj_size)
+        sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         rnn = _drawn("lstm", input_size, hidden_size, {**sizes, **options}, options, device, dtype, seed)
         dropout = _settings.probability(dropout, num_layers)
         super().__init__(rnn, dropout=dropout, device=device, dtype=dtype)
@@ -93,7 +93,7 @@ class GRU(Network):
         seed: int = 0,
         **options: Unpack[GRUOptions],
     ) -> None:
-        sizes = _sizes(num_layers, bias, batch_first, bidirectional, proj_size)
+        sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         rnn = _drawn("gru", input_size, hidden_size, {**sizes, **options}, options, device, dtype, seed)
         dropout = _settings.probability(dropout, num_layers)
         super().__init__(rnn, dropout=dropout, device=device, dtype=dtype)
@@ -128,7 +128,7 @@ class RNN(Network):
         seed: int = 0,
         **options: Unpack[Options],
     ) -> None:
-        sizes = _sizes(num_layers, bias, batch_first, bidirectional, proj_size)
+        sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         cell = f"rnn:{nonlinearity}"
         _settings.check("rnn", dict(options))
         rnn = _settings.draw(
@@ -247,18 +247,6 @@ def restore_double(
     network = _with(kind, rnn, **arguments)
     network.load_state_dict(state)
     return network
-
-
-def _sizes(
-    num_layers: int, bias: bool, batch_first: bool, bidirectional: bool, proj_size: int
-) -> dict[str, Any]:
-    return {
-        "num_layers": num_layers,
-        "bias": bias,
-        "batch_first": batch_first,
-        "bidirectional": bidirectional,
-        "proj_size": proj_size,
-    }
 
 
 def _drawn(

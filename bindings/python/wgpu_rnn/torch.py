@@ -321,18 +321,6 @@ def _tensor(array: Array, like: Tensor) -> Tensor:
     return torch.from_numpy(array).to(like.device)
 
 
-def _sizes(
-    num_layers: int, bias: bool, batch_first: bool, bidirectional: bool, proj_size: int
-) -> dict[str, Any]:
-    return {
-        "num_layers": num_layers,
-        "bias": bias,
-        "batch_first": batch_first,
-        "bidirectional": bidirectional,
-        "proj_size": proj_size,
-    }
-
-
 class LSTM(_Layer):
     """``torch.nn.LSTM`` on the library's engines.
 
@@ -361,7 +349,7 @@ class LSTM(_Layer):
         **options: Unpack[LSTMOptions],
     ) -> None:
         _settings.check("lstm", dict(options))
-        sizes = _sizes(num_layers, bias, batch_first, bidirectional, proj_size)
+        sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         super().__init__("lstm", input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
 
 
@@ -390,7 +378,7 @@ class GRU(_Layer):
         **options: Unpack[GRUOptions],
     ) -> None:
         _settings.check("gru", dict(options))
-        sizes = _sizes(num_layers, bias, batch_first, bidirectional, proj_size)
+        sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         super().__init__("gru", input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
 
 
@@ -420,7 +408,7 @@ class RNN(_Layer):
         **options: Unpack[Options],
     ) -> None:
         _settings.check("rnn", dict(options))
-        sizes = _sizes(num_layers, bias, batch_first, bidirectional, proj_size)
+        sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         cell = f"rnn:{nonlinearity}"
         super().__init__(cell, input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
         self.nonlinearity = nonlinearity
