@@ -1,0 +1,13 @@
+//! The training loop, without PyTorch.
+//!
+//! [`dataset`] has sequences and their order, [`settings`] heads, losses, optimisers, clips and schedules,
+//! [`targets`] the targets of a batch, [`trainer`] the loop.
+
+mod dataset;
+mod settings;
+mod targets;
+mod trainer;
+
+pub use dataset::{Dataset, Loader};
+pub use settings::{Clip, Head, Loss, Optimizer, Schedule};
+pub use trainer::{Report, Trainer};
