@@ -7,15 +7,16 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows that are multiplied at a time. A compiler for a browser keeps a number of each in registers of their own.
+/// Rows that are multiplied at a time. A compiler for a browser keeps a number of each in registers of their
+/// own.
 const TILE: usize = if cfg!(target_arch = "wasm32") { 4 } else { 6 };
 
 /// Numbers of K that are multiplied at a time: a panel's are then 32 KiB at most, and stay in the first cache
 /// for all rows.
 const DEPTH: usize = 128;
 
-/// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of the 16 of AVX2
-/// and of a browser on x86.
+/// Vectors that a panel is wide. With six rows their sums fill the registers: 24 of 32, or 12 of the 16 of
+/// AVX2 and of a browser on x86.
 const fn vectors(lanes: usize) -> usize {
     if lanes == 8 || cfg!(target_arch = "wasm32") { 2 } else { 4 }
 }
@@ -107,8 +108,8 @@ impl PackedWeight {
         self.some_columns(arch, Left::Rows(rows), 0, out, threads, order);
     }
 
-    /// The transpose of some columns times the matrix, added to what `out` holds, without a bias: the products
-    /// of each [`DEPTH`] numbers of K are added up before they are added to the others.
+    /// The transpose of some columns times the matrix, added to what `out` holds, without a bias: the
+    /// products of each [`DEPTH`] numbers of K are added up before they are added to the others.
     pub fn add_product(&self, arch: Arch, columns: Columns<'_>, out: &mut [f32], threads: usize) {
         let out = ArrayViewMut2::from_shape((columns.width, self.columns), out).expect("made as long");
         let order = Order { adds: true, descends: false };
@@ -319,8 +320,8 @@ impl Tile for OfColumns<'_> {
     }
 }
 
-/// A statement for each number below a constant, of 6 at most, written out. Where size counts, a compiler leaves
-/// loops as they are, and the sums that they go over in memory.
+/// A statement for each number below a constant, of 6 at most, written out. Where size counts, a compiler
+/// leaves loops as they are, and the sums that they go over in memory.
 macro_rules! each {
     ($count:ident, $number:ident, $statement:block) => {
         each!(@ 0, $count, $number, $statement);
@@ -348,7 +349,7 @@ fn accumulate<S: Simd, const V: usize, const P: usize, const M: usize>(
 ) {
     let mut own = *sums;
     let depth = panels[0].len();
-    // As long as the first one, to the compiler too.
+    // All panels have one length, which the compiler is shown.
     let panels = panels.map(|panel| &panel[..depth]);
     #[allow(clippy::needless_range_loop, reason = "k is a place in all panels")]
     for k in 0..depth {

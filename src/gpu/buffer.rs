@@ -6,8 +6,8 @@ use std::sync::Arc;
 /// A buffer that is destroyed with its last handle.
 ///
 /// wgpu frees a dropped buffer by itself, but for browsers: there the garbage collector frees, which sees no
-/// memory of the GPU. Work that was submitted before is done. The owner of a bind group holds its buffers: the
-/// bind group does not.
+/// memory of the GPU. Work that was submitted before is done. The owner of a bind group holds its buffers:
+/// the bind group does not.
 #[derive(Clone, Debug)]
 pub(crate) struct Buffer(Arc<Made>);
 

@@ -157,7 +157,8 @@ fn record(
         let taken = step.map_or(steps, |step| step.taken);
         for (dispatch, prepared) in planned.dispatches.iter().zip(prepared) {
             let [x, y, z] = plan.workgroups(dispatch, steps);
-            // Rows past the end of the longest sequence; browsers call such a dispatch unusual, on the console.
+            // Rows past the end of the longest sequence; browsers call such a dispatch unusual, on the
+            // console.
             if [x, y, z].contains(&0) {
                 continue;
             }

@@ -163,7 +163,7 @@ impl Checkpoint {
     /// Reads the contents of such a file.
     ///
     /// # Errors
-    /// Those of [`open`](Checkpoint::open) but for those of files. Their path is `checkpoint`.
+    /// The errors of [`open`](Checkpoint::open) but for [`Error::File`]. Their path is `checkpoint`.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint> {
         Checkpoint::read(Path::new("checkpoint"), bytes)
     }

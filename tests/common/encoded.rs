@@ -253,8 +253,8 @@ pub fn equals(engine: &Engine, rnn: &Rnn, case: &Case, lie: Lie, host: &Output) 
     call.check(engine, host)
 }
 
-/// A case, saved and encoded with its backward pass; whether every result and every gradient is bit for bit what
-/// the host's calls have given. With f16 outside, to its rounding.
+/// A case, saved and encoded with its backward pass; whether every result and every gradient is bit for bit
+/// what the host's calls have given. With f16 outside, to its rounding.
 pub fn saved_equals(
     (engine, rnn): (&Engine, &Rnn),
     case: &Case,

@@ -78,8 +78,8 @@ fn async_equals_blocking(engine: &Engine) -> Outcome {
     if answer == blocking { Ok(()) } else { Err("async and blocking differ".into()) }
 }
 
-/// Calls that are dropped wherever they wait: for an error of the GPU, for the numbers. The next call has what
-/// they had.
+/// Calls that are dropped wherever they wait: for an error of the GPU, for the numbers. The next call has
+/// what they had.
 fn dropped_calls(engine: &Engine) -> Outcome {
     let case = case(&primes(Cell::Lstm), 5, 3, 27);
     let expected = run(engine, &case)?;

@@ -58,7 +58,7 @@ fn long_products(engine: &Engine) -> Outcome {
     let config = Config::lstm(140_000).proj_size(1).input_size(1);
     match wgpu_rnn::Plan::new(&config, 1, 1, &engine.limits().unwrap()) {
         Err(Error::TooLarge { needed: 140_000, limit: 131_072, .. }) => Ok(()),
-        // Where memory has 32 bits, so many units are refused whatever their projection.
+        // Addresses of 32 bits refuse so many units, whatever their projection.
         Err(Error::Setting { name: "sizes", .. }) if usize::BITS == 32 => Ok(()),
         other => Err(format!("expected Error::TooLarge, found {:?}", other.map(|plan| plan.title)).into()),
     }

@@ -89,8 +89,8 @@ pub fn is_an_error(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// A device that is lost between a saved call and its backward pass: the caller's own, whose loss the library is
-/// not told of, and the library's.
+/// A device that is lost between a saved call and its backward pass: the caller's own, whose loss the library
+/// is not told of, and the library's.
 pub fn a_lost_device_is_an_error(_: &Engine) -> Outcome {
     let lstm = case(&Config::lstm(5).input_size(7), 4, 3, 71);
     let by_output = Array3::zeros((4, 3, 5));

@@ -1,8 +1,8 @@
 //! wgpu-rnn for pages and workers: the npm package `wgpu-rnn`.
 //!
 //! [`rnn`] is a network, [`streams`] live streams through one, `training` gradients and training,
-//! [`arrays`] the arrays that cross between JavaScript and Rust, [`reader`] the network of a file, [`promise`] and
-//! [`turn`] asynchronous calls, [`error`] errors as JavaScript has them.
+//! [`arrays`] the arrays that cross between JavaScript and Rust, [`reader`] the network of a file,
+//! [`promise`] and [`turn`] asynchronous calls, [`error`] errors as JavaScript has them.
 
 mod arrays;
 mod error;

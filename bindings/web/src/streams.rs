@@ -17,7 +17,7 @@ use wasm_bindgen::{JsCast, JsValue};
 #[wasm_bindgen]
 pub struct Streams {
     turn: Turn<wgpu_rnn::Streams>,
-    /// Those that have joined, by number.
+    /// Streams that have joined, by number.
     joined: Rc<RefCell<HashMap<u32, wgpu_rnn::Stream>>>,
 }
 

@@ -1,7 +1,7 @@
 //! Gradients and training: a module of its own, which a page loads when it trains.
 //!
-//! [`network`] makes and saves networks, [`gradients`] are those of a call, [`dataset`] has sequences and their
-//! order, [`trainer`] the training loop, and [`settings`] its options.
+//! [`network`] makes and saves networks, [`gradients`] are those of a call, [`dataset`] has sequences and
+//! their order, [`trainer`] the training loop, and [`settings`] its options.
 
 mod dataset;
 mod gradients;

@@ -3,8 +3,8 @@
 use futures_intrusive::sync::{LocalMutex, LocalMutexGuard};
 use std::rc::Rc;
 
-/// A thing that one call at a time may change. Calls take their turns in the order in which they were made; those
-/// that still wait keep the thing, also when its object is freed.
+/// A thing that one call at a time may change. Calls take their turns in the order in which they were made;
+/// those that still wait keep the thing, also when its object is freed.
 pub struct Turn<T>(Rc<LocalMutex<T>>);
 
 impl<T> Clone for Turn<T> {

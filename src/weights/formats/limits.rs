@@ -53,8 +53,9 @@ impl Budget {
         Budget { limits, bytes, tensors, numbers: file.saturating_add(SMALL).into() }
     }
 
-    /// The most numbers of a network: one for each byte of the file, of files beside and of what was unpacked,
-    /// and a few more. Arrays may promise any number, where their parts are in the file once or not at all.
+    /// The most numbers of a network: one for each byte of the file, of files beside and of what was
+    /// unpacked, and a few more. Arrays may promise any number, where their parts are in the file once or not
+    /// at all.
     pub fn numbers(&self) -> u64 {
         self.numbers.load(Ordering::Relaxed)
     }

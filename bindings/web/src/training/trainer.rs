@@ -38,7 +38,8 @@ export interface LossValue {
 }
 "#;
 
-/// Trains a network and a head on it, a batch at a time, where the network is computed. Calls take their turns.
+/// Trains a network and a head on it, a batch at a time, where the network is computed. Calls take their
+/// turns.
 #[wasm_bindgen]
 pub struct Trainer {
     turn: Turn<train::Trainer>,

@@ -1,5 +1,5 @@
-//! As much of libtest-mimic's face as the library's trials use, for a page that runs them one by one; and the
-//! wait that their blocking calls stand on.
+//! The part of libtest-mimic's face that the library's trials use, for a page that runs them one by one; and
+//! the wait that their blocking calls stand on.
 //!
 //! A page cannot block. WebAssembly's promise integration (JSPI) suspends a whole computation instead:
 //! [`run_trial`] is called as a promise, and [`wait::block_on`] suspends it until the future is woken.
@@ -102,8 +102,8 @@ pub fn names() -> Vec<String> {
     TRIALS.with_borrow(|trials| trials.iter().map(|trial| trial.name.clone()).collect())
 }
 
-/// Runs a trial. The page calls it as `WebAssembly.promising`, straight: no frame of JavaScript may lie below a
-/// computation that is suspended.
+/// Runs a trial. The page calls it as `WebAssembly.promising`, straight: no frame of JavaScript may lie below
+/// a computation that is suspended.
 #[unsafe(no_mangle)]
 pub extern "C" fn run_trial(index: u32) {
     let run = TRIALS.with_borrow_mut(|trials| trials[index as usize].run.take());
