@@ -162,6 +162,33 @@ const own = {
     }
   },
 
+  async every_option_of_a_trainer_matters(engine) {
+    const rnn = await network(engine);
+    const head = { reads: "lastStates", outputs: CLASSES };
+    const loss = { kind: "crossEntropy" };
+    const [sgd, adam, rmsprop] = ["sgd", "adamw", "rmsprop"].map((rule) => ({ rule, learningRate: 0.05 }));
+    const momentum = { ...sgd, momentum: 0.9 };
+    const run = (more) => losses(new Trainer(rnn, { head, loss, ...more }), [1, 1, 2, 2]);
+    for (const [without, ...others] of [
+      [{ optimizer: sgd }, { optimizer: momentum }, { optimizer: { ...sgd, weightDecay: 1 } }, { optimizer: adam }, { optimizer: rmsprop }],
+      [{ optimizer: momentum }, { optimizer: { ...momentum, dampening: 0.5 } }, { optimizer: { ...momentum, nesterov: true } }],
+      [{ optimizer: adam }, ...[{ weightDecay: 1 }, { betas: [0.5, 0.5] }, { epsilon: 1 }].map((more) => ({ optimizer: { ...adam, ...more } }))],
+      [{ optimizer: rmsprop }, ...[{ alpha: 0.5 }, { centered: true }, { momentum: 0.5 }, { epsilon: 1 }].map((more) => ({ optimizer: { ...rmsprop, ...more } }))],
+      [
+        { optimizer: sgd }, { optimizer: sgd, clip: { norm: 0.01 } }, { optimizer: sgd, clip: { value: 0.001 } },
+        { optimizer: sgd, schedule: { warmUp: 9 } }, { optimizer: sgd, schedule: { step: { every: 1, factor: 0.1 } } },
+        { optimizer: sgd, schedule: { cosine: { steps: 2 } } }, { optimizer: sgd, dropout: { p: 0.5 } }, { optimizer: sgd, accumulate: 2 },
+        { optimizer: sgd, carryStates: true }, { optimizer: sgd, head: { ...head, seed: 5 } }, { optimizer: sgd, head: { ...head, reads: "mean" } },
+        { optimizer: sgd, loss: { ...loss, classWeights: [1, 3] } }, { optimizer: sgd, loss: { ...loss, labelSmoothing: 0.2 } },
+        { optimizer: sgd, loss: { ...loss, ignored: 1 } },
+      ],
+      [{ optimizer: sgd, dropout: { p: 0.5 } }, { optimizer: sgd, dropout: { p: 0.5, seed: 1 } }, { optimizer: sgd, dropout: { p: 0.5, variational: true } }],
+    ]) {
+      const base = await run(without);
+      for (const other of others) check(!sameBits(base, await run(other)), `${JSON.stringify(other)} changes nothing`);
+    }
+  },
+
   async mistakes_of_training_are_errors_with_a_code(engine) {
     await refuses(network(engine, { hiden: 3 }), "Argument", "unknown field `hiden`");
     await refuses(network(engine, { cell: "lstmm" }), "Text", "cell");
