@@ -92,6 +92,11 @@ const sameBits = (a, b) => a.length === b.length && a.every((x, at) => Object.is
 const own = {
   async a_trainer_learns_and_its_file_is_read(engine) {
     const trainer = new Trainer(await network(engine), options);
+    const first = batch(1);
+    const guesses = (await trainer.predict(first.input)).data;
+    const right = first.targets.filter((target, row) => Number(guesses[row * CLASSES + 1] > guesses[row * CLASSES]) === target).length;
+    const before = await trainer.evaluate(first.input, first.targets);
+    check(before.rows === BATCH && before.right === right && right < BATCH, `${right} right, found ${JSON.stringify(before)}`);
     const found = await losses(trainer, count(0, 60));
     check(found.length === 60, `${found.length} reports`);
     const mean = (part) => part.reduce((a, b) => a + b, 0) / part.length;
