@@ -2,7 +2,9 @@
 
 import copy
 import io
+import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -191,6 +193,7 @@ def test_weights_that_change_in_place_are_seen():
         output.sum().backward()
 
 
+@pytest.mark.skipif(not hasattr(torch, "func"), reason="PyTorch before 2.0 has no torch.func")
 def test_weights_of_a_call_may_be_others():
     mine, theirs = cloned("gru", input_size=7, hidden_size=5)
     x = numbers(4, 3, 7)
@@ -274,6 +277,34 @@ def test_what_does_not_fit_is_refused():
         assert sentence in str(found.value)
     with pytest.raises(TypeError, match="PyTorch draws the weights"):
         ours.LSTM(7, 5, init="xavier")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_openmps_threads_end_before_a_long_call():
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+
+    mine, _ = cloned("lstm", input_size=64, hidden_size=64)
+    # The engine's own threads are there already.
+    mine(numbers(40, 16, 64))
+    counts = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for steps in (1, 40):
+            x = numbers(steps, 16, 64)
+            numbers(400, 400).sin()
+            awake = threads()
+            output, _ = mine(x)
+            counts.append(awake - threads())
+            numbers(400, 400).sin()
+            awake = threads()
+            output.sum().backward()
+            counts.append(awake - threads())
+    finally:
+        torch.set_num_threads(before)
+    # Short calls leave them. Autograd's own pass may start threads, but the count falls.
+    assert counts == [0, 0, 1, 1]
 
 
 class Tagger(torch.nn.Module):

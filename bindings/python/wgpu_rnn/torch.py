@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from . import _settings
+from . import _openmp, _settings
 from ._arrays import Array, Lengths, lengths_of, size
 from ._settings import GRUOptions, LSTMOptions, Options
 from ._wgpu_rnn import Rnn, Saved
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["GRU", "LSTM", "RNN"]
 
 _DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+# The multiply-adds of a call from which OpenMP's threads are paused, about 0.2 ms of a core.
+_WORTH_A_PAUSE = 10_000_000
 
 # The five tensors of a layer that PyTorch has too, all drawn alike.
 _PLAIN = ("weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l", "weight_hr_l")
@@ -214,6 +217,7 @@ class _Layer(nn.Module):
         arrays = [None if tensor is None else _array(tensor) for tensor in (input, h_0, c_0)]
         with self._lock:
             rnn = self._synced(_DTYPES[dtype], parameters)
+        self._rest(input)
         output, h_n, c_n, _ = rnn.call(
             cast(Array, arrays[0]), arrays[1], arrays[2], lengths, None, _options(dropping)
         )
@@ -232,6 +236,14 @@ class _Layer(nn.Module):
             rnn.set_tensors(list(zip(self._names, copies)))
             self._sent[dtype] = (now, copies)
         return rnn
+
+    def _rest(self, input: Tensor) -> None:
+        """Leave the cores to the CPU engine, for a call that is long enough."""
+        rows = input.numel() // max(1, self.input_size)
+        if rows * sum(parameter.numel() for parameter in self.parameters()) < _WORTH_A_PAUSE:
+            return
+        if self.engine.startswith("CPU"):
+            _openmp.rest()
 
 
 class _Call(torch.autograd.Function):
@@ -275,6 +287,7 @@ class _Call(torch.autograd.Function):
             "c_n": None if by_c is None else _array(by_c),
         }
         rnn = ctx.rnn
+        layer._rest(input)
         try:
             by_input, by_h_0, by_c_0, flat = rnn.backward(ctx.saved, by, wants[0], frozen)
         except RuntimeError as error:
@@ -304,6 +317,7 @@ def _saved(
     # The saved call has the weights that it was computed with.
     with layer._lock:
         rnn = layer._synced(dtype, parameters)
+    layer._rest(inputs[0])
     results, saved = rnn.forward_saved(cast(Array, input), h_0, c_0, lengths, _options(dropping))
     return results, rnn, saved
 
