@@ -19,7 +19,8 @@ pip() { "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:
 echo '-- environment'
 [ -d .venv ] || python3 -m venv .venv
 has() { .venv/bin/python -c "import $1" 2>/dev/null; }
-has 'maturin, mypy, pytest, torch' && [ -x .venv/bin/ruff ] || pip .venv --requirement tests/requirements.txt
+has 'ipykernel, maturin, mypy, nbclient, pytest, torch' && [ -x .venv/bin/ruff ] ||
+    pip .venv --requirement tests/requirements.txt
 
 echo '-- style'
 cargo fmt --check
@@ -51,7 +52,7 @@ pip .venv --no-deps --force-reinstall "$wheel"
 tests=$(mktemp -d)
 trap 'rm -rf "$alone" "$tests"' EXIT
 cp -r tests "$tests"
-(cd "$tests" && "$OLDPWD/.venv/bin/python" -m pytest -q tests)
+(cd "$tests" && "$OLDPWD/.venv/bin/python" -m pytest -q tests --repository "$OLDPWD/../..")
 .venv/bin/mypy
 
 if [ "${1:-}" = --ray ]; then
