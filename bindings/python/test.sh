@@ -25,7 +25,8 @@ if [ "${1:-}" = --debian ]; then
     install python3 python3-dev python3-venv python3-torch
     python=/usr/bin/python3 venv=.venv-debian
     # Old versions of PyTorch have fewer types.
-    typed=(--allow-untyped-calls --allow-untyped-decorators --no-warn-return-any --disable-error-code=arg-type)
+    typed=(--allow-untyped-calls --allow-untyped-decorators --no-warn-return-any --no-warn-unused-ignores
+        --disable-error-code=arg-type)
     [ -d "$venv" ] || "$python" -m venv --system-site-packages "$venv"
     requirements=$(mktemp)
     grep -vE '^(numpy|torch)==' tests/requirements.txt >"$requirements"
