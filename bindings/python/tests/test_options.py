@@ -38,7 +38,8 @@ def plain_lstm(net, x, options):
         bound = options.get("preactivation_clip")
         return numbers if bound is None else numbers.clamp(-bound, bound)
 
-    peepholes = w.get("weight_peephole_l0", torch.zeros(3 * size, dtype=torch.float64)).chunk(3)
+    none = torch.zeros(3 * size, dtype=torch.float64)
+    peepholes = (w["weight_peephole_l0"] if options.get("peepholes") else none).chunk(3)
     activate = options.get("f", torch.sigmoid)
     outputs, cells = [], []
     for step in torch.from_numpy(x):
