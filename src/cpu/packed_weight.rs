@@ -6,6 +6,7 @@ use super::rows::{Columns, Rows};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
+use std::slice::ChunksExact;
 
 /// Rows that are multiplied at a time. A compiler for a browser keeps a number of each in registers of their
 /// own.
@@ -282,8 +283,8 @@ fn tile<S: Simd, const V: usize, const P: usize, const M: usize>(
             accumulate(simd, panels, &mut sums, OfRows(tile));
         }
         Left::Columns(columns) => {
-            let columns = Columns { first: columns.first + first, width: M, ..*columns };
-            accumulate(simd, panels, &mut sums, OfColumns(columns.part(k..k + depth)));
+            let rows = columns.part(k..k + depth).data.chunks_exact(columns.stride);
+            accumulate(simd, panels, &mut sums, OfColumns { rows, first: columns.first + first });
         }
     }
     for (m, sums) in sums.iter().enumerate() {
@@ -297,26 +298,31 @@ fn tile<S: Simd, const V: usize, const P: usize, const M: usize>(
     }
 }
 
-/// Some numbers of each k.
-trait Tile {
-    fn number(&self, k: usize, m: usize) -> f32;
+/// M numbers of each k, which are asked for in turn.
+trait Tile<const M: usize> {
+    fn numbers(&mut self, k: usize) -> impl Fn(usize) -> f32;
 }
 
 struct OfRows<'a, const M: usize>([&'a [f32]; M]);
 
-impl<const M: usize> Tile for OfRows<'_, M> {
+impl<const M: usize> Tile<M> for OfRows<'_, M> {
     #[inline(always)]
-    fn number(&self, k: usize, m: usize) -> f32 {
-        self.0[m][k]
+    fn numbers(&mut self, k: usize) -> impl Fn(usize) -> f32 {
+        move |m| self.0[m][k]
     }
 }
 
-struct OfColumns<'a>(Columns<'a>);
+/// Rows of one length, which the compiler checks once. A check of each k takes an eighth of AVX2's speed.
+struct OfColumns<'a> {
+    rows: ChunksExact<'a, f32>,
+    first: usize,
+}
 
-impl Tile for OfColumns<'_> {
+impl<const M: usize> Tile<M> for OfColumns<'_> {
     #[inline(always)]
-    fn number(&self, k: usize, m: usize) -> f32 {
-        self.0.row(k)[m]
+    fn numbers(&mut self, _: usize) -> impl Fn(usize) -> f32 {
+        let row = &self.rows.next().unwrap_or_default()[self.first..][..M];
+        move |m| row[m]
     }
 }
 
@@ -345,7 +351,7 @@ fn accumulate<S: Simd, const V: usize, const P: usize, const M: usize>(
     simd: S,
     panels: [&[[S::f32s; V]]; P],
     sums: &mut [[[S::f32s; V]; P]; M],
-    tile: impl Tile,
+    mut tile: impl Tile<M>,
 ) {
     let mut own = *sums;
     let depth = panels[0].len();
@@ -353,10 +359,11 @@ fn accumulate<S: Simd, const V: usize, const P: usize, const M: usize>(
     let panels = panels.map(|panel| &panel[..depth]);
     #[allow(clippy::needless_range_loop, reason = "k is a place in all panels")]
     for k in 0..depth {
+        let number = tile.numbers(k);
         each!(P, p, {
             let weights = &panels[p][k];
             each!(M, m, {
-                let x = simd.splat_f32s(tile.number(k, m));
+                let x = simd.splat_f32s(number(m));
                 each!(V, v, {
                     own[m][p][v] = simd.mul_add_e_f32s(weights[v], x, own[m][p][v]);
                 });
