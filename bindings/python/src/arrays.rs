@@ -1,8 +1,8 @@
 //! The arrays that cross between Python and Rust, without a copy where they are read, and without one where
 //! they are given back.
 
-use crate::error::argument;
-use ndarray::{Array, Dimension};
+use crate::error::{argument, too_large};
+use ndarray::{Array, ArrayView, Dimension};
 use numpy::{
     Element, PyArray, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray, PyUntypedArray,
     PyUntypedArrayMethods,
@@ -30,6 +30,7 @@ pub fn from_py<'py, T: Number, D: Dimension>(
     value: &Bound<'py, PyAny>,
 ) -> PyResult<PyReadonlyArray<'py, T, D>> {
     if let Ok(array) = value.cast::<PyArray<T, D>>() {
+        check_places(name, array)?;
         return array
             .try_readonly()
             .map_err(|_| argument(name, "an array that nothing writes", "one that is written"));
@@ -42,6 +43,26 @@ pub fn from_py<'py, T: Number, D: Dimension>(
         (Some(axes), true) => Err(argument(name, &format!("{axes} axes"), array.ndim())),
         _ => Err(argument(name, &format!("an array of {}", T::NAME), dtype)),
     }
+}
+
+/// Refuses numbers between the places where numbers of their type may lie, as in a field of a record.
+fn check_places<T: Number, D: Dimension>(name: &str, array: &Bound<'_, PyArray<T, D>>) -> PyResult<()> {
+    let is_aligned = (array.data() as usize).is_multiple_of(align_of::<T>());
+    if is_aligned && array.strides().iter().all(|stride| stride % size_of::<T>() as isize == 0) {
+        return Ok(());
+    }
+    Err(argument(name, "an aligned array (numpy.array(it) is one)", "one that is not"))
+}
+
+/// A copy of an argument, where there is memory for one.
+pub fn owned<T: Number, D: Dimension>(name: &str, view: ArrayView<'_, T, D>) -> PyResult<Array<T, D>> {
+    let mut numbers = Vec::new();
+    numbers.try_reserve_exact(view.len()).map_err(|_| too_large(name, view.len() * size_of::<T>()))?;
+    match view.as_slice() {
+        Some(slice) => numbers.extend_from_slice(slice),
+        None => numbers.extend(view.iter().copied()),
+    }
+    Ok(Array::from_shape_vec(view.raw_dim(), numbers).expect("as many numbers as the view has"))
 }
 
 /// The same of an argument that may be left out.

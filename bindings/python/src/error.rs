@@ -36,6 +36,12 @@ pub fn argument(name: &str, expected: &str, found: impl std::fmt::Display) -> Py
     with_code(PyValueError::new_err(format!("{name}: expected {expected}, found {found}")), "Argument")
 }
 
+/// An argument of which there cannot be a copy.
+pub fn too_large(name: &str, bytes: usize) -> PyErr {
+    let message = format!("{name}: expected memory for a copy of {bytes} bytes, found too little");
+    with_code(PyMemoryError::new_err(message), "Memory")
+}
+
 /// A state of the process in which nothing is computed.
 pub fn runtime(message: String, code: &str) -> PyErr {
     with_code(PyRuntimeError::new_err(message), code)

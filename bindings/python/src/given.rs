@@ -1,11 +1,12 @@
 //! The arrays and options of a call.
 
-use crate::arrays::{Number, from_py, option_from_py};
+use crate::arrays::{Number, from_py, option_from_py, owned};
 use crate::error::{self, argument};
 use crate::interrupt;
 use ndarray::{Array3, ArrayViewD, Axis, CowArray, Ix2, Ix3, IxDyn};
 use numpy::PyReadonlyArray;
 use pyo3::prelude::*;
+use std::borrow::Cow;
 use wgpu_rnn::{Call, Dropout, Outputs, Packed, State};
 
 /// The arguments of a call, as Python has them.
@@ -38,7 +39,7 @@ impl<'py, T: Number> Lent<'py, T> {
         match batch_sizes {
             None => Ok(Lent::Padded(from_py("input", input)?)),
             Some(batch_sizes) => {
-                let data = from_py::<T, Ix2>("input", input)?.as_array().to_owned();
+                let data = owned("input", from_py::<T, Ix2>("input", input)?.as_array())?;
                 Ok(Lent::Packed(Packed { data, batch_sizes }))
             }
         }
@@ -56,7 +57,7 @@ pub struct Given<'a, T: Number> {
 
 enum Input<'a, T: Number> {
     Padded(CowArray<'a, T, IxDyn>),
-    Packed(Packed<T>),
+    Packed(Cow<'a, Packed<T>>),
 }
 
 impl<'a, T: Number> Given<'a, T> {
@@ -68,7 +69,7 @@ impl<'a, T: Number> Given<'a, T> {
     ) -> PyResult<Given<'a, T>> {
         let input = match lent {
             Lent::Padded(array) => Input::Padded(CowArray::from(array.as_array())),
-            Lent::Packed(packed) => Input::Packed(packed.clone()),
+            Lent::Packed(packed) => Input::Packed(Cow::Borrowed(packed)),
         };
         let is_one = matches!(&input, Input::Padded(array) if array.ndim() == 2);
         let h = state("h_0", h_0, is_one)?;
@@ -123,18 +124,18 @@ impl<'a, T: Number> Given<'a, T> {
     }
 
     /// The same with an input of its own.
-    pub fn into_owned(self) -> Given<'static, T> {
+    pub fn into_owned(self) -> PyResult<Given<'static, T>> {
         let input = match self.input {
-            Input::Padded(array) => Input::Padded(CowArray::from(array.into_owned())),
-            Input::Packed(packed) => Input::Packed(packed),
+            Input::Padded(array) => Input::Padded(CowArray::from(owned("input", array.view())?)),
+            Input::Packed(packed) => Input::Packed(Cow::Owned(packed.into_owned())),
         };
-        Given {
+        Ok(Given {
             input,
             state: self.state,
             lengths: self.lengths,
             outputs: self.outputs,
             dropout: self.dropout,
-        }
+        })
     }
 
     /// Computes without the interpreter. A long call, which Ctrl-C ends, has a copy of its input: it may go
@@ -148,7 +149,7 @@ impl<'a, T: Number> Given<'a, T> {
         let answer = match is_long {
             false => py.detach(|| work(&self.call())),
             true => {
-                let given = self.into_owned();
+                let given = self.into_owned()?;
                 interrupt::run(py, move || work(&given.call()))?
             }
         };
@@ -164,8 +165,8 @@ fn state<T: Number>(
 ) -> PyResult<Option<Array3<T>>> {
     if !is_one {
         let array = option_from_py::<T, Ix3>(name, value)?;
-        return Ok(array.map(|array| array.as_array().to_owned()));
+        return array.map(|array| owned(name, array.as_array())).transpose();
     }
     let array = option_from_py::<T, Ix2>(name, value)?;
-    Ok(array.map(|array| array.as_array().insert_axis(Axis(1)).to_owned()))
+    array.map(|array| owned(name, array.as_array().insert_axis(Axis(1)))).transpose()
 }

@@ -151,29 +151,31 @@ impl Rnn {
         fn all<T: Number>(tensors: &[(String, Bound<'_, PyAny>)]) -> PyResult<Vec<(String, ArrayD<T>)>> {
             let read = |(name, value): &(String, Bound<'_, PyAny>)| {
                 let array = arrays::from_py::<T, ndarray::IxDyn>(name, value)?;
-                Ok((name.clone(), array.as_array().to_owned()))
+                Ok((name.clone(), arrays::owned(name, array.as_array())?))
             };
             tensors.iter().map(read).collect()
         }
         process::check()?;
-        // Without a clone of the network, its buffers stay where they are.
-        let mut network = self.network.write().unwrap_or_else(PoisonError::into_inner);
-        match &mut *network {
-            Network::Single(rnn) => {
-                let (tensors, config) = (all::<f32>(&tensors)?, rnn.config().clone());
-                let set = || {
-                    let weights = Weights::reader().config(&config).from_tensors(tensors)?;
-                    rnn.set_weights(weights)
-                };
-                set().map_err(error::of)
-            }
-            Network::Double(weights) => {
-                let (tensors, config) = (all::<f64>(&tensors)?, weights.config().clone());
-                let read = py.detach(|| Weights::reader().config(&config).from_tensors(tensors));
-                *weights = Arc::new(read.map_err(error::of)?);
-                Ok(())
-            }
+        // Nothing of Python's runs beside a guard: another thread would wait for the guard with the interpreter.
+        let guard = || self.network.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = self.config_of_double() {
+            let tensors = all::<f64>(&tensors)?;
+            let read = py.detach(|| Weights::reader().config(&config).from_tensors(tensors));
+            let read = Arc::new(read.map_err(error::of)?);
+            *guard() = Network::Double(read);
+            return Ok(());
         }
+        let tensors = all::<f32>(&tensors)?;
+        let set = |rnn: &mut wgpu_rnn::Rnn| {
+            let weights = Weights::reader().config(&rnn.config().clone()).from_tensors(tensors)?;
+            rnn.set_weights(weights)
+        };
+        // Without a clone of the network, its buffers stay where they are.
+        let done = match &mut *guard() {
+            Network::Single(rnn) => set(rnn),
+            Network::Double(_) => Ok(()),
+        };
+        done.map_err(error::of)
     }
 
     /// The place of every tensor in the flat gradients.
@@ -249,6 +251,13 @@ impl Rnn {
         match self.network() {
             Network::Single(rnn) => Ok(rnn),
             Network::Double(_) => Err(argument(name, "a network of float32 or float16", "one of float64")),
+        }
+    }
+
+    fn config_of_double(&self) -> Option<Config> {
+        match self.network() {
+            Network::Single(_) => None,
+            Network::Double(weights) => Some(weights.config().clone()),
         }
     }
 

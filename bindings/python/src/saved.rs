@@ -1,6 +1,6 @@
 //! The gradients of a call.
 
-use crate::arrays::{Number, option_from_py, to_py};
+use crate::arrays::{Number, option_from_py, owned, to_py};
 use crate::error::{self, argument};
 use crate::given::{Given, Lent, Options};
 use crate::interrupt;
@@ -120,9 +120,16 @@ impl<T: Number> Gradients<'_, T> {
         given
     }
 
-    fn into_owned(self) -> Gradients<'static, T> {
-        let own = |array: Option<CowArray<'_, T, Ix3>>| array.map(|array| CowArray::from(array.into_owned()));
-        Gradients { arrays: self.arrays.map(own), lower: self.lower.into_iter().map(own).collect() }
+    fn into_owned(self) -> PyResult<Gradients<'static, T>> {
+        let own = |array: Option<CowArray<'_, T, Ix3>>| {
+            let copy = array.map(|array| owned("gradient", array.view())).transpose();
+            copy.map(|copy| copy.map(CowArray::from))
+        };
+        let [output, reverse, cell_states, h_n, c_n] = self.arrays;
+        Ok(Gradients {
+            arrays: [own(output)?, own(reverse)?, own(cell_states)?, own(h_n)?, own(c_n)?],
+            lower: self.lower.into_iter().map(own).collect::<PyResult<_>>()?,
+        })
     }
 
     /// Computes without the interpreter; a long pass, which Ctrl-C ends, with arrays of its own.
@@ -135,8 +142,8 @@ impl<T: Number> Gradients<'_, T> {
         let answer = match is_long {
             false => py.detach(|| work(&self.given())),
             true => {
-                let owned = self.into_owned();
-                interrupt::run(py, move || work(&owned.given()))?
+                let copy = self.into_owned()?;
+                interrupt::run(py, move || work(&copy.given()))?
             }
         };
         answer.map_err(error::of)
@@ -181,7 +188,7 @@ impl Rnn {
             }
             Network::Double(weights) => {
                 let lent = Lent::<f64>::new(input, None)?;
-                let given = Given::new(&lent, [h_0, c_0], lengths, options)?.into_owned();
+                let given = Given::new(&lent, [h_0, c_0], lengths, options)?.into_owned()?;
                 let shape = Shape::of(&given, weights.config());
                 let [is_long, is_long_back] =
                     [1, WORK_OF_TAPE].map(|work| self.is_long(&given, &Engine::reference(), work));

@@ -1,6 +1,6 @@
 //! Live streams through a network.
 
-use crate::arrays::{from_py, list_to_py, to_py};
+use crate::arrays::{from_py, list_to_py, owned, to_py};
 use crate::error;
 use crate::process;
 use crate::rnn::Rnn;
@@ -57,9 +57,8 @@ impl Streams {
         h: &Bound<'_, PyAny>,
         c: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let h = from_py::<f32, Ix3>("h_0", h)?.as_array().to_owned();
-        let c =
-            c.map(|c| Ok::<_, PyErr>(from_py::<f32, Ix3>("c_0", c)?.as_array().to_owned())).transpose()?;
+        let own = |name, array| owned(name, from_py::<f32, Ix3>(name, array)?.as_array());
+        let (h, c) = (own("h_0", h)?, c.map(|c| own("c_0", c)).transpose()?);
         self.with(py, |streams| streams.load(stream.0, &State { h, c }))
     }
 

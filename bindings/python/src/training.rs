@@ -1,9 +1,10 @@
 //! The training loop, without PyTorch.
 //!
 //! [`dataset`] has sequences and their order, [`settings`] heads, losses, optimisers, clips and schedules,
-//! [`targets`] the targets of a batch, [`trainer`] the loop.
+//! [`targets`] the targets of a batch, [`reduction`] the sum over machines, [`trainer`] the loop.
 
 mod dataset;
+mod reduction;
 mod settings;
 mod targets;
 mod trainer;

@@ -1,4 +1,8 @@
-"""What several tests share: PyTorch's module with the weights of ours, and how near results are."""
+"""What several tests share: PyTorch's module with the weights of ours, how near results are, processes."""
+
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import torch
@@ -28,3 +32,16 @@ def near(found, expected, bound, what=""):
         scale = max(1.0, float(np.abs(expected).max()))
         difference = float(np.abs(found - expected).max())
         assert difference <= bound * scale, f"{what}: {difference} apart, of {scale}"
+
+
+def in_process(program, timeout=120):
+    """Run a program in an interpreter of its own, and give what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")[:-1]

@@ -2,15 +2,14 @@
 
 import gc
 import os
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 
 import numpy as np
 import pytest
 import torch
+from common import in_process
 
 import wgpu_rnn
 import wgpu_rnn.torch
@@ -18,19 +17,6 @@ import wgpu_rnn.torch
 
 def numbers(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def in_process(program, timeout=120):
-    """Run a program in an interpreter of its own, and give what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split("\n")[:-1]
 
 
 def test_eight_threads_on_one_layer(device):
@@ -90,6 +76,33 @@ def test_other_threads_go_on_while_the_engine_works():
     thread.join()
     within = [at for at in ticks if began < at < ended]
     assert len(within) >= 3, f"{len(within)} ticks in {ended - began:.3f} s"
+
+
+def test_weights_of_f64_change_while_others_look():
+    lines = in_process(
+        """
+        import threading
+        import wgpu_rnn
+
+        lstm = wgpu_rnn.LSTM(64, 128, dtype="float64")
+        state = lstm.state_dict()
+        is_done = threading.Event()
+
+        def look():
+            while not is_done.is_set():
+                assert lstm.engine
+
+        threads = [threading.Thread(target=look) for _ in range(2)]
+        [thread.start() for thread in threads]
+        for _ in range(50):
+            lstm.load_state_dict(state)
+        is_done.set()
+        [thread.join() for thread in threads]
+        print("done")
+        """,
+        timeout=60,
+    )
+    assert lines == ["done"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")

@@ -1,6 +1,6 @@
 //! Sequences with a class each, and the order in which they are learnt from.
 
-use crate::arrays::{from_py, to_py};
+use crate::arrays::{from_py, owned, to_py};
 use crate::error;
 use ndarray::{Array1, Ix2};
 use pyo3::prelude::*;
@@ -18,7 +18,8 @@ impl Dataset {
     #[new]
     fn new(sequences: Vec<Bound<'_, PyAny>>, labels: Vec<i32>, step_multiple: usize) -> PyResult<Dataset> {
         let read = |(place, array)| {
-            Ok(from_py::<f32, Ix2>(&format!("sequence {place}"), array)?.as_array().to_owned())
+            let name = format!("sequence {place}");
+            owned(&name, from_py::<f32, Ix2>(&name, array)?.as_array())
         };
         let sequences = sequences.iter().enumerate().map(read).collect::<PyResult<_>>()?;
         let dataset = wgpu_rnn::train::Dataset::new(sequences, labels).map_err(error::of)?;

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use super::reduction::Reduction;
 use super::settings::{Clip, Head, Loss, Optimizer, Schedule};
 use super::targets;
 use crate::arrays::to_py;
@@ -7,16 +8,21 @@ use crate::error;
 use crate::given::{DropoutOptions, Given, Lent, dropout};
 use crate::process;
 use crate::rnn::Rnn;
-use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
 use wgpu_rnn::train::{self, Checkpoint, Targets};
 use wgpu_rnn::{Call, Engine, Naming};
 
 /// A step has so many times the work of a call.
 const WORK: usize = 4;
+
+/// The time between two looks for signals, while another thread's step goes on.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Trains a network and a head on it, a batch at a time, where the network is computed.
 #[pyclass(frozen, module = "wgpu_rnn._wgpu_rnn")]
@@ -25,6 +31,7 @@ pub struct Trainer {
     engine: Engine,
     /// The network that the trainer began with, for its sizes.
     rnn: Py<Rnn>,
+    reduction: Reduction,
 }
 
 /// An update of the parameters.
@@ -93,10 +100,21 @@ impl Trainer {
             Ok(if carry_states { trainer.carry_states() } else { trainer })
         };
         let mut trainer = py.detach(make).map_err(error::of)?;
-        if let Some(sum) = reduce {
-            trainer = trainer.reduce(move |numbers| Python::attach(|py| add_up(py, &sum, numbers)));
+        let has_one = reduce.is_some();
+        let reduction = reduce.map_or_else(Reduction::default, Reduction::new);
+        if has_one {
+            let own = reduction.clone();
+            trainer = trainer.reduce(move |numbers| own.add_up(numbers));
         }
-        Ok(Trainer { trainer: Arc::new(Mutex::new(trainer)), engine, rnn })
+        Ok(Trainer { trainer: Arc::new(Mutex::new(trainer)), engine, rnn, reduction })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.reduction.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.reduction.clear();
     }
 
     #[pyo3(signature = (input, targets, lengths))]
@@ -201,8 +219,19 @@ impl Trainer {
         work: impl FnOnce(&mut train::Trainer) -> wgpu_rnn::Result<T> + Send,
     ) -> PyResult<T> {
         process::check()?;
+        self.wait(py)?;
         let answer = py.detach(|| work(&mut self.trainer.lock().unwrap_or_else(PoisonError::into_inner)));
-        answer.map_err(error::of)
+        answer.map_err(|found| self.reduction.explain(py, error::of(found)))
+    }
+
+    /// Waits for the step of another thread, or for one that Ctrl-C has left behind.
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        self.reduction.check()?;
+        while matches!(self.trainer.try_lock(), Err(TryLockError::WouldBlock)) {
+            py.detach(|| thread::sleep(LOOK));
+            py.check_signals()?;
+        }
+        Ok(())
     }
 
     /// Computes a batch; a long one so that Ctrl-C ends the wait for it.
@@ -218,21 +247,11 @@ impl Trainer {
         let lent = Lent::<f32>::new(input, None)?;
         let given = Given::new(&lent, [None, None], lengths, None)?;
         let is_long = self.rnn.get().is_long(&given, &self.engine, work);
+        self.wait(py)?;
         let trainer = self.trainer.clone();
-        given.compute(py, is_long, move |call| {
+        let answer = given.compute(py, is_long, move |call| {
             train(&mut trainer.lock().unwrap_or_else(PoisonError::into_inner), call)
-        })
+        });
+        answer.map_err(|found| self.reduction.explain(py, found))
     }
-}
-
-/// Replaces numbers by what a function of Python's makes of them, in place.
-fn add_up(
-    py: Python<'_>,
-    sum: &Py<PyAny>,
-    numbers: &mut [f32],
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let array = PyArray1::from_slice(py, numbers);
-    sum.call1(py, (&array,))?;
-    numbers.copy_from_slice(array.try_readonly()?.as_slice()?);
-    Ok(())
 }
