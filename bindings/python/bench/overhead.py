@@ -1,7 +1,7 @@
-"""What Python adds to a call of the Rust library, and a training step in PyTorch against nn.LSTM.
+"""What Python adds to a call of the Rust library, and a training step in PyTorch against torch.nn.
 
     cargo build --release --example call
-    OMP_WAIT_POLICY=passive python bench/overhead.py target/release/examples/call
+    python bench/overhead.py target/release/examples/call
 
 Calls of Python and of Rust in turn, each in a process of its own; medians of medians, in microseconds. All on
 the CPU engine. The second part is left out without PyTorch.
@@ -63,14 +63,18 @@ def main(program):
         return
     import wgpu_rnn.torch
 
-    for name, layers in [("BiLSTM 128 N16 T100", 1), ("BiLSTM 256 x 2 N16 T50", 2)]:
-        size, steps = (128, 100) if layers == 1 else (256, 50)
-        x = torch.randn(steps, 16, size, requires_grad=True)
-        theirs = torch.nn.LSTM(size, size, layers, bidirectional=True)
-        ours = wgpu_rnn.torch.LSTM(size, size, layers, bidirectional=True, device="cpu")
-        pairs = [(of_module(theirs, x), of_module(ours, x)) for _ in range(3)]
-        one, other = (statistics.median(times) / 1e3 for times in zip(*pairs))
-        print(f"{name}, forward and backward: nn.LSTM {one:.1f} ms, ours {other:.1f} ms: {one / other:.2f} x")
+    for name, size, layers, steps in [("128 N16 T100", 128, 1, 100), ("256 x 2 N16 T50", 256, 2, 50)]:
+        for kind in ("LSTM", "GRU"):
+            x = torch.randn(steps, 16, size, requires_grad=True)
+            theirs = getattr(torch.nn, kind)(size, size, layers, bidirectional=True)
+            ours = getattr(wgpu_rnn.torch, kind)(size, size, layers, bidirectional=True, device="cpu")
+            pairs = [(of_module(theirs, x), of_module(ours, x)) for _ in range(ROUNDS)]
+            ratios = sorted(one / other for one, other in pairs)
+            one, other = (statistics.median(times) / 1e3 for times in zip(*pairs))
+            print(
+                f"Bi{kind} {name}, forward and backward: torch.nn {one:.1f} ms, here {other:.1f} ms, ", end=""
+            )
+            print(f"{statistics.median(ratios):.2f} x ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
 
 
 if __name__ == "__main__":
