@@ -27,6 +27,9 @@ __all__ = ["GRU", "LSTM", "RNN"]
 
 _DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
+# PyTorch draws the weights.
+_NO_OPTIONS = ("init", "forget_bias")
+
 # The five tensors of a layer that PyTorch has too, all drawn alike.
 _PLAIN = ("weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l", "weight_hr_l")
 
@@ -50,9 +53,7 @@ class _Layer(nn.Module):
         options: dict[str, Any],
     ) -> None:
         super().__init__()
-        for name in ("init", "forget_bias"):
-            if name in options:
-                raise TypeError(f"option {name!r}: expected none, since PyTorch draws the weights")
+        _check(self._cell, options)
         if options.get("merge") == "apart":
             raise ValueError("merge: expected concatenate, sum, average or multiply, found 'apart'")
         self.input_size = size("input_size", input_size, 1)
@@ -66,9 +67,10 @@ class _Layer(nn.Module):
         self.device_name = device
         self._made = (cell, (self.input_size, self.hidden_size), {**sizes, **options}, device)
         self._networks = Networks(*self._made)
+        like = _default()
         for name, drawn in self._networks.rnn("float32").tensors():
-            parameter = torch.from_numpy(drawn)
-            self.register_parameter(name, nn.Parameter(parameter if dtype is None else parameter.to(dtype)))
+            parameter = torch.from_numpy(drawn).to(like.device, like.dtype if dtype is None else dtype)
+            self.register_parameter(name, nn.Parameter(parameter))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -109,8 +111,17 @@ class _Layer(nn.Module):
         h_0, c_0 = self._state(hx)
         if isinstance(input, PackedSequence):
             return self._packed(input, h_0, c_0, lengths)
+        if not isinstance(input, Tensor):
+            raise ValueError(
+                f"input: expected a tensor or a PackedSequence, found {type(input).__name__} "
+                f"(wgpu_rnn.{type(self).__name__} takes arrays)"
+            )
         is_one = input.dim() == 2
-        batch = 0 if self.batch_first else 1
+        batch = 0 if self._has_batch_first() else 1
+        # batch_first may have been set since; the engine's network has the layout that it was made with.
+        is_swapped = input.dim() == 3 and bool(self.batch_first) != self._has_batch_first()
+        if is_swapped:
+            input = input.transpose(0, 1)
         if is_one:
             for name, state in (("h_0", h_0), ("c_0", c_0)):
                 if state is not None and state.dim() != 2:
@@ -121,13 +132,17 @@ class _Layer(nn.Module):
         if is_one:
             output, h_n = output.squeeze(batch), h_n.squeeze(1)
             c_n = None if c_n is None else c_n.squeeze(1)
+        if is_swapped:
+            output = output.transpose(0, 1)
         return output, h_n if c_n is None else (h_n, c_n)
 
     def extra_repr(self) -> str:
         """Give the sizes as PyTorch's module does, and the engine."""
         parts = [str(self.input_size), str(self.hidden_size)]
+        values = {**self._made[2], "batch_first": self.batch_first}
+        values["nonlinearity"] = getattr(self, "nonlinearity", "tanh")
         for name, default in _settings.DEFAULTS.items():
-            value = self._made[2].get(name, default)
+            value = values.get(name, default)
             if value != default:
                 parts.append(f"{name}={value!r}")
         if self.dropout:
@@ -142,12 +157,19 @@ class _Layer(nn.Module):
         nn.Module.__setstate__(self, state)  # type: ignore[no-untyped-call]
         self._networks = Networks(*self._made)
 
+    def _has_batch_first(self) -> bool:
+        """Whether the engine's network has the batch first."""
+        return bool(self._made[2]["batch_first"])
+
     def _state(self, hx: State | None) -> tuple[Tensor | None, Tensor | None]:
         if hx is None:
             return None, None
         if self._cell == "lstm":
             if not isinstance(hx, (tuple, list)) or len(hx) != 2:
                 raise ValueError(f"hx: expected a pair (h_0, c_0), found one {type(hx).__name__}")
+            for name, state in zip(("h_0", "c_0"), hx):
+                if not isinstance(state, Tensor):
+                    raise ValueError(f"{name}: expected a tensor, found {type(state).__name__}")
             return hx[0], hx[1]
         if not isinstance(hx, Tensor):
             raise ValueError(f"hx: expected a tensor h_0, found one {type(hx).__name__}")
@@ -160,11 +182,19 @@ class _Layer(nn.Module):
         if lengths is not None:
             raise ValueError("lengths: expected none beside packed input, which has its own, found some")
         data, sizes, order, back = input
+        count = int(sizes[0])
+        for name, state in (("h_0", h_0), ("c_0", c_0)):
+            if state is not None and (state.dim() != 3 or state.shape[1] != count):
+                raise ValueError(
+                    f"{name}: expected 3 axes, the second of {count}, as many as the sequences of the packed "
+                    f"input, found {list(state.shape)}"
+                )
         if order is not None:
             h_0, c_0 = (None if state is None else state.index_select(1, order) for state in (h_0, c_0))
-        padded, own = pad_packed_sequence(PackedSequence(data, sizes), batch_first=self.batch_first)
+        batch_first = self._has_batch_first()
+        padded, own = pad_packed_sequence(PackedSequence(data, sizes), batch_first=batch_first)
         output, h_n, c_n = self._call(padded, h_0, c_0, own.tolist())
-        packed = pack_padded_sequence(output, own, batch_first=self.batch_first)
+        packed = pack_padded_sequence(output, own, batch_first=batch_first)
         if back is not None:
             h_n = h_n.index_select(1, back)
             c_n = None if c_n is None else c_n.index_select(1, back)
@@ -197,6 +227,26 @@ class _Layer(nn.Module):
         return compute(self._networks, call, [input, h_0, c_0], parameters)
 
 
+def _check(cell: str, options: dict[str, Any]) -> None:
+    """Refuse names that are no option of a module."""
+    for name in options:
+        if name in _NO_OPTIONS:
+            raise TypeError(f"option {name!r}: expected none, since PyTorch draws the weights")
+        known = _settings.NAMES[cell].difference(_NO_OPTIONS)
+        if name not in known:
+            kind = f"wgpu_rnn.torch.{cell.upper()}"
+            raise TypeError(f"option {name!r}: expected one of {kind} ({', '.join(sorted(known))})")
+
+
+def _default() -> Tensor:
+    """Give a tensor of PyTorch's default device and dtype, where parameters can have them."""
+    like = torch.empty(0)
+    if like.device.type == "meta":
+        # Parameters without numbers have no use here.
+        like = torch.empty(0, device="cpu")
+    return like if like.dtype in _DTYPES else like.float()
+
+
 class LSTM(_Layer):
     """``torch.nn.LSTM`` on the library's engines.
 
@@ -224,7 +274,6 @@ class LSTM(_Layer):
         dtype: torch.dtype | None = None,
         **options: Unpack[LSTMOptions],
     ) -> None:
-        _settings.check("lstm", dict(options))
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         super().__init__("lstm", input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
 
@@ -253,7 +302,6 @@ class GRU(_Layer):
         dtype: torch.dtype | None = None,
         **options: Unpack[GRUOptions],
     ) -> None:
-        _settings.check("gru", dict(options))
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         super().__init__("gru", input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
 
@@ -283,7 +331,6 @@ class RNN(_Layer):
         dtype: torch.dtype | None = None,
         **options: Unpack[Options],
     ) -> None:
-        _settings.check("rnn", dict(options))
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         cell = f"rnn:{nonlinearity}"
         super().__init__(cell, input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
