@@ -75,6 +75,22 @@ def test_forward_mode_is_refused(place, is_frozen):
             module(x, hx)
 
 
+def test_forward_mode_over_a_backward_pass_is_refused():
+    module, x = module_and_input()
+    with forward_ad.dual_level():
+        output, _ = module(x)
+        by = forward_ad.make_dual(torch.ones_like(output), torch.ones_like(output))
+        with pytest.raises(RuntimeError, match="forward-mode derivative: expected tensors without"):
+            torch.autograd.grad(output, x, by)
+
+
+def test_batches_of_gradients_are_refused():
+    module, x = module_and_input()
+    output, _ = module(x)
+    with pytest.raises(ValueError, match=r"gradient by output: expected a dense tensor .*is_grads_batched"):
+        torch.autograd.grad(output, x, torch.ones(2, *output.shape).double(), is_grads_batched=True)
+
+
 @pytest.mark.skipif(not hasattr(torch, "func"), reason="PyTorch before 2.0 has no torch.func")
 def test_transforms_of_torch_func_are_refused():
     module, x = module_and_input(requires_grad=False)

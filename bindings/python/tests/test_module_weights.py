@@ -110,6 +110,13 @@ def test_a_dropout_that_is_no_probability_is_refused_by_a_call(dropout):
     module.eval()(torch.randn(5, 2, 3))
 
 
+def test_a_dropout_of_one_layer_drops_nothing():
+    with pytest.warns(UserWarning, match="2 layers or more"):
+        module = ours.GRU(3, 4, dropout=0.5, device="cpu")
+    x = torch.randn(5, 2, 3)
+    assert torch.equal(module.train()(x)[0], module.eval()(x)[0])
+
+
 def test_a_small_gradient_is_saved_small():
     module = ours.LSTM(128, 128, device="cpu")
     module(torch.randn(2, 1, 128))[0].sum().backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -65,6 +66,7 @@ class _Saved(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *by: Tensor | None) -> tuple[Any, ...]:
         tensors = ctx.saved_tensors
+        _refuse_other_derivatives(by)
         if all(gradient is None for gradient in by):
             return (None,) * (2 + len(tensors))
         with torch.no_grad():
@@ -128,7 +130,7 @@ def _save(ctx: Any, tensors: tuple[Tensor | None, ...]) -> tuple[Any, Any, Saved
         return results, network.rnn, saved
 
 
-def _refuse_other_derivatives(tensors: list[Tensor | None]) -> None:
+def _refuse_other_derivatives(tensors: Iterable[Tensor | None]) -> None:
     """Refuse the derivatives that would be left out without a word: forward mode, torch.func."""
     if _transforms_are_active():
         raise RuntimeError(
@@ -163,7 +165,12 @@ def _array(name: str, tensor: Tensor | None) -> Array | None:
     try:
         array: Array = tensor.numpy(force=True)
     except (NotImplementedError, RuntimeError, TypeError) as error:
-        kind = f"{tensor.layout} on {tensor.device}"
+        is_plain = tensor.layout == torch.strided and tensor.device.type != "meta"
+        kind = (
+            "a batched one (vectorize, is_grads_batched)"
+            if is_plain
+            else f"{tensor.layout} on {tensor.device}"
+        )
         raise ValueError(f"{name}: expected a dense tensor with numbers, found {kind}") from error
     return array
 

@@ -221,8 +221,9 @@ class _Layer(nn.Module):
         if self.training and self.dropout != 0:
             # Of 2 layers: a dropout that drops nothing was warned of already.
             probability = _settings.probability(self.dropout, 2)
-            seed = int(torch.randint(2**62, (), device="cpu").item())
-            dropping = (probability, seed, 0, False)
+            if self.num_layers > 1:
+                seed = int(torch.randint(2**62, (), device="cpu").item())
+                dropping = (probability, seed, 0, False)
         call = Call(_DTYPES[dtype], lengths, dropping)
         return compute(self._networks, call, [input, h_0, c_0], parameters)
 
