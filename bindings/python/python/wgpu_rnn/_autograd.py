@@ -14,7 +14,7 @@ from ._networks import Networks
 from ._wgpu_rnn import Saved
 
 # Gradients of so many numbers or fewer have a memory of their own. Others are parts of one array.
-_SMALL = 1 << 16
+_SMALL = 1 << 12
 
 # PyTorch before 2.0 has no transforms of its own.
 _transforms_are_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
