@@ -13,6 +13,7 @@ from common import THEIRS, near
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 import wgpu_rnn.torch as ours
+from wgpu_rnn import _autograd
 
 KINDS = {"lstm": ours.LSTM, "gru": ours.GRU, "rnn": ours.RNN}
 
@@ -91,12 +92,12 @@ def test_gradients_pass_gradcheck(kind, options):
 
 def test_gradcheck_is_red_for_a_gradient_that_is_wrong(monkeypatch):
     module = ours.GRU(3, 3, device="cpu").double()
-    right = ours._tensor
+    right = _autograd._tensor
 
     def wrong(array, like):
         return right(array * 1.01 if array.ndim == 1 else array, like)
 
-    monkeypatch.setattr(ours, "_tensor", wrong)
+    monkeypatch.setattr(_autograd, "_tensor", wrong)
     x = numbers(4, 2, 3, dtype=torch.float64).requires_grad_()
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
         torch.autograd.gradcheck(lambda x, *p: module(x)[0], (x, *module.parameters()))
@@ -107,7 +108,7 @@ def test_there_is_no_double_backward():
     x = numbers(4, 2, 3, dtype=torch.float64).requires_grad_()
     output, _ = module(x)
     (by,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="twice"):
+    with pytest.raises(RuntimeError, match="double backward"):
         by.sum().backward()
 
 

@@ -8,19 +8,17 @@ checks. There is no double backward.
 from __future__ import annotations
 
 import math
-import threading
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, Union
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from . import _openmp, _settings
-from ._arrays import Array, Lengths, lengths_of, size
+from . import _settings
+from ._arrays import Lengths, lengths_of, size
+from ._autograd import Call, compute
+from ._networks import Networks
 from ._settings import GRUOptions, LSTMOptions, Options
-from ._wgpu_rnn import Rnn, Saved
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,8 +27,8 @@ __all__ = ["GRU", "LSTM", "RNN"]
 
 _DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
-# The multiply-adds of a call from which OpenMP's threads are paused, about 0.2 ms of a core.
-_WORTH_A_PAUSE = 10_000_000
+# PyTorch draws the weights.
+_NO_OPTIONS = ("init", "forget_bias")
 
 # The five tensors of a layer that PyTorch has too, all drawn alike.
 _PLAIN = ("weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l", "weight_hr_l")
@@ -55,9 +53,7 @@ class _Layer(nn.Module):
         options: dict[str, Any],
     ) -> None:
         super().__init__()
-        for name in ("init", "forget_bias"):
-            if name in options:
-                raise TypeError(f"option {name!r}: expected none, since PyTorch draws the weights")
+        _check(self._cell, options)
         if options.get("merge") == "apart":
             raise ValueError("merge: expected concatenate, sum, average or multiply, found 'apart'")
         self.input_size = size("input_size", input_size, 1)
@@ -69,14 +65,12 @@ class _Layer(nn.Module):
         self.bidirectional: bool = sizes["bidirectional"]
         self.proj_size = size("proj_size", sizes["proj_size"])
         self.device_name = device
-        self._made = (cell, input_size, hidden_size, {**sizes, **options})
-        self._reset_rnns()
-        first = self._rnn("float32")
-        self._names = [name for name, _, _, _ in first.places()]
-        self._layers = [int(name.rsplit("_l", 1)[1].split("_")[0]) for name in self._names]
-        for name, drawn in first.tensors():
-            parameter = torch.from_numpy(drawn)
-            self.register_parameter(name, nn.Parameter(parameter if dtype is None else parameter.to(dtype)))
+        self._made = (cell, (self.input_size, self.hidden_size), {**sizes, **options}, device)
+        self._networks = Networks(*self._made)
+        like = _default()
+        for name, drawn in self._networks.rnn("float32").tensors():
+            parameter = torch.from_numpy(drawn).to(like.device, like.dtype if dtype is None else dtype)
+            self.register_parameter(name, nn.Parameter(parameter))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -91,8 +85,9 @@ class _Layer(nn.Module):
 
     @property
     def engine(self) -> str:
-        """The adapter, or the CPU."""
-        return self._rnn("float32").engine
+        """The adapter, or the CPU; the reference on the CPU if the parameters are of float64."""
+        dtype = getattr(self, self._networks.names[0]).dtype
+        return self._networks.rnn(_DTYPES.get(dtype, "float32")).engine
 
     def forward(
         self,
@@ -116,8 +111,17 @@ class _Layer(nn.Module):
         h_0, c_0 = self._state(hx)
         if isinstance(input, PackedSequence):
             return self._packed(input, h_0, c_0, lengths)
+        if not isinstance(input, Tensor):
+            raise ValueError(
+                f"input: expected a tensor or a PackedSequence, found {type(input).__name__} "
+                f"(wgpu_rnn.{type(self).__name__} takes arrays)"
+            )
         is_one = input.dim() == 2
-        batch = 0 if self.batch_first else 1
+        batch = 0 if self._has_batch_first() else 1
+        # batch_first may have been set since; the engine's network has the layout that it was made with.
+        is_swapped = input.dim() == 3 and bool(self.batch_first) != self._has_batch_first()
+        if is_swapped:
+            input = input.transpose(0, 1)
         if is_one:
             for name, state in (("h_0", h_0), ("c_0", c_0)):
                 if state is not None and state.dim() != 2:
@@ -128,13 +132,17 @@ class _Layer(nn.Module):
         if is_one:
             output, h_n = output.squeeze(batch), h_n.squeeze(1)
             c_n = None if c_n is None else c_n.squeeze(1)
+        if is_swapped:
+            output = output.transpose(0, 1)
         return output, h_n if c_n is None else (h_n, c_n)
 
     def extra_repr(self) -> str:
         """Give the sizes as PyTorch's module does, and the engine."""
         parts = [str(self.input_size), str(self.hidden_size)]
+        values = {**self._made[2], "batch_first": self.batch_first}
+        values["nonlinearity"] = getattr(self, "nonlinearity", "tanh")
         for name, default in _settings.DEFAULTS.items():
-            value = self._made[3].get(name, default)
+            value = values.get(name, default)
             if value != default:
                 parts.append(f"{name}={value!r}")
         if self.dropout:
@@ -142,29 +150,16 @@ class _Layer(nn.Module):
         return ", ".join([*parts, f"engine={self.engine!r}"])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the engine's networks, which are made again where they are needed."""
-        return {
-            name: value for name, value in self.__dict__.items() if name not in ("_rnns", "_sent", "_lock")
-        }
+        """Leave out the engine's networks, which are made again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_networks"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         nn.Module.__setstate__(self, state)  # type: ignore[no-untyped-call]
-        self._reset_rnns()
+        self._networks = Networks(*self._made)
 
-    def _reset_rnns(self) -> None:
-        self._rnns: dict[str, Rnn] = {}
-        self._sent: dict[str, tuple[list[int], list[Array]]] = {}
-        self._lock = threading.Lock()
-
-    def _rnn(self, dtype: str) -> Rnn:
-        rnn = self._rnns.get(dtype)
-        if rnn is None:
-            cell, input_size, hidden_size, options = self._made
-            rnn = _settings.draw(
-                cell, input_size, hidden_size, options, device=self.device_name, dtype=dtype, seed=0
-            )
-            self._rnns[dtype] = rnn
-        return rnn
+    def _has_batch_first(self) -> bool:
+        """Whether the engine's network has the batch first."""
+        return bool(self._made[2]["batch_first"])
 
     def _state(self, hx: State | None) -> tuple[Tensor | None, Tensor | None]:
         if hx is None:
@@ -172,6 +167,9 @@ class _Layer(nn.Module):
         if self._cell == "lstm":
             if not isinstance(hx, (tuple, list)) or len(hx) != 2:
                 raise ValueError(f"hx: expected a pair (h_0, c_0), found one {type(hx).__name__}")
+            for name, state in zip(("h_0", "c_0"), hx):
+                if not isinstance(state, Tensor):
+                    raise ValueError(f"{name}: expected a tensor, found {type(state).__name__}")
             return hx[0], hx[1]
         if not isinstance(hx, Tensor):
             raise ValueError(f"hx: expected a tensor h_0, found one {type(hx).__name__}")
@@ -184,155 +182,70 @@ class _Layer(nn.Module):
         if lengths is not None:
             raise ValueError("lengths: expected none beside packed input, which has its own, found some")
         data, sizes, order, back = input
+        count = int(sizes[0])
+        for name, state in (("h_0", h_0), ("c_0", c_0)):
+            if state is not None and (state.dim() != 3 or state.shape[1] != count):
+                raise ValueError(
+                    f"{name}: expected 3 axes, the second of {count}, as many as the sequences of the packed "
+                    f"input, found {list(state.shape)}"
+                )
         if order is not None:
             h_0, c_0 = (None if state is None else state.index_select(1, order) for state in (h_0, c_0))
-        padded, own = pad_packed_sequence(PackedSequence(data, sizes), batch_first=self.batch_first)
+        batch_first = self._has_batch_first()
+        padded, own = pad_packed_sequence(PackedSequence(data, sizes), batch_first=batch_first)
         output, h_n, c_n = self._call(padded, h_0, c_0, own.tolist())
-        packed = pack_padded_sequence(output, own, batch_first=self.batch_first)
+        packed = pack_padded_sequence(output, own, batch_first=batch_first)
         if back is not None:
             h_n = h_n.index_select(1, back)
             c_n = None if c_n is None else c_n.index_select(1, back)
-        output = PackedSequence(packed.data, sizes, order, back)
-        return output, h_n if c_n is None else (h_n, c_n)
+        packed = PackedSequence(packed.data, sizes, order, back)
+        return packed, h_n if c_n is None else (h_n, c_n)
 
     def _call(
         self, input: Tensor, h_0: Tensor | None, c_0: Tensor | None, lengths: list[int] | None
-    ) -> tuple[Any, Tensor, Tensor | None]:
-        parameters: list[nn.Parameter] = [getattr(self, name) for name in self._names]
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        parameters: list[Tensor] = [getattr(self, name) for name in self._networks.names]
         dtype = parameters[0].dtype
         if dtype not in _DTYPES:
             raise ValueError(f"dtype: expected parameters of float32 or float64, found {dtype}")
+        for name, parameter in zip(self._networks.names, parameters):
+            if parameter.dtype != dtype:
+                raise ValueError(
+                    f"{name}: expected {dtype}, as other parameters are, found {parameter.dtype}"
+                )
         for name, tensor in (("input", input), ("h_0", h_0), ("c_0", c_0)):
             if tensor is not None and tensor.dtype != dtype:
                 raise ValueError(f"{name}: expected {dtype}, as the parameters are, found {tensor.dtype}")
         dropping = None
-        if self.training and self.dropout > 0:
-            seed = int(torch.randint(2**62, ()).item())
-            dropping = (self.dropout, seed, 0, False)
-        if torch.is_grad_enabled() and any(
-            tensor is not None and tensor.requires_grad for tensor in (input, h_0, c_0, *parameters)
-        ):
-            results = _Call.apply(self, _DTYPES[dtype], lengths, dropping, input, h_0, c_0, *parameters)
-            return cast("tuple[Tensor, Tensor, Tensor | None]", results)
-        arrays = [None if tensor is None else _array(tensor) for tensor in (input, h_0, c_0)]
-        with self._lock:
-            rnn = self._synced(_DTYPES[dtype], parameters)
-        self._rest(input)
-        output, h_n, c_n, _ = rnn.call(
-            cast(Array, arrays[0]), arrays[1], arrays[2], lengths, None, _options(dropping)
-        )
-        return _tensor(output, input), _tensor(h_n, input), None if c_n is None else _tensor(c_n, input)
-
-    def _synced(self, dtype: str, parameters: list[nn.Parameter]) -> Rnn:
-        """Give the engine's network with the parameters as they are now."""
-        rnn = self._rnn(dtype)
-        versions, copies = self._sent.get(dtype, ([], []))
-        now = [parameter._version for parameter in parameters]
-        # By NumPy: threads of PyTorch's that have worked are awake for a while, and hold up the engine's.
-        arrays = [_array(parameter) for parameter in parameters]
-        # A change of parameter.data is not counted.
-        if versions != now or not all(map(np.array_equal, copies, arrays)):
-            copies = [array.copy() for array in arrays]
-            rnn.set_tensors(list(zip(self._names, copies)))
-            self._sent[dtype] = (now, copies)
-        return rnn
-
-    def _rest(self, input: Tensor) -> None:
-        """Leave the cores to the CPU engine, for a call that is long enough."""
-        rows = input.numel() // max(1, self.input_size)
-        if rows * sum(parameter.numel() for parameter in self.parameters()) < _WORTH_A_PAUSE:
-            return
-        if self.engine.startswith("CPU"):
-            _openmp.rest()
+        # A NaN is not 0.
+        if self.training and self.dropout != 0:
+            # Of 2 layers: a dropout that drops nothing was warned of already.
+            probability = _settings.probability(self.dropout, 2)
+            if self.num_layers > 1:
+                seed = int(torch.randint(2**62, (), device="cpu").item())
+                dropping = (probability, seed, 0, False)
+        call = Call(_DTYPES[dtype], lengths, dropping)
+        return compute(self._networks, call, [input, h_0, c_0], parameters)
 
 
-class _Call(torch.autograd.Function):
-    """A call that is saved, and its backward pass."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        layer: _Layer,
-        dtype: str,
-        lengths: list[int] | None,
-        dropping: tuple[float, int, int, bool] | None,
-        input: Tensor,
-        h_0: Tensor | None,
-        c_0: Tensor | None,
-        *parameters: nn.Parameter,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        arguments = (layer, dtype, lengths, dropping)
-        ctx.arguments = arguments
-        (output, h_n, c_n, _), ctx.rnn, ctx.saved = _saved(arguments, (input, h_0, c_0), list(parameters))
-        ctx.save_for_backward(input, h_0, c_0, *parameters)
-        ctx.set_materialize_grads(False)
-        return _tensor(output, input), _tensor(h_n, input), None if c_n is None else _tensor(c_n, input)
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, by_output: Tensor | None, by_h: Tensor | None, by_c: Tensor | None
-    ) -> tuple[Any, ...]:
-        nothing: tuple[Any, ...] = (None, None, None, None)
-        input, h_0, c_0, *parameters = ctx.saved_tensors
-        if by_output is None and by_h is None and by_c is None:
-            return nothing + (None,) * (3 + len(parameters))
-        layer = ctx.arguments[0]
-        wants = ctx.needs_input_grad[4:]
-        learning = {layer._layers[place] for place, wanted in enumerate(wants[3:]) if wanted}
-        frozen = [number for number in range(layer.num_layers) if number not in learning]
-        by = {
-            "output": None if by_output is None else _array(by_output),
-            "h_n": None if by_h is None else _array(by_h),
-            "c_n": None if by_c is None else _array(by_c),
-        }
-        rnn = ctx.rnn
-        layer._rest(input)
-        try:
-            by_input, by_h_0, by_c_0, flat = rnn.backward(ctx.saved, by, wants[0], frozen)
-        except RuntimeError as error:
-            # A graph that is retained is gone through again; a network may have had other weights since.
-            if getattr(error, "code", "") not in ("SavedUsed", "WeightsChanged"):
-                raise
-            _, rnn, saved = _saved(ctx.arguments, (input, h_0, c_0), parameters)
-            by_input, by_h_0, by_c_0, flat = rnn.backward(saved, by, wants[0], frozen)
-        gradients: list[Any] = [
-            _tensor(by_input, input) if wants[0] and by_input is not None else None,
-            _tensor(by_h_0, input) if wants[1] else None,
-            _tensor(by_c_0, input) if wants[2] and by_c_0 is not None else None,
-        ]
-        whole = _tensor(flat, input)
-        for wanted, (_, start, end, shape) in zip(wants[3:], rnn.places()):
-            gradients.append(whole[start:end].view(shape) if wanted else None)
-        return (*nothing, *gradients)
+def _check(cell: str, options: dict[str, Any]) -> None:
+    """Refuse names that are no option of a module."""
+    for name in options:
+        if name in _NO_OPTIONS:
+            raise TypeError(f"option {name!r}: expected none, since PyTorch draws the weights")
+        known = _settings.NAMES[cell].difference(_NO_OPTIONS)
+        if name not in known:
+            kind = f"wgpu_rnn.torch.{cell.upper()}"
+            raise TypeError(f"option {name!r}: expected one of {kind} ({', '.join(sorted(known))})")
 
 
-def _saved(
-    arguments: tuple[_Layer, str, list[int] | None, tuple[float, int, int, bool] | None],
-    inputs: tuple[Tensor, Tensor | None, Tensor | None],
-    parameters: list[nn.Parameter],
-) -> tuple[Any, Rnn, Saved]:
-    layer, dtype, lengths, dropping = arguments
-    input, h_0, c_0 = (None if tensor is None else _array(tensor) for tensor in inputs)
-    # The saved call has the weights that it was computed with.
-    with layer._lock:
-        rnn = layer._synced(dtype, parameters)
-    layer._rest(inputs[0])
-    results, saved = rnn.forward_saved(cast(Array, input), h_0, c_0, lengths, _options(dropping))
-    return results, rnn, saved
-
-
-def _options(dropping: tuple[float, int, int, bool] | None) -> dict[str, Any]:
-    return {"last_only": False, "cell_states": False, "every_layer": False, "dropout": dropping}
-
-
-def _array(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().cpu().numpy()
-    return array
-
-
-def _tensor(array: Array, like: Tensor) -> Tensor:
-    return torch.from_numpy(array).to(like.device)
+def _default() -> Tensor:
+    """Give a tensor of PyTorch's default device and dtype, where parameters can have them."""
+    like = torch.empty(0)
+    if like.device.type == "meta":
+        # Parameters without numbers have no use here.
+        like = torch.empty(0, device="cpu")
+    return like if like.dtype in _DTYPES else like.float()
 
 
 class LSTM(_Layer):
@@ -362,7 +275,6 @@ class LSTM(_Layer):
         dtype: torch.dtype | None = None,
         **options: Unpack[LSTMOptions],
     ) -> None:
-        _settings.check("lstm", dict(options))
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         super().__init__("lstm", input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
 
@@ -391,7 +303,6 @@ class GRU(_Layer):
         dtype: torch.dtype | None = None,
         **options: Unpack[GRUOptions],
     ) -> None:
-        _settings.check("gru", dict(options))
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         super().__init__("gru", input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
 
@@ -421,7 +332,6 @@ class RNN(_Layer):
         dtype: torch.dtype | None = None,
         **options: Unpack[Options],
     ) -> None:
-        _settings.check("rnn", dict(options))
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
         cell = f"rnn:{nonlinearity}"
         super().__init__(cell, input_size, hidden_size, sizes, dropout, device, dtype, dict(options))
