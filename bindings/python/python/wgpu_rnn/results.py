@@ -93,10 +93,15 @@ class SavedCall:
             "c_n": part("c_n", c_n, 1),
         }
         by_input, h_0, c_0, flat = self._rnn.backward(self._saved, by, wants_input, list(frozen))
+        places = self._rnn.places()
+        # The reference, which computes in float64, freezes no layer.
+        for name, start, end, _ in places if frozen else ():
+            if int(name.rsplit("_l", 1)[1].split("_")[0]) in frozen:
+                flat[start:end] = 0
         if self._is_one:
             by_input = None if by_input is None else by_input.squeeze(self._batch)
             h_0, c_0 = h_0.squeeze(1), None if c_0 is None else c_0.squeeze(1)
-        return Gradients(by_input, h_0, c_0, flat, self._rnn.places())
+        return Gradients(by_input, h_0, c_0, flat, places)
 
 
 def output_of(
