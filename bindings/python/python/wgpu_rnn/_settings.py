@@ -92,15 +92,25 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def _layers(name: str, value: Any) -> int:
+    return size(name, value, 1)
+
+
+def _bounds(name: str, value: Any) -> tuple[float, float]:
+    # A bound may be infinite.
+    return _check.pair(name, value, math.inf)
+
+
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "num_layers": lambda name, value: size(name, value, 1),
+    "num_layers": _layers,
     "proj_size": size,
     "activations": _check.texts,
-    # A bound may be infinite.
-    "cell_clip": lambda name, value: _check.pair(name, value, math.inf),
+    "cell_clip": _bounds,
     "preactivation_clip": _check.real,
     "forget_bias": _check.real,
-    **dict.fromkeys(("merge", "reset", "init"), _check.text),
+    "merge": _check.text,
+    "reset": _check.text,
+    "init": _check.text,
 }
 """How the value of an option is checked; those that are not here are True or False."""
 

@@ -225,9 +225,10 @@ def load(
         if name not in known:
             expected = f"an option of {', '.join(sorted(known))}"
             raise _check.argument(f"option {name!r}", expected, "none of them", TypeError)
-    is_path = not isinstance(file, (bytes, bytearray, memoryview))
-    path = _check.path("file", file) if is_path else None
-    contents = None if is_path else bytes(file)
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        path, contents = None, bytes(file)
+    else:
+        path, contents = _check.path("file", file), None
     rnn = Rnn.load(
         path,
         contents,
