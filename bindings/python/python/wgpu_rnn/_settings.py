@@ -117,11 +117,12 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 def checked(settings: dict[str, Any]) -> dict[str, Any]:
     """Check the kinds of values; those that are none are left out."""
-    return {
-        name: CHECKS.get(name, _check.flag)(name, value)
-        for name, value in settings.items()
-        if value is not None
-    }
+    found = {}
+    for name, value in settings.items():
+        if value is not None:
+            check: Callable[[str, Any], Any] = CHECKS.get(name, _check.flag)
+            found[name] = check(name, value)
+    return found
 
 
 def check(cell: str, options: dict[str, Any]) -> None:
