@@ -241,8 +241,7 @@ def test_weights_that_are_no_numbers_of_the_network(sentence, change):
 
 @pytest.mark.parametrize(
     "name",
-    "input_size hidden_size num_layers bias batch_first bidirectional proj_size output_size settings device "
-    "dtype".split(),
+    ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "bidirectional", "proj_size", "dtype"],
 )
 def test_sizes_and_options_are_read_only(name):
     net = lstm()
