@@ -24,3 +24,8 @@ def device(request):
 @pytest.fixture(scope="session")
 def repository(request):
     return request.config.getoption("--repository").resolve()
+
+
+def pytest_configure(config):
+    # A thread of a test that ends with an exception is a test that fails.
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")

@@ -15,8 +15,8 @@ that names the thing, what was expected and what was found; the variant of the R
 ``wgpu_rnn.torch`` has the same networks as modules of PyTorch, with gradients.
 """
 
-from ._wgpu_rnn import Report, Stream, engine_name
-from .layers import GRU, LSTM, RNN, Stack, load
+from ._wgpu_rnn import Report, Stream
+from .layers import GRU, LSTM, RNN, Stack, engine_name, load
 from .network import Network
 from .results import Gradients, Output, SavedCall
 from .rules import Clip, Head, Loss, Optimizer, Schedule

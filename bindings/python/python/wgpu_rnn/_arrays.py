@@ -9,6 +9,10 @@ from typing import Any, Callable, Union
 import numpy as np
 import numpy.typing as npt
 
+from ._check import MOST_SIZE, argument, size, sizes
+
+__all__ = ["Array", "GiveBack", "Lengths", "giver", "is_tensor", "lengths_of", "read", "size"]
+
 Array = npt.NDArray[Any]
 Lengths = Union[Iterable[int], Array]
 GiveBack = Callable[[Array], Any]
@@ -30,9 +34,10 @@ def read(name: str, value: Any) -> Array:
     if is_tensor(value):
         torch = sys.modules["torch"]
         if value.requires_grad and torch.is_grad_enabled():
-            raise ValueError(
-                f"{name}: expected a tensor without gradient, found requires_grad "
-                "(the layers of wgpu_rnn.torch have gradients)"
+            raise argument(
+                name,
+                "a tensor without gradient",
+                "requires_grad (the layers of wgpu_rnn.torch have gradients)",
             )
         array: Array = value.detach().cpu().numpy()
         return array
@@ -44,10 +49,8 @@ def read(name: str, value: Any) -> Array:
         return np.asarray(memoryview(value))
     except TypeError:
         pass
-    raise ValueError(
-        f"{name}: expected an array of NumPy or PyTorch, or one with __dlpack__ or the buffer protocol, "
-        f"found {type(value).__name__}"
-    )
+    expected = "an array of NumPy or PyTorch, or one with __dlpack__ or the buffer protocol"
+    raise argument(name, expected, type(value).__name__)
 
 
 def giver(like: Any) -> GiveBack | None:
@@ -63,24 +66,5 @@ def giver(like: Any) -> GiveBack | None:
 
 def lengths_of(value: Lengths | None) -> list[int] | None:
     """Read lengths, of any kind of sequence of whole numbers."""
-    if value is None:
-        return None
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    try:
-        numbers = [int(number) for number in value]
-    except TypeError:
-        raise ValueError(
-            f"lengths: expected a sequence of whole numbers, found {type(value).__name__}"
-        ) from None
-    return numbers
-
-
-def size(name: str, value: Any, least: int = 0) -> int:
-    """Check a size."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected a whole number, found {type(value).__name__}")
-    number = int(value.__index__())
-    if number < least:
-        raise ValueError(f"{name}: expected at least {least}, found {number}")
-    return number
+    # The engine refuses negative ones, beside T.
+    return None if value is None else sizes("lengths", value, -MOST_SIZE)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from ._arrays import Array
-from ._networks import Networks
+from ._networks import Network, Networks
 from ._wgpu_rnn import Saved
 
 # Gradients of so many numbers or fewer have a memory of their own. Others are parts of one array.
@@ -57,7 +57,9 @@ class _Saved(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         ctx.networks, ctx.call = networks, call
         ctx.copies = _weights(networks, tensors[3:])
-        results, ctx.rnn, ctx.saved = _save(ctx, tensors[:3])
+        with networks.holding(call.dtype, ctx.copies) as network:
+            ctx.copies, ctx.rnn = network.copies, network.rnn
+            results, ctx.saved = _save(ctx, network, tensors[:3])
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
         like = tensors[0]
@@ -108,8 +110,9 @@ def _gradients(ctx: Any, tensors: tuple[Any, ...], by: tuple[Tensor | None, ...]
         # A graph that is retained is gone through again; a network may have had other weights since.
         if getattr(error, "code", "") not in ("SavedUsed", "WeightsChanged"):
             raise
-        _, rnn, saved = _save(ctx, tensors[:3])
-        by_input, by_h_0, by_c_0, flat = rnn.backward(saved, arrays, wants[0], frozen)
+        with networks.holding(call.dtype, ctx.copies) as network:
+            _, saved = _save(ctx, network, tensors[:3])
+            by_input, by_h_0, by_c_0, flat = network.rnn.backward(saved, arrays, wants[0], frozen)
     states = zip(wants, (by_input, by_h_0, by_c_0))
     gradients = [_optional(array, like) if wanted else None for wanted, array in states]
     whole = _tensor(flat, like)
@@ -119,15 +122,12 @@ def _gradients(ctx: Any, tensors: tuple[Any, ...], by: tuple[Tensor | None, ...]
     return gradients
 
 
-def _save(ctx: Any, tensors: tuple[Tensor | None, ...]) -> tuple[Any, Any, Saved]:
-    """Compute a call with the weights that it had when it was first computed."""
+def _save(ctx: Any, network: Network, tensors: tuple[Tensor | None, ...]) -> tuple[Any, Saved]:
+    """Compute a call with the weights that it had when it was first computed, which the network has."""
     call = ctx.call
     input, h_0, c_0 = _inputs(tensors)
-    with ctx.networks.holding(call.dtype, ctx.copies) as network:
-        ctx.copies = network.copies
-        ctx.networks.rest(call.dtype, input.size)
-        results, saved = network.rnn.forward_saved(input, h_0, c_0, call.lengths, call.options())
-        return results, network.rnn, saved
+    ctx.networks.rest(call.dtype, input.size)
+    return network.rnn.forward_saved(input, h_0, c_0, call.lengths, call.options())
 
 
 def _refuse_other_derivatives(tensors: Iterable[Tensor | None]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, Callable, TypedDict
 
-from ._arrays import size
+from . import _check
+from ._check import MOST_SEED, argument, size
 from ._wgpu_rnn import Rnn
 
 
@@ -90,13 +92,46 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def _layers(name: str, value: Any) -> int:
+    return size(name, value, 1)
+
+
+def _bounds(name: str, value: Any) -> tuple[float, float]:
+    # A bound may be infinite.
+    return _check.pair(name, value, math.inf)
+
+
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "num_layers": _layers,
+    "proj_size": size,
+    "activations": _check.texts,
+    "cell_clip": _bounds,
+    "preactivation_clip": _check.real,
+    "forget_bias": _check.real,
+    "merge": _check.text,
+    "reset": _check.text,
+    "init": _check.text,
+}
+"""How the value of an option is checked; those that are not here are True or False."""
+
+
+def checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Check the kinds of values; those that are none are left out."""
+    found = {}
+    for name, value in settings.items():
+        if value is not None:
+            check: Callable[[str, Any], Any] = CHECKS.get(name, _check.flag)
+            found[name] = check(name, value)
+    return found
+
+
 def check(cell: str, options: dict[str, Any]) -> None:
     """Refuse names that are no option of a cell."""
     for name in options:
         if name not in NAMES[cell]:
             kind = "a stack" if cell == "stack" else f"an {cell.upper()}" if cell != "gru" else "a GRU"
             known = ", ".join(sorted(NAMES[cell]))
-            raise TypeError(f"option {name!r}: expected one of {kind} ({known})")
+            raise argument(f"option {name!r}", f"an option of {kind} ({known})", "none of them", TypeError)
 
 
 def sizes(
@@ -112,10 +147,18 @@ def sizes(
     }
 
 
+def layer(place: int, given: Any) -> tuple[str, int]:
+    """Check the cell and the size of a layer of a stack."""
+    name = f"layer {place}"
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise argument(name, "a pair of a cell and a hidden size", _check.shown(given), TypeError)
+    return _check.text(name, given[0]), size(name, given[1], 1)
+
+
 def probability(value: float, num_layers: int) -> float:
     """Check a dropout probability, and warn of one that drops nothing."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"dropout: expected a probability from 0 to 1, found {value!r}")
+        raise argument("dropout", "a probability from 0 to 1", repr(value))
     if value > 0 and num_layers == 1:
         warnings.warn(
             f"dropout: expected 2 layers or more, between which it is applied, found dropout={value} and "
@@ -138,21 +181,20 @@ def draw(
     seed: int,
 ) -> Rnn:
     """Make a network whose weights are drawn."""
-    settings = {name: value for name, value in options.items() if value is not None}
+    settings = checked(options)
     init, forget_bias = settings.pop("init", "pytorch"), settings.pop("forget_bias", None)
-    num_layers = settings.get("num_layers")
-    settings["num_layers"] = None if num_layers is None else size("num_layers", num_layers, 1)
-    if "proj_size" in settings:
-        settings["proj_size"] = size("proj_size", settings["proj_size"])
+    settings.setdefault("num_layers", None)
+    if stack is not None:
+        stack = [layer(place, given) for place, given in enumerate(stack)]
     return Rnn.create(
         cell,
         size("input_size", input_size, 1),
         size("hidden_size", hidden_size, 1),
         stack,
         settings,
-        device,
-        dtype,
+        _check.device(device),
+        _check.text("dtype", dtype),
         init,
-        size("seed", seed),
+        size("seed", seed, 0, MOST_SEED),
         forget_bias,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _settings
+from . import _check, _settings, _wgpu_rnn
 from ._arrays import Array
 from ._settings import DEFAULTS, GRUOptions, LSTMOptions, Options
 from ._wgpu_rnn import Rnn
@@ -129,14 +128,19 @@ class RNN(Network):
         **options: Unpack[Options],
     ) -> None:
         sizes = _settings.sizes(num_layers, bias, batch_first, bidirectional, proj_size)
-        cell = f"rnn:{nonlinearity}"
+        cell = f"rnn:{_check.text('nonlinearity', nonlinearity)}"
         _settings.check("rnn", dict(options))
         rnn = _settings.draw(
             cell, input_size, hidden_size, {**sizes, **options}, device=device, dtype=dtype, seed=seed
         )
         dropout = _settings.probability(dropout, num_layers)
         super().__init__(rnn, dropout=dropout, device=device, dtype=dtype)
-        self.nonlinearity = nonlinearity
+
+    @property
+    def nonlinearity(self) -> str:
+        """The activation."""
+        name: str = self.settings["nonlinearity"]
+        return name
 
 
 class Stack(Network):
@@ -166,7 +170,7 @@ class Stack(Network):
     def __init__(
         self,
         input_size: int,
-        layers: Sequence[tuple[str, int]],
+        layers: Iterable[tuple[str, int]],
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
@@ -179,11 +183,26 @@ class Stack(Network):
     ) -> None:
         _settings.check("stack", options)
         settings = {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional, **options}
+        if isinstance(layers, str) or not isinstance(layers, Iterable):
+            raise _check.argument(
+                "layers", "a sequence of pairs of a cell and a hidden size", _check.shown(layers), TypeError
+            )
+        layers = list(layers)
         rnn = _settings.draw(
-            "lstm", input_size, 1, settings, stack=list(layers), device=device, dtype=dtype, seed=seed
+            "lstm", input_size, 1, settings, stack=layers, device=device, dtype=dtype, seed=seed
         )
         dropout = _settings.probability(dropout, len(layers))
         super().__init__(rnn, dropout=dropout, device=device, dtype=dtype)
+
+
+def engine_name(device: str = "auto") -> str:
+    """Give the adapter, or the CPU, that a device's name stands for.
+
+    Raises:
+        ValueError, TypeError: for a name of another form.
+        RuntimeError: for a GPU that is not there.
+    """
+    return _wgpu_rnn.engine_name(_check.device(device))
 
 
 def load(
@@ -204,28 +223,39 @@ def load(
     known = {*DEFAULTS} - {"nonlinearity"}
     for name in options:
         if name not in known:
-            raise TypeError(f"option {name!r}: expected one of {', '.join(sorted(known))}")
-    path, contents = (None, bytes(file)) if isinstance(file, (bytes, bytearray)) else (os.fspath(file), None)
-    rnn = Rnn.load(path, contents, prefix, activation, {"num_layers": None, **options}, device, dtype)
+            expected = f"an option of {', '.join(sorted(known))}"
+            raise _check.argument(f"option {name!r}", expected, "none of them", TypeError)
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        path, contents = None, bytes(file)
+    else:
+        path, contents = _check.path("file", file), None
+    rnn = Rnn.load(
+        path,
+        contents,
+        None if prefix is None else _check.text("prefix", prefix),
+        None if activation is None else _check.text("activation", activation),
+        {"num_layers": None, **_settings.checked(options)},
+        _check.device(device),
+        _check.text("dtype", dtype),
+    )
+    dropout = _settings.probability(dropout, rnn.settings["num_layers"])
     settings = rnn.settings
     kinds: dict[str, type[Network]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
     kind = Stack if settings["stack"] else kinds[settings["cell"]]
-    return _with(kind, rnn, device=device, dtype=dtype, dropout=dropout)
+    return with_rnn(kind, rnn, device=device, dtype=dtype, dropout=dropout)
 
 
-def _with(kind: type[Network], rnn: Rnn, **arguments: Any) -> Network:
+def with_rnn(kind: type[Network], rnn: Rnn, **arguments: Any) -> Network:
     """Make a layer of a network that is there."""
     network = kind.__new__(kind)
     Network.__init__(network, rnn, **arguments)
-    if isinstance(network, RNN):
-        network.nonlinearity = network.settings["nonlinearity"]
     return network
 
 
 def restore(kind: type[Network], contents: bytes, arguments: dict[str, Any]) -> Network:
     """Make a network that another process has sent."""
     rnn = Rnn.load(None, contents, None, None, {"num_layers": None}, arguments["device"], arguments["dtype"])
-    return _with(kind, rnn, **arguments)
+    return with_rnn(kind, rnn, **arguments)
 
 
 def restore_double(
@@ -244,7 +274,7 @@ def restore_double(
         dtype="float64",
         seed=0,
     )
-    network = _with(kind, rnn, **arguments)
+    network = with_rnn(kind, rnn, **arguments)
     network.load_state_dict(state)
     return network
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 
 from ._arrays import Array, Lengths, giver, is_tensor, lengths_of, read
+from ._check import MOST_SEED, MOST_UINT32, argument, new_file, shown, size, text
 from ._settings import DEFAULTS
 from ._wgpu_rnn import Rnn
 from .results import Output, SavedCall, output_of
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 State = Union[Any, tuple[Any, Any]]
+
+_ATTRIBUTES = {"_rnn", "_device", "_dtype", "dropout", "_settings", "_has_cell_state"}
 Path = Union[str, "os.PathLike[str]"]
 
 
@@ -33,24 +36,66 @@ class Network:
         self, rnn: Rnn, *, dropout: float = 0.0, device: str = "auto", dtype: str = "float32"
     ) -> None:
         self._rnn = rnn
+        self._device, self._dtype = device, dtype
         self.dropout = dropout
-        self.device = device
-        self.dtype = dtype
-        settings = rnn.settings
-        self.settings: dict[str, Any] = settings
-        """Sizes and options by name."""
-        self.input_size: int = settings["input_size"]
-        self.hidden_size: int = settings["hidden_size"]
-        self.num_layers: int = settings["num_layers"]
-        self.bias: bool = settings["bias"]
-        self.batch_first: bool = settings["batch_first"]
-        self.bidirectional: bool = settings["bidirectional"]
-        self.proj_size: int = settings["proj_size"]
-        self.output_size: int = settings["output_size"]
+        self._settings = rnn.settings
+        stack = self._settings["stack"] or ()
+        self._has_cell_state = self._settings["cell"] == "lstm" or any(cell == "lstm" for cell, _ in stack)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Sizes and options by name, a copy."""
+        return dict(self._settings)
+
+    @property
+    def input_size(self) -> int:
+        """I, features of the input."""
+        return cast(int, self._settings["input_size"])
+
+    @property
+    def hidden_size(self) -> int:
+        """H, units of each layer and direction; of a ``Stack`` the largest of its layers."""
+        return cast(int, self._settings["hidden_size"])
+
+    @property
+    def num_layers(self) -> int:
+        """L, the number of layers."""
+        return cast(int, self._settings["num_layers"])
+
+    @property
+    def bias(self) -> bool:
+        """Whether the gates have biases."""
+        return cast(bool, self._settings["bias"])
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether input and output are ``[N, T, C]``."""
+        return cast(bool, self._settings["batch_first"])
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether the sequence is read both ways."""
+        return cast(bool, self._settings["bidirectional"])
+
+    @property
+    def proj_size(self) -> int:
+        """P, units that the hidden state is projected to; 0 for none."""
+        return cast(int, self._settings["proj_size"])
+
+    @property
+    def output_size(self) -> int:
         """The length of output's last axis."""
-        self._has_cell_state = settings["cell"] == "lstm" or any(
-            cell == "lstm" for cell, _ in settings["stack"] or ()
-        )
+        return cast(int, self._settings["output_size"])
+
+    @property
+    def device(self) -> str:
+        """The device's name, as it was given."""
+        return self._device
+
+    @property
+    def dtype(self) -> str:
+        """The type of arrays: ``float32``, ``float16`` or ``float64``."""
+        return self._dtype
 
     @property
     def engine(self) -> str:
@@ -155,7 +200,10 @@ class Network:
         array = read("input", input)
         batch = 0 if self.batch_first else 1
         h_0, c_0 = (None, None) if hx is None else self._state(hx)
-        dropping = None if drop is None else (self.dropout, seed, drop, False)
+        seed = size("seed", seed, 0, MOST_SEED)
+        dropping = None
+        if drop is not None:
+            dropping = (self.dropout, seed, size("drop", drop, 0, MOST_UINT32), False)
         options = _options(last_only, cell_states, every_layer, dropping)
         results, saved = self._rnn.forward_saved(array, h_0, c_0, lengths_of(lengths), options)
         return output_of(results, giver(input)), SavedCall(self._rnn, saved, array.ndim == 2, batch)
@@ -174,15 +222,12 @@ class Network:
         Raises:
             ValueError: for a tensor that is missing, unknown, or of another shape. The weights then stay.
         """
-        dtype = np.float64 if self.dtype == "float64" else np.float32
-        tensors = []
-        for name, value in state_dict.items():
-            if is_tensor(value):
-                # bfloat16 is no type of NumPy's.
-                value = value.detach().cpu().double() if value.is_floating_point() else value.detach().cpu()
-            array = read(name, value)
-            tensors.append((name, array.astype(dtype, copy=False)))
-        self._rnn.set_tensors(tensors)
+        if not isinstance(state_dict, Mapping):
+            raise argument("state_dict", "arrays by name", shown(state_dict), TypeError)
+        dtype = np.dtype("float64" if self.dtype == "float64" else "float32")
+        self._rnn.set_tensors(
+            [(text("name", name), _weight(name, value, dtype)) for name, value in state_dict.items()]
+        )
 
     @classmethod
     def load(
@@ -210,7 +255,7 @@ class Network:
         Raises:
             ValueError: for a file that cannot be read, or that holds no such network.
         """
-        from .layers import load
+        from .layers import load, with_rnn
 
         network = load(
             file,
@@ -221,9 +266,12 @@ class Network:
             dropout=dropout,
             **options,
         )
-        if not isinstance(network, cls):
-            raise ValueError(f"file: expected a network of {cls.__name__}, found {network}")
-        return network
+        if isinstance(network, cls):
+            return network
+        if issubclass(cls, type(network)):
+            # A subclass, whose __init__ is not called.
+            return cast("Self", with_rnn(cls, network._rnn, device=device, dtype=dtype, dropout=dropout))
+        raise argument("file", f"a network of {cls.__name__}", network)
 
     def save(self, path: Path, *, naming: str = "pytorch") -> None:
         """Write the weights: ``.safetensors``, ``.params``, ``.npz`` or ``.onnx``, by the ending of the name.
@@ -235,11 +283,11 @@ class Network:
         Raises:
             ValueError: for a network that the format cannot hold, or a file that cannot be written.
         """
-        self._rnn.save(os.fspath(path), naming)
+        self._rnn.save(new_file(path), text("naming", naming))
 
     def warm_up(self, steps: int, batch: int) -> None:
         """Make all that calls of T steps and N sequences need, so that the first one waits for nothing."""
-        self._rnn.warm_up(steps, batch)
+        self._rnn.warm_up(size("steps", steps), size("batch", batch))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to another process as weights and settings; an engine is opened there."""
@@ -247,10 +295,15 @@ class Network:
         if self.dtype == "float64":
             from .layers import restore_double
 
-            return restore_double, (type(self), self.settings, self.state_dict(), arguments)
+            made = (type(self), self.settings, self.state_dict(), arguments)
+            return restore_double, made, self._own()
         from .layers import restore
 
-        return restore, (type(self), self._rnn.to_bytes(), arguments)
+        return restore, (type(self), self._rnn.to_bytes(), arguments), self._own()
+
+    def _own(self) -> dict[str, Any] | None:
+        """Give the attributes that a subclass or a program has added."""
+        return {name: value for name, value in vars(self).items() if name not in _ATTRIBUTES} or None
 
     def __repr__(self) -> str:
         settings = self.settings
@@ -259,6 +312,8 @@ class Network:
         else:
             parts = [str(self.input_size), str(self.hidden_size)]
         for name, default in DEFAULTS.items():
+            if name == "num_layers" and settings["stack"]:
+                continue
             if settings.get(name, default) != default:
                 parts.append(f"{name}={settings[name]!r}")
         if self.dropout:
@@ -271,10 +326,10 @@ class Network:
         """Read a state: of a pair h_0 and c_0."""
         if self._has_cell_state:
             if not isinstance(hx, (tuple, list)) or len(hx) != 2:
-                raise ValueError(f"hx: expected a pair (h_0, c_0), found {_kind(hx)}")
+                raise argument("hx", "a pair (h_0, c_0)", _kind(hx))
             return read("h_0", hx[0]), read("c_0", hx[1])
         if isinstance(hx, (tuple, list)):
-            raise ValueError(f"hx: expected an array h_0, found {_kind(hx)}")
+            raise argument("hx", "an array h_0", _kind(hx))
         return read("h_0", hx), None
 
     def _call_packed(
@@ -284,6 +339,9 @@ class Network:
         h_0, c_0 = (None, None) if hx is None else self._state(hx)
         if input.sorted_indices is not None:
             order = read("sorted_indices", input.sorted_indices)
+            for name, state in (("h_0", h_0), ("c_0", c_0)):
+                if state is not None and (state.ndim != 3 or state.shape[1] != len(order)):
+                    raise argument(name, f"[L*D, N, H] with N {len(order)}", list(state.shape))
             h_0 = None if h_0 is None else h_0[:, order]
             c_0 = None if c_0 is None else c_0[:, order]
         sizes = lengths_of(input.batch_sizes)
@@ -309,6 +367,21 @@ def _options(
         "every_layer": every_layer,
         "dropout": dropout,
     }
+
+
+def _weight(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """Read a tensor of weights as float32 or float64."""
+    if is_tensor(value):
+        # bfloat16 is no type of NumPy's.
+        value = value.detach().cpu().double() if value.is_floating_point() else value.detach().cpu()
+    array = read(name, value)
+    if array.dtype.kind not in "fiu":
+        raise argument(name, "real numbers", f"an array of {array.dtype}")
+    with np.errstate(over="ignore"):
+        weight: Array = array.astype(dtype, copy=False)
+    if weight is not array and np.isinf(weight).any() and not np.isinf(array).any():
+        raise argument(name, f"numbers that {dtype} can hold", "larger ones")
+    return weight
 
 
 def _is_packed(input: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._arrays import Array, GiveBack, read
+from ._check import argument, flag, sizes
 from ._wgpu_rnn import Rnn, Saved
 
 
@@ -82,6 +83,8 @@ class SavedCall:
             if value is None:
                 return None
             array = read(f"gradient by {name}", value)
+            if self._is_one and array.ndim != 2:
+                raise argument(f"gradient by {name}", "2 axes, as of the result", array.ndim)
             return np.expand_dims(array, axis) if self._is_one else array
 
         by = {
@@ -92,11 +95,18 @@ class SavedCall:
             "h_n": part("h_n", h_n, 1),
             "c_n": part("c_n", c_n, 1),
         }
-        by_input, h_0, c_0, flat = self._rnn.backward(self._saved, by, wants_input, list(frozen))
+        layers = sizes("frozen", frozen)
+        wants_input = flag("wants_input", wants_input)
+        by_input, h_0, c_0, flat = self._rnn.backward(self._saved, by, wants_input, layers)
+        places = self._rnn.places()
+        # The reference, which computes in float64, freezes no layer.
+        for name, start, end, _ in places if layers else ():
+            if int(name.rsplit("_l", 1)[1].split("_")[0]) in layers:
+                flat[start:end] = 0
         if self._is_one:
             by_input = None if by_input is None else by_input.squeeze(self._batch)
             h_0, c_0 = h_0.squeeze(1), None if c_0 is None else c_0.squeeze(1)
-        return Gradients(by_input, h_0, c_0, flat, self._rnn.places())
+        return Gradients(by_input, h_0, c_0, flat, places)
 
 
 def output_of(

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _wgpu_rnn
 from ._arrays import giver, read
+from ._check import argument, made, shown, size
 from ._wgpu_rnn import Stream
 from .network import Network, State
 
@@ -14,7 +15,9 @@ from .network import Network, State
 class Streams:
     """Live streams through a network that reads forward only, whose states stay where it is computed.
 
-    A stream's results are those of one call over all of its steps, whatever the other streams do.
+    A stream's results are those of one call over all of its steps, whatever the other streams do. The weights
+    are those that the network had when its ``Streams`` were made: a later ``load_state_dict`` does not change
+    them.
 
     Args:
         network: forward only, time first.
@@ -25,8 +28,8 @@ class Streams:
     """
 
     def __init__(self, network: Network, capacity: int) -> None:
-        self._network = network
-        self._streams = _wgpu_rnn.Streams(network._rnn, capacity)
+        self._network = made("network", network, Network)
+        self._streams = _wgpu_rnn.Streams(network._rnn, size("capacity", capacity, 1))
 
     def join(self) -> Stream:
         """Begin a stream, in zeros or in the learned state.
@@ -42,7 +45,7 @@ class Streams:
         Raises:
             RuntimeError: for a stream that has left.
         """
-        self._streams.leave(stream)
+        self._streams.leave(made("stream", stream, Stream))
 
     def reset(self, stream: Stream) -> None:
         """Begin a stream anew.
@@ -50,7 +53,7 @@ class Streams:
         Raises:
             RuntimeError: for a stream that has left.
         """
-        self._streams.reset(stream)
+        self._streams.reset(made("stream", stream, Stream))
 
     def save(self, stream: Stream) -> State:
         """Give the state of a stream: h ``[L, 1, H]``, or a pair of h and c of an LSTM.
@@ -58,7 +61,7 @@ class Streams:
         Raises:
             RuntimeError: for a stream that has left.
         """
-        h, c = self._streams.save(stream)
+        h, c = self._streams.save(made("stream", stream, Stream))
         return h if c is None else (h, c)
 
     def load(self, stream: Stream, state: State) -> None:
@@ -68,7 +71,7 @@ class Streams:
             ValueError: for a state that does not fit.
             RuntimeError: for a stream that has left.
         """
-        self._streams.load(stream, *self._network._state(state))
+        self._streams.load(made("stream", stream, Stream), *self._network._state(state))
 
     def call(self, steps: Iterable[tuple[Stream, Any]]) -> list[Any]:
         """Compute the next steps of some streams.
@@ -84,6 +87,10 @@ class Streams:
             RuntimeError: for a stream that has left.
         """
         steps = list(steps)
-        outputs = self._streams.call([(stream, read("steps", array)) for stream, array in steps])
+        for step in steps:
+            if not isinstance(step, (tuple, list)) or len(step) != 2:
+                raise argument("steps", "pairs of a stream and an array", shown(step), TypeError)
+        given = [(made("stream", stream, Stream), read("steps", array)) for stream, array in steps]
+        outputs = self._streams.call(given)
         givers = [giver(array) for _, array in steps]
         return [output if give is None else give(output) for output, give in zip(outputs, givers)]

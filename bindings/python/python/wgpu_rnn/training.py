@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
-import numpy as np
-
 from . import _wgpu_rnn
 from ._arrays import Array, Lengths, giver, lengths_of, read
+from ._check import (
+    MOST_INT32,
+    MOST_SEED,
+    argument,
+    flag,
+    made,
+    new_file,
+    real,
+    shown,
+    size,
+    sizes,
+)
+from ._check import (
+    path as path_of,
+)
+from ._targets import targets_of
 from ._wgpu_rnn import Report
 from .network import Network, Path
 from .rules import Clip, Head, Loss, Optimizer, Schedule
@@ -42,8 +56,11 @@ class Dataset:
     """
 
     def __init__(self, sequences: Sequence[Any], labels: Sequence[int], *, step_multiple: int = 1) -> None:
+        if isinstance(sequences, (str, bytes)) or not isinstance(sequences, Iterable):
+            raise argument("sequences", "a sequence of arrays [T, I]", shown(sequences), TypeError)
         arrays = [read(f"sequence {place}", array) for place, array in enumerate(sequences)]
-        self._dataset = _wgpu_rnn.Dataset(arrays, [int(label) for label in labels], step_multiple)
+        classes = sizes("labels", labels, 0, MOST_INT32)
+        self._dataset = _wgpu_rnn.Dataset(arrays, classes, size("step_multiple", step_multiple, 1))
 
     @classmethod
     def open(cls, path: Path, *, step_multiple: int = 1) -> Dataset:
@@ -53,11 +70,15 @@ class Dataset:
             ValueError: for another file.
         """
         dataset = cls.__new__(cls)
-        dataset._dataset = _wgpu_rnn.Dataset.open(os.fspath(path), step_multiple)
+        multiple = size("step_multiple", step_multiple, 1)
+        dataset._dataset = _wgpu_rnn.Dataset.open(path_of("path", path), multiple)
         return dataset
 
     def __len__(self) -> int:
         return len(self._dataset)
+
+    def __repr__(self) -> str:
+        return f"<Dataset of {len(self)} sequences, {self.features} features, {self.classes} classes>"
 
     @property
     def features(self) -> int:
@@ -80,7 +101,7 @@ class Dataset:
         Raises:
             ValueError: for a place that there is not, or none.
         """
-        return Batch(*self._dataset.batch(list(places)))
+        return Batch(*self._dataset.batch(sizes("places", places)))
 
 
 class Loader:
@@ -112,14 +133,21 @@ class Loader:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self._dataset = dataset
+        self._dataset = made("dataset", dataset, Dataset)
         self._loader = _wgpu_rnn.Loader(
-            dataset.lengths, batch_size, seed, shuffle, buckets, drop_last, rank, world
+            dataset.lengths,
+            size("batch_size", batch_size, 1),
+            size("seed", seed, 0, MOST_SEED),
+            flag("shuffle", shuffle),
+            size("buckets", buckets, 1),
+            flag("drop_last", drop_last),
+            size("rank", rank),
+            size("world", world, 1),
         )
 
     def places(self, epoch: int) -> list[list[int]]:
         """Give the places of each batch of an epoch, from 0 on."""
-        return self._loader.epoch(epoch)
+        return self._loader.epoch(size("epoch", epoch))
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Give the batches of an epoch, from 0 on."""
@@ -148,7 +176,8 @@ class Trainer:
         clip: a bound of gradients.
         schedule: of the learning rate.
         dropout_seed: the key of dropout's masks.
-        accumulate: batches of an update.
+        accumulate: batches of an update. Those that are fewer at the end of training are no update: the
+            weights do not change by them.
         carry_states: batches begin in the states in which those before ended.
         reduce: replaces a flat array of gradients by its sum over ranks, in place: once an update, for
             training on many machines.
@@ -171,19 +200,37 @@ class Trainer:
         carry_states: bool = False,
         reduce: Callable[[Array], None] | None = None,
     ) -> None:
-        dropping = (network.dropout, dropout_seed, 0, False) if network.dropout else None
+        if reduce is not None and not callable(reduce):
+            raise argument("reduce", "a function of an array", shown(reduce), TypeError)
+        seed = size("dropout_seed", dropout_seed, 0, MOST_SEED)
+        dropout = made("network", network, Network).dropout
         self._trainer = _wgpu_rnn.Trainer(
             network._rnn,
-            head._head,
-            loss._loss,
-            optimizer._optimizer,
-            None if clip is None else clip._clip,
-            None if schedule is None else schedule._schedule,
-            dropping,
-            accumulate,
-            carry_states,
+            made("head", head, Head)._head,
+            made("loss", loss, Loss)._loss,
+            made("optimizer", optimizer, Optimizer)._optimizer,
+            None if clip is None else made("clip", clip, Clip)._clip,
+            None if schedule is None else made("schedule", schedule, Schedule)._schedule,
+            (dropout, seed, 0, False) if dropout else None,
+            size("accumulate", accumulate, 1),
+            flag("carry_states", carry_states),
             reduce,
         )
+        self._is_ctc = loss._name == "ctc"
+        self._parts = {
+            "head": head,
+            "loss": loss,
+            "optimizer": optimizer,
+            "clip": clip,
+            "schedule": schedule,
+            "accumulate": None if accumulate == 1 else accumulate,
+            "carry_states": carry_states or None,
+        }
+        self._network = repr(network)
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={part!r}" for name, part in self._parts.items() if part is not None]
+        return f"Trainer({', '.join([self._network, *parts])})"
 
     def step(self, input: Any, targets: Any, *, lengths: Lengths | None = None) -> list[Report]:
         """Train by a batch.
@@ -201,10 +248,15 @@ class Trainer:
             ValueError: for arrays that do not fit.
             RuntimeError: for a loss that is not finite; the parameters then stay.
         """
-        return self._trainer.step(read("input", input), _targets(targets), lengths_of(lengths))
+        return self._trainer.step(
+            read("input", input), targets_of(targets, self._is_ctc), lengths_of(lengths)
+        )
 
     def finish(self) -> list[Report]:
         """Give the reports that were not given back yet, once they are done.
+
+        With ``accumulate``, batches after the last whole update stay in the sum of gradients, and have no
+        report: the next batches complete their update.
 
         Raises:
             RuntimeError: for a loss that is not finite.
@@ -226,12 +278,20 @@ class Trainer:
         Raises:
             ValueError: for arrays that do not fit.
         """
-        found = self._trainer.evaluate(read("input", input), _targets(targets), lengths_of(lengths))
+        found = self._trainer.evaluate(
+            read("input", input), targets_of(targets, self._is_ctc), lengths_of(lengths)
+        )
         return LossValue(*found)
 
     def observe(self, metric: float) -> None:
-        """Tell a schedule that waits for a plateau of a number."""
-        self._trainer.observe(metric)
+        """Give the metric of an epoch to ``Schedule.plateau``, which reduces the rate without progress.
+
+        Other schedules ignore the metric. A metric that is not finite is no progress.
+
+        Raises:
+            TypeError: for a metric that is no number.
+        """
+        self._trainer.observe(real("metric", metric, math.inf))
 
     def reset_states(self) -> None:
         """Begin the next batch in zeros, or in the learned state, where states are carried."""
@@ -249,22 +309,30 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write the weights as safetensors; ``load`` reads the network of it.
 
+        Args:
+            path: the file, ``.safetensors``, which is written beside and then renamed.
+
         Raises:
-            ValueError: for a file that cannot be written.
+            ValueError: for another ending, or a file that cannot be written.
         """
-        self._trainer.save(os.fspath(path))
+        self._trainer.save(new_file(path, ".safetensors"))
 
     def save_checkpoint(self, path: Path, beside: Any = None) -> None:
         """Write the whole state, from which a trainer that is made alike goes on with the same bits.
 
         Args:
-            path: the file, a safetensors file that is written beside and then renamed.
+            path: the file, ``.safetensors`` or without an ending, which is written beside and then renamed.
             beside: anything that JSON holds, such as the number of the epoch.
 
         Raises:
-            ValueError: between batches that are accumulated, and for a file that cannot be written.
+            ValueError: between batches that are accumulated, for another ending, for what JSON does not hold,
+                and for a file that cannot be written.
         """
-        self._trainer.save_checkpoint(os.fspath(path), json.dumps(beside))
+        try:
+            text = json.dumps(beside, allow_nan=False)
+        except (TypeError, ValueError) as found:
+            raise argument("beside", "what JSON holds", f"{shown(beside)} ({found})") from None
+        self._trainer.save_checkpoint(new_file(path, ".safetensors", ""), text)
 
     def restore(self, path: Path) -> Any:
         """Go on from a checkpoint, and give what stood beside.
@@ -272,16 +340,4 @@ class Trainer:
         Raises:
             ValueError: for a checkpoint of another network or other settings, or one that is damaged.
         """
-        return json.loads(self._trainer.restore(os.fspath(path)))
-
-
-def _targets(value: Any) -> Any:
-    """Read targets: classes as int32, numbers as they are, labels as lists."""
-    if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (int, np.integer)):
-        return [[int(number) for number in label] for label in value]
-    array = np.asarray(value) if isinstance(value, (list, tuple)) else read("targets", value)
-    if array.dtype.kind not in "iu":
-        return array
-    if array.size and (array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min):
-        raise ValueError("targets: expected classes of 32 bits, found larger ones")
-    return array.astype(np.int32)
+        return json.loads(self._trainer.restore(path_of("path", path)))
