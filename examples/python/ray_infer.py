@@ -89,7 +89,7 @@ def run(
     assert np.array_equal(number, np.arange(arguments.sequences)), "the results are in order"
     if kill is not None:
         ended = int(Path(kill).read_text())
-        assert ended not in call[101:, 2], "an actor has ended"
+        assert ended not in call[101:, 2], "the actor that was to end has gone on"
         print("an actor has ended in the middle, and its blocks were done again")
     return state, float(call[:, 1].max() - call[:, 0].min())
 
