@@ -135,9 +135,16 @@ def test_other_results_than_the_output(device):
     assert forward.shape == reverse.shape == (6, 3, 5)
     result = lstm.call(x, cell_states=True, every_layer=True)
     assert result.cell_states.shape == (6, 3, 10)
-    assert [lower.shape for lower in result.lower] == [(6, 3, 5), (6, 3, 5)] or [
-        lower.shape for lower in result.lower
-    ] == [(6, 3, 10), (6, 3, 10)]
+    # Directions are apart in the last layer alone: those below are what the next layer reads.
+    state = lstm.state_dict(as_torch=True)
+    expected = torch.from_numpy(x)
+    assert len(result.lower) == 2
+    for layer, lower in enumerate(result.lower):
+        module = torch.nn.LSTM(expected.shape[2], 5, bidirectional=True)
+        own = {name: tensor for name, tensor in state.items() if f"_l{layer}" in name}
+        module.load_state_dict({name.replace(f"_l{layer}", "_l0"): tensor for name, tensor in own.items()})
+        expected = module(expected)[0].detach()
+        near(lower, expected, 1e-5)
     last = lstm.call(torch.from_numpy(x), last_only=True)
     assert isinstance(last.output, torch.Tensor)
     near(last.output[0], forward[-1], 1e-6)
@@ -291,6 +298,12 @@ def test_a_network_prints_as_pytorchs():
     expected = f"LSTM(10, 20, {settings})"
     assert repr(net) == expected
     assert repr(RNN(10, 20, nonlinearity="relu", device="cpu")) == "RNN(10, 20, nonlinearity='relu')"
+
+
+def test_help_has_the_texts_of_fields():
+    assert wgpu_rnn.Output.h_n.__doc__.startswith("The final hidden states")
+    for name in wgpu_rnn.Output._fields:
+        assert "Alias" not in getattr(wgpu_rnn.Output, name).__doc__
 
 
 def test_the_engine_is_told():

@@ -151,24 +151,10 @@ def test_a_reduction_that_fails_is_the_error_of_the_step(device):
     assert all(np.array_equal(array, before[name]) for name, array in trainer.state_dict().items())
 
 
-def test_targets_of_every_kind(device):
+def test_targets_that_do_not_fit(device):
+    # Those that do are in test_losses.py, with PyTorch's numbers.
     x = np.random.default_rng(0).standard_normal((6, 3, 4)).astype(np.float32)
     net = wgpu_rnn.LSTM(4, 6, device=device)
-    cases = [
-        (Head("every_step", 5), Loss.cross_entropy(ignored=-100), np.arange(18).reshape(6, 3) % 5),
-        (Head("max", 2), Loss.mean_squared(), np.ones((3, 2), np.float32)),
-        (Head("every_step", 2), Loss.huber(0.5), np.ones((6, 3, 2), np.float32)),
-        (Head("mean", 2), Loss.binary_cross_entropy([1.0, 2.0]), torch.ones(3, 2)),
-        (Head("every_step", 4), Loss.ctc(zero_infinity=True), [[1, 2], [3], [1, 1, 2]]),
-        (Head("last_states", 2), Loss.cross_entropy([1.0, 2.0]), torch.tensor([0, 1, 1])),
-    ]
-    for head, loss, targets in cases:
-        trainer = Trainer(net, head, loss, Optimizer.adam(0.02))
-        first = trainer.evaluate(x, targets).loss
-        for _ in range(10):
-            trainer.step(x, targets)
-        trainer.finish()
-        assert trainer.evaluate(x, targets).loss < first
     trainer = Trainer(net, Head("max", 2), Loss.cross_entropy(), Optimizer.adam())
     for targets, sentence in [
         ([0, 1], "targets"),

@@ -21,7 +21,7 @@ class LSTM(Network):
     Args:
         input_size: I, features of the input.
         hidden_size: H, units of each layer and direction.
-        num_layers: L.
+        num_layers: L, layers on each other.
         bias: False for gates without biases.
         batch_first: input and output are ``[N, T, C]``.
         dropout: the probability of dropout between layers, in training alone (``Trainer``,
@@ -32,13 +32,14 @@ class LSTM(Network):
             ``cpu``, ``reference``.
         dtype: ``float32``; ``float16``, as which a GPU stores arrays, float32 outside; ``float64``, which the
             slow reference computes.
-        seed: of the weights, which are drawn as PyTorch draws them.
+        seed: of the weights, which have PyTorch's distribution. Two networks of one seed and the same sizes
+            have equal weights.
         options: see ``LSTMOptions``.
 
     Raises:
-        ValueError: for a network that there is not.
-        TypeError: for an option that there is not.
-        RuntimeError: for an engine that there is not.
+        ValueError: for sizes or options out of bounds, or options that exclude each other.
+        TypeError: for an option that the cell does not have, or an argument of another type.
+        RuntimeError: for a GPU that the machine does not have.
     """
 
     _cell = "lstm"

@@ -219,8 +219,11 @@ class Network:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Set the weights, by PyTorch's or Gluon's names: every tensor of the network, and no other.
 
+        ``Streams`` and trainers that were made before keep the weights that they have.
+
         Raises:
-            ValueError: for a tensor that is missing, unknown, or of another shape. The weights then stay.
+            ValueError: for a tensor that is missing, unknown, of another shape, or without real numbers that
+                the dtype can hold. The weights then stay.
         """
         if not isinstance(state_dict, Mapping):
             raise argument("state_dict", "arrays by name", shown(state_dict), TypeError)
@@ -242,6 +245,8 @@ class Network:
         **options: Any,
     ) -> Self:
         """Read the network of a file: safetensors, PyTorch, MXNet, NumPy, ONNX, Keras.
+
+        Of a subclass, the network is made without a call of ``__init__``.
 
         Args:
             file: its path, or its bytes.

@@ -17,17 +17,24 @@ class Output(NamedTuple):
     """All results of a call. Arrays over time are ``[T, N, C]``, ``[N, T, C]`` of a batch-first network."""
 
     output: Any
-    """The last layer's output at every step, C = D*H (D*P with a projection). Zero past a sequence's end."""
     h_n: Any
-    """The final hidden states, ``[L*D, N, H]`` (P with a projection)."""
     c_n: Any | None
-    """The final cell states of an LSTM, ``[L*D, N, H]``."""
     output_reverse: Any | None
-    """The reverse direction's output, where directions are kept apart."""
     cell_states: Any | None
-    """The last layer's cell states at every step, if they were asked for."""
     lower: list[Any]
-    """The outputs of the layers below the last, if they were asked for."""
+
+
+# What help() shows of each field; a text below a field is for its readers alone.
+for _name, _text in {
+    "output": "The last layer's output at every step, C = D*H (D*P with a projection). "
+    "Zero past a sequence's end.",
+    "h_n": "The final hidden states, ``[L*D, N, H]`` (P with a projection).",
+    "c_n": "The final cell states of an LSTM, ``[L*D, N, H]``.",
+    "output_reverse": "The reverse direction's output, where directions are kept apart.",
+    "cell_states": "The last layer's cell states at every step, if they were asked for.",
+    "lower": "The outputs of the layers below the last, if they were asked for.",
+}.items():
+    getattr(Output, _name).__doc__ = _text
 
 
 @dataclass(frozen=True)

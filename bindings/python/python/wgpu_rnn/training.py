@@ -183,7 +183,8 @@ class Trainer:
             training on many machines.
 
     Raises:
-        ValueError: for settings that exclude each other or the network.
+        ValueError: for settings that are out of bounds, or that exclude each other or the network.
+        TypeError: for an argument of another type.
     """
 
     def __init__(
