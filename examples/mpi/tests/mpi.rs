@@ -31,6 +31,8 @@ impl Folder {
     /// A job of so many ranks, of which there may be more than cores.
     fn job(&self, ranks: usize, arguments: &str) -> Command {
         let mut command = Command::new("mpirun");
+        // Jobs that end remove the folder that others begin in, if all use the same.
+        command.env("OMPI_MCA_orte_tmpdir_base", self.0.path());
         command.args(["--allow-run-as-root", "--oversubscribe", "-n", &ranks.to_string()]);
         command.arg(env!("CARGO_BIN_EXE_train-mpi")).args(arguments.split_whitespace());
         command.current_dir(self.0.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
